@@ -1,0 +1,1 @@
+"""Continuous-time simulation of cortical circuits that learn by correlative information maximization."""

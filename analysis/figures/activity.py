@@ -1,0 +1,46 @@
+"""How active the layers are."""
+
+import numpy as np
+
+from ...errors import ParameterError
+from .style import layer_colour, legend_beside, new_axis, publication_style
+
+
+@publication_style()
+def activity_histogram(r, ax=None, bins=50):
+    """Distribution of rates over all units and stimuli, layer by layer.
+
+    Parameters
+    ----------
+    r : dict of int to array, (stimuli, units)
+        Rates by layer, dimensionless.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    bins : int
+        Number of bins, shared by all layers.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        There is no activity.
+    """
+    r = {k: np.ravel(rates) for k, rates in sorted(r.items()) if np.size(rates)}
+    if not r:
+        raise ParameterError("activity_histogram: there is no activity to draw")
+    ax = new_axis() if ax is None else ax
+    lowest, highest = min(rates.min() for rates in r.values()), max(rates.max() for rates in r.values())
+    edges = np.linspace(min(0.0, lowest), max(1.0, highest), bins + 1)
+    for k, rates in r.items():
+        share = np.full(rates.size, 100 / rates.size)
+        silent = 100 * np.mean(rates == 0)
+        label = f"layer {k} ({silent:.0f} % silent)"
+        ax.hist(rates, edges, weights=share, histtype="step", linewidth=1.4, color=layer_colour(k), label=label)
+    ax.set_yscale("log")
+    ax.set_xlabel("Rate $r$ (dimensionless)")
+    ax.set_ylabel("Share of responses (%)")
+    legend_beside(ax)
+    return ax

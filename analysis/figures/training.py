@@ -1,0 +1,142 @@
+"""How a run went, epoch by epoch."""
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from ...errors import ParameterError
+from .style import COLOURS, layer_colour, legend_beside, new_axis, publication_style
+
+
+@publication_style()
+def learning_curve(history, ax=None):
+    """Performance in training and on test stimuli against epoch.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        With columns `epoch` and `train_accuracy`, `test_accuracy` (fractions, drawn in per cent), or
+        `train_r_squared`, `test_r_squared`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        The history has none of these columns.
+    """
+    measure, scale, label, number = (
+        ("accuracy", 100, "Accuracy (%)", "{:.1f} %")
+        if _columns(history, "train_accuracy", "test_accuracy")
+        else ("r_squared", 1, "Coefficient of determination $R^2$", "{:.3f}")
+    )
+    columns = _columns(history, f"train_{measure}", f"test_{measure}")
+    if not columns:
+        raise ParameterError("learning_curve: the history has no accuracy and no r_squared")
+    ax = new_axis() if ax is None else ax
+    looks = {
+        "train": {"color": COLOURS["orange"], "linestyle": "--", "marker": "o", "markerfacecolor": "white"},
+        "test": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},
+    }
+    for column in columns:
+        stimuli = column.split("_")[0]
+        values = scale * history[column]
+        ax.plot(history["epoch"], values, label=f"{stimuli} ({number.format(values.iloc[-1])})", **looks[stimuli])
+    ax.set_ylabel(label)
+    legend_beside(ax, title="Stimuli (last epoch)", alignment="left")
+    return _over_epochs(ax)
+
+
+@publication_style()
+def alignment(history, ax=None):
+    """Angle between feedforward and transposed feedback weights against epoch.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        With columns `epoch` and `angle_k` (degrees).
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        The history has no angles.
+    """
+    angles = _numbered(history, "angle")
+    if not angles:
+        raise ParameterError("alignment: the history has no angle_k")
+    ax = new_axis() if ax is None else ax
+    for k, column in angles.items():
+        ax.plot(history["epoch"], history[column], "o-", color=layer_colour(k), label=f"layers {k} and {k + 1}")
+    ax.axhline(90, color="0.5", linewidth=0.9, linestyle=":", label="orthogonal")
+    ax.set_ylabel(r"Angle of $W_\mathrm{ff}$ and $W_\mathrm{fb}^\top$ (°)")
+    legend_beside(ax)
+    return _over_epochs(ax)
+
+
+@publication_style()
+def information(history, ax=None):
+    """Correlative mutual information between neighbouring layers, forward and backward, against epoch.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        With columns `epoch`, `cmi_forward_k` and `cmi_backward_k` (nats).
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        The history has no information.
+    """
+    forward, backward = _numbered(history, "cmi_forward"), _numbered(history, "cmi_backward")
+    if not (forward or backward):
+        raise ParameterError("information: the history has no cmi_forward_k and no cmi_backward_k")
+    ax = new_axis(5.6) if ax is None else ax
+    for k, column in forward.items():
+        label = f"{_layer(k)} → {_layer(k + 1)}"
+        ax.plot(history["epoch"], history[column], "o-", color=layer_colour(k), label=label)
+    for k, column in backward.items():
+        label = f"{_layer(k + 1)} → {_layer(k)}"
+        look = {"color": layer_colour(k), "linestyle": "--", "marker": "s", "markerfacecolor": "white"}
+        ax.plot(history["epoch"], history[column], label=label, **look)
+    ax.set_ylabel("Correlative mutual information (nats)")
+    legend_beside(ax, title="Prediction", alignment="left")
+    return _over_epochs(ax)
+
+
+def _layer(k):
+    return f"layer {k}" if k else "stimulus"
+
+
+def _columns(history, *names):
+    return [name for name in names if name in history]
+
+
+def _numbered(history, name):
+    """Columns `name_k` by k, in order."""
+    prefix = f"{name}_"
+    numbers = (column.removeprefix(prefix) for column in history.columns if column.startswith(prefix))
+    return {k: f"{prefix}{k}" for k in sorted(int(number) for number in numbers if number.isdecimal())}
+
+
+def _over_epochs(ax):
+    ax.set_xlabel("Epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    epochs = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in ax.lines if line.get_marker() != "None"])
+    if np.ptp(epochs) == 0:
+        ax.set_xlim(epochs[0] - 1, epochs[0] + 1)
+    return ax

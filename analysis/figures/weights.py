@@ -1,0 +1,109 @@
+"""What the weights look like."""
+
+import numpy as np
+
+from ...errors import ParameterError
+from .style import layer_colour, legend_beside, new_axis, publication_style
+
+MOST_FIELDS = 64
+
+
+@publication_style()
+def receptive_fields(W, image_shape, cells=None, ax=None):
+    """Input weights of hidden cells, one image a cell.
+
+    Colours are symmetric about zero and span the central 99.5 % of the weights drawn.
+
+    Parameters
+    ----------
+    W : array, (cells, pixels)
+        Feedforward weights from the stimulus, W_ff^(0).
+    image_shape : tuple of int
+        (rows, columns), or with channels first or last, of which the mean is drawn.
+    cells : sequence of int, optional
+        The cells to draw, by default the first; at most 64.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        The images do not have as many pixels as there are weights, or a cell does not exist.
+    """
+    W, image_shape = np.asarray(W), tuple(int(size) for size in image_shape)
+    if W.ndim != 2 or len(image_shape) not in (2, 3) or np.prod(image_shape) != W.shape[1]:
+        raise ParameterError(f"receptive_fields: weights {W.shape} are no images of shape {image_shape}")
+    chosen = np.arange(len(W)) if cells is None else np.asarray(cells)
+    chosen = chosen[:MOST_FIELDS]
+    if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= len(W):
+        raise ParameterError(f"receptive_fields: there are cells 0 to {len(W) - 1} to choose from")
+
+    fields = W[chosen].reshape(-1, *image_shape)
+    if len(image_shape) == 3:
+        fields = fields.mean(axis=1 + int(np.argmin(image_shape)))
+    limit = np.quantile(np.abs(fields), 0.995) or 1.0
+    mosaic = _mosaic(fields)
+    ax = new_axis(4.6, 0.9 + 3.9 * mosaic.shape[0] / mosaic.shape[1]) if ax is None else ax
+    image = ax.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    ax.set_axis_off()
+    channels = ", mean of channels" if len(image_shape) == 3 else ""
+    ax.set_title(f"Receptive fields of {len(chosen)} of {len(W)} cells of layer 1{channels}")
+    bar = ax.figure.colorbar(image, ax=ax, extend="both", shrink=0.8, pad=0.03)
+    bar.set_label(r"Weight $W_\mathrm{ff}^{(0)}$")
+    bar.outline.set_linewidth(0.6)
+    return ax
+
+
+def _mosaic(fields):
+    """Images side by side in a nearly square grid, NaN between them."""
+    count, height, width = fields.shape
+    columns = int(np.ceil(np.sqrt(count * height / width)))
+    rows = -(-count // columns)
+    gap = max(1, round(0.08 * max(height, width)))
+    mosaic = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    for n, image in enumerate(fields):
+        top, left = n // columns * (height + gap), n % columns * (width + gap)
+        mosaic[top : top + height, left : left + width] = image
+    return mosaic
+
+
+@publication_style()
+def weight_histogram(weights, ax=None, bins=80):
+    """Distribution of the weights of one or several matrices.
+
+    Parameters
+    ----------
+    weights : dict of str to array
+        The matrices by the label to give them.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    bins : int
+        Number of bins, shared by all matrices.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        There are no weights.
+    """
+    weights = {label: np.ravel(W) for label, W in weights.items() if np.size(W)}
+    if not weights:
+        raise ParameterError("weight_histogram: there are no weights to draw")
+    ax = new_axis() if ax is None else ax
+    edges = np.histogram_bin_edges(np.concatenate(list(weights.values())), bins=bins)
+    for k, (label, W) in enumerate(weights.items()):
+        share = np.full(W.size, 100 / W.size)
+        ax.hist(W, edges, weights=share, histtype="step", linewidth=1.4, color=layer_colour(k), label=label)
+    # The matrices' bulk is at small weights; the tails, where learning shows, only on a logarithmic axis.
+    ax.set_yscale("log")
+    ax.set_xlabel("Weight")
+    ax.set_ylabel("Share of weights (%)")
+    legend_beside(ax)
+    return ax

@@ -1,0 +1,82 @@
+"""How well the outputs meet their targets."""
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+
+from ..errors import ParameterError
+
+
+def accuracy(outputs, targets):
+    """Fraction of stimuli whose most active output is the target class.
+
+    Parameters
+    ----------
+    outputs : array, (stimuli, outputs)
+        Output rates r^(P); of equal rates the first counts as the largest.
+    targets : array, (stimuli,) or (stimuli, outputs)
+        Class labels, or one-hot targets.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ParameterError
+        There are no stimuli, or not as many targets as outputs.
+    """
+    outputs, targets = np.asarray(outputs), np.asarray(targets)
+    if outputs.ndim != 2 or outputs.size == 0 or len(targets) != len(outputs):
+        raise ParameterError(f"accuracy: outputs {outputs.shape} and targets {targets.shape} do not fit each other")
+    labels = targets.argmax(axis=1) if targets.ndim == 2 else targets
+    return float(np.mean(outputs.argmax(axis=1) == labels))
+
+
+def r_squared(outputs, targets):
+    """Coefficient of determination R², the mean over the outputs.
+
+    Parameters
+    ----------
+    outputs, targets : array, (stimuli, outputs) or (stimuli,)
+        Predicted and true values, at least two stimuli.
+
+    Returns
+    -------
+    float
+        1 for a perfect prediction, 0 for the targets' mean, without lower bound.
+
+    Raises
+    ------
+    ParameterError
+        Fewer than two stimuli, or shapes at odds.
+    """
+    outputs, targets = (_columns(values) for values in (outputs, targets))
+    if outputs.shape != targets.shape or len(outputs) < 2:
+        raise ParameterError(f"r_squared: outputs {outputs.shape} and targets {targets.shape} do not fit each other")
+    return float(r2_score(targets, outputs, multioutput="uniform_average"))
+
+
+def linear_regression_r_squared(x_train, y_train, x_test, y_test):
+    """R² on test stimuli of ordinary least squares with intercept, the baseline of a regression task.
+
+    Parameters
+    ----------
+    x_train, x_test : array, (stimuli, inputs)
+        Stimuli to fit and to test on.
+    y_train, y_test : array, (stimuli, outputs) or (stimuli,)
+        Their targets.
+
+    Returns
+    -------
+    float
+        As `r_squared`.
+    """
+    fit = LinearRegression().fit(x_train, _columns(y_train))
+    return r_squared(fit.predict(x_test), y_test)
+
+
+def _columns(values):
+    values = np.asarray(values, dtype=float)
+    return values[:, np.newaxis] if values.ndim == 1 else values

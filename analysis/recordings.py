@@ -1,0 +1,152 @@
+"""Recordings: what chosen cells did at every step of a presentation."""
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import RunError
+from .archives import read_archive
+
+LAYER_PREFIX = "layer_"
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRecording:
+    """Traces of one layer's recorded cells; `layer["V_soma"]` is one of them.
+
+    Parameters
+    ----------
+    cells : array of int, (cells,)
+        The cells' numbers in their layer.
+    traces : dict of str to array, (steps, stimuli, cells)
+        By variable: `V_soma`, `V_basal`, `V_apical` in volts, `rate` in hertz, `i_SST`, `u`, `r`, `v_B`, `v_A`
+        dimensionless.
+    """
+
+    cells: np.ndarray
+    traces: dict[str, np.ndarray]
+
+    def __getitem__(self, variable):
+        try:
+            return self.traces[variable]
+        except KeyError:
+            raise RunError(f"{variable} was not recorded, only {', '.join(sorted(self.traces))}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A presentation, step by step.
+
+    Parameters
+    ----------
+    t : array, (steps,)
+        Time in seconds.
+    s : array, (steps,)
+        Integration variable Σ η_i, the time in which the circuit moves at unit pace.
+    phase : array of str, (steps,)
+        "free", "nudge", or "third".
+    beta : array, (steps,)
+        Signed nudging strength β.
+    stimuli : array of int, (stimuli,)
+        The stimuli's indices in their set.
+    layers : dict of int to LayerRecording
+        The recorded layers, 1 … P.
+    labels : array of int, (stimuli,), optional
+        The stimuli's classes.
+    targets : array, (stimuli, outputs), optional
+        The stimuli's targets.
+    units : dict of str to str
+        Unit of each variable.
+    """
+
+    t: np.ndarray
+    s: np.ndarray
+    phase: np.ndarray
+    beta: np.ndarray
+    stimuli: np.ndarray
+    layers: dict[int, LayerRecording]
+    labels: np.ndarray | None = None
+    targets: np.ndarray | None = None
+    units: dict[str, str] = field(default_factory=dict)
+
+    def phases(self):
+        """The phases in order, each as (name, slice of its steps)."""
+        changes = np.flatnonzero(self.phase[1:] != self.phase[:-1]) + 1
+        edges = [0, *changes.tolist(), len(self.phase)]
+        return [(str(self.phase[a]), slice(a, b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+    def target_cell(self, stimulus):
+        """The output cell that stands for a stimulus's class, or None where the task is no classification."""
+        if self.labels is not None:
+            return int(self.labels[stimulus])
+        if self.targets is None or self.targets.shape[1] == 1:
+            return None
+        target = self.targets[stimulus]
+        one_hot = np.count_nonzero(target) == 1 and target.max() == 1
+        return int(target.argmax()) if one_hot else None
+
+
+def read_recording(path):
+    """A recording from its archive.
+
+    Parameters
+    ----------
+    path : path-like
+        `recording.npz`: the fields of `Recording` under their names, those of layer k under `layer_{k}/…`, and
+        `units` as JSON text.
+
+    Returns
+    -------
+    Recording
+        With the layers in ascending order.
+
+    Raises
+    ------
+    RunError
+        The file is missing or damaged, or its arrays do not fit each other.
+    """
+    archive = read_archive(path)
+    try:
+        recording = Recording(
+            **{name: archive[name] for name in ("t", "s", "phase", "beta", "stimuli")},
+            labels=archive.get("labels"),
+            targets=archive.get("targets"),
+            layers=_layers(archive),
+            units=json.loads(str(archive["units"])),
+        )
+    except KeyError as error:
+        raise RunError(f"{path}: has no {error.args[0]}") from None
+    except ValueError as error:
+        raise RunError(f"{path}: damaged ({error})") from None
+    _check_shapes(recording, path)
+    return recording
+
+
+def _layers(archive):
+    keys = [key.removeprefix(LAYER_PREFIX).split("/", 1) for key in archive if key.startswith(LAYER_PREFIX)]
+    return {
+        k: LayerRecording(
+            cells=archive[f"{LAYER_PREFIX}{k}/cells"],
+            traces={v: archive[f"{LAYER_PREFIX}{k}/{v}"] for number, v in keys if int(number) == k and v != "cells"},
+        )
+        for k in sorted({int(number) for number, _ in keys})
+    }
+
+
+def _check_shapes(recording, path):
+    steps, stimuli = recording.t.shape, recording.stimuli.shape
+    if len(steps) != 1 or steps[0] == 0 or len(stimuli) != 1 or not recording.layers:
+        raise RunError(f"{path}: records no steps, no stimuli or no layer")
+    expected = {name: (getattr(recording, name), steps) for name in ("s", "phase", "beta")}
+    if recording.labels is not None:
+        expected["labels"] = (recording.labels, stimuli)
+    if recording.targets is not None:
+        expected["targets"] = (recording.targets, stimuli + recording.targets.shape[1:2])
+    for k, layer in recording.layers.items():
+        cells = (layer.cells.size,)
+        expected[f"{LAYER_PREFIX}{k}/cells"] = (layer.cells, cells)
+        expected |= {f"{LAYER_PREFIX}{k}/{v}": (trace, steps + stimuli + cells) for v, trace in layer.traces.items()}
+    for name, (array, shape) in expected.items():
+        if array.shape != shape:
+            raise RunError(f"{path}: {name} has shape {array.shape}, expected {shape}")

@@ -1,0 +1,96 @@
+"""The history of a run: one row an epoch, as written by training and read by figures."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import ParameterError, RunError
+from .activity import participation_ratio, saturation, settling_residual, treves_rolls_sparsity
+from .information import cmi_backward, cmi_forward
+from .weights import angle
+
+
+def read_history(folder):
+    """The history of a run.
+
+    Parameters
+    ----------
+    folder : path-like
+        The run folder, which holds `history.csv`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an epoch; column `epoch` and the numbers of `summarise`, accuracies as fractions.
+
+    Raises
+    ------
+    RunError
+        `history.csv` is missing or damaged, or no epoch is written yet.
+    """
+    path = Path(folder) / "history.csv"
+    try:
+        history = pd.read_csv(path)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path}: not a readable table ({reason})") from error
+    if "epoch" not in history:
+        raise RunError(f"{path}: has no column epoch")
+    if history.empty:
+        raise RunError(f"{path}: holds no epoch yet")
+    damaged = [column for column in history if not pd.api.types.is_numeric_dtype(history[column])]
+    if damaged or history["epoch"].isna().any():
+        raise RunError(f"{path}: holds something other than numbers in column {', '.join(damaged) or 'epoch'}")
+    return history
+
+
+def summarise(r, u, residual, W_ff, W_fb, epsilon):
+    """The numbers of one evaluation that stand in the history, from states at the free phase's end.
+
+    The information is that of the circuit's own predictors W_ff and W_fb, and so a lower bound
+    (`corinfomax.analysis.information`).
+
+    Parameters
+    ----------
+    r : dict of int to array, (stimuli, N_k)
+        Rates of the layers k = 0 … P, layer 0 the stimulus.
+    u, residual : dict of int to array, (stimuli, N_k)
+        Somatic potentials and τ_u du/ds of the layers k = 1 … P, dimensionless.
+    W_ff : dict of int to array, (N_{k+1}, N_k)
+        Feedforward weights of the projections k = 0 … P − 1.
+    W_fb : dict of int to array, (N_k, N_{k+1})
+        Feedback weights of the projections k = 1 … P − 1.
+    epsilon : sequence of float, length P
+        ε_k of the projections k = 0 … P − 1.
+
+    Returns
+    -------
+    dict of str to float
+        `angle_k` in degrees and `cmi_backward_k` in nats (k = 1 … P − 1), `cmi_forward_k` in nats (k = 0 … P − 1),
+        `sparsity_k`, `saturation_k` and `participation_ratio_k` (k = 1 … P), and `settling_residual`, the largest of
+        all layers.
+
+    Raises
+    ------
+    ParameterError
+        A layer or projection is missing, or shapes are at odds.
+    """
+    layers = range(1, len(epsilon) + 1)
+    feedforward, feedback = range(len(epsilon)), range(1, len(epsilon))
+    needed = {"r": (r, [0, *layers]), "u": (u, layers), "residual": (residual, layers)}
+    needed |= {"W_ff": (W_ff, feedforward), "W_fb": (W_fb, feedback)}
+    for name, (given, numbers) in needed.items():
+        if absent := [k for k in numbers if k not in given]:
+            raise ParameterError(f"summarise: {name} has no entry {absent[0]}, but epsilon has {len(epsilon)}")
+
+    return {
+        **{f"angle_{k}": angle(W_ff[k], W_fb[k]) for k in feedback},
+        **{f"cmi_forward_{k}": cmi_forward(r[k], r[k + 1], epsilon[k], W_ff[k]) for k in feedforward},
+        **{f"cmi_backward_{k}": cmi_backward(r[k], r[k + 1], epsilon[k], W_fb[k]) for k in feedback},
+        **{f"sparsity_{k}": treves_rolls_sparsity(r[k]) for k in layers},
+        **{f"saturation_{k}": saturation(r[k]) for k in layers},
+        **{f"participation_ratio_{k}": participation_ratio(r[k]) for k in layers},
+        "settling_residual": max((settling_residual(residual[k], u[k]) for k in layers), default=0.0),
+    }

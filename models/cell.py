@@ -1,0 +1,84 @@
+"""What every single cell is made of: equations, a parameter table, drive slots, and one map to physical units."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import brian2 as b2
+
+from ..errors import ParameterError
+from .domains import Domain
+
+#: The one map between the paper's dimensionless variables and physical units: u = 0 is rest, u = 1 is 20 mV above it,
+#: r = 1 is 100 Hz. It only labels axes; nothing in the dynamics depends on it.
+PHYSICAL_SCALE = {"V_rest": -70 * b2.mV, "V_scale": 20 * b2.mV, "rate_scale": 100 * b2.Hz}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of a cell's parameter table.
+
+    Parameters
+    ----------
+    name, unit, meaning, source : str
+        As they appear in the equations and in the literature; ``unit`` is "1" for dimensionless quantities.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    source: str
+
+
+class Cell:
+    """A single cell as a Brian2 equation group.
+
+    A subclass states, as class attributes, what the cell is; an instance holds the values of its parameters. A cell
+    knows nothing of weights, stimuli or schedules: whatever reaches it arrives in its *drive slots*, per-cell
+    variables that the engine writes.
+
+    Parameters
+    ----------
+    domain : Domain, optional
+        Domain of the cell's rate `r`; None for cells that have no rate.
+    **values : float or Quantity
+        A value for each row of `parameters`, no more and no less.
+
+    Attributes
+    ----------
+    equations : str
+        Brian2 equations, in the paper's notation.
+    parameters : tuple of Parameter
+        The parameter table.
+    drives : tuple of str
+        Names of the drive slots in `equations`.
+    links : tuple of str
+        Names of variables that belong to another population and are read where they stand.
+    state : tuple of str
+        Variables that a reset to rest sets to zero, and that a checkpoint keeps.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is missing or unknown.
+    """
+
+    equations: ClassVar[str]
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    drives: ClassVar[tuple[str, ...]] = ()
+    links: ClassVar[tuple[str, ...]] = ()
+    state: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, domain: Domain | None = None, **values):
+        names = {parameter.name for parameter in self.parameters}
+        if names != set(values):
+            raise ParameterError(
+                f"{type(self).__name__}: needs the parameters {', '.join(sorted(names)) or 'none'}; "
+                f"got {', '.join(sorted(values)) or 'none'}"
+            )
+        self.domain = domain
+        self.values = values
+
+    @property
+    def namespace(self) -> dict:
+        """Names that the equations use beside the cell's own variables, as Brian2 wants them."""
+        return {**PHYSICAL_SCALE, **self.values}

@@ -1,0 +1,136 @@
+"""Three-compartment pyramidal cells: soma, basal dendrite and distal apical dendrite (the paper's section 3).
+
+The soma leaks with g_lk and is coupled to the two dendrites by the conductances
+
+    hidden layer k:   g_A = 1/ε_k,   g_B = 1/ε_{k-1}      (printed the other way round after eq 20; see eq 15)
+    output layer P:   g_A as the convention says (β in the normative circuit),   g_B = 1/ε_{P-1}
+
+The dendritic potentials follow their drives algebraically, as published:
+
+    v_B = W_ff^(k-1) r^(k-1)                                  the bottom-up prediction of this layer
+    v_A = M r + W_fb^(k) r^(k+1),   M r = D r + i_SST         the top-down prediction and the lateral current
+
+Each compartment has a gate (1 = intact, 0 = cut) and an injected current (0): `gate_basal` and `gate_apical` scale
+the synaptic input to a dendrite, which stays coupled to the soma; `gate_soma` scales what reaches the soma, so that
+0 leaves it to its leak. Injected currents are in units of the potential they would cause across a unit conductance.
+
+Negative g_A, as in the output layer when β < 0, is a *negative conductance*: not a passive dendrite, but what the
+theory asks for.
+"""
+
+from .cell import Cell, Parameter
+from .domains import NONNEGATIVE_UNIT_BOX, Domain
+
+_COMPARTMENTS = """
+v_B = gate_basal*drive_basal + I_basal : 1
+drive_basal : 1
+drive_apical : 1
+drive_autapse : 1
+i_SST : 1 (linked)
+r : 1
+gate_soma : 1
+gate_basal : 1
+gate_apical : 1
+I_soma : 1
+I_basal : 1
+I_apical : 1
+pace : 1 (shared)
+V_soma = V_rest + V_scale*u : volt
+V_basal = V_rest + V_scale*v_B : volt
+V_apical = V_rest + V_scale*v_A : volt
+rate = rate_scale*r : Hz
+"""
+
+_COMMON_PARAMETERS = (
+    Parameter("tau_u", "second", "somatic time constant at unit conductance", "eq 15; 10 ms here"),
+    Parameter("g_lk", "1", "somatic leak conductance", "eq 15"),
+    Parameter("g_B", "1", "basal coupling conductance, 1/ε_{k-1}", "eq 15; swapped in print after eq 20"),
+)
+
+_DRIVES = ("drive_basal", "drive_apical", "drive_autapse")
+
+
+class HiddenPyramidal(Cell):
+    """Pyramidal cell of a hidden layer (eqs 15-20).
+
+    Parameters
+    ----------
+    g_A, g_B : float
+        Coupling conductances 1/ε_k and 1/ε_{k-1}.
+    g_lk : float
+        Leak conductance.
+    tau_u : Quantity
+        Somatic time constant; the effective one is tau_u/(g_lk + g_A + g_B), .7 ms at the published settings.
+    domain : Domain, default B_∞,+
+
+    Notes
+    -----
+    Receives: `drive_basal` W_ff^(k-1) r^(k-1), `drive_apical` W_fb^(k) r^(k+1), `drive_autapse` D r, and `i_SST`
+    from its interneuron. Sends: rate `r`. Recordable beside these: `u`, `v_A`, `v_B`, `I_net` (= τ_u du/ds), and in
+    physical units `V_soma`, `V_basal`, `V_apical`, `rate`.
+    """
+
+    equations = (
+        """
+du/dt = pace*I_net/tau_u : 1                                                   # eq 15
+I_net = -g_lk*u + gate_soma*(g_A*(v_A - u) + g_B*(v_B - u)) + I_soma : 1       # eqs 15-20
+v_A = gate_apical*(drive_autapse + i_SST + drive_apical) + I_apical : 1        # M r + W_fb r, M = D - O
+"""
+        + _COMPARTMENTS
+    )
+    parameters = (
+        *_COMMON_PARAMETERS,
+        Parameter("g_A", "1", "apical coupling conductance, 1/ε_k", "eq 15; swapped in print after eq 20"),
+    )
+    drives = _DRIVES
+    links = ("i_SST",)
+    state = ("u", "r")
+
+    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
+        super().__init__(domain, **values)
+
+
+class OutputPyramidal(Cell):
+    """Pyramidal cell of the output layer, whose apical dendrite receives the teacher (eqs 14, 21, 22).
+
+    Parameters
+    ----------
+    g_A, v_A : str
+        Apical conductance and potential as Brian2 expressions of `beta`, `drive_apical` (the target y) and `r`:
+        what the conventions differ in.
+    g_B, g_lk, tau_u, domain
+        As in `HiddenPyramidal`.
+
+    Notes
+    -----
+    The lateral term γBr + g_lk r of eq 14 is a current of its own, `I_lat` = D r + i_SST. In print it stands inside
+    v_A divided by β, which is singular when β = 0; as a current it is not. Receives, sends and records as
+    `HiddenPyramidal`.
+    """
+
+    equations = (
+        """
+du/dt = pace*I_net/tau_u : 1                                                   # eq 14
+I_net = -g_lk*u + gate_soma*(g_A*(v_A - u) + g_B*(v_B - u) + I_lat) + I_soma : 1   # eq 21, corrected
+I_lat = drive_autapse + i_SST : 1                                              # γ B r + g_lk r
+beta : 1 (shared)
+"""
+        + _COMPARTMENTS
+    )
+    parameters = _COMMON_PARAMETERS
+    drives = _DRIVES
+    links = ("i_SST",)
+    state = ("u", "r")
+
+    def __init__(self, *, g_A: str, v_A: str, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
+        super().__init__(domain, **values)
+        self.equations = type(self).equations + (
+            f"g_A = {g_A} : 1\nv_A = gate_apical*({v_A}) + I_apical : 1\n"  # eq 21, by convention
+        )
+
+
+class StimulusCell(Cell):
+    """A fibre that carries one input: r^(0) = x, held while a stimulus is on."""
+
+    equations = "r : 1\n"
+    state = ("r",)

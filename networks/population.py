@@ -1,0 +1,129 @@
+"""Populations of cells, replicated: the only code that touches Brian2's variable buffers."""
+
+from dataclasses import dataclass
+
+import brian2 as b2
+import numpy as np
+from brian2.codegen.codeobject import CodeObject
+from brian2.core.functions import Function
+from brian2.core.variables import Subexpression
+from brian2.parsing.rendering import NumpyNodeRenderer
+
+from ..models import Cell
+
+
+@dataclass(frozen=True)
+class PopulationSpec:
+    """What a circuit declares of a population.
+
+    Parameters
+    ----------
+    name : str
+        Unique within the circuit; the Brian2 group bears it.
+    cell : Cell
+        The kind of cell, with its parameter values.
+    size : int
+        Number of cells N.
+    links : mapping of str to (str, str), optional
+        Linked variable → (population, variable) that it reads.
+    """
+
+    name: str
+    cell: Cell
+    size: int
+    links: tuple[tuple[str, tuple[str, str]], ...] = ()
+
+
+class Population:
+    """One `NeuronGroup` of B·N cells, seen as (replica, cell).
+
+    The B replicas are independent copies of the circuit that share weights, one for each stimulus of a minibatch.
+
+    Parameters
+    ----------
+    spec : PopulationSpec
+    replicas : int
+        Number of replicas B.
+    dtype : dtype
+        Floating-point type of all variables.
+    clock : Clock
+    method : str
+        Brian2's integration method.
+    code_object_class : type of CodeObject
+        Brian2's code generation target.
+    order : int
+        Order of the integration within the slot ``groups``.
+
+    Attributes
+    ----------
+    group : NeuronGroup
+    """
+
+    def __init__(
+        self, spec: PopulationSpec, replicas: int, dtype, clock, method: str, code_object_class: type[CodeObject], order=0
+    ):
+        self.name, self.cell, self.size, self.replicas = spec.name, spec.cell, spec.size, replicas
+        self.group = b2.NeuronGroup(
+            spec.size * replicas,
+            spec.cell.equations,
+            method=method,
+            namespace=spec.cell.namespace,
+            dtype=dtype,
+            clock=clock,
+            order=order,
+            codeobj_class=code_object_class,
+            name=spec.name,
+        )
+        self._expressions: dict[str, object] = {}
+        for variable in self.group.equations:
+            if variable.startswith("gate_") or variable == "pace":
+                self.write(variable, 1)
+
+    def link(self, variable: str, source: "Population", source_variable: str):
+        """Let `variable` be read where it stands in `source`, cell by cell."""
+        setattr(self.group, variable, b2.linked_var(source.group, source_variable))
+
+    def __contains__(self, variable: str) -> bool:
+        return variable in self.group.variables
+
+    def view(self, variable: str) -> np.ndarray:
+        """Live buffer of a variable, (replicas, cells); writing to it changes the cells. Shared variables: (1,)."""
+        buffer = self.group.variables[variable].get_value()
+        return buffer if self.group.variables[variable].scalar else buffer.reshape(self.replicas, self.size)
+
+    def write(self, variable: str, value):
+        """Set a variable of all cells, or a shared one; `value` broadcasts against (replicas, cells)."""
+        self.view(variable)[...] = value
+
+    def read(self, variable: str) -> np.ndarray:
+        """Present value of any variable or subexpression, (replicas, cells), in the paper's or in SI base units."""
+        value = np.asarray(self._evaluate(variable))
+        if value.ndim == 1 and value.size == self.replicas * self.size:
+            value = value.reshape(self.replicas, self.size)
+        return np.array(np.broadcast_to(value, (self.replicas, self.size)))
+
+    def _evaluate(self, name: str):
+        # Brian2 generates code anew each time it evaluates a subexpression (5 ms); the same equation string,
+        # compiled once, takes microseconds.
+        variable = self.group.variables[name]
+        if not isinstance(variable, Subexpression):
+            return variable.get_value()
+        if name not in self._expressions:
+            self._expressions[name] = compile(NumpyNodeRenderer().render_expr(variable.expr), name, "eval")
+        code = self._expressions[name]
+        return eval(code, {}, {identifier: self._resolve(identifier) for identifier in code.co_names})
+
+    def _resolve(self, identifier: str):
+        if identifier in self.group.variables:
+            return self._evaluate(identifier)
+        found = self.group.resolve_all([identifier], run_namespace={})[identifier]
+        return found.pyfunc if isinstance(found, Function) else found.get_value()
+
+    def rest(self):
+        """Put the cells at rest: every state variable 0."""
+        for variable in self.cell.state:
+            self.write(variable, 0)
+
+    def update_rate(self):
+        """r = σ(u), by the domain's in-place function."""
+        self.cell.domain.in_place(self.view("u"), out=self.view("r"))

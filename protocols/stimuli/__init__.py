@@ -1,0 +1,44 @@
+"""Stimulus sets: what is presented to a circuit, and the targets it is nudged towards.
+
+>>> from corinfomax.protocols.stimuli import load
+>>> load("digits")
+<Stimuli digits: classification, inputs 64, outputs 10, train 1437, test 360>
+
+A set is a `Stimuli`, and a *loader* is a function that takes the data folder (a `pathlib.Path`, or None if the user
+gave none) and returns one. To add a set of your own in a script or notebook, register its loader:
+
+>>> from corinfomax.protocols.stimuli import Stimuli, register, train_test_rows
+>>> def gratings(data):
+...     x, labels = ...  # (n, inputs) in [0, 1] and (n,) integers
+...     train, test = train_test_rows(len(x), labels)
+...     return Stimuli.from_labels("gratings", x[train], labels[train], x[test], labels[test])
+>>> register("gratings", gratings)
+
+To add one to the package, write its loader in a module here and enter it in `BUILT_IN` of `registry.py`. Sets in the
+IDX format need only an `IdxSet` (see `mnist.py`). Arrays that are already saved need no code: `load("mine.npz")`
+(see `load_npz`).
+"""
+
+from .batches import batches
+from .bundled import diabetes, digits
+from .idx import read_idx
+from .mnist import mnist
+from .npz import load_npz
+from .registry import available, load, register
+from .split import train_test_rows
+from .stimuli import Stimuli, one_hot
+
+__all__ = [
+    "Stimuli",
+    "available",
+    "batches",
+    "diabetes",
+    "digits",
+    "load",
+    "load_npz",
+    "mnist",
+    "one_hot",
+    "read_idx",
+    "register",
+    "train_test_rows",
+]

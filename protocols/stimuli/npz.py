@@ -1,0 +1,198 @@
+"""The user's own stimuli, in one .npz file."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import StimulusError
+from .split import train_test_rows
+from .stimuli import Stimuli, first_nonfinite_row
+
+REQUIRED = ("x", "y")
+ALLOWED = (*REQUIRED, "split", "classes")
+UNREADABLE = (OSError, EOFError, RuntimeError, MemoryError, KeyError, zipfile.BadZipFile, zlib.error)
+
+
+def load_npz(path: str | Path) -> Stimuli:
+    """Stimuli from a .npz file, as `numpy.savez` writes it.
+
+    =========  ==========================================================================================
+    key        array
+    =========  ==========================================================================================
+    x          (n, inputs), or images (n, height, width), which are flattened. Presented as it is: scale it
+               to [0, 1] before saving. float32 stays float32, other numbers become float64
+    y          integer labels (n,) for classification, or real targets (n,) or (n, outputs) for regression.
+               The type decides: labels that are saved as floats are regression targets
+    split      optional, (n,): "train" or "test" each, or 0 (train) and 1 (test); without it 80/20, stratified
+               by the labels, always the same
+    classes    optional, with labels only: the number of classes or (classes,) names. Without it the labels
+               must be 0 .. k − 1 with none left out
+    =========  ==========================================================================================
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; the set is named after it.
+
+    Returns
+    -------
+    Stimuli
+
+    Raises
+    ------
+    StimulusError
+        A file that is missing or damaged; a key that is missing, unknown, or of the wrong shape, length or type;
+        numbers that are not finite; labels out of range; an empty training or test part; a test label that no
+        training stimulus has, which no circuit could learn (for such an experiment make the `Stimuli` yourself).
+    """
+    path = Path(path)
+    arrays = _read_arrays(path)
+    x, image_shape = _inputs(path, arrays["x"])
+    y = arrays["y"]
+    if y.dtype.kind in "biu":
+        labels = _labels(path, y, len(x))
+        classes = _classes(path, arrays.get("classes"), labels)
+        train, test = _rows(path, arrays.get("split"), len(x), labels)
+        if unseen := sorted(set(labels[test].tolist()) - set(labels[train].tolist())):
+            raise _error(path, "split", f"leaves no training stimulus of label {unseen[0]}, which is tested")
+        return Stimuli.from_labels(
+            path.stem, x[train], labels[train], x[test], labels[test], classes=classes, image_shape=image_shape
+        )
+    targets = _targets(path, y, len(x))
+    if "classes" in arrays:
+        raise _error(path, "classes", "needs integer labels; y holds real targets")
+    train, test = _rows(path, arrays.get("split"), len(x))
+    return Stimuli(
+        name=path.stem,
+        x_train=x[train],
+        y_train=targets[train],
+        x_test=x[test],
+        y_test=targets[test],
+        task="regression",
+        image_shape=image_shape,
+    )
+
+
+def _error(path: Path, key: str, message: str) -> StimulusError:
+    return StimulusError(f"{path}: key {key!r} {message}")
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise StimulusError(f"{path}: no such file")
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except (*UNREADABLE, ValueError) as error:
+        raise StimulusError(f"{path}: is damaged or not a .npz file") from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise StimulusError(f"{path}: is a single array, not a .npz file; wanted are the keys {', '.join(ALLOWED)}")
+    with archive:
+        for key in archive.files:
+            if key not in ALLOWED:
+                raise _error(path, key, f"is unknown; allowed are {', '.join(ALLOWED)}")
+        for key in REQUIRED:
+            if key not in archive.files:
+                raise _error(path, key, f"is missing; wanted are {' and '.join(REQUIRED)}")
+        return {key: _read_array(path, archive, key) for key in archive.files}
+
+
+def _read_array(path: Path, archive: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
+    try:
+        array = archive[key]
+    except UNREADABLE as error:
+        raise _error(path, key, "is damaged") from error
+    except ValueError as error:
+        raise _error(path, key, "holds Python objects or is damaged; allowed are plain numbers and strings") from error
+    if not isinstance(array, np.ndarray):
+        raise _error(path, key, "is not an array")
+    return array
+
+
+def _inputs(path: Path, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    if x.ndim not in (2, 3):
+        raise _error(path, "x", f"has shape {x.shape}; allowed are (n, inputs) and (n, height, width)")
+    _check_numbers(path, "x", x)
+    return x.reshape(len(x), -1), x.shape[1:] if x.ndim == 3 else None
+
+
+def _targets(path: Path, y: np.ndarray, n: int) -> np.ndarray:
+    if y.ndim not in (1, 2):
+        raise _error(path, "y", f"has shape {y.shape}; allowed are (n,) and (n, outputs)")
+    _check_numbers(path, "y", y)
+    _check_length(path, "y", y, n)
+    return y.reshape(n, -1)
+
+
+def _check_numbers(path: Path, key: str, array: np.ndarray) -> None:
+    if array.dtype.kind not in "biuf":
+        raise _error(path, key, f"is of type {array.dtype}; allowed are real numbers")
+    if array.size == 0:
+        raise _error(path, key, f"is empty, of shape {array.shape}")
+    if (row := first_nonfinite_row(array)) is not None:
+        raise _error(path, key, f"is not finite at row {row}; allowed are finite numbers")
+
+
+def _check_length(path: Path, key: str, array: np.ndarray, n: int) -> None:
+    if len(array) != n:
+        raise _error(path, key, f"has {len(array)} rows, x {n}")
+
+
+def _labels(path: Path, y: np.ndarray, n: int) -> np.ndarray:
+    if y.ndim != 1:
+        raise _error(path, "y", f"holds integers of shape {y.shape}; labels are (n,), regression targets real numbers")
+    _check_length(path, "y", y, n)
+    # Unsigned 64-bit labels beyond the signed range turn negative here, and are refused as such.
+    labels = y.astype(np.int64)
+    if (labels < 0).any():
+        row = int((labels < 0).argmax())
+        raise _error(path, "y", f"is {y[row]} at row {row}; labels count from 0")
+    return labels
+
+
+def _classes(path: Path, classes: np.ndarray | None, labels: np.ndarray) -> int | list[str]:
+    """Find the number or the names of the classes, and check that the labels fit them."""
+    if classes is None:
+        present = np.unique(labels)
+        if len(gaps := np.flatnonzero(present != np.arange(len(present)))):
+            raise _error(path, "y", f"has no label {gaps[0]} but higher ones; labels count from 0, or give 'classes'")
+        answer, count = len(present), len(present)
+    elif classes.ndim == 0 and classes.dtype.kind in "iu":
+        answer, count = int(classes), int(classes)
+    elif classes.ndim == 1 and classes.dtype.kind == "U":
+        answer, count = classes.tolist(), len(classes)
+    else:
+        raise _error(
+            path, "classes", f"is {classes.dtype} of shape {classes.shape}; allowed are an integer and (classes,) names"
+        )
+    if count < 2:
+        raise _error(path, "y" if classes is None else "classes", f"makes {count} class; allowed are 2 and more")
+    if (bad := labels >= count).any():
+        row = int(bad.argmax())
+        raise _error(path, "y", f"is {labels[row]} at row {row}; allowed is 0 to {count - 1}, from key 'classes'")
+    return answer
+
+
+def _rows(
+    path: Path, split: np.ndarray | None, n: int, labels: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    if split is None:
+        try:
+            return train_test_rows(n, labels)
+        except StimulusError as error:
+            raise StimulusError(f"{path}: {error}; or give the key 'split'") from error
+    if split.ndim != 1 or split.dtype.kind not in "Ubiu":
+        raise _error(path, "split", f"is {split.dtype} of shape {split.shape}; allowed are (n,) strings or 0 and 1")
+    _check_length(path, "split", split, n)
+    train, test = ("train", "test") if split.dtype.kind == "U" else (0, 1)
+    if (bad := (split != train) & (split != test)).any():
+        row = int(bad.argmax())
+        raise _error(path, "split", f"is {split[row].item()!r} at row {row}; allowed are {train!r} and {test!r}")
+    rows = np.flatnonzero(split == train), np.flatnonzero(split == test)
+    for part, chosen in zip(("training", "test"), rows, strict=True):
+        if len(chosen) == 0:
+            raise _error(path, "split", f"leaves no {part} stimulus")
+    return rows

@@ -1,0 +1,95 @@
+"""Stimulus sets by name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ...errors import ParameterError
+from .bundled import diabetes, digits
+from .mnist import mnist
+from .npz import load_npz
+from .stimuli import Stimuli
+
+Loader = Callable[[Path | None], Stimuli]
+
+BUILT_IN: dict[str, Loader] = {
+    "digits": digits,
+    "mnist": mnist,
+    "diabetes": diabetes,
+}
+_registered: dict[str, Loader] = {}
+
+
+def available() -> tuple[str, ...]:
+    """Names that `load` knows: the built-in sets, then the registered ones."""
+    return (*BUILT_IN, *_registered)
+
+
+def register(name: str, loader: Loader) -> None:
+    """Make a stimulus set of your own known to `load`, until Python ends.
+
+    Parameters
+    ----------
+    name : str
+        Any but a built-in set's; must not end in ".npz". A name registered before gets the new loader.
+    loader : callable
+        Takes the data folder (Path, or None if none was given) and returns a `Stimuli`.
+
+    Raises
+    ------
+    ParameterError
+        A name that is taken or not allowed, or a loader that cannot be called.
+    """
+    if not isinstance(name, str) or not name or name.endswith(".npz") or name in BUILT_IN:
+        raise ParameterError(
+            f"stimuli: {name!r} cannot be registered; allowed are names that do not end in .npz, "
+            f"except {', '.join(BUILT_IN)}"
+        )
+    if not callable(loader):
+        raise ParameterError(f"stimuli: the loader of {name!r} is a {type(loader).__name__}; allowed is a function")
+    _registered[name] = loader
+
+
+def load(name: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> Stimuli:
+    """Load a stimulus set.
+
+    Parameters
+    ----------
+    name : str or path
+        One of `available()`, or the path of a .npz file (its keys: see `load_npz`).
+    data : path, optional
+        Folder of sets that do not come with the package, which now is mnist; by default the environment variable
+        `CORINFOMAX_DATA`, else they are downloaded once. Other sets do not look at it.
+
+    Returns
+    -------
+    Stimuli
+
+    Raises
+    ------
+    ParameterError
+        An unknown name, or a registered loader that returns something else.
+    StimulusError
+        A set that cannot be found, downloaded or read.
+    """
+    if not isinstance(name, str | os.PathLike):
+        raise ParameterError(f"stimuli: {name!r} is not a name; {_allowed()}")
+    name = os.fspath(name)
+    if name.endswith(".npz"):
+        return load_npz(Path(name).expanduser())
+    loader = BUILT_IN.get(name) or _registered.get(name)
+    if loader is None:
+        close = difflib.get_close_matches(name.lower(), available(), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ParameterError(f"stimuli: {name!r} is unknown; {hint}{_allowed()}")
+    stimuli = loader(None if data is None else Path(data).expanduser())
+    if not isinstance(stimuli, Stimuli):
+        raise ParameterError(f"stimuli: the loader of {name!r} returned a {type(stimuli).__name__}; allowed is Stimuli")
+    return stimuli
+
+
+def _allowed() -> str:
+    return f"allowed are {', '.join(available())}, and the path of a .npz file"
