@@ -1,0 +1,152 @@
+"""A circuit declares populations, projections and plasticity, and holds the weights. It knows no time and no data."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DivergenceError, ParameterError
+from .plasticity import Contrast
+from .population import PopulationSpec
+from .projection import Projection, Weights
+
+
+@dataclass(frozen=True)
+class Plasticity:
+    """A rule, and the optimiser that applies its ΔW.
+
+    Parameters
+    ----------
+    rule : callable
+        ``rule(contrast, weights) -> OuterProducts``.
+    optimiser : object
+        Has ``step(weights, change, epoch)``, ``state_dict()`` and ``load_state_dict(state)``.
+    """
+
+    rule: Callable
+    optimiser: Any
+
+
+class Circuit:
+    """What a `Preparation` mounts on the clock; one subclass for each kind of circuit.
+
+    Parameters
+    ----------
+    populations : sequence of PopulationSpec
+    projections : sequence of Projection
+    plasticity : sequence of Plasticity
+    weights : dict of str to dict of int to ndarray
+    layers : sequence of str
+        The principal population of layer 0 (the stimulus), 1, …, P (the output).
+    teacher : (str, str)
+        Population and drive slot that the target y is written to.
+    tau : Quantity
+        Time constant that steps are counted in: dt = η₀ tau.
+    schedule : {"synchronous", "sequential"}
+    restart_from_rate : bool
+        Whether u := r when a phase begins.
+    """
+
+    def __init__(
+        self,
+        *,
+        populations: Sequence[PopulationSpec],
+        projections: Sequence[Projection],
+        plasticity: Sequence[Plasticity],
+        weights: Weights,
+        layers: Sequence[str],
+        teacher: tuple[str, str],
+        tau,
+        schedule: str = "synchronous",
+        restart_from_rate: bool = False,
+    ):
+        self.populations = tuple(populations)
+        self.projections = tuple(projections)
+        self.plasticity = tuple(plasticity)
+        self.weights = weights
+        self.layers = tuple(layers)
+        self.teacher = teacher
+        self.tau = tau
+        self.schedule = schedule
+        self.restart_from_rate = restart_from_rate
+        self.epoch = 0
+
+    @property
+    def output(self) -> int:
+        """Index P of the output layer."""
+        return len(self.layers) - 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Floating-point type of the weights."""
+        return next(iter(next(iter(self.weights.values())).values())).dtype
+
+    def astype(self, dtype):
+        """Keep all weights in `dtype` from now on."""
+        for arrays in self.weights.values():
+            for k, array in arrays.items():
+                arrays[k] = np.ascontiguousarray(array, dtype=dtype)
+        self.refresh()
+
+    def step_bound(self, beta: float) -> float:
+        """Largest Euler step η = dt/tau at which no layer alone oscillates and grows, an estimate.
+
+        Parameters
+        ----------
+        beta : float
+            Largest |β| of the presentation.
+        """
+        return np.inf
+
+    def learn(self, contrast: Contrast):
+        """Apply all plasticity rules to a contrast of phase ends; every rule sees the old weights."""
+        changes = [plasticity.rule(contrast, self.weights) for plasticity in self.plasticity]
+        for plasticity, change in zip(self.plasticity, changes, strict=True):
+            plasticity.optimiser.step(self.weights, change, self.epoch)
+        self.refresh()
+
+    def refresh(self):
+        """Renew weights that follow from others; called after learning and before each run."""
+
+    def check_finite(self):
+        """Raise a `DivergenceError` that names the first weights with NaN or infinity."""
+        for key, arrays in self.weights.items():
+            for k, array in arrays.items():
+                if not np.isfinite(np.sum(array, dtype=np.float64)):
+                    raise DivergenceError(f"weights {key}[{k}] are not finite")
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copy of everything that learning has changed, flat: ``weights/W_ff/0``, ``optimiser/3/accumulated``, …"""
+        state = {
+            f"weights/{key}/{k}": array.copy() for key, arrays in self.weights.items() for k, array in arrays.items()
+        }
+        for index, plasticity in enumerate(self.plasticity):
+            for name, value in plasticity.optimiser.state_dict().items():
+                state[f"optimiser/{index}/{name}"] = np.asarray(value)
+        return state
+
+    def load_state_dict(self, state: dict[str, np.ndarray]):
+        """Restore what `state_dict` gave.
+
+        Raises
+        ------
+        ParameterError
+            If an array is missing or has another shape.
+        """
+        for key, arrays in self.weights.items():
+            for k, array in arrays.items():
+                name = f"weights/{key}/{k}"
+                found = state.get(name)
+                if found is None or found.shape != array.shape:
+                    shape = "missing" if found is None else f"of shape {found.shape}"
+                    raise ParameterError(f"{name} is {shape}; this circuit has {array.shape}")
+        for key, arrays in self.weights.items():
+            for k, array in arrays.items():
+                arrays[k] = np.array(state[f"weights/{key}/{k}"], dtype=array.dtype)
+        for index, plasticity in enumerate(self.plasticity):
+            prefix = f"optimiser/{index}/"
+            plasticity.optimiser.load_state_dict(
+                {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+            )
+        self.refresh()

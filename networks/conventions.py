@@ -1,0 +1,41 @@
+"""The conventions, and all they differ in, in one table.
+
+Derivation and misprints: eq 14 gives the output layer γBr - e_ff/ε - β(r - y). Written with compartments,
+β(y - u) is an apical dendrite at v_A = y coupled by g_A = β (`normative`; u for r, equal where unsaturated). Eq 21 as
+printed has v_A = M r + y - r, whose coupling adds a term -βu that eq 14 does not have (`printed`). The published
+trajectories have unit conductance also in the free phase, update the layers one after the other within a step, and
+begin each phase with u := r (`authors`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ConventionName = Literal["normative", "printed", "authors"]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One way to read the paper.
+
+    Parameters
+    ----------
+    output_g_A, output_v_A : str
+        Apical conductance and potential of the output cells, as Brian2 expressions.
+    schedule : {"synchronous", "sequential"}
+        Whether all layers step at once, or layer k sees what layer k - 1 has become in the same step.
+    restart_from_rate : bool
+        Whether u := r when a phase begins.
+    """
+
+    output_g_A: str
+    output_v_A: str
+    schedule: Literal["synchronous", "sequential"]
+    restart_from_rate: bool
+
+
+CONVENTIONS: dict[str, Convention] = {
+    #                       g_A     v_A                        schedule       u := r
+    "normative": Convention("beta", "drive_apical", "synchronous", False),
+    "printed": Convention("beta", "drive_apical - r", "synchronous", False),
+    "authors": Convention("1", "beta*(drive_apical - r)", "sequential", True),
+}

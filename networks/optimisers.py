@@ -1,0 +1,178 @@
+"""How weights move along a rule's ΔW. Optimisers hold what state they need and hand it over for checkpoints."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.linalg import lapack
+
+from .plasticity import OuterProducts
+from .projection import Weights
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """A learning rate that decays by epoch: rate · d_jᵉ from the epoch on at which piece j begins.
+
+    Parameters
+    ----------
+    rate : float
+    decay : tuple of (int, float)
+        Pieces (first epoch, d), in order. ((0, .95), (15, .9)) is the published schedule: .95ᵉ before epoch 15, then
+        .9ᵉ, which is a drop.
+    """
+
+    rate: float
+    decay: tuple[tuple[int, float], ...] = ((0, 1.0),)
+
+    def at(self, epoch: int) -> float:
+        """Rate in an epoch, counted from 0."""
+        factor = next(factor for first, factor in reversed(self.decay) if epoch >= first)
+        return self.rate * factor**epoch
+
+
+@dataclass(frozen=True)
+class GradientStep:
+    """W ← (1 - η·decay) W + η ΔW, eqs 26, 27.
+
+    Parameters
+    ----------
+    weights : (str, int)
+        Which weights.
+    learning_rate : LearningRate
+        η.
+    weight_decay : float
+        Decay per unit of learning rate (the paper's optional η ε W).
+    """
+
+    weights: tuple[str, int]
+    learning_rate: LearningRate
+    weight_decay: float = 0.0
+
+    def step(self, weights: Weights, change: OuterProducts, epoch: int):
+        """Apply one change."""
+        key, k = self.weights
+        rate = self.learning_rate.at(epoch)
+        change.add_to(weights[key][k], rate, keep=1.0 - rate * self.weight_decay)
+
+    def state_dict(self) -> dict:
+        """Return nothing: this optimiser has no memory."""
+        return {}
+
+    def load_state_dict(self, state: dict):
+        """Restore nothing."""
+
+
+@dataclass(frozen=True)
+class InverseRecursion:
+    """Eq 28: B ← λ⁻¹(B - γ⟨z zᵀ⟩), γ = (1 - λ)/λ.
+
+    Parameters
+    ----------
+    k : int
+        Index of B.
+    forgetting : float
+        λ.
+    """
+
+    k: int
+    forgetting: float
+
+    def step(self, weights: Weights, change: OuterProducts, epoch: int):
+        """Apply one change; B stays exactly symmetric, for antisymmetric round-off would grow as λ⁻ᵗ."""
+        gamma = (1 - self.forgetting) / self.forgetting
+        change.add_to_symmetric(weights["B"][self.k], -gamma / self.forgetting, keep=1 / self.forgetting)
+
+    def state_dict(self) -> dict:
+        """Return nothing: B is its own memory."""
+        return {}
+
+    def load_state_dict(self, state: dict):
+        """Restore nothing."""
+
+
+@dataclass(frozen=True)
+class AutapseRecursion:
+    """Eqs 29, 30: the autapses D and the SST weights O learn by themselves, and B follows from them.
+
+    D_ii ← λ⁻¹(D_ii - cγ⟨z_i²⟩) + d(1 - λ⁻¹);   O_ij ← λ⁻¹(O_ij + cγ⟨z_i z_j⟩), i ≠ j
+
+    Parameters
+    ----------
+    k : int
+        Index of D and O: layer k + 1.
+    forgetting : float
+        λ.
+    lateral_gain, leak_gain : float
+        c and d of M = cB + dI: 2κγε_k and ε_k g_lk in hidden layers, κγ and g_lk in the output layer.
+    """
+
+    k: int
+    forgetting: float
+    lateral_gain: float
+    leak_gain: float
+
+    def step(self, weights: Weights, change: OuterProducts, epoch: int):
+        """Apply one change to O and D."""
+        gain = self.lateral_gain * (1 - self.forgetting) / self.forgetting
+        O, D = weights["O"][self.k], weights["D"][self.k]
+        change.add_to_symmetric(O, gain / self.forgetting, keep=1 / self.forgetting)
+        np.fill_diagonal(O, 0.0)
+        squares = change.scale * np.einsum("bi,bi->i", change.post, change.pre, dtype=np.float64)
+        D[:] = (D - gain * squares) / self.forgetting + self.leak_gain * (1 - 1 / self.forgetting)
+
+    def state_dict(self) -> dict:
+        """Return nothing: D and O are their own memory."""
+        return {}
+
+    def load_state_dict(self, state: dict):
+        """Restore nothing."""
+
+
+@dataclass
+class RegularisedInverse:
+    """B = (R + εI)⁻¹ of the exponentially weighted correlation R of eq 6, renewed by Cholesky now and then.
+
+    Unlike eq 28 it keeps εI for ever, so B cannot wind up.
+
+    Parameters
+    ----------
+    k : int
+        Index of B.
+    forgetting, epsilon : float
+        λ and ε_{k} of the projection into the layer.
+    every : int
+        Presentations between two renewals.
+    """
+
+    k: int
+    forgetting: float
+    epsilon: float
+    every: int
+    presentations: int = 0
+    accumulated: np.ndarray | None = field(default=None, repr=False)
+
+    def step(self, weights: Weights, change: OuterProducts, epoch: int):
+        """Average ⟨r rᵀ⟩ and, when it is time, invert."""
+        B = weights["B"][self.k]
+        if self.accumulated is None:
+            self.accumulated = np.zeros_like(B)
+        self.presentations += 1
+        change.add_to_symmetric(self.accumulated, 1 - self.forgetting, keep=self.forgetting)
+        if self.presentations % self.every == 0:
+            R = self.accumulated.astype(np.float64) / (1 - self.forgetting**self.presentations)
+            factor, failed = lapack.dpotrf(R + self.epsilon * np.eye(len(R)), lower=True)
+            inverse, failed = (factor, failed) if failed else lapack.dpotri(factor, lower=True)
+            # Diverged rates make R not finite; the finiteness check of the presentation reports it.
+            B[...] = np.nan if failed else np.tril(inverse) + np.tril(inverse, -1).T
+
+    def state_dict(self) -> dict:
+        """Return the running correlation and its age."""
+        if self.accumulated is None:
+            return {}
+        return {"presentations": self.presentations, "accumulated": self.accumulated.copy()}
+
+    def load_state_dict(self, state: dict):
+        """Restore what `state_dict` gave."""
+        if state:
+            self.presentations = int(state["presentations"])
+            self.accumulated = np.array(state["accumulated"])

@@ -1,0 +1,72 @@
+"""Parameters from signatures: a constructor's annotated signature is their one definition.
+
+From it come the checks on construction (`validated`) and the section of a parameter file (`model_of`), so that a key
+is spelled, typed, bounded and defaulted in one place.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, validate_call
+
+from .errors import ParameterError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+def describe(error: ValidationError, where: str) -> str:
+    """One line for the first thing that a validation found wrong: where, which key, what was given, what is allowed."""
+    # A union reports each of its members; the deepest location is the member that the value nearly was.
+    first = max(error.errors(include_url=False), key=lambda item: len([p for p in item["loc"] if isinstance(p, int)]))
+    key = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()) or "value"
+    if first["type"] in ("missing", "missing_argument"):
+        return f"{where}: key {key!r} is missing"
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{where}: unknown key {key!r}"
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return f"{where}: {key} = {first['input']!r}: {message}"
+
+
+def validated(function: Callable) -> Callable:
+    """Check calls of `function` against its annotations; whatever does not fit raises a `ParameterError`."""
+    where = function.__qualname__.removesuffix(".__init__")
+    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        try:
+            return checked(*args, **kwargs)
+        except ValidationError as error:
+            raise ParameterError(describe(error, where)) from None
+
+    return wrapper
+
+
+def model_of(function: Callable, leave_out: tuple[str, ...] = ()) -> type[BaseModel]:
+    """Build the pydantic model of a callable's annotated parameters, for a section of a parameter file.
+
+    Parameters
+    ----------
+    function : callable
+        A function or class whose signature is annotated.
+    leave_out : tuple of str
+        Parameters that a file does not give.
+
+    Returns
+    -------
+    type of BaseModel
+        Unknown keys are refused; defaults are those of the signature.
+    """
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name not in leave_out and name != "self":
+            default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+            fields[name] = (parameter.annotation, default)
+    return create_model(function.__name__, __config__=ConfigDict(extra="forbid", validate_default=True), **fields)
