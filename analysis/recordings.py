@@ -51,7 +51,9 @@ class Recording:
     stimuli : array of int, (stimuli,)
         The stimuli's indices in their set.
     layers : dict of int to LayerRecording
-        The recorded layers, 1 … P.
+        The recorded layers, some of 1 … P.
+    output_layer : int
+        P, recorded or not.
     labels : array of int, (stimuli,), optional
         The stimuli's classes.
     targets : array, (stimuli, outputs), optional
@@ -66,6 +68,7 @@ class Recording:
     beta: np.ndarray
     stimuli: np.ndarray
     layers: dict[int, LayerRecording]
+    output_layer: int
     labels: np.ndarray | None = None
     targets: np.ndarray | None = None
     units: dict[str, str] = field(default_factory=dict)
@@ -94,7 +97,7 @@ def read_recording(path):
     ----------
     path : path-like
         `recording.npz`: the fields of `Recording` under their names, those of layer k under `layer_{k}/…`, and
-        `units` as JSON text.
+        `units` as JSON text. Without `output_layer` the highest layer recorded is taken for the output.
 
     Returns
     -------
@@ -108,11 +111,13 @@ def read_recording(path):
     """
     archive = read_archive(path)
     try:
+        layers = _layers(archive)
         recording = Recording(
             **{name: archive[name] for name in ("t", "s", "phase", "beta", "stimuli")},
             labels=archive.get("labels"),
             targets=archive.get("targets"),
-            layers=_layers(archive),
+            layers=layers,
+            output_layer=int(archive.get("output_layer", max(layers, default=0))),
             units=json.loads(str(archive["units"])),
         )
     except KeyError as error:

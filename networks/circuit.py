@@ -46,6 +46,8 @@ class Circuit:
     schedule : {"synchronous", "sequential"}
     restart_from_rate : bool
         Whether u := r when a phase begins.
+    double_precision : sequence of str
+        Weights that stay in float64 whatever the activity's type.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Circuit:
         tau,
         schedule: str = "synchronous",
         restart_from_rate: bool = False,
+        double_precision: Sequence[str] = (),
     ):
         self.populations = tuple(populations)
         self.projections = tuple(projections)
@@ -70,6 +73,7 @@ class Circuit:
         self.tau = tau
         self.schedule = schedule
         self.restart_from_rate = restart_from_rate
+        self.double_precision = tuple(double_precision)
         self.epoch = 0
 
     @property
@@ -83,10 +87,11 @@ class Circuit:
         return next(iter(next(iter(self.weights.values())).values())).dtype
 
     def astype(self, dtype):
-        """Keep all weights in `dtype` from now on."""
-        for arrays in self.weights.values():
+        """Keep all weights in `dtype` from now on, but for those declared to be `double_precision`."""
+        for key, arrays in self.weights.items():
             for k, array in arrays.items():
-                arrays[k] = np.ascontiguousarray(array, dtype=dtype)
+                kept = np.float64 if key in self.double_precision else dtype
+                arrays[k] = np.ascontiguousarray(array, dtype=kept)
         self.refresh()
 
     def step_bound(self, beta: float) -> float:

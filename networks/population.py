@@ -24,13 +24,16 @@ class PopulationSpec:
         The kind of cell, with its parameter values.
     size : int
         Number of cells N.
-    links : mapping of str to (str, str), optional
-        Linked variable → (population, variable) that it reads.
+    layer : int
+        The layer it belongs to, 0 for the stimulus.
+    links : tuple of (str, (str, str)), optional
+        Linked variable, and (population, variable) that it reads.
     """
 
     name: str
     cell: Cell
     size: int
+    layer: int
     links: tuple[tuple[str, tuple[str, str]], ...] = ()
 
 

@@ -1,6 +1,5 @@
 """How a run went, epoch by epoch."""
 
-import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
@@ -47,7 +46,7 @@ def learning_curve(history, ax=None):
         ax.plot(history["epoch"], values, label=f"{stimuli} ({number.format(values.iloc[-1])})", **looks[stimuli])
     ax.set_ylabel(label)
     legend_beside(ax, title="Stimuli (last epoch)", alignment="left")
-    return _over_epochs(ax)
+    return _over_epochs(ax, history["epoch"])
 
 
 @publication_style()
@@ -79,7 +78,7 @@ def alignment(history, ax=None):
     ax.axhline(90, color="0.5", linewidth=0.9, linestyle=":", label="orthogonal")
     ax.set_ylabel(r"Angle of $W_\mathrm{ff}$ and $W_\mathrm{fb}^\top$ (°)")
     legend_beside(ax)
-    return _over_epochs(ax)
+    return _over_epochs(ax, history["epoch"])
 
 
 @publication_style()
@@ -115,7 +114,7 @@ def information(history, ax=None):
         ax.plot(history["epoch"], history[column], label=label, **look)
     ax.set_ylabel("Correlative mutual information (nats)")
     legend_beside(ax, title="Prediction", alignment="left")
-    return _over_epochs(ax)
+    return _over_epochs(ax, history["epoch"])
 
 
 def _layer(k):
@@ -133,10 +132,9 @@ def _numbered(history, name):
     return {k: f"{prefix}{k}" for k in sorted(int(number) for number in numbers if number.isdecimal())}
 
 
-def _over_epochs(ax):
+def _over_epochs(ax, epochs):
     ax.set_xlabel("Epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    epochs = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in ax.lines if line.get_marker() != "None"])
-    if np.ptp(epochs) == 0:
-        ax.set_xlim(epochs[0] - 1, epochs[0] + 1)
+    if epochs.nunique() == 1:
+        ax.set_xlim(epochs.iloc[0] - 1, epochs.iloc[0] + 1)
     return ax

@@ -1,0 +1,167 @@
+"""What the compartments of a cell do while a stimulus is presented."""
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.pyplot import figure as new_figure
+from matplotlib.ticker import MaxNLocator
+
+from ...errors import ParameterError
+from .style import COLOURS, publication_style
+
+MOST_CELLS = 3
+
+COMPARTMENTS = {
+    "V_apical": ("apical dendrite", COLOURS["vermillion"]),
+    "V_basal": ("basal dendrite", COLOURS["blue"]),
+    "V_soma": ("soma", COLOURS["black"]),
+}
+SST_COLOUR = COLOURS["green"]
+PHASE_COLOURS = {"free": "0.95", "nudge": "#FBE6C2", "third": "#D9ECF8"}
+
+
+@publication_style()
+def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=None):
+    """Somatic, basal and apical potential and SST current of chosen cells, through the phases of a presentation.
+
+    A row of panels a layer, the output on top, a column a cell; below each cell's potentials the current of its SST
+    interneuron. Potentials are drawn as they are: dendrites may leave the physiological range. The apical potential
+    of an output cell is its target's, and acts only in a phase with β ≠ 0.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+        With `V_soma`, `V_basal`, `V_apical` (volts) and `i_SST` (dimensionless).
+    stimulus : int
+        Which of the recorded stimuli, counted from 0 within the recording.
+    layers : sequence of int, optional
+        The layers to draw; all that were recorded by default.
+    cells : dict of int to sequence of int, optional
+        The cells to draw by layer, under their numbers in the layer. By default the three of highest somatic potential
+        at the end, in the output the target's cell first.
+    figure : matplotlib.figure.Figure, optional
+        Where to draw, an empty figure; a new one by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ParameterError
+        The stimulus, a layer or a cell was not recorded.
+    RunError
+        One of the variables was not recorded.
+    """
+    if not 0 <= stimulus < len(recording.stimuli):
+        raise ParameterError(f"compartment_voltages: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}")
+    layers = sorted(recording.layers if layers is None else layers, reverse=True)
+    positions = {k: _positions(recording, stimulus, k, (cells or {}).get(k)) for k in layers}
+    if not layers or not all(positions.values()):
+        raise ParameterError("compartment_voltages: no cell to draw")
+
+    columns = max(len(chosen) for chosen in positions.values())
+    if figure is None:
+        figure = new_figure(figsize=(1.6 + 2.3 * columns, 1.1 + 2.7 * len(layers)))
+    heights = [3, 1.2] * len(layers)
+    axes = figure.subplots(2 * len(layers), columns, sharex=True, sharey="row", squeeze=False, height_ratios=heights)
+    for row, (k, chosen) in enumerate(positions.items()):
+        rows = axes[2 * row : 2 * row + 2]
+        _draw_layer(rows, recording, stimulus, k, chosen)
+    for column in axes.T:
+        _label_time(column)
+    figure.align_ylabels(axes[:, 0])
+    _legend(figure, recording)
+    figure.suptitle(_title(recording, stimulus), fontsize=10)
+    return figure
+
+
+def _positions(recording, stimulus, k, cells):
+    """Where the cells to draw stand among the recorded ones of layer k."""
+    if k not in recording.layers:
+        raise ParameterError(f"compartment_voltages: layer {k} was not recorded")
+    layer = recording.layers[k]
+    recorded = layer.cells.tolist()
+    if cells is None:
+        by_potential = np.argsort(-layer["V_soma"][-1, stimulus], kind="stable")
+        cells = [recorded[n] for n in by_potential]
+        target = recording.target_cell(stimulus)
+        if k == recording.output_layer and target in recorded:
+            cells = [target, *(cell for cell in cells if cell != target)]
+        cells = cells[:MOST_CELLS]
+    if absent := [cell for cell in cells if cell not in recorded]:
+        raise ParameterError(f"compartment_voltages: cell {absent[0]} of layer {k} was not recorded")
+    return [recorded.index(cell) for cell in cells]
+
+
+def _draw_layer(axes, recording, stimulus, k, chosen):
+    layer, time = recording.layers[k], _milliseconds(recording)
+    currents = layer["i_SST"][:, stimulus, chosen]
+    exponent = _exponent(currents)
+    for n, (potential_axis, current_axis) in enumerate(axes.T):
+        if n >= len(chosen):
+            potential_axis.set_axis_off()
+            current_axis.set_axis_off()
+            continue
+        for variable, (_, colour) in COMPARTMENTS.items():
+            potential_axis.plot(time, 1e3 * layer[variable][:, stimulus, chosen[n]], color=colour)
+        current_axis.plot(time, currents[:, n] / 10.0**exponent, color=SST_COLOUR)
+        _shade_phases((potential_axis, current_axis), recording)
+        potential_axis.set_title(_cell_title(recording, stimulus, k, layer.cells[chosen[n]]), pad=15)
+        current_axis.yaxis.set_major_locator(MaxNLocator(3))
+    axes[0, 0].set_ylabel("Potential (mV)")
+    axes[1, 0].set_ylabel("$i_\\mathrm{SST}$" + (f" ($10^{{{exponent}}}$)" if exponent else ""))
+
+
+def _shade_phases(axes, recording):
+    """A band a phase; between two phases, at the last step of the earlier."""
+    time = _milliseconds(recording)
+    for name, steps in recording.phases():
+        start, stop = time[max(steps.start - 1, 0)], time[steps.stop - 1]
+        for ax in axes:
+            ax.axvspan(start, stop, color=PHASE_COLOURS.get(name, "0.9"), linewidth=0, zorder=0)
+        middle = (start + stop) / 2
+        place = axes[0].get_xaxis_transform()
+        axes[0].text(middle, 1.02, name, transform=place, ha="center", va="bottom", fontsize=8, color="0.25")
+    axes[0].margins(x=0)
+
+
+def _label_time(column):
+    """The time axis below the lowest panel of a column that shows a cell."""
+    lowest = [ax for ax in column if ax.axison][-1]
+    lowest.tick_params(labelbottom=True)
+    lowest.set_xlabel("Time (ms)")
+
+
+def _legend(figure, recording):
+    handles = [Line2D([], [], color=colour, label=label) for label, colour in reversed(COMPARTMENTS.values())]
+    handles.append(Line2D([], [], color=SST_COLOUR, label="SST current"))
+    bands = {name: steps for name, steps in recording.phases()}
+    for name, steps in bands.items():
+        beta = recording.beta[steps.stop - 1]
+        label = f"{name} phase ($\\beta$ = {beta:+.3g})" if beta else f"{name} phase ($\\beta$ = 0)"
+        handles.append(Patch(facecolor=PHASE_COLOURS.get(name, "0.9"), edgecolor="0.7", linewidth=0.5, label=label))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+
+
+def _title(recording, stimulus):
+    title = f"Stimulus {recording.stimuli[stimulus]}"
+    return title if recording.labels is None else f"{title}, class {recording.labels[stimulus]}"
+
+
+def _cell_title(recording, stimulus, k, cell):
+    if k != recording.output_layer:
+        return f"layer {k}, cell {cell}"
+    target = " (target)" if cell == recording.target_cell(stimulus) else ""
+    return f"output cell {cell}{target}"
+
+
+def _milliseconds(recording):
+    return 1e3 * (recording.t - recording.t[0])
+
+
+def _exponent(values):
+    """Power of ten to take out of an axis, 0 where its numbers are easily read."""
+    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    exponent = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    return 0 if -2 < exponent < 3 else exponent

@@ -1,0 +1,255 @@
+"""The CorInfoMax circuit: layers of pyramidal cells and SST interneurons that maximise correlative information.
+
+Layer k of N_k pyramidal cells, k = 1 … P, the stimulus being layer 0::
+
+    layer k+1 ──W_fb^(k)──▶ apical ◀── i_SST = -O r ── SST_k ◀──O── layer k
+                              │g_A = 1/ε_k      D r (autapse) ◀──── layer k
+                             soma ──▶ r = σ(u)
+                              │g_B = 1/ε_{k-1}
+    layer k-1 ──W_ff^(k-1)─▶ basal
+
+with D - O = M = ε_k(2γB + g_lk I), γ = (1-λ)/λ. In the output layer the apical dendrite receives the teacher, and
+the lateral term γBr + g_lk r is a current of its own at the soma.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import brian2 as b2
+import numpy as np
+from pydantic import Field
+
+from ..errors import ParameterError
+from ..models import SST, HiddenPyramidal, LeakySST, OutputPyramidal, StimulusCell
+from ..parameters import Count, Finite, Fraction, NonNegative, Positive, Seed, validated
+from . import initial
+from .circuit import Circuit, Plasticity
+from .conventions import CONVENTIONS, ConventionName
+from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, LearningRate, RegularisedInverse
+from .plasticity import CorrelationRule, FeedbackRule, ForwardRule, LateralRule
+from .population import PopulationSpec
+from .projection import Projection
+
+Architecture = Annotated[list[Count], Field(min_length=3)]
+LearningRateDecay = Annotated[float, Field(gt=0, le=1)] | list[tuple[Annotated[int, Field(ge=0)], Positive]]
+
+
+class CorInfoMax(Circuit):
+    """A supervised CorInfoMax circuit of any depth.
+
+    Parameters
+    ----------
+    architecture : sequence of int
+        Numbers of units: stimulus, hidden layers, output, such as ``[784, 500, 10]``. P = len - 1.
+    epsilon : float or sequence of P floats, default .15
+        ε_k of each projection k → k+1: the coupling conductances are 1/ε (A1).
+    forgetting : float, default .99999
+        Forgetting factor λ of the correlations (A2).
+    g_leak : float, default .5
+        Leak conductance g_lk (A2, MNIST setting 3).
+    learning_rate_ff : float or sequence of P floats, default 1.0
+        Rate of eq 26 for each W_ff^(k).
+    learning_rate_fb : float or sequence of P - 1 floats, default .15
+        Rate of eq 27 for each W_fb^(k), k ≥ 1. A sequence of P, as the paper's tables have it, loses its first.
+    learning_rate_decay : float or list of (epoch, factor), default [[0, .95], [15, .9]]
+        Factor d of rate · dᵉ; with a list, each from its epoch on (A1).
+    weight_decay : float, default 0
+        The optional decay η ε W of W_ff and W_fb is ``weight_decay = ε``.
+    convention : {"normative", "printed", "authors"}
+        How eq 21 and the order of updates are read; see `conventions`.
+    entropy_gain : float, default 1
+        Multiplies γ wherever it enters the dynamics: 1 as published, 1/(1-λ) the weight that eq 6 implies.
+    lateral_rule : {"published", "regularised"}
+        Eq 28, or B = (R + εI)⁻¹ renewed every `lateral_refresh` presentations.
+    lateral_refresh : int, default 100
+        Presentations between two renewals of the regularised B.
+    lateral_form : {"inverse", "autapse"}
+        Whether B learns by eq 28 and D, O follow from it, or D and O learn by eqs 29, 30 and B follows from them.
+    sst_every : int, default 1
+        Update the SST input on every n-th step only (multirate integration); 1 is exact.
+    tau_u : float, default 10
+        Somatic time constant, in ms (not in the paper, which has no physical time).
+    tau_SST : float, default 0
+        SST membrane time constant, in ms; 0 is the paper's instantaneous cell.
+    projection : {"dense", "synapses"}
+        BLAS products, or Brian2 `Synapses`.
+    seed : int, default 0
+        Seed of the initial weights.
+    weights : mapping, optional
+        Initial weights in place of the random ones, indexed as `weights`; see `initial.given`.
+
+    Attributes
+    ----------
+    weights : dict
+        ``W_ff[k]`` (N_{k+1}, N_k), k = 0 … P-1; ``W_fb[k]`` (N_k, N_{k+1}), k = 1 … P-1; ``B[k]``, ``O[k]``
+        (N_{k+1}, N_{k+1}) and ``D[k]`` (N_{k+1},) of layer k + 1.
+
+    Raises
+    ------
+    ParameterError
+        For parameters out of range or at odds with the architecture.
+    """
+
+    @validated
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        epsilon: Positive | list[Positive] = 0.15,
+        forgetting: Fraction = 0.99999,
+        g_leak: Positive = 0.5,
+        learning_rate_ff: NonNegative | list[NonNegative] = 1.0,
+        learning_rate_fb: NonNegative | list[float] = 0.15,
+        learning_rate_decay: LearningRateDecay = [(0, 0.95), (15, 0.9)],  # noqa: B006
+        weight_decay: NonNegative = 0.0,
+        convention: ConventionName = "normative",
+        entropy_gain: Finite = 1.0,
+        lateral_rule: Literal["published", "regularised"] = "published",
+        lateral_refresh: Count = 100,
+        lateral_form: Literal["inverse", "autapse"] = "inverse",
+        sst_every: Count = 1,
+        tau_u: Positive = 10.0,
+        tau_SST: NonNegative = 0.0,
+        projection: Literal["dense", "synapses"] = "dense",
+        seed: Seed = 0,
+        weights: Any = None,
+    ):
+        P = len(architecture) - 1
+        self.architecture = tuple(architecture)
+        self.epsilon = _per_projection("epsilon", epsilon, P)
+        self.forgetting, self.g_leak, self.entropy_gain = forgetting, g_leak, entropy_gain
+        self.convention, self.lateral_form = convention, lateral_form
+        if lateral_form == "autapse" and lateral_rule == "regularised":
+            raise ParameterError('lateral_form = "autapse" has rules (eqs 29, 30) for lateral_rule = "published" only')
+        if lateral_form == "autapse" and entropy_gain == 0:
+            raise ParameterError('lateral_form = "autapse" needs entropy_gain ≠ 0: its D and O carry γB')
+        if sst_every > 1 and projection == "synapses":
+            raise ParameterError('sst_every > 1 needs projection = "dense"')
+
+        arrays = initial.published(architecture, seed)
+        if weights is not None:
+            own = {key: value for key, value in weights.items() if str(key) not in ("D", "O")}
+            arrays = initial.given(own, arrays)
+        arrays["O"] = {k: np.zeros_like(B) for k, B in arrays["B"].items()}
+        arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
+
+        rate_ff = _per_projection("learning_rate_ff", learning_rate_ff, P)
+        if isinstance(learning_rate_fb, Sequence) and len(learning_rate_fb) == P:
+            learning_rate_fb = list(learning_rate_fb)[1:]
+        rate_fb = _per_projection("learning_rate_fb", learning_rate_fb, P - 1)
+        if not all(np.isfinite(rate) and rate >= 0 for rate in rate_fb):
+            raise ParameterError(f"learning_rate_fb = {rate_fb}: must be finite and not negative")
+        decay = _decay_pieces(learning_rate_decay)
+        plasticity = [
+            Plasticity(ForwardRule(k), GradientStep(("W_ff", k), LearningRate(rate, decay), weight_decay))
+            for k, rate in enumerate(rate_ff)
+        ]
+        plasticity += [
+            Plasticity(FeedbackRule(k), GradientStep(("W_fb", k), LearningRate(rate, decay), weight_decay))
+            for k, rate in enumerate(rate_fb, start=1)
+        ]
+        for k in range(P):
+            if lateral_rule == "regularised":
+                optimiser = RegularisedInverse(k, forgetting, self.epsilon[k], lateral_refresh)
+                plasticity.append(Plasticity(CorrelationRule(k), optimiser))
+            elif lateral_form == "autapse":
+                optimiser = AutapseRecursion(k, forgetting, *self.lateral_gains(k + 1))
+                plasticity.append(Plasticity(LateralRule(k), optimiser))
+            else:
+                plasticity.append(Plasticity(LateralRule(k), InverseRecursion(k, forgetting)))
+
+        reading = CONVENTIONS[convention]
+        super().__init__(
+            populations=list(self._populations(tau_u * b2.ms, tau_SST * b2.ms)),
+            projections=list(self._projections(projection, sst_every)),
+            plasticity=plasticity,
+            weights=arrays,
+            layers=["stimulus", *(f"layer_{k}" for k in range(1, P + 1))],
+            teacher=(f"layer_{P}", "drive_apical"),
+            tau=tau_u * b2.ms,
+            schedule=reading.schedule,
+            restart_from_rate=reading.restart_from_rate,
+            double_precision=("D",) if lateral_form == "autapse" else (),
+        )
+        if lateral_form == "autapse":
+            self._follow_from_B()
+        self.refresh()
+
+    @property
+    def gamma(self) -> float:
+        """γ = (1 - λ)/λ."""
+        return (1 - self.forgetting) / self.forgetting
+
+    def lateral_gains(self, k: int) -> tuple[float, float]:
+        """c and d of layer k's M = cB + dI: (2κγε_k, ε_k g_lk) if hidden; of its current: (κγ, g_lk) if output."""
+        gain = self.entropy_gain * self.gamma
+        if k == len(self.architecture) - 1:
+            return gain, self.g_leak
+        return 2 * gain * self.epsilon[k], self.epsilon[k] * self.g_leak
+
+    def step_bound(self, beta: float) -> float:
+        """Largest Euler step: η(g_lk + g_A + g_B) < 2 in every layer, with |β| (or the authors' 1) as output g_A."""
+        conductance = [1 / self.epsilon[k] + 1 / self.epsilon[k - 1] for k in range(1, len(self.epsilon))]
+        conductance.append(1 / self.epsilon[-1] + (1.0 if self.convention == "authors" else abs(beta)))
+        return 2 / (self.g_leak + max(conductance))
+
+    def refresh(self):
+        """Let D and O follow from B, or in the autapse form B from D and O."""
+        if self.lateral_form == "inverse":
+            self._follow_from_B()
+            return
+        for k, B in self.weights["B"].items():
+            c, d = self.lateral_gains(k + 1)
+            np.multiply(self.weights["O"][k], -1 / c, out=B)
+            np.fill_diagonal(B, (self.weights["D"][k] - d) / c)
+
+    def _follow_from_B(self):
+        for k, B in self.weights["B"].items():
+            c, d = self.lateral_gains(k + 1)
+            O = self.weights["O"][k]
+            np.multiply(B, -c, out=O)
+            np.fill_diagonal(O, 0.0)
+            self.weights["D"][k][:] = c * np.diagonal(B).astype(self.weights["D"][k].dtype) + d
+
+    def _populations(self, tau_u, tau_SST):
+        P = len(self.architecture) - 1
+        reading = CONVENTIONS[self.convention]
+        yield PopulationSpec("stimulus", StimulusCell(), self.architecture[0], layer=0)
+        for k in range(1, P + 1):
+            common = {"tau_u": tau_u, "g_lk": self.g_leak, "g_B": 1 / self.epsilon[k - 1]}
+            if k < P:
+                cell = HiddenPyramidal(g_A=1 / self.epsilon[k], **common)
+            else:
+                cell = OutputPyramidal(g_A=reading.output_g_A, v_A=reading.output_v_A, **common)
+            interneuron = LeakySST(tau_SST=tau_SST) if tau_SST > 0 * b2.ms else SST()
+            yield PopulationSpec(f"SST_{k}", interneuron, self.architecture[k], layer=k)
+            inhibition = (("i_SST", (f"SST_{k}", "i_SST")),)
+            yield PopulationSpec(f"layer_{k}", cell, self.architecture[k], layer=k, links=inhibition)
+
+    def _projections(self, pattern, sst_every):
+        P = len(self.architecture) - 1
+        names = ["stimulus", *(f"layer_{k}" for k in range(1, P + 1))]
+        for k in range(1, P + 1):
+            here, below = names[k], names[k - 1]
+            yield Projection(below, here, "drive_basal", ("W_ff", k - 1), pattern, constant=k == 1)
+            if k < P:
+                yield Projection(names[k + 1], here, "drive_apical", ("W_fb", k), pattern)
+            yield Projection(here, here, "drive_autapse", ("D", k - 1), "one_to_one")
+            yield Projection(here, f"SST_{k}", "drive_soma", ("O", k - 1), pattern, every=sst_every)
+
+
+def _per_projection(key: str, value: float | Sequence[float], count: int) -> tuple[float, ...]:
+    if not isinstance(value, Sequence):
+        return (float(value),) * count
+    if len(value) != count:
+        raise ParameterError(f"{key} has {len(value)} values; this architecture needs one number or {count}")
+    return tuple(float(item) for item in value)
+
+
+def _decay_pieces(decay: float | Sequence) -> tuple[tuple[int, float], ...]:
+    if not isinstance(decay, Sequence):
+        return ((0, float(decay)),)
+    pieces = tuple((int(epoch), float(factor)) for epoch, factor in decay)
+    if not pieces or pieces[0][0] != 0 or any(a >= b for (a, _), (b, _) in zip(pieces, pieces[1:], strict=False)):
+        raise ParameterError("learning_rate_decay: the pieces' first epochs must begin with 0 and increase")
+    return pieces
