@@ -63,7 +63,14 @@ class Population:
     """
 
     def __init__(
-        self, spec: PopulationSpec, replicas: int, dtype, clock, method: str, code_object_class: type[CodeObject], order=0
+        self,
+        spec: PopulationSpec,
+        replicas: int,
+        dtype,
+        clock,
+        method: str,
+        code_object_class: type[CodeObject],
+        order=0,
     ):
         self.name, self.cell, self.size, self.replicas = spec.name, spec.cell, spec.size, replicas
         self.group = b2.NeuronGroup(

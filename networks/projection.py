@@ -92,7 +92,14 @@ class SynapticTransmission:
     """
 
     def __init__(
-        self, projection: Projection, source: Population, target: Population, weights: Weights, when, order, code_object_class
+        self,
+        projection: Projection,
+        source: Population,
+        target: Population,
+        weights: Weights,
+        when,
+        order,
+        code_object_class,
     ):
         self.projection = projection
         self._weights = weights

@@ -1,1 +1,18 @@
-""""""
+"""The clockwork: phases, presentations, recording, and the preparation that mounts a circuit on the clock."""
+
+from .phases import Phase, Protocol, contrastive
+from .preparation import Preparation
+from .presentation import Layers, PhaseTrace, Presentation, Stimulus
+from .recording import Recorder
+
+__all__ = [
+    "Layers",
+    "Phase",
+    "PhaseTrace",
+    "Preparation",
+    "Presentation",
+    "Protocol",
+    "Recorder",
+    "Stimulus",
+    "contrastive",
+]

@@ -1,0 +1,165 @@
+"""Phases and protocols: an experiment in time, as data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from ...errors import ParameterError
+from ...parameters import Count, NonNegative, Positive, validated
+
+StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_index"]
+Course = float | Sequence[float]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of time in which shared variables follow a given course.
+
+    Parameters
+    ----------
+    name : str
+        Under this name a `Presentation` gives the phase's traces.
+    steps : int
+        Duration in steps of integration.
+    beta : float or sequence of float, default 0
+        Nudging strength in units of the presentation's β: a constant, or one value for each step.
+    course : mapping of str to float or sequence of float, optional
+        The same for further variables (gates, injected currents) of every population that has them. A variable
+        keeps its value until another phase sets it.
+    """
+
+    name: str
+    steps: int
+    beta: Course = 0.0
+    course: Mapping[str, Course] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.steps < 1:
+            raise ParameterError(f"phase {self.name!r}: steps = {self.steps} must be at least 1")
+        for variable, values in {"beta": self.beta, **self.course}.items():
+            values = np.asarray(values, dtype=float)
+            if values.shape not in ((), (self.steps,)) or not np.isfinite(values).all():
+                raise ParameterError(
+                    f"phase {self.name!r}: the course of {variable} must be a finite number or {self.steps} of them"
+                )
+
+    @property
+    def taught(self) -> bool:
+        """Whether the teacher is present: β differs from 0 at some time."""
+        return bool(np.any(self.beta))
+
+
+class Protocol:
+    """What happens in one presentation, and how time is stepped through.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        One after the other. Those before the first taught phase make up a prediction.
+    plus, minus : str, default "nudge", "free"
+        The phases whose ends learning contrasts.
+    step : float, default .05
+        Euler step η₀ = dt/τ_u (A2).
+    step_rule : {"constant", "divide_by_slow_loop_index", "divide_by_loop_index"}
+        η_i in step i = 0, 1, … of a phase: η₀; max(η₀/(1 + step_decay·i), step_min); max(η₀/(i + 1), step_min) (A1).
+    step_decay, step_min : float, default .01, .001
+    method : {"euler", "exponential_euler"}
+        Euler is the published scheme. Exponential Euler is exact for frozen drives and has no step bound.
+    reset : {"rest", "carry"}
+        Whether a presentation begins at rest (u = r = 0, as published) or where the last one ended.
+    allow_unstable : bool, default False
+        Let Euler steps beyond the circuit's bound pass.
+
+    Raises
+    ------
+    ParameterError
+        For doubled phase names, phases of the contrast that do not exist, or numbers out of range.
+    """
+
+    @validated
+    def __init__(
+        self,
+        phases: Sequence[Phase],
+        *,
+        plus: str = "nudge",
+        minus: str = "free",
+        step: Positive = 0.05,
+        step_rule: StepRule = "constant",
+        step_decay: NonNegative = 0.01,
+        step_min: Positive = 0.001,
+        method: Literal["euler", "exponential_euler"] = "euler",
+        reset: Literal["rest", "carry"] = "rest",
+        allow_unstable: bool = False,
+    ):
+        self.phases = tuple(phases)
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names) or not names:
+            raise ParameterError(f"protocol: needs phases with names of their own, has {names}")
+        for name in (plus, minus):
+            if name not in names:
+                raise ParameterError(f"protocol: contrasts phase {name!r}, has {', '.join(names)}")
+        self.plus, self.minus = plus, minus
+        self.step, self.step_rule, self.step_decay, self.step_min = step, step_rule, step_decay, step_min
+        self.method, self.reset, self.allow_unstable = method, reset, allow_unstable
+
+    @property
+    def prediction(self) -> tuple[Phase, ...]:
+        """The phases before the teacher appears."""
+        taught = [phase.taught for phase in self.phases]
+        return self.phases[: taught.index(True)] if any(taught) else self.phases
+
+    def eta(self, phase: Phase) -> np.ndarray:
+        """Integration steps η_i of a phase, (steps,)."""
+        i = np.arange(phase.steps)
+        if self.step_rule == "constant":
+            return np.full(phase.steps, self.step)
+        slowed = 1 + self.step_decay * i if self.step_rule == "divide_by_slow_loop_index" else i + 1
+        return np.maximum(self.step / slowed, self.step_min)
+
+
+@validated
+def contrastive(
+    *,
+    free_steps: Count = 30,
+    nudge_steps: Count = 10,
+    three_phase: bool = False,
+    step: Positive = 0.05,
+    step_rule: StepRule = "constant",
+    step_decay: NonNegative = 0.01,
+    step_min: Positive = 0.001,
+    method: Literal["euler", "exponential_euler"] = "euler",
+    reset: Literal["rest", "carry"] = "rest",
+    allow_unstable: bool = False,
+) -> Protocol:
+    """Build the published protocol: a free phase, a nudge phase at β, optionally a third at -β in place of the free.
+
+    Parameters
+    ----------
+    free_steps, nudge_steps : int, default 30, 10
+        Steps of the phases (A2); the third is as long as the second.
+    three_phase : bool, default False
+        Add the phase at -β, which learning then contrasts with the one at β.
+    step, step_rule, step_decay, step_min, method, reset, allow_unstable
+        As in `Protocol`.
+
+    Returns
+    -------
+    Protocol
+        With phases ``free``, ``nudge`` and perhaps ``third``.
+    """
+    phases = [Phase("free", free_steps), Phase("nudge", nudge_steps, beta=1.0)]
+    if three_phase:
+        phases.append(Phase("third", nudge_steps, beta=-1.0))
+    return Protocol(
+        phases,
+        minus="third" if three_phase else "free",
+        step=step,
+        step_rule=step_rule,
+        step_decay=step_decay,
+        step_min=step_min,
+        method=method,
+        reset=reset,
+        allow_unstable=allow_unstable,
+    )

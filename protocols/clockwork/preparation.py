@@ -1,0 +1,524 @@
+"""A preparation: a circuit mounted on the clock. The only builder of Brian2 networks and network operations.
+
+One long run presents any number of stimuli; phases, stimuli and plasticity are network operations within it. In
+each step, for the synchronous schedule, Brian2 executes
+
+    start           courses of shared variables (β, pace, gates)
+    groups          u, by the integration method
+    after_groups    r = σ(u)
+    synapses        drives, from the new rates
+    end             0 step hooks (recorders)   1 end of phase   2 plasticity   3 next presentation
+
+so that u, r and the compartments' potentials, as recorded at ``end``, belong to one instant. In the sequential
+schedule each layer does its drives, u and r in turn, all within ``groups``.
+"""
+
+import contextlib
+import itertools
+import signal
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import brian2 as b2
+import numpy as np
+
+from ...errors import DivergenceError, ParameterError, StimulusError
+from ...networks import Circuit, Contrast, PhaseEnd, Population
+from ...networks.projection import SynapticTransmission, Transmission
+from .phases import Protocol, contrastive
+from .presentation import Layers, Presentation, Stimulus
+from .recording import DEFAULT_VARIABLES, Recorder
+from .target import Target, code_object_class
+
+#: Longer than any run: runs end when the stimuli do.
+_FOR_EVER = 1e6 * b2.second
+
+#: Which preparations are mounted on a circuit, so that its weights keep one floating-point type.
+_mounted: "weakref.WeakKeyDictionary[Circuit, weakref.WeakSet[Preparation]]" = weakref.WeakKeyDictionary()
+
+
+class Preparation:
+    """A circuit on the clock, ready to be presented stimuli.
+
+    Several preparations of one circuit share its weights, whatever their number of replicas.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    replicas : int, default 1
+        Stimuli presented at once, each to a replica of its own; the minibatch size.
+    dtype : dtype, optional
+        Floating-point type of activity and weights; by default the circuit's (float64 in a new one). float32 is
+        twice as fast.
+    protocol : Protocol, optional
+        By default the published one, `contrastive()`: 30 free and 10 nudged steps of .05 τ_u.
+    target : {"auto", "cython", "numpy"}
+        Brian2's code generation target.
+
+    Attributes
+    ----------
+    network : Network
+    populations : dict of str to Population
+    on_step, on_phase_end, on_presentation : list of callable
+        Hooks: ``hook(preparation)`` at the end of each step, ``hook(preparation, end)`` with the `PhaseEnd` of each
+        phase, ``hook(preparation, ends)`` with those of a whole presentation by name, after its plasticity.
+    phase : Phase
+        Present phase.
+    step_index : int
+        Steps of it that are done.
+    elapsed_time, elapsed_s : float
+        Seconds, and Σ η_i, since the presentation's start.
+
+    Raises
+    ------
+    ParameterError
+        If the step exceeds the circuit's bound, the types of two preparations differ, or a course sets a variable
+        that no population has.
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        replicas: int = 1,
+        *,
+        dtype=None,
+        protocol: Protocol | None = None,
+        target: Target = "auto",
+    ):
+        if replicas < 1:
+            raise ParameterError(f"replicas = {replicas}: must be at least 1")
+        self.circuit, self.replicas = circuit, int(replicas)
+        self.protocol = protocol if protocol is not None else contrastive()
+        self.on_step: list[Callable] = []
+        self.on_phase_end: list[Callable] = []
+        self.on_presentation: list[Callable] = []
+        self.interrupted = False
+        self._error: Exception | None = None
+        self._source: Iterator[Stimulus] = iter(())
+        self._take_dtype(dtype)
+        self._mount(code_object_class(target))
+        self._check_courses()
+
+    def _take_dtype(self, dtype):
+        self.dtype = np.dtype(self.circuit.dtype if dtype is None else dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ParameterError(f"dtype = {self.dtype}: must be float32 or float64")
+        mounted = _mounted.setdefault(self.circuit, weakref.WeakSet())
+        if self.dtype != self.circuit.dtype:
+            if any(mounted):
+                raise ParameterError(
+                    f"dtype = {self.dtype}: another preparation of this circuit runs in {self.circuit.dtype}"
+                )
+            self.circuit.astype(self.dtype)
+        mounted.add(self)
+
+    # ---------------------------------------------------------------------------------------------- building
+
+    def _mount(self, code_objects):
+        circuit, sequential = self.circuit, self.circuit.schedule == "sequential"
+        clock = b2.Clock(self.protocol.step * circuit.tau, name="corinfomax_clock")
+        self.dt = float(clock.dt)
+        self.populations: dict[str, Population] = {}
+        for spec in circuit.populations:
+            self.populations[spec.name] = Population(
+                spec,
+                self.replicas,
+                self.dtype,
+                clock,
+                self.protocol.method,
+                code_objects,
+                order=3 * spec.layer + 1 if sequential else 0,
+            )
+        for spec in circuit.populations:
+            for variable, (source, source_variable) in spec.links:
+                self.populations[spec.name].link(variable, self.populations[source], source_variable)
+        self._layers = [self.populations[name] for name in circuit.layers]
+
+        layer_of = {spec.name: spec.layer for spec in circuit.populations}
+        self._transmissions: dict[int, list[Transmission]] = {}
+        self._synapses: list[SynapticTransmission] = []
+        self._constant: list[Transmission] = []
+        for projection in circuit.projections:
+            source, target = self.populations[projection.source], self.populations[projection.target]
+            stage = layer_of[projection.target] if sequential else 0
+            if projection.pattern == "synapses":
+                when, order = ("groups", 3 * stage) if sequential else ("synapses", 0)
+                self._synapses.append(
+                    SynapticTransmission(projection, source, target, circuit.weights, when, order, code_objects)
+                )
+                continue
+            transmission = Transmission(projection, source, target, circuit.weights)
+            if projection.constant:
+                self._constant.append(transmission)
+            else:
+                self._transmissions.setdefault(stage, []).append(transmission)
+
+        groups = [population.group for population in self.populations.values()]
+        self.network = b2.Network(*groups, *(transmission.synapses for transmission in self._synapses))
+        operations = [
+            ("course", self._set_courses, "start", 0),
+            ("recording", self._run_step_hooks, "end", 0),
+            ("phase_end", self._end_step, "end", 1),
+            ("plasticity", self._learn, "end", 2),
+            ("next_presentation", self._finish_presentation, "end", 3),
+        ]
+        for stage, transmissions in self._transmissions.items():
+            when, order = ("groups", 3 * stage) if sequential else ("synapses", 0)
+            operations.append((f"drives_{stage}", self._transmitter(transmissions), when, order))
+        rated = [population for population in self.populations.values() if population.cell.domain is not None]
+        if sequential:
+            for spec in circuit.populations:
+                if self.populations[spec.name] in rated:
+                    operation = self._rater([self.populations[spec.name]])
+                    operations.append((f"rate_{spec.layer}", operation, "groups", 3 * spec.layer + 2))
+        else:
+            operations.append(("rate", self._rater(rated), "after_groups", 0))
+        for name, function, when, order in operations:
+            self.network.add(
+                b2.NetworkOperation(self._guarded(function), clock=clock, when=when, order=order, name=name)
+            )
+
+    def _transmitter(self, transmissions: Sequence[Transmission]) -> Callable:
+        prompt = [transmission for transmission in transmissions if transmission.projection.every == 1]
+        multirate = [transmission for transmission in transmissions if transmission.projection.every > 1]
+
+        def transmit():
+            for transmission in prompt:
+                transmission()
+            for transmission in multirate:
+                if (self.step_index + 1) % transmission.projection.every == 0:
+                    transmission()
+
+        return transmit
+
+    @staticmethod
+    def _rater(populations: Sequence[Population]) -> Callable:
+        domains = [(p.cell.domain.in_place, p.view("u"), p.view("r")) for p in populations]
+
+        def update_rates():
+            for in_place, u, r in domains:
+                in_place(u, out=r)
+
+        return update_rates
+
+    def _guarded(self, operation: Callable) -> Callable:
+        """Keep errors until after the run: one raised inside would leave Brian2's flag of a running network set."""
+
+        def run():
+            if self._error is None:
+                try:
+                    operation()
+                except Exception as error:
+                    self._error = error
+                    self.network.stop()
+
+        return run
+
+    def _check_courses(self):
+        for phase in self.protocol.phases:
+            for variable in phase.course:
+                if not any(variable in population for population in self.populations.values()):
+                    raise ParameterError(f"phase {phase.name!r}: no population has a variable {variable!r}")
+        strongest = max(np.abs(np.asarray(phase.beta)).max() for phase in self.protocol.phases)
+        self._check_step_bound(0.0)
+        self._strongest_beta = float(strongest)
+
+    def _check_step_bound(self, beta: float):
+        bound = self.circuit.step_bound(beta)
+        if self.protocol.method == "euler" and not self.protocol.allow_unstable and self.protocol.step >= bound:
+            raise ParameterError(
+                f"step = {self.protocol.step:g} is beyond the stability bound {bound:.3g} of Euler integration at "
+                f"β = {beta:g}: take a smaller step, method = 'exponential_euler', or allow_unstable = true"
+            )
+
+    # ------------------------------------------------------------------------------------------- public calls
+
+    def present(
+        self,
+        x,
+        y=None,
+        beta: float = 1.0,
+        learn: bool | None = None,
+        variables: Sequence[str] = DEFAULT_VARIABLES,
+    ) -> Presentation:
+        """Present one minibatch and record it.
+
+        Parameters
+        ----------
+        x : array_like (n, inputs)
+            n ≤ replicas stimuli; (inputs,) for one.
+        y : array_like (n, outputs), optional
+            Targets. Without them the protocol stops before its first taught phase.
+        beta : float, default 1
+            Signed nudging strength β.
+        learn : bool, optional
+            Apply plasticity afterwards; by default if there are targets.
+        variables : sequence of str
+            What to record of every layer.
+
+        Returns
+        -------
+        Presentation
+            ``.free.r[k]``, ``.nudge.v_A[k]``, …: (steps, n, units), layer k ≥ 1.
+
+        Raises
+        ------
+        StimulusError
+            If x or y has another shape than the circuit, or is not finite.
+        ParameterError
+            For β = 0 when learning, or a step beyond the bound at this β.
+        DivergenceError
+            If activity or weights are no longer finite.
+        """
+        learn = y is not None if learn is None else learn
+        stimulus = self._checked(Stimulus(x, y, beta, bool(learn and y is not None)))
+        recorder = Recorder(self, variables)
+        self.on_step.append(recorder)
+        try:
+            self.run([stimulus])
+        finally:
+            self.on_step.remove(recorder)
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return recorder.presentation()
+
+    def predict(self, x) -> np.ndarray:
+        """Output rates at the free phase's end.
+
+        Parameters
+        ----------
+        x : array_like (n, inputs)
+            Any number of stimuli.
+
+        Returns
+        -------
+        ndarray (n, outputs)
+            For classes, take the argmax along the last axis.
+        """
+        return self.settle(x, ("r",)).r[self.circuit.output]
+
+    def settle(self, x, variables: Sequence[str] = ("r", "u", "I_net")) -> Layers:
+        """Variables of all layers at the free phase's end.
+
+        Parameters
+        ----------
+        x : array_like (n, inputs)
+            Any number of stimuli.
+        variables : sequence of str
+            Variables of the pyramidal cells; ``I_net`` is τ_u du/ds.
+
+        Returns
+        -------
+        Layers
+            ``.r[k]`` and so on, (n, units); k ≥ 1.
+        """
+        x = np.atleast_2d(np.asarray(x, dtype=self.dtype))
+        minibatches = [
+            self._checked(Stimulus(x[start : start + self.replicas])) for start in range(0, len(x), self.replicas)
+        ]
+        collected: dict = {name: {k: [] for k in range(1, self.circuit.output + 1)} for name in variables}
+
+        def collect(preparation, ends):
+            for name, layers in collected.items():
+                for k, rows in layers.items():
+                    rows.append(preparation.layer(k).read(name)[: preparation.presented])
+
+        self.on_presentation.append(collect)
+        try:
+            self.run(minibatches)
+        finally:
+            self.on_presentation.remove(collect)
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return Layers(
+            {name: {k: np.concatenate(rows) for k, rows in layers.items()} for name, layers in collected.items()}
+        )
+
+    def run(self, stimuli: Iterable[Stimulus]):
+        """Present stimuli one after the other in one long run, until they end or the user interrupts.
+
+        Parameters
+        ----------
+        stimuli : iterable of Stimulus
+            Taken one at a time, when its turn comes.
+
+        Notes
+        -----
+        SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
+        """
+        self._error, self.interrupted = None, False
+        self.circuit.refresh()
+        self._copy_weights_to_synapses()
+        self._source = iter(stimuli)
+        if not self._begin_presentation():
+            return
+        with self._interruptible(), warnings.catch_warnings():
+            # Brian2's search for NaN casts 1e50 to float32 when a run ends.
+            warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
+            # Overflow on the way to NaN is reported as divergence, with its place.
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.network.run(_FOR_EVER, namespace={})
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    @contextlib.contextmanager
+    def _interruptible(self):
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupt(signum, frame):
+            self.interrupted = True
+
+        previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def layer(self, k: int) -> Population:
+        """Principal population of layer k."""
+        return self._layers[k]
+
+    @property
+    def beta(self) -> float:
+        """Present β."""
+        return float(self._beta[min(self.step_index, self.phase.steps - 1)])
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copy of the cells' states, which a protocol that carries over needs: ``state/layer_1/u``, …"""
+        return {
+            f"state/{name}/{variable}": population.view(variable).copy()
+            for name, population in self.populations.items()
+            for variable in population.cell.state
+        }
+
+    def load_state_dict(self, state: dict[str, np.ndarray]):
+        """Restore what `state_dict` gave."""
+        for name, population in self.populations.items():
+            for variable in population.cell.state:
+                population.write(variable, state[f"state/{name}/{variable}"])
+
+    # ------------------------------------------------------------------------------------ within a presentation
+
+    def _checked(self, stimulus: Stimulus) -> Stimulus:
+        """Take the stimulus into the preparation's dtype, or say what is wrong with it."""
+        x = np.atleast_2d(np.asarray(stimulus.x, dtype=self.dtype))
+        inputs, outputs = self._layers[0].size, self._layers[-1].size
+        if x.ndim != 2 or x.shape[1] != inputs:
+            raise StimulusError(f"x has shape {np.shape(stimulus.x)}, must be (n, {inputs}) for this circuit")
+        if not 1 <= len(x) <= self.replicas:
+            raise StimulusError(f"x has {len(x)} stimuli; this preparation takes 1 to {self.replicas} (replicas)")
+        if not np.isfinite(x).all():
+            raise StimulusError("x contains NaN or infinity")
+        y = stimulus.y
+        if y is not None:
+            y = np.atleast_2d(np.asarray(y, dtype=self.dtype))
+            if y.shape != (len(x), outputs):
+                raise StimulusError(f"y has shape {np.shape(stimulus.y)}, must be ({len(x)}, {outputs}) for this x")
+            if not np.isfinite(y).all():
+                raise StimulusError("y contains NaN or infinity")
+            if not np.isfinite(stimulus.beta):
+                raise ParameterError(f"beta = {stimulus.beta}: must be finite")
+            if stimulus.learn and stimulus.beta == 0:
+                raise ParameterError("beta = 0: learning divides by β; take another, or learn=False")
+            self._check_step_bound(abs(stimulus.beta) * self._strongest_beta)
+        return Stimulus(x, y, float(stimulus.beta), stimulus.learn)
+
+    def _begin_presentation(self) -> bool:
+        """Put the next stimulus on; False if there is none."""
+        stimulus = next(self._source, None)
+        if stimulus is None:
+            return False
+        self._stimulus = stimulus = self._checked(stimulus)
+        self.presented = len(stimulus.x)
+        self._phases = self.protocol.phases if stimulus.y is not None else self.protocol.prediction
+        self._ends: dict[str, PhaseEnd] = {}
+        self.elapsed_time, self.elapsed_s = 0.0, 0.0
+        if self.protocol.reset == "rest":
+            for population in self.populations.values():
+                population.rest()
+        signal_x = self._layers[0].view("r")
+        signal_x[: self.presented] = stimulus.x
+        signal_x[self.presented :] = 0
+        self._x = stimulus.x.copy()
+        self._finished = False
+        self._begin_phase(0)
+        for transmission in itertools.chain(self._constant, *self._transmissions.values()):
+            transmission()
+        return True
+
+    def _begin_phase(self, index: int):
+        self.phase, self._phase_index, self.step_index = self._phases[index], index, 0
+        self._eta = self.protocol.eta(self.phase)
+        self._beta = np.broadcast_to(
+            np.asarray(self.phase.beta, dtype=float) * self._stimulus.beta, (self.phase.steps,)
+        )
+        population, slot = self.circuit.teacher
+        drive = self.populations[population].view(slot)
+        drive[...] = 0
+        if self.phase.taught and self._stimulus.y is not None:
+            drive[: self.presented] = self._stimulus.y
+        if self.circuit.restart_from_rate:
+            for layer in self._layers[1:]:
+                layer.write("u", layer.view("r"))
+        courses = {"pace": self._eta / self.protocol.step, "beta": self._beta, **self.phase.course}
+        self._varying = []
+        for variable, course in courses.items():
+            course = np.asarray(course, dtype=float)
+            varies = course.ndim > 0 and np.ptp(course) > 0
+            for population in self.populations.values():
+                if variable in population:
+                    population.write(variable, course.flat[0])
+                    if varies:
+                        self._varying.append((population.view(variable), course))
+
+    def _set_courses(self):
+        for view, course in self._varying:
+            view[...] = course[self.step_index]
+
+    def _run_step_hooks(self):
+        self.elapsed_time += self.dt
+        self.elapsed_s += self._eta[self.step_index]
+        for hook in self.on_step:
+            hook(self)
+
+    def _end_step(self):
+        self.step_index += 1
+        if self.step_index < self.phase.steps:
+            return
+        rates = {k: layer.view("r")[: self.presented].copy() for k, layer in enumerate(self._layers) if k > 0}
+        end = PhaseEnd(float(self._beta[-1]), {0: self._x, **rates})
+        self._ends[self.phase.name] = end
+        for hook in self.on_phase_end:
+            hook(self, end)
+        if self._phase_index + 1 < len(self._phases):
+            self._begin_phase(self._phase_index + 1)
+        else:
+            self._finished = True
+
+    def _learn(self):
+        if self._finished and self._stimulus.learn:
+            self.circuit.learn(Contrast(self._ends[self.protocol.plus], self._ends[self.protocol.minus]))
+            self._copy_weights_to_synapses()
+
+    def _finish_presentation(self):
+        if not self._finished:
+            return
+        for name, population in self.populations.items():
+            if "u" in population.cell.state and not np.isfinite(np.sum(population.view("u"))):
+                raise DivergenceError(f"activity of {name} is not finite")
+        if self._stimulus.learn:
+            self.circuit.check_finite()
+        for hook in self.on_presentation:
+            hook(self, self._ends)
+        if self.interrupted or not self._begin_presentation():
+            self.network.stop()
+
+    def _copy_weights_to_synapses(self):
+        for transmission in self._synapses:
+            transmission.copy_weights()

@@ -1,0 +1,107 @@
+"""Stimuli as they enter the clockwork, and presentations as they come out of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """A minibatch of stimuli to present, one for each replica.
+
+    Parameters
+    ----------
+    x : ndarray (n, inputs)
+    y : ndarray (n, outputs), optional
+        Targets; without them only the phases before the teacher are run.
+    beta : float, default 1
+        Signed nudging strength β.
+    learn : bool, default False
+        Whether plasticity follows.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None = None
+    beta: float = 1.0
+    learn: bool = False
+
+
+class Layers:
+    """Variables of the layers: ``layers.r[k]`` is r of layer k.
+
+    Parameters
+    ----------
+    variables : dict of str to dict of int to ndarray
+    """
+
+    def __init__(self, variables: dict[str, dict[int, np.ndarray]]):
+        self.variables = variables
+
+    def __getattr__(self, name: str) -> dict[int, np.ndarray]:
+        if name.startswith("__") or name not in self.variables:
+            raise AttributeError(f"{name!r} was not recorded; recorded: {', '.join(self.variables)}")
+        return self.variables[name]
+
+    def __dir__(self):
+        return [*super().__dir__(), *self.variables]
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(self.variables)})"
+
+    def __getstate__(self):
+        return self.__dict__
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+
+class PhaseTrace(Layers):
+    """Recording of one phase; every variable is (steps, replicas, units).
+
+    Parameters
+    ----------
+    variables : dict of str to dict of int to ndarray
+        Layer k ≥ 1 → trace. Row i is the state after step i.
+    t : ndarray (steps,)
+        Seconds since the presentation's start.
+    s : ndarray (steps,)
+        Integration variable Σ η_i since the presentation's start.
+    beta : ndarray (steps,)
+        β.
+    """
+
+    def __init__(self, variables, t, s, beta):
+        super().__init__(variables)
+        self.t, self.s, self.beta = t, s, beta
+
+
+class Presentation:
+    """Recording of one presentation: each phase's `PhaseTrace` under the phase's name.
+
+    Parameters
+    ----------
+    phases : dict of str to PhaseTrace
+
+    Attributes
+    ----------
+    free, nudge, … : PhaseTrace
+    """
+
+    def __init__(self, phases: dict[str, PhaseTrace]):
+        self.phases = phases
+
+    def __getattr__(self, name: str) -> PhaseTrace:
+        if name.startswith("__") or name not in self.__dict__.get("phases", {}):
+            raise AttributeError(f"no phase {name!r}; phases: {', '.join(self.__dict__.get('phases', {}))}")
+        return self.phases[name]
+
+    def __repr__(self):
+        return f"Presentation({', '.join(f'{name}: {len(trace.t)} steps' for name, trace in self.phases.items())})"
+
+    def trace(self, variable: str, k: int) -> np.ndarray:
+        """One variable of layer k through all phases, (steps, replicas, units)."""
+        if any(variable not in phase.variables or k not in phase.variables[variable] for phase in self.phases.values()):
+            raise ParameterError(f"{variable} of layer {k} was not recorded")
+        return np.concatenate([phase.variables[variable][k] for phase in self.phases.values()])

@@ -1,0 +1,61 @@
+"""Recording through the preparation's step hook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import ParameterError
+from .presentation import PhaseTrace, Presentation
+
+if TYPE_CHECKING:
+    from .preparation import Preparation
+
+#: What `Preparation.present` records of every layer.
+DEFAULT_VARIABLES = ("u", "r", "v_A", "v_B", "i_SST")
+
+
+class Recorder:
+    """Collects variables of the layers' principal populations in every step of one presentation.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    variables : sequence of str
+        State variables or subexpressions of the cells.
+    """
+
+    def __init__(self, preparation: Preparation, variables: Sequence[str] = DEFAULT_VARIABLES):
+        self._populations = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
+        for variable in variables:
+            for k, population in self._populations.items():
+                if variable not in population:
+                    allowed = ", ".join(sorted(set(population.group.equations.names)))
+                    raise ParameterError(f"layer {k} has no variable {variable!r}; recordable: {allowed}")
+        self._variables = tuple(variables)
+        self._rows: dict[str, list] = {}
+
+    def __call__(self, preparation: Preparation):
+        """Record the present step."""
+        values = {
+            variable: {
+                k: population.read(variable)[: preparation.presented] for k, population in self._populations.items()
+            }
+            for variable in self._variables
+        }
+        time = (preparation.elapsed_time, preparation.elapsed_s, preparation.beta)
+        self._rows.setdefault(preparation.phase.name, []).append((time, values))
+
+    def presentation(self) -> Presentation:
+        """Return what was recorded."""
+        phases = {}
+        for name, rows in self._rows.items():
+            t, s, beta = np.array([time for time, _ in rows]).T
+            variables = {
+                variable: {k: np.stack([values[variable][k] for _, values in rows]) for k in self._populations}
+                for variable in self._variables
+            }
+            phases[name] = PhaseTrace(variables, t, s, beta)
+        return Presentation(phases)

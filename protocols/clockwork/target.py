@@ -1,0 +1,35 @@
+"""Brian2's code generation target, chosen for one preparation and not for the whole session."""
+
+import logging
+from typing import Literal
+
+import brian2 as b2
+from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.devices.device import auto_target
+from brian2.utils.logger import catch_logs
+
+Target = Literal["auto", "cython", "numpy"]
+
+logger = logging.getLogger("corinfomax")
+
+
+def code_object_class(target: Target) -> type[NumpyCodeObject]:
+    """Return the class of Brian2 code objects for a target.
+
+    Parameters
+    ----------
+    target : {"auto", "cython", "numpy"}
+        "auto" keeps to the user's Brian2 preference ``codegen.target`` if it names one, and otherwise takes compiled
+        code where a C compiler and Python's headers are found.
+    """
+    if target == "auto" and b2.prefs.codegen.target in ("cython", "numpy"):
+        target = b2.prefs.codegen.target
+    if target == "auto":
+        # Brian2's own account of a missing compiler is several lines long.
+        with catch_logs(log_level=logging.INFO):
+            compiled = issubclass(auto_target(), CythonCodeObject)
+        if not compiled:
+            logger.warning("No C compiler or no Python headers found: running Brian2's numpy target, 1.3 × slower.")
+        target = "cython" if compiled else "numpy"
+    return CythonCodeObject if target == "cython" else NumpyCodeObject
