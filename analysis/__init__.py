@@ -1,1 +1,33 @@
-""""""
+"""Numbers, tables and figures from arrays and run folders; nothing here simulates.
+
+Activities are (stimuli, units). Layer 0 is the stimulus, layer P the output; W_ff^(k), of shape (N_{k+1}, N_k),
+projects from layer k to k + 1, and W_fb^(k), of shape (N_k, N_{k+1}), back. Figures are in
+`corinfomax.analysis.figures`.
+"""
+
+from .activity import participation_ratio, saturation, settling_residual, treves_rolls_sparsity
+from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
+from .performance import accuracy, linear_regression_r_squared, r_squared
+from .recordings import LayerRecording, Recording, read_recording
+from .tables import read_history, summarise
+from .weights import angle
+
+__all__ = [
+    "LayerRecording",
+    "Recording",
+    "accuracy",
+    "angle",
+    "cmi_backward",
+    "cmi_forward",
+    "cmi_joint",
+    "linear_regression_r_squared",
+    "participation_ratio",
+    "r_squared",
+    "read_history",
+    "read_recording",
+    "ridge_predictor",
+    "saturation",
+    "settling_residual",
+    "summarise",
+    "treves_rolls_sparsity",
+]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import RunError
+from ..errors import ParameterError, RunError
 from .archives import read_archive
 
 LAYER_PREFIX = "layer_"
@@ -31,7 +31,7 @@ class LayerRecording:
         try:
             return self.traces[variable]
         except KeyError:
-            raise RunError(f"{variable} was not recorded, only {', '.join(sorted(self.traces))}") from None
+            raise ParameterError(f"{variable} was not recorded, only {', '.join(sorted(self.traces))}") from None
 
 
 @dataclass(frozen=True, eq=False)

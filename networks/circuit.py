@@ -48,6 +48,15 @@ class Circuit:
         Whether u := r when a phase begins.
     double_precision : sequence of str
         Weights that stay in float64 whatever the activity's type.
+    derived : sequence of str
+        Weights that `refresh` computes from others, and that a checkpoint therefore leaves out.
+
+    Attributes
+    ----------
+    epoch : int
+        Counts from 0; learning rates follow it.
+    protocol : Protocol or None
+        What a preparation takes for its protocol by default; `corinfomax.load` sets it to the run's.
     """
 
     def __init__(
@@ -63,6 +72,7 @@ class Circuit:
         schedule: str = "synchronous",
         restart_from_rate: bool = False,
         double_precision: Sequence[str] = (),
+        derived: Sequence[str] = (),
     ):
         self.populations = tuple(populations)
         self.projections = tuple(projections)
@@ -74,7 +84,9 @@ class Circuit:
         self.schedule = schedule
         self.restart_from_rate = restart_from_rate
         self.double_precision = tuple(double_precision)
+        self.derived = tuple(derived)
         self.epoch = 0
+        self.protocol = None
 
     @property
     def output(self) -> int:
@@ -93,6 +105,10 @@ class Circuit:
                 kept = np.float64 if key in self.double_precision else dtype
                 arrays[k] = np.ascontiguousarray(array, dtype=kept)
         self.refresh()
+
+    @property
+    def _learnt(self) -> list[tuple[str, int]]:
+        return [(key, k) for key, arrays in self.weights.items() if key not in self.derived for k in arrays]
 
     def step_bound(self, beta: float) -> float:
         """Largest Euler step η = dt/tau at which no layer alone oscillates and grows, an estimate.
@@ -123,9 +139,7 @@ class Circuit:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy of everything that learning has changed, flat: ``weights/W_ff/0``, ``optimiser/3/accumulated``, …"""
-        state = {
-            f"weights/{key}/{k}": array.copy() for key, arrays in self.weights.items() for k, array in arrays.items()
-        }
+        state = {f"weights/{key}/{k}": self.weights[key][k].copy() for key, k in self._learnt}
         for index, plasticity in enumerate(self.plasticity):
             for name, value in plasticity.optimiser.state_dict().items():
                 state[f"optimiser/{index}/{name}"] = np.asarray(value)
@@ -139,16 +153,13 @@ class Circuit:
         ParameterError
             If an array is missing or has another shape.
         """
-        for key, arrays in self.weights.items():
-            for k, array in arrays.items():
-                name = f"weights/{key}/{k}"
-                found = state.get(name)
-                if found is None or found.shape != array.shape:
-                    shape = "missing" if found is None else f"of shape {found.shape}"
-                    raise ParameterError(f"{name} is {shape}; this circuit has {array.shape}")
-        for key, arrays in self.weights.items():
-            for k, array in arrays.items():
-                arrays[k] = np.array(state[f"weights/{key}/{k}"], dtype=array.dtype)
+        for key, k in self._learnt:
+            found, shape = state.get(f"weights/{key}/{k}"), self.weights[key][k].shape
+            if found is None or found.shape != shape:
+                problem = "missing" if found is None else f"of shape {found.shape}"
+                raise ParameterError(f"weights/{key}/{k} is {problem}; this circuit has {shape}")
+        for key, k in self._learnt:
+            self.weights[key][k][...] = state[f"weights/{key}/{k}"]
         for index, plasticity in enumerate(self.plasticity):
             prefix = f"optimiser/{index}/"
             plasticity.optimiser.load_state_dict(

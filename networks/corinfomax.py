@@ -170,6 +170,7 @@ class CorInfoMax(Circuit):
             schedule=reading.schedule,
             restart_from_rate=reading.restart_from_rate,
             double_precision=("D",) if lateral_form == "autapse" else (),
+            derived=("B",) if lateral_form == "autapse" else ("D", "O"),
         )
         if lateral_form == "autapse":
             self._follow_from_B()

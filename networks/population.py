@@ -1,5 +1,7 @@
 """Populations of cells, replicated: the only code that touches Brian2's variable buffers."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import brian2 as b2
@@ -134,6 +136,23 @@ class Population:
         for variable in self.cell.state:
             self.write(variable, 0)
 
-    def update_rate(self):
-        """r = σ(u), by the domain's in-place function."""
-        self.cell.domain.in_place(self.view("u"), out=self.view("r"))
+    def rate_update(self, when: str, order: int) -> Callable[[], object] | None:
+        """Set up r = σ(u): an operation to call in each step, or None where Brian2 itself now does it.
+
+        Parameters
+        ----------
+        when, order
+            Place in the schedule, should Brian2 do it.
+        """
+        domain = self.cell.domain
+        if domain.in_place is not None:
+            return functools.partial(domain.in_place, self.view("u"), out=self.view("r"))
+        self.group.run_regularly(
+            f"r = {domain.nonlinearity}",
+            dt=self.group.clock.dt,
+            when=when,
+            order=order,
+            name=f"{self.name}_rate",
+            codeobj_class=self.group.codeobj_class,
+        )
+        return None

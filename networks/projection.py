@@ -68,6 +68,7 @@ class Transmission:
         self._weights = weights
 
     def __call__(self):
+        """Compute the drive from the present signal."""
         weights = self._weights[self._key][self._index]
         if self.projection.pattern == "one_to_one":
             np.multiply(self.signal, weights, out=self.drive)

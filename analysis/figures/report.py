@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
+import matplotlib.pyplot as plt
 from matplotlib.backend_bases import FigureCanvasBase
-from matplotlib.figure import Figure
 
 from ...errors import ParameterError, RunError
 from ..archives import read_archive
@@ -13,7 +12,7 @@ from ..tables import read_history
 from .activity import activity_histogram
 from .style import publication_style
 from .training import alignment, information, learning_curve
-from .voltages import compartment_voltages
+from .voltages import VARIABLES, compartment_voltages
 from .weights import receptive_fields, weight_histogram
 
 
@@ -21,12 +20,13 @@ from .weights import receptive_fields, weight_histogram
 def draw_run(folder, formats=("png",)):
     """Draw a run into its folder, under `figures/`.
 
-    A figure is left out if its source file is absent or lacks what it shows, such as the image shape.
+    A figure is left out if its source file is absent or lacks what it shows, such as the shape of images.
 
     Parameters
     ----------
     folder : path-like
-        The run folder: `history.csv`, and optionally `checkpoint.npz`, `activity.npz` and `recording.npz`.
+        The run folder: `history.csv`, and optionally `checkpoint.npz` (weights under `weights/W_ff/0`, …, and
+        `image_shape`), `activity.npz` (rates under `layer_{k}/r`) and `recording.npz`.
     formats : sequence of str
         File types: "png", "pdf", "svg", …
 
@@ -45,22 +45,85 @@ def draw_run(folder, formats=("png",)):
     folder = Path(folder)
     known = FigureCanvasBase.get_supported_filetypes()
     if unknown := [name for name in formats if name not in known]:
-        raise ParameterError(f"draw_run: unknown format {unknown[0]}, known are {', '.join(sorted(known))}")
+        raise ParameterError(f"unknown figure format {unknown[0]}; known are {', '.join(sorted(known))}")
 
-    sources = {
-        "history.csv": lambda path: _draw_history(read_history(path.parent)),
-        "checkpoint.npz": lambda path: _draw_weights(read_archive(path)),
-        "activity.npz": lambda path: _draw_activity(read_archive(path)),
-        "recording.npz": lambda path: {"compartment_voltages": compartment_voltages(read_recording(path), figure=Figure())},
+    drawers = {
+        "history.csv": _draw_history,
+        "checkpoint.npz": _draw_weights,
+        "activity.npz": _draw_activity,
+        "recording.npz": _draw_recording,
     }
-    paths = []
-    for source, draw in sources.items():
+    written = []
+    for source, draw in drawers.items():
         path = folder / source
-        if not path.exists() and source != "history.csv":
+        if not path.exists() and draw is not _draw_history:
             continue
         try:
-            figures = draw(path)
-        except (ParameterError, KeyError, ValueError) as error:
+            for name, figure in draw(path):
+                written += _save(figure, folder / "figures" / name, formats)
+        except (ParameterError, ValueError, TypeError) as error:
             raise RunError(f"{path}: cannot be drawn ({error})") from error
-        paths += _save(figures, folder / "figures", formats)
-    return paths
+    return written
+
+
+def _draw_history(path):
+    history = read_history(path.parent)
+    if any(column.startswith(("train_", "test_")) for column in history):
+        yield "learning_curve", learning_curve(history).figure
+    if any(column.startswith("angle_") for column in history):
+        yield "angle", alignment(history).figure
+    if any(column.startswith("cmi_") for column in history):
+        yield "cmi", information(history).figure
+
+
+def _draw_weights(path):
+    checkpoint = read_archive(path)
+    if {"image_shape", "weights/W_ff/0"} <= checkpoint.keys():
+        yield "receptive_fields", receptive_fields(checkpoint["weights/W_ff/0"], checkpoint["image_shape"]).figure
+
+    labels = {
+        "W_ff": lambda k: rf"$W_\mathrm{{ff}}^{{({k})}}$",
+        "W_fb": lambda k: rf"$W_\mathrm{{fb}}^{{({k})}}$",
+        "B": lambda k: f"$B$, layer {k + 1}",  # kept by projection, as W_ff: B/0 is that of layer 1
+    }
+    weights = {
+        kind: {label(k): W for k, W in _numbered(checkpoint, f"weights/{kind}/").items()}
+        for kind, label in labels.items()
+    }
+    weights = {kind: matrices for kind, matrices in weights.items() if matrices}
+    if weights:
+        figure, axes = plt.subplots(1, len(weights), figsize=(3.6 * len(weights), 2.6), squeeze=False)
+        for ax, matrices in zip(axes[0], weights.values(), strict=True):
+            weight_histogram(matrices, ax)
+        yield "weight_histograms", figure
+
+
+def _draw_activity(path):
+    rates = _numbered(read_archive(path), "layer_", "/r")
+    rates.pop(0, None)  # the stimulus is no activity of the circuit
+    if rates:
+        yield "activity_histograms", activity_histogram(rates).figure
+
+
+def _draw_recording(path):
+    recording = read_recording(path)
+    layers = [k for k, layer in recording.layers.items() if layer.traces.keys() >= VARIABLES]
+    if layers:
+        yield "compartment_voltages", compartment_voltages(recording, layers=layers)
+
+
+def _numbered(archive, prefix, suffix=""):
+    """The arrays under prefix, number, suffix, by ascending number."""
+    numbers = [key.removeprefix(prefix).removesuffix(suffix) for key in archive if key.startswith(prefix)]
+    return {k: archive[f"{prefix}{k}{suffix}"] for k in sorted(int(n) for n in numbers if n.isdecimal())}
+
+
+def _save(figure, path, formats):
+    path.parent.mkdir(exist_ok=True)
+    files = [path.with_suffix(f".{name}") for name in formats]
+    try:
+        for file in files:
+            figure.savefig(file)
+    finally:
+        plt.close(figure)
+    return files

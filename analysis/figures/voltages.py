@@ -16,6 +16,7 @@ COMPARTMENTS = {
     "V_basal": ("basal dendrite", COLOURS["blue"]),
     "V_soma": ("soma", COLOURS["black"]),
 }
+VARIABLES = {*COMPARTMENTS, "i_SST"}
 SST_COLOUR = COLOURS["green"]
 PHASE_COLOURS = {"free": "0.95", "nudge": "#FBE6C2", "third": "#D9ECF8"}
 
@@ -49,12 +50,12 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
     Raises
     ------
     ParameterError
-        The stimulus, a layer or a cell was not recorded.
-    RunError
-        One of the variables was not recorded.
+        The stimulus, a layer, a cell or a variable was not recorded.
     """
     if not 0 <= stimulus < len(recording.stimuli):
-        raise ParameterError(f"compartment_voltages: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}")
+        raise ParameterError(
+            f"compartment_voltages: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}"
+        )
     layers = sorted(recording.layers if layers is None else layers, reverse=True)
     positions = {k: _positions(recording, stimulus, k, (cells or {}).get(k)) for k in layers}
     if not layers or not all(positions.values()):

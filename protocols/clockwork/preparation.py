@@ -53,7 +53,8 @@ class Preparation:
         Floating-point type of activity and weights; by default the circuit's (float64 in a new one). float32 is
         twice as fast.
     protocol : Protocol, optional
-        By default the published one, `contrastive()`: 30 free and 10 nudged steps of .05 τ_u.
+        By default the one that a loaded circuit was trained with, else the published one, `contrastive()`: 30 free
+        and 10 nudged steps of .05 τ_u.
     target : {"auto", "cython", "numpy"}
         Brian2's code generation target.
 
@@ -90,7 +91,7 @@ class Preparation:
         if replicas < 1:
             raise ParameterError(f"replicas = {replicas}: must be at least 1")
         self.circuit, self.replicas = circuit, int(replicas)
-        self.protocol = protocol if protocol is not None else contrastive()
+        self.protocol = protocol or circuit.protocol or contrastive()
         self.on_step: list[Callable] = []
         self.on_phase_end: list[Callable] = []
         self.on_presentation: list[Callable] = []
@@ -167,14 +168,14 @@ class Preparation:
         for stage, transmissions in self._transmissions.items():
             when, order = ("groups", 3 * stage) if sequential else ("synapses", 0)
             operations.append((f"drives_{stage}", self._transmitter(transmissions), when, order))
-        rated = [population for population in self.populations.values() if population.cell.domain is not None]
-        if sequential:
-            for spec in circuit.populations:
-                if self.populations[spec.name] in rated:
-                    operation = self._rater([self.populations[spec.name]])
-                    operations.append((f"rate_{spec.layer}", operation, "groups", 3 * spec.layer + 2))
-        else:
-            operations.append(("rate", self._rater(rated), "after_groups", 0))
+        rates = []
+        for spec in circuit.populations:
+            if spec.cell.domain is not None:
+                when, order = ("groups", 3 * spec.layer + 2) if sequential else ("after_groups", 0)
+                update = self.populations[spec.name].rate_update(when, order)
+                if update is not None:
+                    rates.append((f"rate_{spec.layer}", update, when, order))
+        operations += rates
         for name, function, when, order in operations:
             self.network.add(
                 b2.NetworkOperation(self._guarded(function), clock=clock, when=when, order=order, name=name)
@@ -192,16 +193,6 @@ class Preparation:
                     transmission()
 
         return transmit
-
-    @staticmethod
-    def _rater(populations: Sequence[Population]) -> Callable:
-        domains = [(p.cell.domain.in_place, p.view("u"), p.view("r")) for p in populations]
-
-        def update_rates():
-            for in_place, u, r in domains:
-                in_place(u, out=r)
-
-        return update_rates
 
     def _guarded(self, operation: Callable) -> Callable:
         """Keep errors until after the run: one raised inside would leave Brian2's flag of a running network set."""
@@ -390,7 +381,7 @@ class Preparation:
         return float(self._beta[min(self.step_index, self.phase.steps - 1)])
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copy of the cells' states, which a protocol that carries over needs: ``state/layer_1/u``, …"""
+        """Copy of the cells' states, which a protocol that carries over needs, as ``state/layer_1/u`` and so on."""
         return {
             f"state/{name}/{variable}": population.view(variable).copy()
             for name, population in self.populations.items()

@@ -1,1 +1,1 @@
-""""""
+"""Parameter files for the experiments that come with the package."""

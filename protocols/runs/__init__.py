@@ -1,1 +1,24 @@
-""""""
+"""Runs: configuration, run folder, training with checkpoints, and what is recorded of them."""
+
+from .configuration import CIRCUITS, Configuration, presets
+from .folder import RunFolder, latest_folder, new_folder
+from .learner import Learner
+from .record import record, telling_cells
+from .run import Run, load
+from .training import Progress, Training
+
+__all__ = [
+    "CIRCUITS",
+    "Configuration",
+    "Learner",
+    "Progress",
+    "Run",
+    "RunFolder",
+    "Training",
+    "latest_folder",
+    "load",
+    "new_folder",
+    "presets",
+    "record",
+    "telling_cells",
+]

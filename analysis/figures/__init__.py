@@ -1,0 +1,20 @@
+"""Figures for publication; each draws data on an axis, or a figure, and returns it."""
+
+from .activity import activity_histogram
+from .report import draw_run
+from .style import publication_style
+from .training import alignment, information, learning_curve
+from .voltages import compartment_voltages
+from .weights import receptive_fields, weight_histogram
+
+__all__ = [
+    "activity_histogram",
+    "alignment",
+    "compartment_voltages",
+    "draw_run",
+    "information",
+    "learning_curve",
+    "publication_style",
+    "receptive_fields",
+    "weight_histogram",
+]

@@ -1,0 +1,20 @@
+"""What the commands share: where they print, and how they show time passing."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(soft_wrap=True, highlight=False)
+
+
+def progress_bar() -> Progress:
+    """Make a bar with the present score and the time left; on anything but a terminal it stays silent."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[score]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -1,0 +1,28 @@
+"""``corinfomax evaluate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ..runs import Run, Training
+from .console import console
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with data files; else the run's own.")] = None,
+):
+    """Present the test stimuli to a trained circuit and print every column of the history.
+
+    Example: `corinfomax evaluate runs/digits`
+    """
+    opened = Run(run)
+    if data is not None:
+        opened.configuration.stimuli.data = str(data)
+    training = Training(opened.configuration, opened.folder, resume=True)
+    table = Table("quantity", "value", title=f"{run}: {training.epoch} epochs, {len(training.stimuli.x_test)} test stimuli")
+    for name, value in training.evaluate().items():
+        table.add_row(name, f"{value:.6g}")
+    console.print(table)

@@ -1,0 +1,72 @@
+"""``corinfomax record``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib.pyplot as plt
+import typer
+
+from ...analysis import read_recording
+from ...analysis.figures import compartment_voltages
+from ...errors import ParameterError
+from ..runs import Run, telling_cells
+from ..runs import record as record_run
+from .console import console
+
+
+def record(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    stimuli: Annotated[str, typer.Option(help="Test stimuli, as 0,3,7 or 0-9.")] = "0",
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER:CELLS", help="Cells of a layer, as 1:0,5,8-12; may be repeated. Else telling ones."),
+    ] = None,
+    beta: Annotated[float, typer.Option(help="Nudging strength β.")] = 1.0,
+    out: Annotated[Path | None, typer.Option(help="Archive to write; by default RUN/recording.npz.")] = None,
+):
+    """Record compartment voltages of chosen cells through the free and the nudge phase, and draw them.
+
+    The archive holds time (s), integration variable s, phase and β of each step, and for each layer the somatic,
+    basal and apical potentials (V), rates (Hz) and SST currents. Layers count from 1, the output is the last.
+
+    Example: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9`
+    """
+    opened = Run(run)
+    chosen = _numbers("--stimuli", stimuli)
+    preparation = opened.preparation(len(chosen))
+    if cells:
+        selection = {}
+        for text in cells:
+            layer, colon, numbers = text.partition(":")
+            if not colon or not layer.strip().isdigit():
+                raise ParameterError(f"--cells {text}: must be LAYER:CELLS, such as 1:0,5,8-12")
+            selection[int(layer)] = _numbers("--cells", numbers)
+    else:
+        selection = telling_cells(preparation, opened.stimuli, chosen[0])
+    arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
+    path = out if out is not None else run / "recording.npz"
+    target = opened.folder if out is None else type(opened.folder)(path.parent)
+    target.write_arrays(path.name, arrays)
+    recording = read_recording(path)
+    for position, stimulus in enumerate(chosen):
+        figure = compartment_voltages(recording, stimulus=position)
+        picture = path.with_name(f"{path.stem}_stimulus_{stimulus}.png")
+        figure.savefig(picture, dpi=200)
+        plt.close(figure)
+        console.print(f"{picture}")
+    steps = len(arrays["t"])
+    console.print(f"{path}: {steps} steps of {len(chosen)} stimuli, layers {', '.join(map(str, selection))}")
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    """Read 0,3,8-12."""
+    numbers: list[int] = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            numbers.extend(range(int(first), int(last) + 1) if dash else [int(first)])
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise ParameterError(f"{option} {text}: must be numbers and ranges, such as 0,3,8-12")
+    return numbers

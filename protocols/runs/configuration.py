@@ -1,0 +1,242 @@
+"""Parameter files: TOML, validated against the signatures of what they configure.
+
+A file has four sections. ``[circuit]`` holds the parameters of the circuit that its `model` names, ``[protocol]``
+those of `contrastive`, ``[stimuli]`` and ``[training]`` those below. No key stands in two sections, so that
+``--set epochs=5`` needs no section.
+"""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...errors import ParameterError
+from ...networks import Circuit, CorInfoMax
+from ...parameters import Count, Finite, Seed, describe, model_of
+from ..clockwork import Protocol, contrastive
+from ..stimuli import Stimuli, load
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+#: Circuits by the name that parameter files give them.
+CIRCUITS: dict[str, type[Circuit]] = {"corinfomax": CorInfoMax}
+
+DEFAULT_PRESET = "digits"
+
+
+class StimuliSection(BaseModel):
+    """``[stimuli]``: what is presented.
+
+    Parameters
+    ----------
+    stimuli : str
+        A built-in or registered set, or a path to an ``.npz`` file.
+    data : str, optional
+        Folder with data files; by default the environment variable CORINFOMAX_DATA.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    stimuli: str = "digits"
+    data: str | None = None
+
+
+class TrainingSection(BaseModel):
+    """``[training]``: how long and how.
+
+    Parameters
+    ----------
+    epochs : int, default 50
+    batch_size : int, default 20
+        Stimuli of one minibatch, each in a replica of its own (A1).
+    beta : float, default 1
+        Nudging strength |β| (A1).
+    random_sign : bool, default True
+        Whether β keeps or flips its sign by a fair coin each minibatch (A1).
+    seed : int, default 0
+        Of initial weights, order of stimuli and signs of β, each with a stream of its own.
+    dtype : {"float32", "float64"}
+    target : {"auto", "cython", "numpy"}
+        Brian2's code generation target.
+    test_replicas : int, default 100
+        Replicas of the preparation that test stimuli are presented to.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    epochs: Count = 50
+    batch_size: Count = 20
+    beta: Annotated[Finite, Field(description="must not be 0")] = 1.0
+    random_sign: bool = True
+    seed: Seed = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    target: Literal["auto", "cython", "numpy"] = "auto"
+    test_replicas: Count = 100
+
+
+class Configuration:
+    """A complete, validated set of parameters.
+
+    Parameters
+    ----------
+    values : dict of str to dict
+        Sections of keys; what is missing takes its default.
+    source : str
+        What error messages name: a file or a preset.
+
+    Attributes
+    ----------
+    stimuli : StimuliSection
+    training : TrainingSection
+    circuit, protocol : BaseModel
+        Sections built from the signatures of the circuit and of `contrastive`.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for the first key that is unknown, mistyped or out of range.
+    """
+
+    def __init__(self, values: dict[str, dict[str, Any]], source: str = "configuration"):
+        self.source = source
+        values = {section: dict(keys) for section, keys in values.items()}
+        model = values.get("circuit", {}).pop("model", "corinfomax")
+        if model not in CIRCUITS:
+            raise ParameterError(f"{source}: circuit.model = {model!r}: must be one of {', '.join(CIRCUITS)}")
+        self.model = model
+        sections = self._sections(model)
+        for section in values:
+            if section not in sections:
+                raise ParameterError(f"{source}: unknown section [{section}]; allowed: {', '.join(sections)}")
+        checked = {}
+        for section, schema in sections.items():
+            keys = values.get(section, {})
+            for key in keys:
+                if key not in schema.model_fields:
+                    raise ParameterError(
+                        f"{source}: unknown key {key!r} in [{section}]; {_nearest(key, schema.model_fields)}"
+                    )
+            try:
+                checked[section] = schema(**keys)
+            except ValidationError as error:
+                raise ParameterError(describe(error, f"{source}, [{section}]")) from None
+        self.stimuli: StimuliSection = checked["stimuli"]
+        self.training: TrainingSection = checked["training"]
+        self.circuit, self.protocol = checked["circuit"], checked["protocol"]
+        if self.training.beta == 0:
+            raise ParameterError(f"{source}, [training]: beta = 0: learning divides by β; must not be 0")
+
+    @staticmethod
+    def _sections(model: str) -> dict[str, type[BaseModel]]:
+        return {
+            "stimuli": StimuliSection,
+            "circuit": model_of(CIRCUITS[model], leave_out=("seed", "weights")),
+            "protocol": model_of(contrastive),
+            "training": TrainingSection,
+        }
+
+    @classmethod
+    def read(cls, source: str | Path = DEFAULT_PRESET, settings: Sequence[str] = ()) -> "Configuration":
+        """Read a preset or a TOML file, with single keys set otherwise.
+
+        Parameters
+        ----------
+        source : str or Path
+            Name of a preset, or path of a file that ends in ``.toml``.
+        settings : sequence of str
+            ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings.
+        """
+        values = _parse(source)
+        name = str(source)
+        model = values.get("circuit", {}).get("model", "corinfomax")
+        sections = cls._sections(model if model in CIRCUITS else "corinfomax")
+        owner = {key: section for section, schema in sections.items() for key in schema.model_fields}
+        owner["model"] = "circuit"
+        for setting in settings:
+            key, equals, text = setting.partition("=")
+            key = key.strip()
+            section, _, bare = key.rpartition(".")
+            if not equals:
+                raise ParameterError(f"--set {setting}: must be key=value")
+            if bare not in owner or section not in ("", owner[bare]):
+                raise ParameterError(f"--set {setting}: unknown key {key!r}; {_nearest(bare, owner)}")
+            values.setdefault(owner[bare], {})[bare] = _value(text.strip())
+            name = f"{source} with --set"
+        return cls(values, source=name)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return all sections with every key resolved; what is None is left out."""
+        return {
+            "stimuli": self.stimuli.model_dump(exclude_none=True),
+            "circuit": {"model": self.model, **self.circuit.model_dump(exclude_none=True)},
+            "protocol": self.protocol.model_dump(exclude_none=True),
+            "training": self.training.model_dump(exclude_none=True),
+        }
+
+    def to_toml(self) -> str:
+        """Return the resolved configuration as a parameter file."""
+        return tomli_w.dumps(self.to_dict())
+
+    def load_stimuli(self) -> Stimuli:
+        """Load the stimuli and check that the architecture fits them."""
+        stimuli = load(self.stimuli.stimuli, data=self.stimuli.data)
+        architecture = getattr(self.circuit, "architecture", None)
+        if architecture is not None and (architecture[0], architecture[-1]) != (stimuli.inputs, stimuli.outputs):
+            raise ParameterError(
+                f"{self.source}: architecture = {list(architecture)}: the stimuli {stimuli.name!r} have "
+                f"{stimuli.inputs} inputs and {stimuli.outputs} outputs"
+            )
+        return stimuli
+
+    def build_circuit(self) -> Circuit:
+        """Build the circuit, with its initial weights."""
+        return CIRCUITS[self.model](**self.circuit.model_dump(), seed=self.training.seed)
+
+    def build_protocol(self) -> Protocol:
+        """Build the protocol of one presentation."""
+        return contrastive(**self.protocol.model_dump())
+
+
+def presets() -> dict[str, Path]:
+    """Presets by name: the parameter files that come with the package."""
+    folder = resources.files(__package__.rpartition(".")[0]) / "presets"
+    return {Path(entry.name).stem: Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")}
+
+
+def _parse(source: str | Path) -> dict:
+    path = Path(source)
+    if path.suffix != ".toml":
+        known = presets()
+        if str(source) not in known:
+            raise ParameterError(
+                f"{source}: no such preset; {_nearest(str(source), known)} (parameter files end in .toml)"
+            )
+        path = known[str(source)]
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParameterError(f"{source}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ParameterError(f"{source}: not a readable TOML file ({' '.join(str(error).split())})") from None
+    for key, value in values.items():
+        if not isinstance(value, dict):
+            raise ParameterError(f"{source}: key {key!r} stands outside any section; [stimuli], [circuit], … hold keys")
+    return values
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _nearest(word: str, allowed) -> str:
+    close = difflib.get_close_matches(word, list(allowed), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"

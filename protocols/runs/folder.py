@@ -1,0 +1,139 @@
+"""Run folders: what a run writes, and how none of it is lost."""
+
+import json
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pandas as pd
+
+from ...analysis import read_history
+from ...analysis.archives import read_archive
+from ...errors import RunError
+from .configuration import Configuration
+
+
+class RunFolder:
+    """A run's folder: ``config.toml``, ``environment.json``, ``history.csv``, ``checkpoint.npz`` and ``figures/``.
+
+    Every file is written beside its place and then moved there, so a full disk or a kill leaves the old one whole.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    RunError
+        In one line, for files that are missing, damaged or cannot be written.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def create(self, configuration: Configuration):
+        """Make the folder and write configuration and environment; refuse a folder that holds anything."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(f"{self.path}: exists; continue it with --resume, or choose another folder with --out")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be made ({error.strerror})") from None
+        self._write("config.toml", lambda file: file.write(configuration.to_toml().encode()))
+        environment = json.dumps(_environment(configuration.training.seed), indent=2)
+        self._write("environment.json", lambda file: file.write(environment.encode()))
+
+    def configuration(self) -> Configuration:
+        """Return the configuration of the run."""
+        if not (self.path / "config.toml").exists():
+            raise RunError(f"{self.path}: not a run folder (no config.toml)")
+        return Configuration.read(self.path / "config.toml")
+
+    def write_history(self, rows: list[dict]):
+        """Write ``history.csv``, one row an epoch."""
+        self._write("history.csv", lambda file: pd.DataFrame(rows).to_csv(file, index=False))
+
+    def history(self) -> list[dict]:
+        """Rows of ``history.csv``; none if there is no file yet."""
+        if not (self.path / "history.csv").exists():
+            return []
+        return read_history(self.path).to_dict("records")
+
+    def write_arrays(self, name: str, arrays: dict):
+        """Write an archive, such as ``checkpoint.npz``."""
+        self._write(name, lambda file: np.savez(file, **arrays))
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Read an archive."""
+        return read_archive(self.path / name)
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return (self.path / name).exists()
+
+    def _write(self, name: str, write: Callable[[IO[bytes]], object]):
+        temporary = None
+        try:
+            with tempfile.NamedTemporaryFile(dir=self.path, prefix=f".{name}.", delete=False) as file:
+                temporary = file.name
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, self.path / name)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            kept = "; the previous one is whole" if (self.path / name).exists() else ""
+            raise RunError(f"{self.path / name}: cannot be written ({reason}){kept}") from None
+        finally:
+            if temporary is not None and os.path.exists(temporary):
+                os.unlink(temporary)
+
+
+def new_folder(name: str, parent: Path = Path("runs")) -> Path:
+    """Return a folder that does not exist yet: runs/NAME, runs/NAME-2, …."""
+    candidate, number = parent / name, 1
+    while candidate.exists():
+        number += 1
+        candidate = parent / f"{name}-{number}"
+    return candidate
+
+
+def latest_folder(name: str, parent: Path = Path("runs")) -> Path:
+    """Return the run folder of this name that was made last."""
+    folders = [path for path in [parent / name, *parent.glob(f"{name}-[0-9]*")] if (path / "config.toml").exists()]
+    if not folders:
+        raise RunError(f"{parent / name}: no run to resume; name its folder with --out")
+    return max(folders, key=lambda path: (path / "config.toml").stat().st_mtime)
+
+
+def _environment(seed: int) -> dict:
+    packages = ("corinfomax", "brian2", "numpy", "scipy", "matplotlib", "pandas", "scikit-learn")
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "git_revision": _git_revision(),
+        "seed": seed,
+        "host": {"name": platform.node(), "system": platform.platform(), "cores": os.cpu_count()},
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _git_revision() -> str | None:
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=root, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

@@ -1,0 +1,38 @@
+"""The little that training, evaluation and comparison see of whatever learns."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from ..clockwork import Layers, Stimulus
+
+
+class Learner(Protocol):
+    """What a training run needs. A `Preparation` meets it; rules without dynamics can meet it directly.
+
+    Attributes
+    ----------
+    on_presentation : list of callable
+        ``hook(learner, ends)`` after each presentation.
+    interrupted : bool
+        Whether the user ended the last run early, at a presentation's end.
+    """
+
+    on_presentation: list[Callable]
+    interrupted: bool
+
+    def run(self, stimuli: Iterable[Stimulus]) -> None:
+        """Present stimuli one after the other, and learn from those that ask for it."""
+
+    def predict(self, x) -> np.ndarray:
+        """Outputs for x, (n, outputs)."""
+
+    def settle(self, x) -> Layers:
+        """States of all layers for x."""
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """State beside the weights."""
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Restore what `state_dict` gave."""

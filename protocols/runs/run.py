@@ -1,0 +1,81 @@
+"""A finished or unfinished run, taken up again from its folder."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import ParameterError, RunError
+from ...networks import Circuit
+from ..clockwork import Preparation
+from ..stimuli import Stimuli
+from .configuration import Configuration
+from .folder import RunFolder
+
+
+class Run:
+    """A run folder, opened.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Attributes
+    ----------
+    folder : RunFolder
+    configuration : Configuration
+
+    Raises
+    ------
+    RunError
+        If the folder is not that of a run, or its checkpoint is missing or damaged.
+    """
+
+    def __init__(self, path):
+        self.folder = RunFolder(Path(path))
+        self.configuration: Configuration = self.folder.configuration()
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        """The circuit with the checkpoint's weights and the run's protocol."""
+        circuit = self.configuration.build_circuit()
+        circuit.astype(np.dtype(self.configuration.training.dtype))
+        state = self.folder.arrays("checkpoint.npz")
+        try:
+            circuit.load_state_dict(state)
+            circuit.epoch = int(state["epoch"])
+        except (KeyError, ValueError, ParameterError) as error:
+            reason = " ".join(str(error).split())
+            raise RunError(f"{self.folder.path / 'checkpoint.npz'}: damaged ({reason})") from None
+        circuit.protocol = self.configuration.build_protocol()
+        return circuit
+
+    @cached_property
+    def stimuli(self) -> Stimuli:
+        """The run's stimuli."""
+        return self.configuration.load_stimuli()
+
+    def preparation(self, replicas: int = 1) -> Preparation:
+        """Mount the circuit with the run's protocol."""
+        return Preparation(self.circuit, replicas, target=self.configuration.training.target)
+
+
+def load(run) -> Circuit:
+    """Take the trained circuit back from a run folder.
+
+    Parameters
+    ----------
+    run : path-like
+        The folder.
+
+    Returns
+    -------
+    Circuit
+        With the trained weights; a `Preparation` of it takes the protocol that it was trained with.
+
+    Raises
+    ------
+    RunError
+        If the folder is not that of a run, or its checkpoint is missing or damaged.
+    """
+    return Run(run).circuit
