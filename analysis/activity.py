@@ -6,7 +6,7 @@ from ..errors import ParameterError
 
 
 def treves_rolls_sparsity(r):
-    """Population sparsity of Treves & Rolls, the mean over stimuli.
+    """Measure the population sparsity of Treves & Rolls, the mean over stimuli.
 
     For each stimulus a = ⟨r⟩² / ⟨r²⟩, the averages over the N units (the fraction of active units, if the code is
     binary), and S = (1 − a) / (1 − 1/N): 0 if all units respond alike, 1 if only one responds (Treves & Rolls 1991,
@@ -41,7 +41,7 @@ def treves_rolls_sparsity(r):
 
 
 def saturation(r, lower=0.0, upper=1.0):
-    """Fraction of responses at either bound of the nonlinearity.
+    """Measure the fraction of responses at either bound of the nonlinearity.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def saturation(r, lower=0.0, upper=1.0):
 
 
 def participation_ratio(r):
-    """Effective dimension (Σλ)² / Σλ² of a code, λ the eigenvalues of its covariance over stimuli.
+    """Measure the effective dimension (Σλ)² / Σλ² of a code, λ the eigenvalues of its covariance over stimuli.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def participation_ratio(r):
 
 
 def settling_residual(residual, u, lower=0.0, upper=1.0):
-    """Largest |τ_u du/ds| over the unsaturated cells: how far from equilibrium a phase ended.
+    """Find the largest |τ_u du/ds| over the unsaturated cells: how far from equilibrium a phase ended.
 
     Saturated cells are left out: their u may still move where their rate no longer does.
 

@@ -9,7 +9,7 @@ from ..errors import RunError
 
 
 def read_archive(path):
-    """All arrays of an `.npz` file.
+    """Read all arrays of an `.npz` file.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from ..errors import ParameterError
 
 
 def cmi_joint(x, y, epsilon):
-    """Correlative mutual information by its symmetric, joint form (eq 2).
+    """Measure correlative mutual information by its symmetric, joint form (eq 2).
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def cmi_joint(x, y, epsilon):
 
 
 def cmi_forward(x, y, epsilon, W=None):
-    """Correlative mutual information by the error of predicting y from x (eq 4).
+    """Measure correlative mutual information by the error of predicting y from x (eq 4).
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def cmi_forward(x, y, epsilon, W=None):
 
 
 def cmi_backward(x, y, epsilon, W=None):
-    """Correlative mutual information by the error of predicting x from y: `cmi_forward` with the roles exchanged.
+    """Measure correlative mutual information by the error of predicting x from y: `cmi_forward` with the roles exchanged.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def cmi_backward(x, y, epsilon, W=None):
 
 
 def ridge_predictor(x, y, epsilon):
-    """Weights R_yx (R_x + εI)⁻¹ that predict y from x with the least E‖y − Wx‖² + ε‖W‖².
+    """Compute the weights R_yx (R_x + εI)⁻¹ that predict y from x with the least E‖y − Wx‖² + ε‖W‖².
 
     Parameters
     ----------

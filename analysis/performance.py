@@ -8,7 +8,7 @@ from ..errors import ParameterError
 
 
 def accuracy(outputs, targets):
-    """Fraction of stimuli whose most active output is the target class.
+    """Measure the fraction of stimuli whose most active output is the target class.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def accuracy(outputs, targets):
 
 
 def r_squared(outputs, targets):
-    """Coefficient of determination R², the mean over the outputs.
+    """Measure the coefficient of determination R², the mean over the outputs.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def r_squared(outputs, targets):
 
 
 def linear_regression_r_squared(x_train, y_train, x_test, y_test):
-    """R² on test stimuli of ordinary least squares with intercept, the baseline of a regression task.
+    """Measure R² on test stimuli of ordinary least squares with intercept, the baseline of a regression task.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -74,13 +75,13 @@ class Recording:
     units: dict[str, str] = field(default_factory=dict)
 
     def phases(self):
-        """The phases in order, each as (name, slice of its steps)."""
+        """List the phases in order, each as (name, slice of its steps)."""
         changes = np.flatnonzero(self.phase[1:] != self.phase[:-1]) + 1
         edges = [0, *changes.tolist(), len(self.phase)]
-        return [(str(self.phase[a]), slice(a, b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [(str(self.phase[a]), slice(a, b)) for a, b in pairwise(edges)]
 
     def target_cell(self, stimulus):
-        """The output cell that stands for a stimulus's class, or None where the task is no classification."""
+        """Name the output cell that stands for a stimulus's class, or None where the task is no classification."""
         if self.labels is not None:
             return int(self.labels[stimulus])
         if self.targets is None or self.targets.shape[1] == 1:
@@ -91,7 +92,7 @@ class Recording:
 
 
 def read_recording(path):
-    """A recording from its archive.
+    """Read a recording from its archive.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from .weights import angle
 
 
 def read_history(folder):
-    """The history of a run.
+    """Read the history of a run.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def read_history(folder):
 
 
 def summarise(r, u, residual, W_ff, W_fb, epsilon):
-    """The numbers of one evaluation that stand in the history, from states at the free phase's end.
+    """Summarise one evaluation in the numbers that stand in the history, from states at the free phase's end.
 
     The information is that of the circuit's own predictors W_ff and W_fb, and so a lower bound
     (`corinfomax.analysis.information`).

@@ -6,7 +6,7 @@ from ..errors import ParameterError
 
 
 def angle(W_ff, W_fb):
-    """Angle between the feedforward weights and the transposed feedback weights.
+    """Measure the angle between the feedforward weights and the transposed feedback weights.
 
     acos(Tr(W_ff W_fb) / (‖W_ff‖ ‖W_fb‖)), with Frobenius norms: 0° for W_fb ∝ W_ffᵀ, about 90° for
     independent random weights. The weight alignment of Bozkurt et al. 2023 (arXiv:2306.04810).

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.model_selection import train_test_split
+
 from corinfomax.errors import ParameterError, StimulusError
 from corinfomax.protocols.stimuli import (
     Stimuli,
@@ -11,8 +14,6 @@ from corinfomax.protocols.stimuli import (
     registry,
     train_test_rows,
 )
-from sklearn.datasets import load_diabetes, load_digits
-from sklearn.model_selection import train_test_split
 
 
 def regression(**changes):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pooch
 import pytest
+
 from corinfomax.errors import StimulusError
 from corinfomax.protocols.stimuli import load, read_idx
 from corinfomax.protocols.stimuli.mnist import FILES, MNIST, load_idx_set

@@ -3,6 +3,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from corinfomax.errors import StimulusError
 from corinfomax.protocols.stimuli import load
 

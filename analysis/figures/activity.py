@@ -8,7 +8,7 @@ from .style import layer_colour, legend_beside, new_axis, publication_style
 
 @publication_style()
 def activity_histogram(r, ax=None, bins=50):
-    """Distribution of rates over all units and stimuli, layer by layer.
+    """Draw the distribution of rates over all units and stimuli, layer by layer.
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ def _draw_recording(path):
 
 
 def _numbered(archive, prefix, suffix=""):
-    """The arrays under prefix, number, suffix, by ascending number."""
+    """Collect the arrays under prefix, number, suffix, by ascending number."""
     numbers = [key.removeprefix(prefix).removesuffix(suffix) for key in archive if key.startswith(prefix)]
     return {k: archive[f"{prefix}{k}{suffix}"] for k in sorted(int(n) for n in numbers if n.isdecimal())}
 

@@ -38,21 +38,21 @@ RC = {
 
 
 def publication_style():
-    """The figures' settings, as a context manager or decorator; those in force outside come back afterwards."""
+    """Put the figures' settings in force, as a context manager or decorator; those in force outside come back afterwards."""
     return mpl.rc_context(RC)
 
 
 def layer_colour(k):
-    """Colour of layer or projection k, the same in all figures."""
+    """Give the colour of layer or projection k, the same in all figures."""
     colours = list(COLOURS.values())
     return colours[k % len(colours)]
 
 
 def new_axis(width=4.8, height=3.0):
-    """An axis in a new figure of its own, sizes in inches."""
+    """Make an axis in a new figure of its own, sizes in inches."""
     return plt.subplots(figsize=(width, height))[1]
 
 
 def legend_beside(ax, **options):
-    """A legend to the right of an axis, where it covers no data."""
+    """Put a legend to the right of an axis, where it covers no data."""
     return ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **options)

@@ -8,7 +8,7 @@ from .style import COLOURS, layer_colour, legend_beside, new_axis, publication_s
 
 @publication_style()
 def learning_curve(history, ax=None):
-    """Performance in training and on test stimuli against epoch.
+    """Draw performance in training and on test stimuli against epoch.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def learning_curve(history, ax=None):
 
 @publication_style()
 def alignment(history, ax=None):
-    """Angle between feedforward and transposed feedback weights against epoch.
+    """Draw the angle between feedforward and transposed feedback weights against epoch.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def alignment(history, ax=None):
 
 @publication_style()
 def information(history, ax=None):
-    """Correlative mutual information between neighbouring layers, forward and backward, against epoch.
+    """Draw the correlative mutual information between neighbouring layers, forward and backward, against epoch.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _columns(history, *names):
 
 
 def _numbered(history, name):
-    """Columns `name_k` by k, in order."""
+    """Find the columns `name_k` by k, in order."""
     prefix = f"{name}_"
     numbers = (column.removeprefix(prefix) for column in history.columns if column.startswith(prefix))
     return {k: f"{prefix}{k}" for k in sorted(int(number) for number in numbers if number.isdecimal())}

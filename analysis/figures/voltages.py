@@ -23,7 +23,7 @@ PHASE_COLOURS = {"free": "0.95", "nudge": "#FBE6C2", "third": "#D9ECF8"}
 
 @publication_style()
 def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=None):
-    """Somatic, basal and apical potential and SST current of chosen cells, through the phases of a presentation.
+    """Draw somatic, basal and apical potential and SST current of chosen cells, through the phases of a presentation.
 
     A row of panels a layer, the output on top, a column a cell; below each cell's potentials the current of its SST
     interneuron. Potentials are drawn as they are: dendrites may leave the physiological range. The apical potential
@@ -78,7 +78,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
 
 
 def _positions(recording, stimulus, k, cells):
-    """Where the cells to draw stand among the recorded ones of layer k."""
+    """Find where the cells to draw stand among the recorded ones of layer k."""
     if k not in recording.layers:
         raise ParameterError(f"compartment_voltages: layer {k} was not recorded")
     layer = recording.layers[k]
@@ -115,7 +115,7 @@ def _draw_layer(axes, recording, stimulus, k, chosen):
 
 
 def _shade_phases(axes, recording):
-    """A band a phase; between two phases, at the last step of the earlier."""
+    """Draw a band a phase; between two phases, at the last step of the earlier."""
     time = _milliseconds(recording)
     for name, steps in recording.phases():
         start, stop = time[max(steps.start - 1, 0)], time[steps.stop - 1]
@@ -128,7 +128,7 @@ def _shade_phases(axes, recording):
 
 
 def _label_time(column):
-    """The time axis below the lowest panel of a column that shows a cell."""
+    """Put the time axis below the lowest panel of a column that shows a cell."""
     lowest = [ax for ax in column if ax.axison][-1]
     lowest.tick_params(labelbottom=True)
     lowest.set_xlabel("Time (ms)")
@@ -137,7 +137,7 @@ def _label_time(column):
 def _legend(figure, recording):
     handles = [Line2D([], [], color=colour, label=label) for label, colour in reversed(COMPARTMENTS.values())]
     handles.append(Line2D([], [], color=SST_COLOUR, label="SST current"))
-    bands = {name: steps for name, steps in recording.phases()}
+    bands = dict(recording.phases())
     for name, steps in bands.items():
         beta = recording.beta[steps.stop - 1]
         label = f"{name} phase ($\\beta$ = {beta:+.3g})" if beta else f"{name} phase ($\\beta$ = 0)"

@@ -10,7 +10,7 @@ MOST_FIELDS = 64
 
 @publication_style()
 def receptive_fields(W, image_shape, cells=None, ax=None):
-    """Input weights of hidden cells, one image a cell.
+    """Draw the input weights of hidden cells, one image a cell.
 
     Colours are symmetric about zero and span the central 99.5 % of the weights drawn.
 
@@ -59,7 +59,7 @@ def receptive_fields(W, image_shape, cells=None, ax=None):
 
 
 def _mosaic(fields):
-    """Images side by side in a nearly square grid, NaN between them."""
+    """Lay images side by side in a nearly square grid, NaN between them."""
     count, height, width = fields.shape
     columns = int(np.ceil(np.sqrt(count * height / width)))
     rows = -(-count // columns)
@@ -73,7 +73,7 @@ def _mosaic(fields):
 
 @publication_style()
 def weight_histogram(weights, ax=None, bins=80):
-    """Distribution of the weights of one or several matrices.
+    """Draw the distribution of the weights of one or several matrices.
 
     Parameters
     ----------

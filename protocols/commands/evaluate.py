@@ -22,7 +22,9 @@ def evaluate(
     if data is not None:
         opened.configuration.stimuli.data = str(data)
     training = Training(opened.configuration, opened.folder, resume=True)
-    table = Table("quantity", "value", title=f"{run}: {training.epoch} epochs, {len(training.stimuli.x_test)} test stimuli")
+    table = Table(
+        "quantity", "value", title=f"{run}: {training.epoch} epochs, {len(training.stimuli.x_test)} test stimuli"
+    )
     for name, value in training.evaluate().items():
         table.add_row(name, f"{value:.6g}")
     console.print(table)

@@ -19,7 +19,9 @@ def record(
     stimuli: Annotated[str, typer.Option(help="Test stimuli, as 0,3,7 or 0-9.")] = "0",
     cells: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER:CELLS", help="Cells of a layer, as 1:0,5,8-12; may be repeated. Else telling ones."),
+        typer.Option(
+            metavar="LAYER:CELLS", help="Cells of a layer, as 1:0,5,8-12; may be repeated. Else telling ones."
+        ),
     ] = None,
     beta: Annotated[float, typer.Option(help="Nudging strength β.")] = 1.0,
     out: Annotated[Path | None, typer.Option(help="Archive to write; by default RUN/recording.npz.")] = None,

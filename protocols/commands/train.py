@@ -99,7 +99,7 @@ def _shown(score_name: str, score: float) -> str:
 def _finish(training: Training):
     """Record a presentation, keep test activity, draw, and say where it all is."""
     stimuli, folder = training.stimuli, training.folder
-    one = Preparation(training.circuit, 1, protocol=training.circuit.protocol or training.learner.protocol)
+    one = Preparation(training.circuit, protocol=training.configuration.build_protocol())
     try:
         folder.write_arrays(
             "recording.npz",
@@ -110,10 +110,11 @@ def _finish(training: Training):
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",)).r
     folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
     drawn = draw_run(folder.path)
-    last = training.rows[-1]
+    name, last = training.score_name, training.rows[-1]
+    seconds = sum(row["seconds"] for row in training.rows)
     console.print(
-        f"Test {training.score_name.replace('_', ' ')} {_shown(training.score_name, last[f'test_{training.score_name}'])}"
-        f" after {training.epoch} epochs in {sum(row['seconds'] for row in training.rows):.0f} s of training."
+        f"Test {name.replace('_', ' ')} {_shown(name, last[f'test_{name}'])} after {training.epoch} epochs, "
+        f"{seconds:.0f} s of training."
     )
     if stimuli.task == "regression":
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)

@@ -188,9 +188,7 @@ class Training:
         weights = circuit.weights
         return {
             f"test_{self.score_name}": self._score(states.r[circuit.output], y),
-            **summarise(
-                {0: x, **states.r}, states.u, states.I_net, weights["W_ff"], weights["W_fb"], circuit.epsilon
-            ),
+            **summarise({0: x, **states.r}, states.u, states.I_net, weights["W_ff"], weights["W_fb"], circuit.epsilon),
         }
 
     def save_checkpoint(self):

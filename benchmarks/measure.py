@@ -1,0 +1,301 @@
+"""Measurements of the training step: simulator against baseline, in one process and by turns."""
+
+import functools
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from baseline import NumpyLoop, Settings
+from threadpoolctl import threadpool_limits
+
+from corinfomax.networks import CorInfoMax
+from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
+
+#: Brian2 objects, by what they do; what is not named here belongs to `REST`.
+OPERATIONS = {
+    "drives": ("drives_0",),
+    "integration": ("layer_1_stateupdater", "layer_2_stateupdater"),
+    "rate": ("rate",),
+    "plasticity": ("plasticity",),
+    "next presentation": ("next_presentation",),
+}
+REST = "other operations"
+LOOP = "Brian2's loop"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One configuration of the training step.
+
+    Parameters
+    ----------
+    architecture : tuple of int
+        Inputs, hidden units, outputs.
+    batch : int
+        Stimuli presented at once.
+    dtype : {"float32", "float64"}
+    threads : int
+        BLAS threads, of simulator and baseline alike.
+    sst_every : int
+        Steps between two updates of the SST input, in the simulator; the baseline makes them all.
+    """
+
+    architecture: tuple[int, int, int] = (784, 500, 10)
+    batch: int = 20
+    dtype: str = "float32"
+    threads: int = 1
+    sst_every: int = 1
+
+    def simulator(self, settings: Settings) -> Preparation:
+        """A circuit with its published initial weights, on the clock."""
+        circuit = CorInfoMax(
+            list(self.architecture),
+            epsilon=settings.epsilon,
+            g_leak=settings.g_leak,
+            forgetting=settings.forgetting,
+            entropy_gain=settings.entropy_gain,
+            learning_rate_ff=list(settings.learning_rate_ff),
+            learning_rate_fb=settings.learning_rate_fb,
+            sst_every=self.sst_every,
+        )
+        protocol = contrastive(free_steps=settings.free_steps, nudge_steps=settings.nudge_steps, step=settings.step)
+        return Preparation(circuit, self.batch, dtype=self.dtype, protocol=protocol)
+
+    def minibatches(self, settings: Settings, seed: int = 0) -> Iterator[Stimulus]:
+        """Minibatches without end: random uniform x and random one-hot y, a pool of 16 over and over."""
+        rng, (inputs, _, outputs) = np.random.default_rng(seed), self.architecture
+        pool = []
+        for _ in range(16):
+            x = rng.random((self.batch, inputs)).astype(self.dtype)
+            y = np.eye(outputs, dtype=self.dtype)[rng.integers(outputs, size=self.batch)]
+            pool.append(Stimulus(x, y, settings.beta, learn=True))
+        while True:
+            yield from pool
+
+    def operations(self, settings: Settings) -> float:
+        """Floating-point operations of the matrix products of one training step, as the baseline does them."""
+        inputs, hidden, output = self.architecture
+        forward, lateral = hidden * output, hidden**2 + output**2
+        drives = inputs * hidden + settings.steps * (2 * forward + lateral)
+        # Per stimulus: errors of W_ff[1] and W_fb[1] in both phases, their outer products, Δr xᵀ, z = B r, z zᵀ / 2.
+        plasticity = 8 * forward + inputs * hidden + 1.5 * lateral
+        return 2.0 * self.batch * (drives + plasticity)
+
+
+@dataclass
+class Timing:
+    """Milliseconds per minibatch of simulator and baseline, block by block in turns."""
+
+    case: Case
+    simulator: list[float] = field(default_factory=list)
+    baseline: list[float] = field(default_factory=list)
+    #: Floating-point operations of a step, and GFLOP/s of a bare product: as in the loop, and large and square.
+    operations: float = 0.0
+    bare_rate: float = 0.0
+    square_rate: float = 0.0
+
+    @property
+    def ratios(self) -> np.ndarray:
+        """Simulator over baseline, for each pair of neighbouring blocks."""
+        return np.divide(self.simulator, self.baseline)
+
+    def row(self) -> dict:
+        """What there is to report, medians and quartiles."""
+        row = {
+            "architecture": "-".join(map(str, self.case.architecture)),
+            "batch": self.case.batch,
+            "dtype": self.case.dtype,
+            "threads": self.case.threads,
+            "sst_every": self.case.sst_every,
+        }
+        for name, values in [("simulator_ms", self.simulator), ("baseline_ms", self.baseline), ("ratio", self.ratios)]:
+            row[f"{name}_q1"], row[name], row[f"{name}_q3"] = np.percentile(values, [25, 50, 75])
+        for name in ("simulator", "baseline"):
+            rate = self.operations / (row[f"{name}_ms"] * 1e6)
+            row[f"{name}_of_bare"], row[f"{name}_of_square"] = rate / self.bare_rate, rate / self.square_rate
+        row["bare_gflops"], row["square_gflops"], row["blocks"] = self.bare_rate, self.square_rate, len(self.ratios)
+        return row
+
+
+def agreement(minibatches: int = 5) -> float:
+    """Train both in float64 on the same stimuli and compare all weights.
+
+    Returns
+    -------
+    float
+        Largest difference of any weight.
+
+    Raises
+    ------
+    AssertionError
+        If it exceeds 1e-10, or if the weights hardly changed at all.
+    """
+    case, settings = Case(dtype="float64"), Settings()
+    preparation = case.simulator(settings)
+    initial = preparation.circuit.state_dict()
+    loop = NumpyLoop(preparation.circuit.weights, case.batch, settings)
+    source = case.minibatches(settings)
+    stimuli = [next(source) for _ in range(minibatches)]
+    preparation.run(stimuli)
+    for stimulus in stimuli:
+        loop.train(stimulus.x, stimulus.y)
+    largest = 0.0
+    for key, arrays in loop.weights.items():
+        for k, weights in arrays.items():
+            trained = preparation.circuit.weights[key][k]
+            changed = np.abs(trained - initial[f"weights/{key}/{k}"]).max()
+            assert changed > 1e-6, f"{key}[{k}] changed by {changed:.1e} only: nothing to compare"
+            difference = np.abs(weights - trained).max()
+            assert difference < 1e-10, f"{key}[{k}] of simulator and baseline differ by {difference:.1e}"
+            largest = max(largest, difference)
+    return float(largest)
+
+
+def product_rate(rows: int, size: int, dtype: str, repeats: int = 30) -> float:
+    """GFLOP/s of a bare product (rows, size) @ (size, size) into a given array: the median of `repeats`."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random((rows, size)).astype(dtype), rng.random((size, size)).astype(dtype)
+    out = np.empty_like(a)
+    inner = max(1, int(2e7 / (2 * rows * size**2)))
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(inner):
+            np.dot(a, b, out=out)
+        seconds.append((time.perf_counter() - start) / inner)
+    return 2e-9 * rows * size**2 / float(np.median(seconds[1:]))
+
+
+def compare(case: Case, settings: Settings, blocks: int, minibatches: int) -> Timing:
+    """Time simulator and baseline by turns: a block of minibatches each, A B A B …, after a block to warm up.
+
+    The simulator presents its stream in one long run, as in training. The stream itself keeps the time: the simulator
+    asks for the next stimulus when a presentation has ended, plasticity included. The time between two requests is
+    that of one minibatch; at the end of a block the baseline runs its own before the stream goes on.
+
+    Parameters
+    ----------
+    case : Case
+    settings : Settings
+    blocks : int
+        Blocks of each that are timed.
+    minibatches : int
+        Minibatches in a block.
+
+    Returns
+    -------
+    Timing
+    """
+    with threadpool_limits(case.threads):
+        preparation = case.simulator(settings)
+        loop = NumpyLoop(preparation.circuit.weights, case.batch, settings)
+        timing = Timing(
+            case,
+            operations=case.operations(settings),
+            bare_rate=product_rate(case.batch, case.architecture[1], case.dtype),
+            square_rate=product_rate(1024, 1024, case.dtype, repeats=10),
+        )
+        source = case.minibatches(settings)
+
+        def stream():
+            for block in range(blocks + 1):
+                stimuli = [next(source) for _ in range(minibatches)]
+                start = time.perf_counter()
+                yield from stimuli
+                middle = time.perf_counter()
+                for stimulus in stimuli:
+                    loop.train(stimulus.x, stimulus.y)
+                end = time.perf_counter()
+                if block > 0:
+                    timing.simulator.append(1e3 * (middle - start) / minibatches)
+                    timing.baseline.append(1e3 * (end - middle) / minibatches)
+
+        preparation.run(stream())
+    return timing
+
+
+def profile(case: Case, settings: Settings, minibatches: int) -> dict[str, float]:
+    """Milliseconds per minibatch of each kind of operation, by Brian2's own profiling.
+
+    Parameters
+    ----------
+    case : Case
+    settings : Settings
+    minibatches : int
+
+    Returns
+    -------
+    dict
+        Kind of operation → milliseconds. What the network's operations do not account for is Brian2's loop, with
+        the clock readings that profiling itself adds.
+    """
+    with threadpool_limits(case.threads):
+        preparation = case.simulator(settings)
+        source = case.minibatches(settings)
+        preparation.run([next(source) for _ in range(3)])
+        preparation.network.run = functools.partial(preparation.network.run, profile=True)
+        requests = []
+
+        def stream():
+            for _ in range(minibatches):
+                requests.append(time.perf_counter())
+                yield next(source)
+            requests.append(time.perf_counter())
+
+        preparation.run(stream())
+    seconds = {name: float(spent) for name, spent in preparation.network.profiling_info}
+    kinds = {kind: sum(seconds.pop(name) for name in names) for kind, names in OPERATIONS.items()}
+    kinds[REST] = sum(seconds.values())
+    # The first presentation begins before the run does.
+    kinds[LOOP] = max(0.0, requests[-1] - requests[1] - sum(kinds.values()) * (1 - 1 / minibatches))
+    return {kind: 1e3 * spent / minibatches for kind, spent in kinds.items()}
+
+
+def start_of_run(case: Case, settings: Settings, repeats: int = 5) -> float:
+    """Milliseconds that a run costs before its first step and after its last, once an epoch: the median."""
+    preparation = case.simulator(settings)
+    source = case.minibatches(settings)
+    costs = []
+    for _ in range(repeats + 1):
+        one, two = (_duration(preparation, [next(source) for _ in range(count)]) for count in (1, 2))
+        costs.append(2 * one - two)
+    return 1e3 * float(np.median(costs[1:]))
+
+
+def _duration(preparation: Preparation, stimuli: list[Stimulus]) -> float:
+    start = time.perf_counter()
+    preparation.run(stimuli)
+    return time.perf_counter() - start
+
+
+def memory(case: Case, settings: Settings) -> dict[str, float]:
+    """Peak resident memory, in MB, of a fresh process that imports the package, and that trains a few minibatches.
+
+    On Linux a child's peak includes its parent's at the time of the fork; so this is measured before anything else.
+    """
+    processes = multiprocessing.get_context("spawn")
+    peaks = {}
+    for what in ("imports", "baseline", "simulator"):
+        with processes.Pool(1) as pool:
+            peaks[what] = pool.apply(_peak_memory, (what, case, settings))
+    return peaks
+
+
+def _peak_memory(what: str, case: Case, settings: Settings) -> float:
+    source = case.minibatches(settings)
+    stimuli = [next(source) for _ in range(5)]
+    with threadpool_limits(case.threads):
+        if what == "baseline":
+            circuit = CorInfoMax(list(case.architecture))
+            circuit.astype(case.dtype)
+            loop = NumpyLoop(circuit.weights, case.batch, settings)
+            for stimulus in stimuli:
+                loop.train(stimulus.x, stimulus.y)
+        elif what == "simulator":
+            case.simulator(settings).run(stimuli)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,142 @@
+"""The lateral rules: eq 28 and what it inverts, eqs 29, 30, and the regularised inverse."""
+
+import numpy as np
+import pytest
+
+from corinfomax.networks import Contrast, PhaseEnd
+
+LAMBDA = 0.95
+GAMMA = (1 - LAMBDA) / LAMBDA
+
+
+@pytest.fixture
+def circuit(unsaturated_circuit):
+    """A circuit whose lateral weights learn fast and whose other weights do not."""
+
+    def build(**changes):
+        options = {"forgetting": LAMBDA, "learning_rate_ff": 0.0, "learning_rate_fb": 0.0}
+        return unsaturated_circuit((6, 5, 4), **(options | changes))
+
+    return build
+
+
+def presentations(circuit, count, n, seed=0):
+    """Contrasts with random nudged rates."""
+    rng = np.random.default_rng(seed)
+    x = np.zeros((n, circuit.architecture[0]))
+    for _ in range(count):
+        r = {k: rng.uniform(0, 1, (n, size)) for k, size in enumerate(circuit.architecture) if k}
+        yield Contrast(PhaseEnd(1.0, {0: x, **r}), PhaseEnd(0.0, {0: x, **{k: 0 * v for k, v in r.items()}}))
+
+
+def test_inverse_of_the_weighted_recursion(circuit):
+    """For single stimuli B⁻¹ = Q, Q ← λQ + (1-λ) r rᵀ/(1 - γ rᵀBr), over 200 presentations, to 1e-10 relative."""
+    circuit = circuit()
+    Q = {k: np.linalg.inv(B) for k, B in circuit.weights["B"].items()}
+    for contrast in presentations(circuit, 200, n=1):
+        for k in Q:
+            r, B = contrast.plus.r[k + 1][0], circuit.weights["B"][k]
+            Q[k] = LAMBDA * Q[k] + (1 - LAMBDA) / (1 - GAMMA * r @ B @ r) * np.outer(r, r)
+        circuit.learn(contrast)
+        for k, B in circuit.weights["B"].items():
+            theory = np.linalg.inv(Q[k])
+            np.testing.assert_allclose(B, theory, rtol=0, atol=1e-10 * np.abs(theory).max())
+
+
+def test_inverse_of_the_minibatch_recursion(circuit):
+    """For minibatches of b B⁻¹ = Q, Q ← λQ + (1-λ) Rᵀ(bI - γ R B Rᵀ)⁻¹ R, to 1e-10 relative."""
+    circuit, b = circuit(), 3
+    Q = {k: np.linalg.inv(B) for k, B in circuit.weights["B"].items()}
+    for contrast in presentations(circuit, 200, n=b):
+        for k in Q:
+            R, B = contrast.plus.r[k + 1], circuit.weights["B"][k]
+            Q[k] = LAMBDA * Q[k] + (1 - LAMBDA) * R.T @ np.linalg.inv(b * np.eye(b) - GAMMA * R @ B @ R.T) @ R
+        circuit.learn(contrast)
+        for k, B in circuit.weights["B"].items():
+            theory = np.linalg.inv(Q[k])
+            np.testing.assert_allclose(B, theory, rtol=0, atol=1e-10 * np.abs(theory).max())
+
+
+@pytest.mark.parametrize("lateral_form", ["inverse", "autapse"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_symmetric_for_ever(circuit, lateral_form, dtype):
+    """After 500 presentations at λ = .95 B and O equal their transposes exactly, and B is positive definite."""
+    circuit = circuit(lateral_form=lateral_form)
+    circuit.astype(dtype)
+    for contrast in presentations(circuit, 500, n=2):
+        ends = (
+            PhaseEnd(end.beta, {k: r.astype(dtype) for k, r in end.r.items()}) for end in contrast.__dict__.values()
+        )
+        circuit.learn(Contrast(*ends))
+    for name in ("B", "O"):
+        for weights in circuit.weights[name].values():
+            assert weights.dtype == dtype
+            np.testing.assert_array_equal(weights, weights.T)
+    for B in circuit.weights["B"].values():
+        assert np.linalg.eigvalsh(B).min() > 0
+
+
+@pytest.mark.parametrize("entropy_gain", [1.0, 20.0])
+def test_autapse_rules_equal_the_inverse(circuit, entropy_gain):
+    """D, O learnt by eqs 29, 30 stay those that follow from B by eq 28, output too, for 300 presentations: 1e-12."""
+    autapse, inverse = (circuit(lateral_form=form, entropy_gain=entropy_gain) for form in ("autapse", "inverse"))
+    for contrast in presentations(autapse, 300, n=2):
+        autapse.learn(contrast)
+        inverse.learn(contrast)
+    for name in ("D", "O", "B"):
+        for k, theory in inverse.weights[name].items():
+            np.testing.assert_allclose(autapse.weights[name][k], theory, rtol=0, atol=1e-12 * np.abs(theory).max())
+
+
+def test_autapse_rules_entry_by_entry(circuit):
+    """One presentation changes D_ii and O_ij as eqs 29, 30 say, with κγ², g_lk at the output, to 1e-15."""
+    kappa = 3.0
+    circuit = circuit(lateral_form="autapse", entropy_gain=kappa)
+    (contrast,) = presentations(circuit, 1, n=2)
+    B, D, O = ({k: W.copy() for k, W in circuit.weights[name].items()} for name in ("B", "D", "O"))
+    circuit.learn(contrast)
+    for k in B:
+        z = contrast.plus.r[k + 1] @ B[k]
+        hidden = k + 1 < circuit.output
+        gain = 2 * kappa * GAMMA**2 * circuit.epsilon[k + 1] if hidden else kappa * GAMMA**2
+        leak = circuit.epsilon[k + 1] * circuit.g_leak if hidden else circuit.g_leak
+        for i in range(len(B[k])):
+            for j in range(len(B[k])):
+                zz = np.mean(z[:, i] * z[:, j])
+                if i == j:
+                    theory = D[k][i] / LAMBDA - gain * zz / LAMBDA + leak * (1 - 1 / LAMBDA)
+                    assert circuit.weights["D"][k][i] == pytest.approx(theory, rel=0, abs=1e-15)
+                    assert circuit.weights["O"][k][i, i] == 0
+                else:
+                    theory = O[k][i, j] / LAMBDA + gain * zz / LAMBDA
+                    assert circuit.weights["O"][k][i, j] == pytest.approx(theory, rel=0, abs=1e-15)
+
+
+def test_regularised_rule(circuit):
+    """B = (R + εI)⁻¹ of the normalised exponential average of ⟨r rᵀ⟩, renewed every 4th presentation, to 1e-11."""
+    circuit = circuit(lateral_rule="regularised", lateral_refresh=4)
+    theory = {k: B.copy() for k, B in circuit.weights["B"].items()}
+    seen = []
+    for t, contrast in enumerate(presentations(circuit, 22, n=2), start=1):
+        seen.append({k: r.T @ r / len(r) for k, r in contrast.plus.r.items()})
+        circuit.learn(contrast)
+        for k in theory:
+            if t % 4 == 0:
+                weight = LAMBDA ** np.arange(t)[::-1]
+                R = sum(w * products[k + 1] for w, products in zip(weight, seen, strict=True)) / weight.sum()
+                theory[k] = np.linalg.inv(R + circuit.epsilon[k] * np.eye(len(R)))
+            np.testing.assert_allclose(circuit.weights["B"][k], theory[k], rtol=0, atol=1e-11)
+            np.testing.assert_array_equal(circuit.weights["B"][k], circuit.weights["B"][k].T)
+
+
+def test_dynamics_follow_learnt_lateral_weights(circuit):
+    """After learning D - O = ε(2γB + g_lk I), at the output γB + g_lk I, with the new B, to 1e-14."""
+    circuit = circuit()
+    for contrast in presentations(circuit, 3, n=2):
+        circuit.learn(contrast)
+    for k, B in circuit.weights["B"].items():
+        found = np.diag(circuit.weights["D"][k]) - circuit.weights["O"][k]
+        last = k + 1 == circuit.output
+        M = GAMMA * B + circuit.g_leak * np.eye(len(B))
+        theory = M if last else circuit.epsilon[k + 1] * (M + GAMMA * B)
+        np.testing.assert_allclose(found, theory, rtol=0, atol=1e-14)

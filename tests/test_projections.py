@@ -1,0 +1,101 @@
+"""Projections in their several forms, which must give the same circuit."""
+
+import numpy as np
+import pytest
+
+from corinfomax.protocols.clockwork import Preparation, contrastive
+
+
+@pytest.mark.parametrize("convention", ["normative", "authors"])
+def test_dense_equals_synapses(saturating_circuit, minibatch, convention):
+    """Rates, currents and learnt weights of two presentations equal those with real Brian2 `Synapses`, to 1e-12."""
+    protocol = contrastive(free_steps=8, nudge_steps=4)
+    dense, synapses = (
+        Preparation(saturating_circuit(convention=convention, projection=projection), replicas=2, protocol=protocol)
+        for projection in ("dense", "synapses")
+    )
+    for seed, beta in enumerate((1.0, -0.5)):
+        x, y = minibatch(dense.circuit, n=2, seed=seed, low=0.0, high=1.0)
+        theory, found = (preparation.present(x, y, beta=beta) for preparation in (synapses, dense))
+        for name in ("u", "r", "v_A", "v_B", "i_SST"):
+            for k in range(1, dense.circuit.output + 1):
+                np.testing.assert_allclose(found.trace(name, k), theory.trace(name, k), rtol=0, atol=1e-12)
+        for name in ("W_ff", "W_fb", "B", "D", "O"):
+            for k, weights in synapses.circuit.weights[name].items():
+                np.testing.assert_allclose(dense.circuit.weights[name][k], weights, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("convention", ["normative", "authors"])
+def test_synapses_within_one_run(saturating_circuit, minibatch, convention):
+    """Five stimuli in one long run of three minibatches settle to the same rates with `Synapses`, to 1e-12."""
+    circuits = [saturating_circuit(convention=convention, projection=name) for name in ("dense", "synapses")]
+    x, _ = minibatch(circuits[0], n=5, low=0.0, high=1.0)
+    protocol = contrastive(free_steps=6)
+    found, theory = (Preparation(circuit, replicas=2, protocol=protocol).settle(x) for circuit in circuits)
+    for k in range(1, circuits[0].output + 1):
+        np.testing.assert_allclose(found.u[k], theory.u[k], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("lateral_form", ["inverse", "autapse"])
+@pytest.mark.parametrize("entropy_gain", [1.0, 3.0])
+def test_interneurons_equal_folded_matrix(saturating_circuit, minibatch, lateral_form, entropy_gain):
+    """D r + i_SST of the cells equals M r, M = ε(2κγB + g_lk I), at the output (κγB + g_lk I) r, to 1e-13."""
+    circuit = saturating_circuit(lateral_form=lateral_form, entropy_gain=entropy_gain)
+    gamma, P = entropy_gain * (1 - 0.9) / 0.9, circuit.output
+    preparation = Preparation(circuit, replicas=2, protocol=contrastive(free_steps=6, nudge_steps=4))
+    x, y = minibatch(circuit, n=2, low=0.0, high=1.0)
+    shown = preparation.present(x, y, learn=False, variables=("r", "drive_autapse", "i_SST"))
+    for k in range(1, P + 1):
+        B, r = circuit.weights["B"][k - 1], shown.trace("r", k)
+        M = gamma * B + 0.5 * np.eye(len(B)) if k == P else circuit.epsilon[k] * (2 * gamma * B + 0.5 * np.eye(len(B)))
+        theory = r @ M.T
+        lateral = shown.trace("drive_autapse", k) + shown.trace("i_SST", k)
+        np.testing.assert_allclose(lateral, theory, rtol=0, atol=1e-13)
+        if k == 1:
+            assert np.abs(shown.trace("i_SST", k)).max() > 1e-3
+
+
+def test_silenced_interneurons(saturating_circuit, minibatch):
+    """With SST_1 silenced v_A of layer 1 keeps the autapses and the top-down prediction alone, D r + W_fb r: 1e-13."""
+    circuit = saturating_circuit()
+    preparation = Preparation(circuit, replicas=2, protocol=contrastive(free_steps=6))
+    preparation.populations["SST_1"].write("gate_soma", 0)
+    x, _ = minibatch(circuit, n=2, low=0.0, high=1.0)
+    shown = preparation.present(x).free
+    theory = shown.r[1] * circuit.weights["D"][0] + shown.r[2] @ circuit.weights["W_fb"][1].T
+    np.testing.assert_allclose(shown.v_A[1], theory, rtol=0, atol=1e-13)
+
+
+def leaky(saturating_circuit, minibatch, tau_SST, **protocol):
+    """Potentials with interneurons of that time constant, and a strong lateral current."""
+    circuit = saturating_circuit(tau_SST=tau_SST, entropy_gain=3.0)
+    x, _ = minibatch(circuit, n=2, low=0.0, high=1.0)
+    return Preparation(circuit, replicas=2, protocol=contrastive(**protocol)).present(x).free
+
+
+def test_leaky_interneurons_approach_instantaneous_ones(saturating_circuit, minibatch):
+    """As τ_SST → 0 the circuit approaches the instantaneous one, and at τ_SST = 1e-3 dt equals it to 1e-12."""
+    common = {"method": "exponential_euler", "free_steps": 30}
+    theory = leaky(saturating_circuit, minibatch, 0.0, **common)
+    errors = []
+    for tau_SST in (5.0, 0.5, 0.1, 0.0005):
+        shown = leaky(saturating_circuit, minibatch, tau_SST, **common)
+        errors.append(np.abs(shown.u[1] - theory.u[1]).max())
+    assert errors[0] > 1e-3
+    assert all(later < 0.5 * earlier for earlier, later in zip(errors, errors[1:], strict=False))
+    assert errors[-1] < 1e-12
+
+
+def test_leaky_interneurons_do_not_move_the_fixed_point(saturating_circuit, minibatch):
+    """A settled circuit has the same rates with τ_SST = 5 ms as with instantaneous interneurons, to 1e-9."""
+    theory = leaky(saturating_circuit, minibatch, 0.0, free_steps=1500)
+    shown = leaky(saturating_circuit, minibatch, 5.0, free_steps=1500)
+    for k in shown.r:
+        np.testing.assert_allclose(shown.r[k][-1], theory.r[k][-1], rtol=0, atol=1e-9)
+
+
+def test_step_bound_counts_leaky_interneurons(saturating_circuit):
+    """Euler's bound dt < 2 τ_SST of a leaky interneuron by itself limits the circuit's: η < 2 τ_SST/τ_u."""
+    circuit = saturating_circuit(tau_SST=0.2, tau_u=10.0)
+    theory = 2 * 0.2 / 10.0
+    assert circuit.step_bound(0.0) <= theory
