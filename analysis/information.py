@@ -75,7 +75,9 @@ def cmi_forward(x, y, epsilon, W=None):
 
 
 def cmi_backward(x, y, epsilon, W=None):
-    """Measure correlative mutual information by the error of predicting x from y: `cmi_forward` with the roles exchanged.
+    """Measure correlative mutual information by the error of predicting x from y.
+
+    This is `cmi_forward` with the roles exchanged.
 
     Parameters
     ----------

@@ -15,16 +15,15 @@ from threadpoolctl import threadpool_limits
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
 
-#: Brian2 objects, by what they do; what is not named here belongs to `REST`.
-OPERATIONS = {
-    "drives": ("drives_0",),
-    "integration": ("layer_1_stateupdater", "layer_2_stateupdater"),
-    "rate": ("rate",),
-    "plasticity": ("plasticity",),
-    "next presentation": ("next_presentation",),
+#: What the network's operations do: kind → how the names of its Brian2 objects begin or end.
+KINDS = {
+    "drives": "drives_",
+    "integration": "_stateupdater",
+    "rate": "rate_",
+    "plasticity": "plasticity",
+    "next presentation": "next_presentation",
 }
-REST = "other operations"
-LOOP = "Brian2's loop"
+OTHER, LOOP = "other operations", "Brian2's loop"
 
 
 @dataclass(frozen=True)
@@ -76,11 +75,12 @@ class Case:
         while True:
             yield from pool
 
-    def operations(self, settings: Settings) -> float:
-        """Floating-point operations of the matrix products of one training step, as the baseline does them."""
+    def operations(self, settings: Settings, sst_every: int = 1) -> float:
+        """Floating-point operations of the matrix products of one training step."""
         inputs, hidden, output = self.architecture
         forward, lateral = hidden * output, hidden**2 + output**2
-        drives = inputs * hidden + settings.steps * (2 * forward + lateral)
+        updates = sum(steps // sst_every for steps in (settings.free_steps, settings.nudge_steps))
+        drives = inputs * hidden + 2 * settings.steps * forward + updates * lateral
         # Per stimulus: errors of W_ff[1] and W_fb[1] in both phases, their outer products, Δr xᵀ, z = B r, z zᵀ / 2.
         plasticity = 8 * forward + inputs * hidden + 1.5 * lateral
         return 2.0 * self.batch * (drives + plasticity)
@@ -88,36 +88,48 @@ class Case:
 
 @dataclass
 class Timing:
-    """Milliseconds per minibatch of simulator and baseline, block by block in turns."""
+    """Simulator and baseline, block by block in turns.
+
+    Parameters
+    ----------
+    case : Case
+    settings : Settings
+
+    Attributes
+    ----------
+    simulator, baseline : list of float
+        Milliseconds per minibatch, one number for each block.
+    bare, square : list of float
+        GFLOP/s, beside each block, of a bare product of the lateral projection's shape (batch, hidden) @
+        (hidden, hidden), and of a large square one.
+    """
 
     case: Case
+    settings: Settings
     simulator: list[float] = field(default_factory=list)
     baseline: list[float] = field(default_factory=list)
-    #: Floating-point operations of a step, and GFLOP/s of a bare product: as in the loop, and large and square.
-    operations: float = 0.0
-    bare_rate: float = 0.0
-    square_rate: float = 0.0
-
-    @property
-    def ratios(self) -> np.ndarray:
-        """Simulator over baseline, for each pair of neighbouring blocks."""
-        return np.divide(self.simulator, self.baseline)
+    bare: list[float] = field(default_factory=list)
+    square: list[float] = field(default_factory=list)
 
     def row(self) -> dict:
-        """What there is to report, medians and quartiles."""
+        """What there is to report: medians and quartiles, the ratio's over pairs of neighbouring blocks."""
         row = {
             "architecture": "-".join(map(str, self.case.architecture)),
             "batch": self.case.batch,
             "dtype": self.case.dtype,
             "threads": self.case.threads,
             "sst_every": self.case.sst_every,
+            "blocks": len(self.simulator),
         }
-        for name, values in [("simulator_ms", self.simulator), ("baseline_ms", self.baseline), ("ratio", self.ratios)]:
-            row[f"{name}_q1"], row[name], row[f"{name}_q3"] = np.percentile(values, [25, 50, 75])
-        for name in ("simulator", "baseline"):
-            rate = self.operations / (row[f"{name}_ms"] * 1e6)
-            row[f"{name}_of_bare"], row[f"{name}_of_square"] = rate / self.bare_rate, rate / self.square_rate
-        row["bare_gflops"], row["square_gflops"], row["blocks"] = self.bare_rate, self.square_rate, len(self.ratios)
+        ratios = np.divide(self.simulator, self.baseline)
+        for name, values in [("simulator_ms", self.simulator), ("baseline_ms", self.baseline), ("ratio", ratios)]:
+            quartiles = np.percentile(values, [25, 50, 75])
+            row[f"{name}_q1"], row[name], row[f"{name}_q3"] = map(float, quartiles)
+        row["bare_gflops"], row["square_gflops"] = float(np.median(self.bare)), float(np.median(self.square))
+        for name, every in [("simulator", self.case.sst_every), ("baseline", 1)]:
+            rate = self.case.operations(self.settings, every) / (row[f"{name}_ms"] * 1e6)
+            row[f"{name}_of_bare"] = rate / row["bare_gflops"]
+            row[f"{name}_of_square"] = rate / row["square_gflops"]
         return row
 
 
@@ -155,27 +167,23 @@ def agreement(minibatches: int = 5) -> float:
     return float(largest)
 
 
-def product_rate(rows: int, size: int, dtype: str, repeats: int = 30) -> float:
-    """GFLOP/s of a bare product (rows, size) @ (size, size) into a given array: the median of `repeats`."""
-    rng = np.random.default_rng(0)
-    a, b = rng.random((rows, size)).astype(dtype), rng.random((size, size)).astype(dtype)
-    out = np.empty_like(a)
-    inner = max(1, int(2e7 / (2 * rows * size**2)))
-    seconds = []
+def product_rate(rows: int, size: int, dtype: str, repeats: int) -> float:
+    """GFLOP/s of the bare product (rows, size) @ (size, size) into a given array."""
+    a, b, out = np.ones((rows, size), dtype), np.ones((size, size), dtype), np.empty((rows, size), dtype)
+    np.dot(a, b, out=out)
+    start = time.perf_counter()
     for _ in range(repeats):
-        start = time.perf_counter()
-        for _ in range(inner):
-            np.dot(a, b, out=out)
-        seconds.append((time.perf_counter() - start) / inner)
-    return 2e-9 * rows * size**2 / float(np.median(seconds[1:]))
+        np.dot(a, b, out=out)
+    return 2e-9 * repeats * rows * size**2 / (time.perf_counter() - start)
 
 
-def compare(case: Case, settings: Settings, blocks: int, minibatches: int) -> Timing:
+def compare(case: Case, settings: Settings, blocks: int, minibatches: int) -> dict:
     """Time simulator and baseline by turns: a block of minibatches each, A B A B …, after a block to warm up.
 
     The simulator presents its stream in one long run, as in training. The stream itself keeps the time: the simulator
-    asks for the next stimulus when a presentation has ended, plasticity included. The time between two requests is
-    that of one minibatch; at the end of a block the baseline runs its own before the stream goes on.
+    asks for the next stimulus when a presentation has ended, plasticity included, so that the time from the first
+    request of a block to the first of the next is that of its minibatches. At the end of a block the baseline runs
+    the same ones before the stream goes on.
 
     Parameters
     ----------
@@ -188,17 +196,14 @@ def compare(case: Case, settings: Settings, blocks: int, minibatches: int) -> Ti
 
     Returns
     -------
-    Timing
+    dict
+        The `Timing.row`.
     """
+    timing = Timing(case, settings)
+    hidden = case.architecture[1]
     with threadpool_limits(case.threads):
         preparation = case.simulator(settings)
         loop = NumpyLoop(preparation.circuit.weights, case.batch, settings)
-        timing = Timing(
-            case,
-            operations=case.operations(settings),
-            bare_rate=product_rate(case.batch, case.architecture[1], case.dtype),
-            square_rate=product_rate(1024, 1024, case.dtype, repeats=10),
-        )
         source = case.minibatches(settings)
 
         def stream():
@@ -213,9 +218,11 @@ def compare(case: Case, settings: Settings, blocks: int, minibatches: int) -> Ti
                 if block > 0:
                     timing.simulator.append(1e3 * (middle - start) / minibatches)
                     timing.baseline.append(1e3 * (end - middle) / minibatches)
+                    timing.bare.append(product_rate(case.batch, hidden, case.dtype, repeats=settings.steps))
+                    timing.square.append(product_rate(1024, 1024, case.dtype, repeats=1))
 
         preparation.run(stream())
-    return timing
+    return timing.row()
 
 
 def profile(case: Case, settings: Settings, minibatches: int) -> dict[str, float]:
@@ -247,10 +254,10 @@ def profile(case: Case, settings: Settings, minibatches: int) -> dict[str, float
             requests.append(time.perf_counter())
 
         preparation.run(stream())
-    seconds = {name: float(spent) for name, spent in preparation.network.profiling_info}
-    kinds = {kind: sum(seconds.pop(name) for name in names) for kind, names in OPERATIONS.items()}
-    kinds[REST] = sum(seconds.values())
-    # The first presentation begins before the run does.
+    kinds = dict.fromkeys([*KINDS, OTHER], 0.0)
+    for name, spent in preparation.network.profiling_info:
+        kinds[next((kind for kind, part in KINDS.items() if part in name), OTHER)] += float(spent)
+    # The first presentation begins before the run does, so one of them is left out of the total.
     kinds[LOOP] = max(0.0, requests[-1] - requests[1] - sum(kinds.values()) * (1 - 1 / minibatches))
     return {kind: 1e3 * spent / minibatches for kind, spent in kinds.items()}
 

@@ -76,8 +76,10 @@ class Transmission:
             np.dot(self.signal, weights.T, out=self.drive)
 
 
-class SynapticTransmission:
+class SynapticTransmission(Transmission):
     """A projection by Brian2 `Synapses`, each replica with its own copy of the weights.
+
+    Brian2 sums up in each step; calling the transmission computes the drive that a presentation begins with.
 
     Parameters
     ----------
@@ -102,9 +104,7 @@ class SynapticTransmission:
         order,
         code_object_class,
     ):
-        self.projection = projection
-        self._weights = weights
-        self._key, self._index = projection.weights
+        super().__init__(projection, source, target, weights)
         self.synapses = b2.Synapses(
             source.group,
             target.group,

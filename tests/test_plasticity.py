@@ -152,9 +152,8 @@ def test_learning_rate_pieces(unsaturated_circuit):
     np.testing.assert_allclose(changes[1], 0.9**20 * changes[0], rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("learnt_first", ["W_ff", "W_fb", "B"])
-def test_every_rule_sees_the_old_weights(unsaturated_circuit, learnt_first):
-    """All changes are those of the weights before the presentation, whatever is applied first, exactly."""
+def test_every_rule_sees_the_old_weights(unsaturated_circuit):
+    """All weights move by the changes computed from those before the presentation, to 1e-14."""
     circuit = unsaturated_circuit()
     contrast = random_contrast(np.random.default_rng(0), circuit.architecture)
     changes = {p: p.rule(contrast, copies(circuit)).dense() for p in circuit.plasticity}
@@ -164,8 +163,6 @@ def test_every_rule_sees_the_old_weights(unsaturated_circuit, learnt_first):
     for p, change in changes.items():
         name = {"ForwardRule": "W_ff", "FeedbackRule": "W_fb", "LateralRule": "B"}[type(p.rule).__name__]
         old, new = before[name][p.rule.k], circuit.weights[name][p.rule.k]
-        if name != learnt_first:
-            continue
         if name == "B":
             theory = (old - (1 - lam) / lam * change) / lam
         else:

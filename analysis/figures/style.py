@@ -23,6 +23,7 @@ RC = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "legend.fontsize": 8,
+    "legend.title_fontsize": 8,
     "legend.frameon": False,
     "font.size": 9,
     "lines.linewidth": 1.4,
@@ -38,7 +39,7 @@ RC = {
 
 
 def publication_style():
-    """Put the figures' settings in force, as a context manager or decorator; those in force outside come back afterwards."""
+    """Put the figures' settings in force for a while, as a context manager or a decorator."""
     return mpl.rc_context(RC)
 
 

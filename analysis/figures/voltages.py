@@ -140,7 +140,7 @@ def _legend(figure, recording):
     bands = dict(recording.phases())
     for name, steps in bands.items():
         beta = recording.beta[steps.stop - 1]
-        label = f"{name} phase ($\\beta$ = {beta:+.3g})" if beta else f"{name} phase ($\\beta$ = 0)"
+        label = rf"{name} phase ($\beta = {beta:+.3g}$)" if beta else rf"{name} phase ($\beta = 0$)"
         handles.append(Patch(facecolor=PHASE_COLOURS.get(name, "0.9"), edgecolor="0.7", linewidth=0.5, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
 

@@ -47,13 +47,13 @@ def receptive_fields(W, image_shape, cells=None, ax=None):
         fields = fields.mean(axis=1 + int(np.argmin(image_shape)))
     limit = np.quantile(np.abs(fields), 0.995) or 1.0
     mosaic = _mosaic(fields)
-    ax = new_axis(4.6, 0.9 + 3.9 * mosaic.shape[0] / mosaic.shape[1]) if ax is None else ax
+    ax = new_axis(4.6, 0.4 + 3.6 * mosaic.shape[0] / mosaic.shape[1]) if ax is None else ax
     image = ax.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     ax.set_axis_off()
+    ax.set_title(f"Receptive fields of {len(chosen)} of {len(W)} cells of layer 1")
+    bar = ax.figure.colorbar(image, ax=ax, extend="both", aspect=30, pad=0.03)
     channels = ", mean of channels" if len(image_shape) == 3 else ""
-    ax.set_title(f"Receptive fields of {len(chosen)} of {len(W)} cells of layer 1{channels}")
-    bar = ax.figure.colorbar(image, ax=ax, extend="both", shrink=0.8, pad=0.03)
-    bar.set_label(r"Weight $W_\mathrm{ff}^{(0)}$")
+    bar.set_label(rf"Weight $W_\mathrm{{ff}}^{{(0)}}${channels}")
     bar.outline.set_linewidth(0.6)
     return ax
 
@@ -72,7 +72,7 @@ def _mosaic(fields):
 
 
 @publication_style()
-def weight_histogram(weights, ax=None, bins=80):
+def weight_histogram(weights, ax=None, bins=None):
     """Draw the distribution of the weights of one or several matrices.
 
     Parameters
@@ -81,8 +81,8 @@ def weight_histogram(weights, ax=None, bins=80):
         The matrices by the label to give them.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
-    bins : int
-        Number of bins, shared by all matrices.
+    bins : int, optional
+        Number of bins, shared by all matrices; by default the root of the smallest one's size, from 10 to 80.
 
     Returns
     -------
@@ -97,6 +97,8 @@ def weight_histogram(weights, ax=None, bins=80):
     if not weights:
         raise ParameterError("weight_histogram: there are no weights to draw")
     ax = new_axis() if ax is None else ax
+    if bins is None:
+        bins = int(np.clip(np.sqrt(min(W.size for W in weights.values())), 10, 80))
     edges = np.histogram_bin_edges(np.concatenate(list(weights.values())), bins=bins)
     for k, (label, W) in enumerate(weights.items()):
         share = np.full(W.size, 100 / W.size)

@@ -13,10 +13,6 @@ so that u, r and the compartments' potentials, as recorded at ``end``, belong to
 schedule each layer does its drives, u and r in turn, all within ``groups``.
 """
 
-import contextlib
-import itertools
-import signal
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,9 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import brian2 as b2
 import numpy as np
 
-from ...errors import DivergenceError, ParameterError, StimulusError
+from ...errors import DivergenceError, ParameterError
 from ...networks import Circuit, Contrast, PhaseEnd, Population
-from ...networks.projection import SynapticTransmission, Transmission
+from ...networks.projection import SynapticTransmission
+from .interruption import on_interrupt
+from .mounting import mount
 from .phases import Protocol, contrastive
 from .presentation import Layers, Presentation, Stimulus
 from .recording import DEFAULT_VARIABLES, Recorder
@@ -115,84 +113,31 @@ class Preparation:
             self.circuit.astype(self.dtype)
         mounted.add(self)
 
-    # ---------------------------------------------------------------------------------------------- building
-
     def _mount(self, code_objects):
-        circuit, sequential = self.circuit, self.circuit.schedule == "sequential"
-        clock = b2.Clock(self.protocol.step * circuit.tau, name="corinfomax_clock")
-        self.dt = float(clock.dt)
-        self.populations: dict[str, Population] = {}
-        for spec in circuit.populations:
-            self.populations[spec.name] = Population(
-                spec,
-                self.replicas,
-                self.dtype,
-                clock,
-                self.protocol.method,
-                code_objects,
-                order=3 * spec.layer + 1 if sequential else 0,
-            )
-        for spec in circuit.populations:
-            for variable, (source, source_variable) in spec.links:
-                self.populations[spec.name].link(variable, self.populations[source], source_variable)
-        self._layers = [self.populations[name] for name in circuit.layers]
-
-        layer_of = {spec.name: spec.layer for spec in circuit.populations}
-        self._transmissions: dict[int, list[Transmission]] = {}
-        self._synapses: list[SynapticTransmission] = []
-        self._constant: list[Transmission] = []
-        for projection in circuit.projections:
-            source, target = self.populations[projection.source], self.populations[projection.target]
-            stage = layer_of[projection.target] if sequential else 0
-            if projection.pattern == "synapses":
-                when, order = ("groups", 3 * stage) if sequential else ("synapses", 0)
-                self._synapses.append(
-                    SynapticTransmission(projection, source, target, circuit.weights, when, order, code_objects)
-                )
-                continue
-            transmission = Transmission(projection, source, target, circuit.weights)
-            if projection.constant:
-                self._constant.append(transmission)
-            else:
-                self._transmissions.setdefault(stage, []).append(transmission)
-
-        groups = [population.group for population in self.populations.values()]
-        self.network = b2.Network(*groups, *(transmission.synapses for transmission in self._synapses))
-        operations = [
-            ("course", self._set_courses, "start", 0),
-            ("recording", self._run_step_hooks, "end", 0),
-            ("phase_end", self._end_step, "end", 1),
-            ("plasticity", self._learn, "end", 2),
-            ("next_presentation", self._finish_presentation, "end", 3),
-        ]
-        for stage, transmissions in self._transmissions.items():
-            when, order = ("groups", 3 * stage) if sequential else ("synapses", 0)
-            operations.append((f"drives_{stage}", self._transmitter(transmissions), when, order))
-        rates = []
-        for spec in circuit.populations:
-            if spec.cell.domain is not None:
-                when, order = ("groups", 3 * spec.layer + 2) if sequential else ("after_groups", 0)
-                update = self.populations[spec.name].rate_update(when, order)
-                if update is not None:
-                    rates.append((f"rate_{spec.layer}", update, when, order))
-        operations += rates
-        for name, function, when, order in operations:
-            self.network.add(
-                b2.NetworkOperation(self._guarded(function), clock=clock, when=when, order=order, name=name)
-            )
-
-    def _transmitter(self, transmissions: Sequence[Transmission]) -> Callable:
-        prompt = [transmission for transmission in transmissions if transmission.projection.every == 1]
-        multirate = [transmission for transmission in transmissions if transmission.projection.every > 1]
-
-        def transmit():
-            for transmission in prompt:
-                transmission()
-            for transmission in multirate:
-                if (self.step_index + 1) % transmission.projection.every == 0:
-                    transmission()
-
-        return transmit
+        mounted = mount(
+            self.circuit,
+            self.replicas,
+            self.dtype,
+            self.protocol,
+            code_objects,
+            operations={
+                "course": (self._set_courses, "start", 0),
+                "recording": (self._run_step_hooks, "end", 0),
+                "phase_end": (self._end_step, "end", 1),
+                "plasticity": (self._learn, "end", 2),
+                "next_presentation": (self._finish_presentation, "end", 3),
+            },
+            step_index=lambda: self.step_index,
+            guard=self._guarded,
+        )
+        self.network, self.populations, self._transmissions = (
+            mounted.network,
+            mounted.populations,
+            mounted.transmissions,
+        )
+        self.dt = float(self.protocol.step * self.circuit.tau)
+        self._layers = [self.populations[name] for name in self.circuit.layers]
+        self._synapses = [item for item in self._transmissions if isinstance(item, SynapticTransmission)]
 
     def _guarded(self, operation: Callable) -> Callable:
         """Keep errors until after the run: one raised inside would leave Brian2's flag of a running network set."""
@@ -345,7 +290,7 @@ class Preparation:
         self._source = iter(stimuli)
         if not self._begin_presentation():
             return
-        with self._interruptible(), warnings.catch_warnings():
+        with on_interrupt(self._interrupt), warnings.catch_warnings():
             # Brian2's search for NaN casts 1e50 to float32 when a run ends.
             warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
             # Overflow on the way to NaN is reported as divergence, with its place.
@@ -355,21 +300,8 @@ class Preparation:
             error, self._error = self._error, None
             raise error
 
-    @contextlib.contextmanager
-    def _interruptible(self):
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def interrupt(signum, frame):
-            self.interrupted = True
-
-        previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+    def _interrupt(self):
+        self.interrupted = True
 
     def layer(self, k: int) -> Population:
         """Principal population of layer k."""
@@ -397,28 +329,10 @@ class Preparation:
     # ------------------------------------------------------------------------------------ within a presentation
 
     def _checked(self, stimulus: Stimulus) -> Stimulus:
-        """Take the stimulus into the preparation's dtype, or say what is wrong with it."""
-        x = np.atleast_2d(np.asarray(stimulus.x, dtype=self.dtype))
-        inputs, outputs = self._layers[0].size, self._layers[-1].size
-        if x.ndim != 2 or x.shape[1] != inputs:
-            raise StimulusError(f"x has shape {np.shape(stimulus.x)}, must be (n, {inputs}) for this circuit")
-        if not 1 <= len(x) <= self.replicas:
-            raise StimulusError(f"x has {len(x)} stimuli; this preparation takes 1 to {self.replicas} (replicas)")
-        if not np.isfinite(x).all():
-            raise StimulusError("x contains NaN or infinity")
-        y = stimulus.y
-        if y is not None:
-            y = np.atleast_2d(np.asarray(y, dtype=self.dtype))
-            if y.shape != (len(x), outputs):
-                raise StimulusError(f"y has shape {np.shape(stimulus.y)}, must be ({len(x)}, {outputs}) for this x")
-            if not np.isfinite(y).all():
-                raise StimulusError("y contains NaN or infinity")
-            if not np.isfinite(stimulus.beta):
-                raise ParameterError(f"beta = {stimulus.beta}: must be finite")
-            if stimulus.learn and stimulus.beta == 0:
-                raise ParameterError("beta = 0: learning divides by β; take another, or learn=False")
-            self._check_step_bound(abs(stimulus.beta) * self._strongest_beta)
-        return Stimulus(x, y, float(stimulus.beta), stimulus.learn)
+        checked = stimulus.checked(self._layers[0].size, self._layers[-1].size, self.replicas, self.dtype)
+        if checked.y is not None:
+            self._check_step_bound(abs(checked.beta) * self._strongest_beta)
+        return checked
 
     def _begin_presentation(self) -> bool:
         """Put the next stimulus on; False if there is none."""
@@ -439,7 +353,7 @@ class Preparation:
         self._x = stimulus.x.copy()
         self._finished = False
         self._begin_phase(0)
-        for transmission in itertools.chain(self._constant, *self._transmissions.values()):
+        for transmission in self._transmissions:
             transmission()
         return True
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import ParameterError
+from ...errors import ParameterError, StimulusError
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,36 @@ class Stimulus:
     y: np.ndarray | None = None
     beta: float = 1.0
     learn: bool = False
+
+    def checked(self, inputs: int, outputs: int, replicas: int, dtype) -> "Stimulus":
+        """Return the stimulus as arrays (n, units) of `dtype`, or say what is wrong with it.
+
+        Raises
+        ------
+        StimulusError
+            For shapes that do not fit, NaN or infinity.
+        ParameterError
+            If β is not finite, or 0 when learning.
+        """
+        x = np.atleast_2d(np.asarray(self.x, dtype=dtype))
+        if x.ndim != 2 or x.shape[1] != inputs:
+            raise StimulusError(f"x has shape {np.shape(self.x)}, must be (n, {inputs}) for this circuit")
+        if not 1 <= len(x) <= replicas:
+            raise StimulusError(f"x has {len(x)} stimuli; this preparation takes 1 to {replicas} (replicas)")
+        if not np.isfinite(x).all():
+            raise StimulusError("x contains NaN or infinity")
+        if self.y is None:
+            return Stimulus(x)
+        y = np.atleast_2d(np.asarray(self.y, dtype=dtype))
+        if y.shape != (len(x), outputs):
+            raise StimulusError(f"y has shape {np.shape(self.y)}, must be ({len(x)}, {outputs}) for this x")
+        if not np.isfinite(y).all():
+            raise StimulusError("y contains NaN or infinity")
+        if not np.isfinite(self.beta):
+            raise ParameterError(f"beta = {self.beta}: must be finite")
+        if self.learn and self.beta == 0:
+            raise ParameterError("beta = 0: learning divides by β; take another, or learn=False")
+        return Stimulus(x, y, float(self.beta), self.learn)
 
 
 class Layers:

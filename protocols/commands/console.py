@@ -3,7 +3,8 @@
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-console = Console(soft_wrap=True, highlight=False)
+#: Without markup: brackets and colons in paths mean themselves.
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def progress_bar() -> Progress:

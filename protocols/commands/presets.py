@@ -22,6 +22,6 @@ def presets(
             first = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
             console.print(f"{key:<12}{first}")
     elif name in found:
-        console.print(found[name].read_text(encoding="utf-8"), markup=False, end="")
+        console.print(found[name].read_text(encoding="utf-8"), end="")
     else:
         raise ParameterError(f"{name}: no such preset; there are {', '.join(sorted(found))}")

@@ -34,15 +34,16 @@ def record(
     Example: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9`
     """
     opened = Run(run)
-    chosen = _numbers("--stimuli", stimuli)
+    chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
     preparation = opened.preparation(len(chosen))
     if cells:
-        selection = {}
+        selection: dict[int, list[int]] = {}
+        largest = max(preparation.layer(k).size for k in range(1, preparation.circuit.output + 1))
         for text in cells:
             layer, colon, numbers = text.partition(":")
-            if not colon or not layer.strip().isdigit():
+            if not colon or not layer.strip().isdecimal():
                 raise ParameterError(f"--cells {text}: must be LAYER:CELLS, such as 1:0,5,8-12")
-            selection[int(layer)] = _numbers("--cells", numbers)
+            selection.setdefault(int(layer), []).extend(_numbers("--cells", numbers, largest))
     else:
         selection = telling_cells(preparation, opened.stimuli, chosen[0])
     arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
@@ -60,15 +61,17 @@ def record(
     console.print(f"{path}: {steps} steps of {len(chosen)} stimuli, layers {', '.join(map(str, selection))}")
 
 
-def _numbers(option: str, text: str) -> list[int]:
-    """Read 0,3,8-12."""
-    numbers: list[int] = []
+def _numbers(option: str, text: str, count: int) -> list[int]:
+    """Read 0,3,8-12, all below count."""
+    ranges = []
     try:
         for part in text.split(","):
             first, dash, last = part.partition("-")
-            numbers.extend(range(int(first), int(last) + 1) if dash else [int(first)])
+            ranges.append(range(int(first), int(last if dash else first) + 1))
     except ValueError:
-        numbers = []
-    if not numbers:
+        ranges = []
+    if not ranges or not all(ranges):
         raise ParameterError(f"{option} {text}: must be numbers and ranges, such as 0,3,8-12")
-    return numbers
+    if max(numbers[-1] for numbers in ranges) >= count:
+        raise ParameterError(f"{option} {text}: must be from 0 to {count - 1}")
+    return [number for numbers in ranges for number in numbers]

@@ -8,7 +8,6 @@ import typer
 
 from ...analysis import linear_regression_r_squared
 from ...analysis.figures import draw_run
-from ...errors import ParameterError
 from ..clockwork import Preparation
 from ..runs import Configuration, Progress, RunFolder, Training, latest_folder, new_folder, record, telling_cells
 from ..runs.configuration import DEFAULT_PRESET
@@ -47,6 +46,7 @@ def train(
             base = source if source is not None else folder.path / "config.toml"
             configuration = Configuration.read(base, settings)
         training = Training(configuration, folder, resume=True)
+        folder.write_configuration(configuration)
     else:
         configuration = Configuration.read(source or DEFAULT_PRESET, settings)
         folder = RunFolder(out if out is not None else new_folder(name))
@@ -59,12 +59,13 @@ def train(
 
 def _run(training: Training):
     configuration, stimuli = training.configuration, training.stimuli
+    epochs = configuration.training.epochs
+    span = f"epoch {training.epoch + 1} to {epochs}" if training.epoch < epochs else f"all {epochs} epochs done"
     console.print(
         f"{configuration.model} {'-'.join(map(str, configuration.circuit.architecture))} on {stimuli.name} "
         f"({len(stimuli.x_train)} training, {len(stimuli.x_test)} test stimuli), "
-        f"epoch {training.epoch + 1} to {configuration.training.epochs}, run folder {training.folder.path}"
+        f"{span}, run folder {training.folder.path}"
     )
-    epochs = configuration.training.epochs
     with progress_bar() as bar:
         task = bar.add_task("training", total=epochs, completed=training.epoch, score="")
 
@@ -100,13 +101,8 @@ def _finish(training: Training):
     """Record a presentation, keep test activity, draw, and say where it all is."""
     stimuli, folder = training.stimuli, training.folder
     one = Preparation(training.circuit, protocol=training.configuration.build_protocol())
-    try:
-        folder.write_arrays(
-            "recording.npz",
-            record(one, stimuli, [0], telling_cells(one, stimuli, 0), training.configuration.training.beta),
-        )
-    except ParameterError as error:
-        console.print(f"No recording: {error}")
+    beta = training.configuration.training.beta
+    folder.write_arrays("recording.npz", record(one, stimuli, [0], telling_cells(one, stimuli, 0), beta))
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",)).r
     folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
     drawn = draw_run(folder.path)

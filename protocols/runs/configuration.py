@@ -107,7 +107,7 @@ class Configuration:
         self.source = source
         values = {section: dict(keys) for section, keys in values.items()}
         model = values.get("circuit", {}).pop("model", "corinfomax")
-        if model not in CIRCUITS:
+        if not isinstance(model, str) or model not in CIRCUITS:
             raise ParameterError(f"{source}: circuit.model = {model!r}: must be one of {', '.join(CIRCUITS)}")
         self.model = model
         sections = self._sections(model)
@@ -155,7 +155,7 @@ class Configuration:
         values = _parse(source)
         name = str(source)
         model = values.get("circuit", {}).get("model", "corinfomax")
-        sections = cls._sections(model if model in CIRCUITS else "corinfomax")
+        sections = cls._sections(model if isinstance(model, str) and model in CIRCUITS else "corinfomax")
         owner = {key: section for section, schema in sections.items() for key in schema.model_fields}
         owner["model"] = "circuit"
         for setting in settings:
@@ -183,6 +183,11 @@ class Configuration:
         """Return the resolved configuration as a parameter file."""
         return tomli_w.dumps(self.to_dict())
 
+    @classmethod
+    def from_toml(cls, text: str, source: str = "configuration") -> "Configuration":
+        """Read what `to_toml` gave."""
+        return cls(_tables(text, source), source)
+
     def load_stimuli(self) -> Stimuli:
         """Load the stimuli and check that the architecture fits them."""
         stimuli = load(self.stimuli.stimuli, data=self.stimuli.data)
@@ -196,7 +201,12 @@ class Configuration:
 
     def build_circuit(self) -> Circuit:
         """Build the circuit, with its initial weights."""
-        return CIRCUITS[self.model](**self.circuit.model_dump(), seed=self.training.seed)
+        try:
+            return CIRCUITS[self.model](**self.circuit.model_dump(), seed=self.training.seed)
+        except ParameterError as error:
+            raise ParameterError(f"{self.source}, [circuit]: {error}") from None
+        except (MemoryError, ValueError) as error:  # NumPy's, for layers that no memory holds
+            raise ParameterError(f"{self.source}, [circuit]: cannot be built ({error})") from None
 
     def build_protocol(self) -> Protocol:
         """Build the protocol of one presentation."""
@@ -209,7 +219,7 @@ def presets() -> dict[str, Path]:
     return {Path(entry.name).stem: Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")}
 
 
-def _parse(source: str | Path) -> dict:
+def _parse(source: str | Path) -> dict[str, dict]:
     path = Path(source)
     if path.suffix != ".toml":
         known = presets()
@@ -219,11 +229,21 @@ def _parse(source: str | Path) -> dict:
             )
         path = known[str(source)]
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ParameterError(f"{source}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ParameterError(f"{source}: not a readable TOML file ({' '.join(str(error).split())})") from None
+    except OSError as error:
+        raise ParameterError(f"{source}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"{source}: not a text file in UTF-8 ({error})") from None
+    return _tables(text, source)
+
+
+def _tables(text: str, source: str | Path) -> dict[str, dict]:
+    try:
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ParameterError(f"{source}: not a readable TOML file ({error})") from None
     for key, value in values.items():
         if not isinstance(value, dict):
             raise ParameterError(f"{source}: key {key!r} stands outside any section; [stimuli], [circuit], … hold keys")
@@ -233,7 +253,7 @@ def _parse(source: str | Path) -> dict:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

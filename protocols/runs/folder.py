@@ -1,11 +1,13 @@
 """Run folders: what a run writes, and how none of it is lost."""
 
+import glob
 import json
 import os
 import platform
 import subprocess
 import tempfile
 import time
+import tokenize
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -46,9 +48,13 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"{self.path}: cannot be made ({error.strerror})") from None
-        self._write("config.toml", lambda file: file.write(configuration.to_toml().encode()))
+        self.write_configuration(configuration)
         environment = json.dumps(_environment(configuration.training.seed), indent=2)
         self._write("environment.json", lambda file: file.write(environment.encode()))
+
+    def write_configuration(self, configuration: Configuration):
+        """Write ``config.toml``, with every key resolved."""
+        self._write("config.toml", lambda file: file.write(configuration.to_toml().encode()))
 
     def configuration(self) -> Configuration:
         """Return the configuration of the run."""
@@ -72,7 +78,10 @@ class RunFolder:
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Read an archive."""
-        return read_archive(self.path / name)
+        try:
+            return read_archive(self.path / name)
+        except (RuntimeError, tokenize.TokenError) as error:  # of zipfile and NumPy, for damaged headers
+            raise RunError(f"{self.path / name}: not a readable NumPy archive ({error})") from None
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
@@ -90,7 +99,7 @@ class RunFolder:
             os.replace(temporary, self.path / name)
         except OSError as error:
             reason = error.strerror or str(error)
-            kept = "; the previous one is whole" if (self.path / name).exists() else ""
+            kept = "; the previous one is whole" if (self.path / name).is_file() else ""
             raise RunError(f"{self.path / name}: cannot be written ({reason}){kept}") from None
         finally:
             if temporary is not None and os.path.exists(temporary):
@@ -108,7 +117,9 @@ def new_folder(name: str, parent: Path = Path("runs")) -> Path:
 
 def latest_folder(name: str, parent: Path = Path("runs")) -> Path:
     """Return the run folder of this name that was made last."""
-    folders = [path for path in [parent / name, *parent.glob(f"{name}-[0-9]*")] if (path / "config.toml").exists()]
+    folders = [
+        path for path in [parent / name, *parent.glob(f"{glob.escape(name)}-[0-9]*")] if (path / "config.toml").exists()
+    ]
     if not folders:
         raise RunError(f"{parent / name}: no run to resume; name its folder with --out")
     return max(folders, key=lambda path: (path / "config.toml").stat().st_mtime)

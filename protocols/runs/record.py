@@ -48,7 +48,8 @@ def record(
     -------
     dict of str to ndarray
         ``t`` (s), ``s``, ``phase``, ``beta``: (steps,); ``stimuli``, and ``labels`` or ``targets``: (n, …);
-        ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON table.
+        ``output_layer``; ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON
+        table.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def record(
         "beta": np.concatenate([trace.beta for trace in phases.values()]),
         "phase": np.concatenate([np.full(len(trace.t), name) for name, trace in phases.items()]),
         "stimuli": chosen,
+        "output_layer": np.array(preparation.circuit.output),
         "units": np.array(json.dumps(UNITS)),
     }
     if stimuli.labels_test is not None:

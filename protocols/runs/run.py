@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import ParameterError, RunError
+from ...errors import CorInfoMaxError, RunError
 from ...networks import Circuit
 from ..clockwork import Preparation
 from ..stimuli import Stimuli
@@ -43,8 +43,9 @@ class Run:
         state = self.folder.arrays("checkpoint.npz")
         try:
             circuit.load_state_dict(state)
+            circuit.check_finite()
             circuit.epoch = int(state["epoch"])
-        except (KeyError, ValueError, ParameterError) as error:
+        except (KeyError, ValueError, TypeError, CorInfoMaxError) as error:
             reason = " ".join(str(error).split())
             raise RunError(f"{self.folder.path / 'checkpoint.npz'}: damaged ({reason})") from None
         circuit.protocol = self.configuration.build_protocol()

@@ -1,6 +1,9 @@
 """Training: epochs of one long run each, evaluation, history, checkpoints."""
 
+import contextlib
 import gc
+import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...analysis import accuracy, r_squared, summarise
-from ...errors import DivergenceError, ParameterError, RunError
+from ...errors import CorInfoMaxError, DivergenceError, ParameterError, RunError
 from ..clockwork import Preparation, Stimulus
 from ..stimuli import Stimuli, batches
 from .configuration import Configuration
@@ -20,6 +23,9 @@ _ORDER, _SIGN = 1, 2
 
 #: Seconds between two reports of progress within an epoch.
 _REPORT_EVERY = 0.5
+
+#: What a resumed run may change: its length, and where the data and the compiler lie.
+_CHANGEABLE = ("epochs", "data", "target")
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class Training:
 
     Raises
     ------
+    ParameterError
+        If the stimuli or the step do not fit the circuit.
     RunError
         If the checkpoint is damaged or of another configuration.
     """
@@ -74,9 +82,17 @@ class Training:
     def __init__(self, configuration: Configuration, folder: RunFolder, resume: bool = False):
         self.configuration, self.folder = configuration, folder
         training = configuration.training
+        state = self._read_checkpoint() if resume else None
         self.stimuli: Stimuli = configuration.load_stimuli()
         self.circuit = configuration.build_circuit()
         protocol = configuration.build_protocol()
+        bound = self.circuit.step_bound(abs(training.beta))
+        if protocol.method == "euler" and not protocol.allow_unstable and protocol.step >= bound:
+            raise ParameterError(
+                f"{configuration.source}: step = {protocol.step:g} is beyond the stability bound {bound:.3g} of Euler "
+                f"integration at beta = {training.beta:g}: take a smaller step, method = 'exponential_euler', or "
+                "allow_unstable = true"
+            )
         self.score_name, self._score = _score(self.stimuli)
         self.learner: Learner = Preparation(
             self.circuit,
@@ -92,11 +108,13 @@ class Training:
             target=training.target,
         )
         self._prediction_phase = protocol.prediction[-1].name
+        self._rest = self.evaluator.state_dict()
+        self._stop = False
         self.epoch, self.batch = 0, 0
         self.rows: list[dict] = []
         self._forget_outputs()
-        if resume:
-            self._resume()
+        if state is not None:
+            self._restore(state)
 
     def run(self, report: Callable[[Progress], None] = lambda progress: None):
         """Train to the last epoch.
@@ -117,10 +135,31 @@ class Training:
         gc.collect()
         gc.freeze()
         try:
-            while self.epoch < self.configuration.training.epochs:
-                self._run_epoch(report)
+            with self._interruptible():
+                while self.epoch < self.configuration.training.epochs:
+                    self._run_epoch(report)
+                    if self._stop:
+                        raise KeyboardInterrupt
         finally:
             gc.unfreeze()
+
+    @contextlib.contextmanager
+    def _interruptible(self):
+        """Note SIGINT and SIGTERM also where no preparation runs, as while a checkpoint is written."""
+        self._stop = False
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(signum, frame):
+            self._stop = True
+
+        previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def _run_epoch(self, report):
         training, stimuli = self.configuration.training, self.stimuli
@@ -138,6 +177,7 @@ class Training:
             nonlocal reported
             self._outputs[order[self.batch]] = ends[self._prediction_phase].r[self.circuit.output]
             self.batch += 1
+            learner.interrupted |= self._stop
             now = time.perf_counter()
             if now - reported > _REPORT_EVERY:
                 reported = now
@@ -152,28 +192,32 @@ class Training:
         try:
             self.learner.run(presentations())
         except DivergenceError as error:
-            where = f"epoch {self.epoch + 1}, batch {self.batch + 1} of {len(order)}"
-            kept = self.folder.path / "checkpoint.npz"
-            hint = f"last good checkpoint: {kept}" if kept.exists() else "no checkpoint was written yet"
-            raise DivergenceError(f"{where}: {error}; take a smaller step or learning rate ({hint})") from None
+            raise self._diverged(f"batch {self.batch + 1} of {len(order)}", error) from None
         finally:
             self.learner.on_presentation.remove(note)
-        if self.learner.interrupted and self.batch < len(order):
+        self._stop |= self.learner.interrupted
+        if self._stop and self.batch < len(order):
             self.save_checkpoint()
             raise KeyboardInterrupt
-        interrupted = self.learner.interrupted
         self._end_epoch(time.perf_counter() - started, len(order), report)
-        if interrupted:
-            raise KeyboardInterrupt
+
+    def _diverged(self, where: str, error: Exception) -> DivergenceError:
+        kept = self.folder.path / "checkpoint.npz"
+        hint = f"last good checkpoint: {kept}" if kept.exists() else "no checkpoint was written yet"
+        return DivergenceError(
+            f"epoch {self.epoch + 1}, {where}: {error}; take a smaller step or learning rate ({hint})"
+        )
 
     def _end_epoch(self, seconds: float, number: int, report):
         train_score = self._score(self._outputs, self.stimuli.y_train)
-        row = {
-            "epoch": self.epoch + 1,
-            f"train_{self.score_name}": train_score,
-            **self.evaluate(),
-            "seconds": seconds,
-        }
+        try:
+            tested = self.evaluate()
+        except KeyboardInterrupt:
+            self.save_checkpoint()
+            raise
+        except (DivergenceError, ParameterError) as error:  # ParameterError: numbers that no table can be made of
+            raise self._diverged("after the last batch", error) from None
+        row = {"epoch": self.epoch + 1, f"train_{self.score_name}": train_score, **tested, "seconds": seconds}
         self.rows.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
         self._forget_outputs()
@@ -184,6 +228,7 @@ class Training:
     def evaluate(self) -> dict[str, float]:
         """Columns of the history that concern the test stimuli."""
         circuit, x, y = self.circuit, self.stimuli.x_test, self.stimuli.y_test
+        self.evaluator.load_state_dict(self._rest)  # so that it does not matter what was presented before
         states = self.evaluator.settle(x)
         weights = circuit.weights
         return {
@@ -202,22 +247,43 @@ class Training:
             arrays["image_shape"] = np.array(self.stimuli.image_shape)
         self.folder.write_arrays("checkpoint.npz", arrays)
 
-    def _resume(self):
+    def _read_checkpoint(self) -> dict[str, np.ndarray]:
+        """Read the checkpoint, and see that it is of this configuration."""
         path = self.folder.path / "checkpoint.npz"
         if not path.exists():
             raise RunError(f"{path}: no such file; there is nothing to resume")
         state = self.folder.arrays("checkpoint.npz")
         try:
-            saved = str(state["configuration"])
-            if _resumable(saved) != _resumable(self.configuration.to_toml()):
-                raise RunError(f"{path}: of another configuration; the run's own is {self.folder.path / 'config.toml'}")
+            saved = Configuration.from_toml(str(state["configuration"])).to_dict()
+        except (KeyError, ParameterError) as error:
+            raise RunError(f"{path}: damaged ({error})") from None
+        for section, keys in self.configuration.to_dict().items():
+            for key, value in keys.items():
+                if key not in _CHANGEABLE and saved[section].get(key) != value:
+                    raise RunError(
+                        f"{path}: of another configuration, with {key} = {saved[section].get(key)!r} in place of "
+                        f"{value!r}; the run's own is {self.folder.path / 'config.toml'}"
+                    )
+        return state
+
+    def _restore(self, state: dict[str, np.ndarray]):
+        path = self.folder.path / "checkpoint.npz"
+        try:
             self.epoch, self.batch = int(state["epoch"]), int(state["batch"])
             self.circuit.load_state_dict(state)
+            self.circuit.check_finite()
             self.learner.load_state_dict(state)
             if self.batch:
+                if state["outputs"].shape != self._outputs.shape:
+                    raise ValueError(f"outputs of {len(state['outputs'])} stimuli, not {len(self._outputs)}")
                 self._outputs = state["outputs"]
-        except (KeyError, ValueError, ParameterError) as error:
+        except (KeyError, ValueError, TypeError, CorInfoMaxError) as error:
             raise RunError(f"{path}: damaged ({' '.join(str(error).split())})") from None
+        if self.epoch > self.configuration.training.epochs:
+            raise ParameterError(
+                f"{self.configuration.source}: epochs = {self.configuration.training.epochs}: "
+                f"{self.epoch} are done already"
+            )
         self.rows = [row for row in self.folder.history() if row["epoch"] <= self.epoch]
         if len(self.rows) != self.epoch:
             raise RunError(f"{self.folder.path / 'history.csv'}: has {len(self.rows)} rows for {self.epoch} epochs")
@@ -232,9 +298,3 @@ class Training:
 
 def _score(stimuli: Stimuli) -> tuple[str, Callable[..., float]]:
     return ("accuracy", accuracy) if stimuli.task == "classification" else ("r_squared", r_squared)
-
-
-def _resumable(toml: str) -> str:
-    """Return the configuration without what a resumed run may change: its length, and where the data lie."""
-    lines = toml.splitlines()
-    return "\n".join(line for line in lines if not line.startswith(("epochs = ", "data = ", "target = ")))

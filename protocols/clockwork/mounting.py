@@ -1,0 +1,137 @@
+"""Mounting a circuit on a clock: populations, transmissions and operations, and where each stands in the schedule."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import brian2 as b2
+
+from ...networks import Circuit, Population
+from ...networks.projection import SynapticTransmission, Transmission
+from .phases import Protocol
+
+#: An operation, its slot in Brian2's schedule, and its order there.
+Operation = tuple[Callable[[], object], str, int]
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """A circuit in Brian2.
+
+    Parameters
+    ----------
+    network : Network
+    populations : dict of str to Population
+    transmissions : list of Transmission
+        Calling them all computes the drives that a presentation begins with.
+    """
+
+    network: b2.Network
+    populations: dict[str, Population]
+    transmissions: list[Transmission]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Slot and order of the three things that a layer does in a step, for either schedule.
+
+    Ties within a slot are broken by name, so every place has an order. In the sequential schedule layer k computes
+    its drives, its u and its r in turn, before layer k + 1.
+    """
+
+    sequential: bool
+
+    def drives(self, layer: int) -> tuple[str, int]:
+        return ("groups", 3 * layer) if self.sequential else ("synapses", 0)
+
+    def integration(self, layer: int) -> int:
+        return 3 * layer + 1 if self.sequential else 0
+
+    def rate(self, layer: int) -> tuple[str, int]:
+        return ("groups", 3 * layer + 2) if self.sequential else ("after_groups", 0)
+
+
+def mount(
+    circuit: Circuit,
+    replicas: int,
+    dtype,
+    protocol: Protocol,
+    code_objects: type,
+    operations: Mapping[str, Operation],
+    step_index: Callable[[], int],
+    guard: Callable[[Callable], Callable],
+) -> Mounted:
+    """Build the Brian2 network of a circuit.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    replicas : int
+    dtype : dtype
+    protocol : Protocol
+    code_objects : type of CodeObject
+    operations : mapping of str to (callable, slot, order)
+        What else is to happen in each step.
+    step_index : callable
+        Returns the index of the present step in its phase.
+    guard : callable
+        Wraps each operation.
+    """
+    places = _Places(circuit.schedule == "sequential")
+    clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
+    populations = {
+        spec.name: Population(
+            spec, replicas, dtype, clock, protocol.method, code_objects, order=places.integration(spec.layer)
+        )
+        for spec in circuit.populations
+    }
+    operations = dict(operations)
+    layer_of = {}
+    for spec in circuit.populations:
+        layer_of[spec.name] = spec.layer
+        population = populations[spec.name]
+        for variable, (source, source_variable) in spec.links:
+            population.link(variable, populations[source], source_variable)
+        if spec.cell.domain is not None:
+            when, order = places.rate(spec.layer)
+            update = population.rate_update(when, order)
+            if update is not None:
+                operations[f"rate_{spec.name}"] = (update, when, order)
+
+    transmissions: list[Transmission] = []
+    stages: dict[tuple[str, int], list[Transmission]] = {}
+    for projection in circuit.projections:
+        source, target = populations[projection.source], populations[projection.target]
+        when, order = places.drives(layer_of[projection.target])
+        if projection.pattern == "synapses":
+            transmission = SynapticTransmission(projection, source, target, circuit.weights, when, order, code_objects)
+        else:
+            transmission = Transmission(projection, source, target, circuit.weights)
+            if not projection.constant:
+                stages.setdefault((when, order), []).append(transmission)
+        transmissions.append(transmission)
+    for (when, order), stage in stages.items():
+        # Drives that are computed at a step's end serve the next step.
+        transmit = _transmitter(stage, step_index, ahead=0 if places.sequential else 1)
+        operations[f"drives_{order}"] = (transmit, when, order)
+
+    network = b2.Network(
+        *(population.group for population in populations.values()),
+        *(item.synapses for item in transmissions if isinstance(item, SynapticTransmission)),
+    )
+    for name, (function, when, order) in operations.items():
+        network.add(b2.NetworkOperation(guard(function), clock=clock, when=when, order=order, name=name))
+    return Mounted(network, populations, transmissions)
+
+
+def _transmitter(stage: Sequence[Transmission], step_index: Callable[[], int], ahead: int) -> Callable[[], None]:
+    prompt = [transmission for transmission in stage if transmission.projection.every == 1]
+    multirate = [transmission for transmission in stage if transmission.projection.every > 1]
+
+    def transmit():
+        for transmission in prompt:
+            transmission()
+        for transmission in multirate:
+            if (step_index() + ahead) % transmission.projection.every == 0:
+                transmission()
+
+    return transmit

@@ -1,0 +1,244 @@
+import json
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from corinfomax.analysis import read_recording
+from corinfomax.analysis.figures import (
+    activity_histogram,
+    alignment,
+    compartment_voltages,
+    draw_run,
+    information,
+    learning_curve,
+    receptive_fields,
+    weight_histogram,
+)
+from corinfomax.errors import ParameterError, RunError
+
+matplotlib.use("Agg")
+
+SIZES = [64, 70, 20, 10]
+P = 3
+ALL_FIGURES = {
+    "learning_curve",
+    "angle",
+    "cmi",
+    "receptive_fields",
+    "weight_histograms",
+    "activity_histograms",
+    "compartment_voltages",
+}
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def history(epochs):
+    """A history of a circuit with two hidden layers."""
+    epoch = np.arange(1, epochs + 1)
+    columns = {"epoch": epoch, "train_accuracy": 0.9 + 0.01 * epoch, "test_accuracy": 0.8 + 0.02 * epoch}
+    columns |= {f"angle_{k}": 60.0 + k * epoch for k in (1, 2)}
+    columns |= {f"cmi_forward_{k}": 10.0 - k + epoch for k in (0, 1, 2)}
+    columns |= {f"cmi_backward_{k}": 9.0 - k + epoch for k in (1, 2)}
+    return pd.DataFrame(columns)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder with random contents and all files that figures are drawn from."""
+    rng = np.random.default_rng(0)
+    history(4).to_csv(tmp_path / "history.csv", index=False)
+    weights = {f"weights/W_ff/{k}": rng.standard_normal((SIZES[k + 1], SIZES[k])) for k in range(P)}
+    weights |= {f"weights/W_fb/{k}": rng.standard_normal((SIZES[k], SIZES[k + 1])) for k in range(1, P)}
+    weights |= {f"weights/B/{k}": rng.standard_normal((SIZES[k + 1],) * 2) for k in range(P)}
+    np.savez(tmp_path / "checkpoint.npz", **weights, image_shape=np.array([8, 8]), epoch=np.array(4))
+    np.savez(tmp_path / "activity.npz", **{f"layer_{k}/r": rng.random((30, SIZES[k])) for k in range(P + 1)})
+    arrays = {
+        "t": 3 + np.arange(8) * 5e-4,
+        "s": np.arange(8) * 0.05,
+        "phase": np.array(["free"] * 5 + ["nudge"] * 3),
+        "beta": np.array([0.0] * 5 + [-1.0] * 3),
+        "stimuli": np.array([5, 9]),
+        "labels": np.array([1, 4]),
+        "units": json.dumps({"V_soma": "V"}),
+    }
+    for k in range(1, P + 1):
+        arrays[f"layer_{k}/cells"] = np.arange(0, SIZES[k], 1 if k == P else 2)
+        for variable in ("V_soma", "V_basal", "V_apical", "i_SST"):
+            arrays[f"layer_{k}/{variable}"] = rng.uniform(-0.2, 0.3, (8, 2, len(arrays[f"layer_{k}/cells"])))
+    np.savez(tmp_path / "recording.npz", **arrays)
+    return tmp_path
+
+
+@pytest.fixture
+def recording(run):
+    return read_recording(run / "recording.npz")
+
+
+def test_learning_curve_draws_per_cent_on_the_axis_given():
+    """Fractions are drawn in per cent, on the axis that was given and is returned."""
+    given = plt.subplots()[1]
+    ax = learning_curve(history(3), given)
+    assert ax is given
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [82, 84, 86])
+    assert ax.get_ylabel() == "Accuracy (%)"
+
+
+def test_learning_curve_of_a_regression():
+    """R² is drawn as it is; a history without performance is refused."""
+    table = pd.DataFrame({"epoch": [1, 2], "train_r_squared": [0.3, 0.5], "test_r_squared": [0.2, 0.4]})
+    ax = learning_curve(table)
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [0.2, 0.4])
+    assert "R^2" in ax.get_ylabel()
+    with pytest.raises(ParameterError, match="no accuracy"):
+        learning_curve(table[["epoch"]])
+
+
+@pytest.mark.parametrize("draw", [learning_curve, alignment, information])
+def test_a_single_epoch_shows(draw):
+    """One epoch is a marker inside the axis, over whole epochs."""
+    ax = draw(history(1))
+    assert ax.lines[0].get_marker() == "o"
+    assert ax.get_xlim() == (0, 2)
+
+
+def test_every_projection_has_its_line():
+    """Two angles and the right angle; three forward and two backward informations, of their own values."""
+    assert len(alignment(history(3)).lines) == 3
+    lines = information(history(3)).lines
+    assert len(lines) == 5
+    np.testing.assert_allclose(lines[3].get_ydata(), [9, 10, 11])
+    assert lines[3].get_label() == "layer 2 → layer 1"
+
+
+def test_receptive_fields_are_the_weights():
+    """The first image of the mosaic is the first cell chosen; colours are symmetric; 64 fields at most."""
+    W = np.random.default_rng(0).standard_normal((100, 48))
+    ax = receptive_fields(W, (6, 8), cells=[7, 3])
+    image = ax.images[0]
+    np.testing.assert_array_equal(image.get_array()[:6, :8], W[7].reshape(6, 8))
+    assert image.norm.vmin == -image.norm.vmax
+    assert "64 of 100 cells" in receptive_fields(W, (6, 8)).get_title()
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (4, 5, 3)])
+def test_receptive_fields_of_colour_images_are_means(shape):
+    """Channels, first or last, are averaged."""
+    W = np.random.default_rng(0).standard_normal((1, 60))
+    image = receptive_fields(W, shape).images[0].get_array()
+    np.testing.assert_allclose(image, W.reshape(shape).mean(axis=shape.index(3)))
+
+
+def test_receptive_fields_refuse_what_does_not_fit():
+    """Images of another size, and cells that do not exist, are refused."""
+    with pytest.raises(ParameterError, match="no images of shape"):
+        receptive_fields(np.zeros((3, 48)), (7, 7))
+    with pytest.raises(ParameterError, match="cells 0 to 2"):
+        receptive_fields(np.zeros((3, 48)), (6, 8), cells=[3])
+
+
+def test_histograms_add_up():
+    """The shares of each matrix and of each layer sum to 100 %, to 1e-9."""
+    rng = np.random.default_rng(0)
+    drawn = weight_histogram({"a": rng.standard_normal((9, 30)), "b": rng.standard_normal((4, 5))}).patches
+    drawn = [*drawn, *activity_histogram({1: rng.random((20, 5)), 2: 2 * rng.random((20, 3))}).patches]
+    assert len(drawn) == 4
+    for outline in drawn:
+        heights = outline.get_xy()[1:-1, 1]  # each bin's height stands at both of its edges
+        assert heights.sum() / 2 == pytest.approx(100, abs=1e-9)
+
+
+def test_voltages_are_drawn_in_millivolts_and_milliseconds(recording):
+    """Every line of the target's output cell against the recording, from 0 ms, not clipped; the title says target."""
+    figure = compartment_voltages(recording, stimulus=1)
+    potential, current = figure.axes[0], figure.axes[3]
+    assert potential.get_title() == "output cell 4 (target)"
+    layer = recording.layers[P]
+    for line, variable in zip(potential.lines, ("V_apical", "V_basal", "V_soma"), strict=True):
+        np.testing.assert_allclose(line.get_xdata(), np.arange(8) * 0.5, atol=1e-9)
+        np.testing.assert_allclose(line.get_ydata(), 1e3 * layer[variable][:, 1, 4])
+    np.testing.assert_allclose(current.lines[0].get_ydata(), layer["i_SST"][:, 1, 4])
+
+
+def test_voltages_of_chosen_layers_and_cells(recording):
+    """The cells asked for are drawn under their own numbers; those that were not recorded are refused."""
+    figure = compartment_voltages(recording, layers=[1], cells={1: [4, 2]})
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["layer 1, cell 4", "layer 1, cell 2"]
+    np.testing.assert_allclose(figure.axes[0].lines[2].get_ydata(), 1e3 * recording.layers[1]["V_soma"][:, 0, 2])
+    for wrong in ({"cells": {1: [3]}}, {"layers": [4]}, {"stimulus": 2}, {"layers": []}):
+        with pytest.raises(ParameterError, match="compartment_voltages"):
+            compartment_voltages(recording, **wrong)
+
+
+def test_phases_are_shaded_where_they_end(recording):
+    """The free phase is shaded to its last step, 2 ms, and the nudge phase from there to the end, 3.5 ms."""
+    bands = [patch.get_extents().transformed(patch.axes.transData.inverted()) for patch in _bands(recording)]
+    np.testing.assert_allclose([(band.x0, band.x1) for band in bands], [(0, 2), (2, 3.5)], atol=1e-9)
+
+
+def _bands(recording):
+    figure = compartment_voltages(recording)
+    figure.draw_without_rendering()
+    return figure.axes[0].patches
+
+
+def test_no_text_is_cut_off_or_overlaps(recording):
+    """Titles, phase names, axis labels and legend lie inside the voltage figure, and titles clear of one another."""
+    figure = compartment_voltages(recording)
+    figure.draw_without_rendering()
+    texts = [ax.title for ax in figure.axes] + [text for ax in figure.axes for text in ax.texts]
+    texts += [label for ax in figure.axes for label in (ax.xaxis.label, ax.yaxis.label)]
+    boxes = [text.get_window_extent() for text in texts if text.get_text()] + [figure.legends[0].get_window_extent()]
+    for n, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+        assert not any(box.overlaps(other) for other in boxes[:n])
+
+
+def test_a_run_is_drawn_whole(run):
+    """All seven figures in two formats; no figure stays open and the user's settings are untouched."""
+    settings = dict(matplotlib.rcParams)
+    paths = draw_run(run, formats=("png", "pdf"))
+    assert {path.name for path in paths} == {f"{name}.{kind}" for name in ALL_FIGURES for kind in ("png", "pdf")}
+    assert all(path.parent == run / "figures" and path.stat().st_size > 0 for path in paths)
+    assert plt.get_fignums() == []
+    assert dict(matplotlib.rcParams) == settings
+
+
+def test_figures_without_source_are_left_out(run):
+    """With the history alone, and a checkpoint of no images, only their figures are drawn."""
+    (run / "activity.npz").unlink()
+    (run / "recording.npz").unlink()
+    np.savez(run / "checkpoint.npz", **{"weights/W_ff/0": np.ones((5, 4))})
+    names = {path.stem for path in draw_run(run)}
+    assert names == {"learning_curve", "angle", "cmi", "weight_histograms"}
+
+
+@pytest.mark.parametrize("name", ["history.csv", "checkpoint.npz", "activity.npz", "recording.npz"])
+def test_damaged_sources_are_named(run, name):
+    """A file cut off in the middle is a RunError that names it."""
+    (run / name).write_bytes((run / name).read_bytes()[:3])
+    with pytest.raises(RunError, match=name):
+        draw_run(run)
+
+
+def test_sources_that_cannot_be_drawn_are_named(run):
+    """An image shape at odds with the weights is a RunError that names the checkpoint."""
+    np.savez(run / "checkpoint.npz", **{"weights/W_ff/0": np.ones((5, 4)), "image_shape": np.array([3, 3])})
+    with pytest.raises(RunError, match=r"checkpoint\.npz: cannot be drawn"):
+        draw_run(run)
+
+
+def test_a_run_without_history_and_an_unknown_format_are_refused(run, tmp_path_factory):
+    """A folder without history is no run; a format that does not exist is named."""
+    with pytest.raises(RunError, match=r"history\.csv: no such file"):
+        draw_run(tmp_path_factory.mktemp("empty"))
+    with pytest.raises(ParameterError, match="xyz"):
+        draw_run(run, formats=["xyz"])

@@ -1,0 +1,143 @@
+"""The circuit's constructor: what it refuses, and the weights it begins with."""
+
+import numpy as np
+import pytest
+
+from corinfomax.errors import ParameterError
+from corinfomax.networks import CorInfoMax
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "allowed"),
+    [
+        ({"epsilon": 0.0}, "epsilon", "greater than 0"),
+        ({"epsilon": -0.15}, "epsilon", "greater than 0"),
+        ({"epsilon": float("nan")}, "epsilon", "finite|greater than 0"),
+        ({"epsilon": [0.15, -0.1]}, "epsilon", "greater than 0"),
+        ({"epsilon": [0.15]}, "epsilon", "needs one number or 2"),
+        ({"epsilon": "small"}, "epsilon", "number"),
+        ({"forgetting": 0.0}, "forgetting", "greater than 0"),
+        ({"forgetting": 1.0}, "forgetting", "less than 1"),
+        ({"g_leak": 0.0}, "g_leak", "greater than 0"),
+        ({"learning_rate_ff": -1.0}, "learning_rate_ff", "greater than or equal to 0"),
+        ({"learning_rate_ff": [1.0, 0.7, 0.1]}, "learning_rate_ff", "needs one number or 2"),
+        ({"learning_rate_fb": [0.1, 0.2, 0.3]}, "learning_rate_fb", "needs one number or 1"),
+        ({"learning_rate_fb": [-0.1]}, "learning_rate_fb", "not negative"),
+        ({"learning_rate_decay": 1.5}, "learning_rate_decay", "less than or equal to 1"),
+        ({"learning_rate_decay": [(5, 0.9)]}, "learning_rate_decay", "begin with 0"),
+        ({"learning_rate_decay": [(0, 0.9), (0, 0.8)]}, "learning_rate_decay", "increase"),
+        ({"weight_decay": -1e-3}, "weight_decay", "greater than or equal to 0"),
+        ({"convention": "mine"}, "convention", "'normative', 'printed' or 'authors'"),
+        ({"entropy_gain": float("inf")}, "entropy_gain", "finite"),
+        ({"lateral_rule": "none"}, "lateral_rule", "'published' or 'regularised'"),
+        ({"lateral_refresh": 0}, "lateral_refresh", "greater than or equal to 1"),
+        ({"sst_every": 0}, "sst_every", "greater than or equal to 1"),
+        ({"sst_every": 1.5}, "sst_every", "integer"),
+        ({"tau_u": 0.0}, "tau_u", "greater than 0"),
+        ({"tau_SST": -1.0}, "tau_SST", "greater than or equal to 0"),
+        ({"seed": -1}, "seed", "greater than or equal to 0"),
+        ({"learning_rate": 0.1}, "learning_rate", "unknown key"),
+        ({"architecture": [6, 4]}, "architecture", "at least 3"),
+        ({"architecture": [6, 0, 4]}, "architecture", "greater than or equal to 1"),
+        ({"lateral_form": "autapse", "lateral_rule": "regularised"}, "lateral_form", "published"),
+        ({"lateral_form": "autapse", "entropy_gain": 0.0}, "entropy_gain", "≠ 0"),
+        ({"sst_every": 2, "projection": "synapses"}, "sst_every", "dense"),
+    ],
+)
+def test_refused_parameters(changes, key, allowed):
+    """A parameter out of range raises a `ParameterError` of one line with the key and what is allowed."""
+    with pytest.raises(ParameterError, match=allowed) as caught:
+        CorInfoMax(**({"architecture": [6, 5, 4]} | changes))
+    assert key in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"W_ff/0": np.zeros((6, 5))}, r"W_ff\[0\] has shape \(6, 5\), must be \(post, pre\) = \(5, 6\)"),
+        ({"W_ff": {1: np.full((4, 5), np.nan)}}, r"W_ff\[1\] contains NaN"),
+        ({"B/0": np.triu(np.ones((5, 5)))}, r"B\[0\] is not symmetric"),
+        ({"W_fb/0": np.zeros((6, 5))}, r"unknown W_fb\[0\]; this circuit has W_ff\[0\]"),
+        ({"W_ff/7": np.zeros((6, 5))}, r"unknown W_ff\[7\]"),
+        ({"W_sideways": {0: np.zeros((6, 5))}}, r"unknown W_sideways\[0\]"),
+    ],
+)
+def test_refused_weights(weights, message):
+    """Weights of another shape, with NaN, an asymmetric B or an unknown place raise one line that names them."""
+    with pytest.raises(ParameterError, match=message) as caught:
+        CorInfoMax([6, 5, 4], weights=weights)
+    assert "\n" not in str(caught.value)
+
+
+def test_own_weights_are_taken_over():
+    """Given weights stand in the circuit exactly, nested or flat, as copies; what is not given stays random."""
+    W, B = np.arange(30.0).reshape(5, 6), np.diag(np.arange(1.0, 6.0)) + 0.5
+    flat = CorInfoMax([6, 5, 4], weights={"W_ff/0": W, "weights/B/0": B})
+    nested = CorInfoMax([6, 5, 4], weights={"W_ff": [W], "B": {0: B}})
+    for circuit in (flat, nested):
+        np.testing.assert_array_equal(circuit.weights["W_ff"][0], W)
+        np.testing.assert_array_equal(circuit.weights["B"][0], B)
+        np.testing.assert_array_equal(circuit.weights["W_ff"][1], CorInfoMax([6, 5, 4]).weights["W_ff"][1])
+        assert not np.shares_memory(circuit.weights["W_ff"][0], W)
+
+
+def test_feedback_rates_as_the_tables_print_them():
+    """A list of P feedback rates loses its first, which belongs to no projection, exactly."""
+    circuit = CorInfoMax([6, 5, 4, 3], learning_rate_fb=[0.0, 0.17, 0.07])
+    theory = [0.17, 0.07]
+    assert [p.optimiser.learning_rate.rate for p in circuit.plasticity if "Feedback" in type(p.rule).__name__] == theory
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The circuit of the MNIST experiments."""
+    return CorInfoMax([784, 500, 10], seed=4)
+
+
+def test_initial_weights_are_xavier_uniform(published):
+    """W_ff, W_fb fill ±√(6/(post + pre)) and have its variance, bound²/3, to 5 %; B = W Wᵀ has trace N to 5 %."""
+    for name in ("W_ff", "W_fb"):
+        for W in published.weights[name].values():
+            bound = np.sqrt(6 / sum(W.shape))
+            assert np.abs(W).max() <= bound
+            assert np.abs(W).max() > 0.99 * bound
+            theory = bound**2 / 3
+            assert np.var(W) == pytest.approx(theory, rel=0.05)
+    for B, N in zip(published.weights["B"].values(), (500, 10), strict=True):
+        np.testing.assert_array_equal(B, B.T)
+        assert np.linalg.eigvalsh(B).min() > -1e-12
+        if N == 500:
+            theory = N  # N² entries of variance 1/N
+            assert np.trace(B) == pytest.approx(theory, rel=0.05)
+
+
+def test_initial_angle_is_right(published):
+    """The angle acos(Tr(W_ff W_fb)/(‖W_ff‖‖W_fb‖)) of independent weights is 90° to 1°."""
+    W_ff, W_fb = published.weights["W_ff"][1], published.weights["W_fb"][1]
+    angle = np.degrees(np.arccos(np.trace(W_ff @ W_fb) / (np.linalg.norm(W_ff) * np.linalg.norm(W_fb))))
+    theory = 90.0
+    assert angle == pytest.approx(theory, abs=1.0)
+
+
+def test_seeds():
+    """The same seed gives the same initial weights bit for bit, another seed others in every array."""
+    first, again, other = (CorInfoMax([6, 5, 4], seed=seed) for seed in (3, 3, 4))
+    for name in ("W_ff", "W_fb", "B"):
+        for k, theory in first.weights[name].items():
+            np.testing.assert_array_equal(again.weights[name][k], theory)
+            assert (other.weights[name][k] != theory).any()
+
+
+def test_state_dict_restores_a_circuit():
+    """A circuit given another's `state_dict` has its weights bit for bit; a missing or misshapen array is refused."""
+    first, second = CorInfoMax([6, 5, 4], seed=1), CorInfoMax([6, 5, 4], seed=2)
+    state = first.state_dict()
+    second.load_state_dict(state)
+    for name in ("W_ff", "W_fb", "B", "D", "O"):
+        for k, theory in first.weights[name].items():
+            np.testing.assert_array_equal(second.weights[name][k], theory)
+    with pytest.raises(ParameterError, match="weights/W_ff/0 is missing"):
+        second.load_state_dict({name: value for name, value in state.items() if name != "weights/W_ff/0"})
+    with pytest.raises(ParameterError, match=r"weights/B/1 is of shape \(2, 2\)"):
+        second.load_state_dict(state | {"weights/B/1": np.zeros((2, 2))})

@@ -1,0 +1,75 @@
+"""Brian2's code generation targets; the only tests that compile."""
+
+import logging
+import sys
+
+import brian2 as b2
+import numpy as np
+import pytest
+from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.clockwork.target import code_object_class
+
+
+@pytest.fixture
+def no_preference(monkeypatch):
+    """Undo the session's preference and Brian2's memory of what it found."""
+    preferred = b2.prefs.codegen.target
+    monkeypatch.setattr(sys.modules["brian2.devices.device"], "_auto_target", None)
+    b2.prefs.codegen.target = "auto"
+    yield
+    b2.prefs.codegen.target = preferred
+
+
+def test_cython_equals_numpy(saturating_circuit, minibatch):
+    """Compiled and numpy targets give the same float64 potentials, rates and learnt weights to 1e-10."""
+    kept = []
+    for target in ("numpy", "cython"):
+        circuit = saturating_circuit((6, 5, 4))
+        preparation = Preparation(circuit, replicas=2, protocol=contrastive(free_steps=8, nudge_steps=4), target=target)
+        expected = CythonCodeObject if target == "cython" else NumpyCodeObject
+        assert preparation.layer(1).group.codeobj_class is expected
+        for seed, beta in enumerate((1.0, -1.0)):
+            x, y = minibatch(circuit, n=2, seed=seed, low=0.0, high=1.0)
+            shown = preparation.present(x, y, beta)
+        kept.append((shown, circuit.weights))
+    (theory, weights), (found, found_weights) = kept
+    for name in ("u", "r", "v_A", "v_B"):
+        for k in (1, 2):
+            np.testing.assert_allclose(found.trace(name, k), theory.trace(name, k), rtol=0, atol=1e-10)
+    for name in ("W_ff", "W_fb", "B"):
+        for k, array in weights[name].items():
+            np.testing.assert_allclose(found_weights[name][k], array, rtol=0, atol=1e-10)
+
+
+def test_missing_compiler(no_preference, monkeypatch, caplog, saturating_circuit):
+    """Without a compiler "auto" takes the numpy target with exactly one line of notice, and the circuit runs."""
+    monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: False))
+    with caplog.at_level(logging.INFO):
+        preparation = Preparation(saturating_circuit((6, 5, 4)), protocol=contrastive(free_steps=2))
+    notices = [record for record in caplog.records if record.name.startswith("corinfomax")]
+    assert len(notices) == 1
+    assert "numpy target" in notices[0].getMessage()
+    assert "\n" not in notices[0].getMessage()
+    assert preparation.layer(1).group.codeobj_class is NumpyCodeObject
+    assert preparation.predict(np.ones((1, 6))).shape == (1, 4)
+
+
+def test_auto_takes_compiled_code_where_it_can(no_preference, monkeypatch, caplog):
+    """With a compiler "auto" takes the cython target and says nothing."""
+    monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: True))
+    with caplog.at_level(logging.INFO):
+        assert code_object_class("auto") is CythonCodeObject
+    assert not [record for record in caplog.records if record.name.startswith("corinfomax")]
+
+
+@pytest.mark.parametrize(("preferred", "found"), [("numpy", NumpyCodeObject), ("cython", CythonCodeObject)])
+def test_auto_keeps_to_the_preference(no_preference, preferred, found):
+    """ "auto" follows a Brian2 preference that names a target, an explicit target overrides it; neither changes it."""
+    b2.prefs.codegen.target = preferred
+    assert code_object_class("auto") is found
+    assert code_object_class("numpy") is NumpyCodeObject
+    assert code_object_class("cython") is CythonCodeObject
+    assert b2.prefs.codegen.target == preferred
