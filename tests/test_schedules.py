@@ -139,9 +139,11 @@ def test_multirate_interneurons(saturating_circuit, minibatch, convention):
         before = held
         for phase in (shown.free, shown.nudge):
             for i, r in enumerate(phase.r[k]):
-                # At the end of step i the drive is for the next step; in sequence it is still from before this one.
-                if (i + 1) % 3 == 0:
-                    held = -(before if convention == "authors" else r) @ O.T
+                # In sequence step i computes its drive first; else the end of step i computes that of step i + 1.
+                if convention == "authors" and i % 3 == 0:
+                    held = -before @ O.T
+                elif convention == "normative" and (i + 1) % 3 == 0:
+                    held = -r @ O.T
                 np.testing.assert_allclose(phase.i_SST[k][i], held, rtol=0, atol=1e-12)
                 before = r
     assert np.abs(shown.nudge.i_SST[1]).max() > 0.01

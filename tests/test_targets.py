@@ -67,7 +67,7 @@ def test_auto_takes_compiled_code_where_it_can(no_preference, monkeypatch, caplo
 
 @pytest.mark.parametrize(("preferred", "found"), [("numpy", NumpyCodeObject), ("cython", CythonCodeObject)])
 def test_auto_keeps_to_the_preference(no_preference, preferred, found):
-    """ "auto" follows a Brian2 preference that names a target, an explicit target overrides it; neither changes it."""
+    """Target "auto" follows a Brian2 preference that names one, an explicit target overrides it; it stays as it was."""
     b2.prefs.codegen.target = preferred
     assert code_object_class("auto") is found
     assert code_object_class("numpy") is NumpyCodeObject

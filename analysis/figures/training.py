@@ -134,7 +134,7 @@ def _numbered(history, name):
 
 def _over_epochs(ax, epochs):
     ax.set_xlabel("Epoch")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if epochs.nunique() == 1:
         ax.set_xlim(epochs.iloc[0] - 1, epochs.iloc[0] + 1)
     return ax

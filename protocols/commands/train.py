@@ -105,6 +105,9 @@ def _finish(training: Training):
     folder.write_arrays("recording.npz", record(one, stimuli, [0], telling_cells(one, stimuli, 0), beta))
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",)).r
     folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
+    if len(training.silent_outputs):
+        cells = ", ".join(map(str, training.silent_outputs))
+        console.print(f"Output cells {cells} never fired in the last epoch: take a larger beta, or another seed.")
     drawn = draw_run(folder.path)
     name, last = training.score_name, training.rows[-1]
     seconds = sum(row["seconds"] for row in training.rows)

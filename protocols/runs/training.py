@@ -70,6 +70,8 @@ class Training:
         Preparations of the same circuit for training and test stimuli.
     epoch, batch : int
         Epochs done, and minibatches done of the next.
+    silent_outputs : ndarray of int
+        Output cells that no training stimulus of the last epoch made fire; such a cell can stay silent for ever.
 
     Raises
     ------
@@ -112,6 +114,7 @@ class Training:
         self._stop = False
         self.epoch, self.batch = 0, 0
         self.rows: list[dict] = []
+        self.silent_outputs = np.array([], dtype=int)
         self._forget_outputs()
         if state is not None:
             self._restore(state)
@@ -220,6 +223,7 @@ class Training:
         row = {"epoch": self.epoch + 1, f"train_{self.score_name}": train_score, **tested, "seconds": seconds}
         self.rows.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
+        self.silent_outputs = np.flatnonzero(self._outputs.max(axis=0) <= 0)
         self._forget_outputs()
         self.folder.write_history(self.rows)
         self.save_checkpoint()

@@ -1,0 +1,47 @@
+"""A cell of your own: hidden pyramidal cells with an adaptation current, in an otherwise unchanged circuit.
+
+The cell inherits the equations of the paper's hidden layer, adds a slow variable a that follows its rate, and draws
+the current b·a from its soma. Run: python examples/own_cell.py
+"""
+
+from dataclasses import replace
+
+import brian2 as b2
+
+from corinfomax import CorInfoMax, Preparation
+from corinfomax.models import HiddenPyramidal, Parameter
+from corinfomax.protocols.stimuli import load
+
+
+class AdaptingPyramidal(HiddenPyramidal):
+    """Hidden pyramidal cell with adaptation: τ_a da/ds = r - a, and the current -b a at the soma."""
+
+    equations = (
+        HiddenPyramidal.equations.replace("+ I_soma : 1", "- b*a + I_soma : 1") + "da/dt = pace*(r - a)/tau_a : 1\n"
+    )
+    parameters = (
+        *HiddenPyramidal.parameters,
+        Parameter("b", "1", "strength of adaptation", "this example"),
+        Parameter("tau_a", "second", "time constant of adaptation", "this example"),
+    )
+    state = (*HiddenPyramidal.state, "a")
+
+
+def adapting(circuit, b, tau_a):
+    """Exchange the hidden cells of a circuit for adapting ones of the same conductances."""
+    circuit.populations = tuple(
+        replace(spec, cell=AdaptingPyramidal(b=b, tau_a=tau_a, **spec.cell.values))
+        if isinstance(spec.cell, HiddenPyramidal)
+        else spec
+        for spec in circuit.populations
+    )
+    return circuit
+
+
+stimuli = load("digits").x_test[:20]
+print("mean rate of layer 1 (Hz), after so many ms of the free phase")
+for b in (0.0, 2.0, 5.0):
+    circuit = adapting(CorInfoMax([64, 64, 10]), b, tau_a=10 * b2.ms)
+    preparation = Preparation(circuit, replicas=20)
+    free = preparation.present(stimuli, variables=("rate",)).free
+    print(f"b = {b:.0f}   " + "   ".join(f"{1e3 * free.t[n]:.0f} ms: {free.rate[1][n].mean():5.2f}" for n in (1, 9, 29)))

@@ -1,0 +1,272 @@
+import numpy as np
+import pytest
+
+from corinfomax.errors import ParameterError
+from corinfomax.protocols.clockwork import Preparation
+from corinfomax.protocols.runs import Configuration, RunFolder, Training, presets
+
+SMALL = {
+    "stimuli": {"stimuli": "digits"},
+    "circuit": {"architecture": [64, 6, 10]},
+    "training": {"epochs": 1, "target": "numpy"},
+}
+
+
+def changed(section, **keys):
+    """Sections of the small configuration with some keys set otherwise."""
+    values = {name: dict(section) for name, section in SMALL.items()}
+    values.setdefault(section, {}).update(keys)
+    return values
+
+
+@pytest.fixture
+def complaint():
+    """Return the message of the `ParameterError` of a call, which is one line."""
+
+    def call(function, *args, **kwargs):
+        with pytest.raises(ParameterError) as caught:
+            function(*args, **kwargs)
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
+
+    return call
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_each_preset_loads_and_builds_its_circuit_and_protocol(name):
+    """Every preset's circuit has its file's architecture and its protocol a free and a nudge phase, exactly."""
+    configuration = Configuration.read(name)
+    circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
+    assert circuit.architecture == tuple(configuration.to_dict()["circuit"]["architecture"])
+    assert [phase.name for phase in protocol.phases] == ["free", "nudge"]
+    assert protocol.step < circuit.step_bound(abs(configuration.training.beta))
+
+
+@pytest.mark.parametrize("name", ["digits", "diabetes"])
+def test_the_bundled_presets_fit_their_stimuli(name):
+    """First and last number of the architecture are the stimuli's inputs and outputs, exactly."""
+    configuration = Configuration.read(name)
+    stimuli = configuration.load_stimuli()
+    assert (stimuli.inputs, stimuli.outputs) == (
+        configuration.circuit.architecture[0],
+        configuration.circuit.architecture[-1],
+    )
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+@pytest.mark.parametrize("settings", [[], ["epsilon=[0.1,0.30000000000000004]", "reset=carry", "data=a \\ 'ü'.d"]])
+def test_a_configuration_survives_being_written_and_read(tmp_path, name, settings):
+    """to_toml → file → read gives the same values of all keys, bit for bit, and the same text again."""
+    configuration = Configuration.read(name, settings)
+    path = tmp_path / "parameters.toml"
+    path.write_text(configuration.to_toml(), encoding="utf-8")
+    again = Configuration.read(path)
+    assert again.to_dict() == configuration.to_dict()
+    assert again.to_toml() == configuration.to_toml() == Configuration.from_toml(again.to_toml()).to_toml()
+
+
+def test_a_resolved_configuration_holds_every_key():
+    """The resolved configuration names all keys of all sections, but for the data folder that was not given."""
+    resolved = Configuration(SMALL).to_dict()
+    assert {"epsilon", "forgetting", "lateral_rule", "tau_SST", "convention", "model"} <= resolved["circuit"].keys()
+    assert {"free_steps", "nudge_steps", "step", "reset", "allow_unstable"} <= resolved["protocol"].keys()
+    assert {"seed", "dtype", "beta", "batch_size", "epochs"} <= resolved["training"].keys()
+    assert resolved["stimuli"] == {"stimuli": "digits"}
+    assert "seed" not in resolved["circuit"]
+    assert "weights" not in resolved["circuit"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "section", "key", "value"),
+    [
+        ("epochs=7", "training", "epochs", 7),
+        ("training.epochs=7", "training", "epochs", 7),
+        (" architecture = [64, 3, 10]", "circuit", "architecture", [64, 3, 10]),
+        ("convention=authors", "circuit", "convention", "authors"),
+        ('convention="authors"', "circuit", "convention", "authors"),
+        ("random_sign=false", "training", "random_sign", False),
+        ("beta=-0.5", "training", "beta", -0.5),
+        ("learning_rate_decay=[[0,0.9],[3,0.5]]", "circuit", "learning_rate_decay", [(0, 0.9), (3, 0.5)]),
+        ("stimuli=my file=1.npz", "stimuli", "stimuli", "my file=1.npz"),
+        ("step=0.02", "protocol", "step", 0.02),
+    ],
+)
+def test_single_keys_can_be_set(setting, section, key, value):
+    """key=value and section.key=value reach their section, values as in TOML and bare words as strings; exact."""
+    assert Configuration.read("digits", [setting]).to_dict()[section][key] == value
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("epoch=3", ["epoch=3", "'epochs'"]),
+        ("circuit.epochs=3", ["circuit.epochs"]),
+        ("a.b.epochs=3", ["a.b.epochs"]),
+        ("epochs", ["epochs", "key=value"]),
+        ("=3", ["=3", "allowed"]),
+        ("été=3", ["été", "allowed"]),
+        ("weights=3", ["weights"]),
+        ("epochs=", ["epochs", "integer"]),
+        ("epochs=[1]", ["epochs", "[1]"]),
+        ("epochs=1.5", ["epochs", "1.5"]),
+        ("epochs=" + "[" * 5000, ["epochs"]),
+        ("seed=" + "9" * 5000, ["seed"]),
+        ("model=[]", ["model", "corinfomax"]),
+        ("model=foo", ["model", "'foo'", "corinfomax"]),
+    ],
+)
+def test_a_bad_setting_is_named(complaint, setting, words):
+    """A setting that is unknown, incomplete or no value of its key gives one line with the key; exact words."""
+    message = complaint(Configuration.read, "digits", [setting])
+    assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        *(("circuit", "epsilon", value) for value in (0, -0.1, [0.1, 0], float("nan"), float("inf"), "much", {})),
+        *(("circuit", "forgetting", value) for value in (0, 1, -0.5, 1.5, float("nan"))),
+        *(("circuit", "g_leak", value) for value in (0, -1)),
+        *(("circuit", "architecture", value) for value in (64, [64, 10], [64, 0, 10], [64, -3, 10], [64, 2.5, 10], [])),
+        *(("circuit", "learning_rate_ff", value) for value in (-1, float("nan"), float("inf"), [-1, 1])),
+        *(("circuit", "learning_rate_decay", value) for value in (0, 2, [[0, 1, 2]], "slow")),
+        ("circuit", "weight_decay", -1),
+        ("circuit", "entropy_gain", float("nan")),
+        ("circuit", "convention", "paper"),
+        ("circuit", "lateral_rule", "none"),
+        ("circuit", "lateral_refresh", 0),
+        ("circuit", "sst_every", 0),
+        ("circuit", "tau_u", 0),
+        ("circuit", "tau_SST", -1),
+        ("circuit", "projection", "sparse"),
+        *(("protocol", "step", value) for value in (0, -0.05, float("nan"), float("inf"))),
+        ("protocol", "free_steps", 0),
+        ("protocol", "nudge_steps", -1),
+        ("protocol", "step_rule", "adaptive"),
+        ("protocol", "method", "rk4"),
+        ("protocol", "reset", "maybe"),
+        *(("training", "beta", value) for value in (0, 0.0, -0.0, float("nan"), float("inf"), "strong")),
+        ("training", "epochs", 0),
+        ("training", "epochs", -3),
+        ("training", "batch_size", 0),
+        ("training", "seed", -1),
+        ("training", "dtype", "float16"),
+        ("training", "target", "gpu"),
+        ("training", "test_replicas", 0),
+        ("stimuli", "stimuli", 3),
+        ("stimuli", "data", 3),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_file_and_key(complaint, section, key, value):
+    """A value of the wrong type or out of range gives one line that names source, section and key."""
+    message = complaint(Configuration, changed(section, **{key: value}), source="my.toml")
+    assert message.startswith("my.toml")
+    assert f"[{section}]" in message
+    assert key in message
+
+
+@pytest.mark.parametrize(
+    ("keys", "word"),
+    [
+        ({"epsilon": [0.1]}, "epsilon"),
+        ({"learning_rate_ff": [1, 2, 3]}, "learning_rate_ff"),
+        ({"learning_rate_fb": [0.1, 0.1, 0.1]}, "learning_rate_fb"),
+        ({"learning_rate_fb": [-0.1]}, "learning_rate_fb"),
+        ({"learning_rate_decay": []}, "learning_rate_decay"),
+        ({"learning_rate_decay": [[1, 0.5]]}, "learning_rate_decay"),
+        ({"learning_rate_decay": [[0, 0.5], [0, 0.4]]}, "learning_rate_decay"),
+        ({"lateral_form": "autapse", "lateral_rule": "regularised"}, "lateral_form"),
+        ({"lateral_form": "autapse", "entropy_gain": 0}, "entropy_gain"),
+        ({"sst_every": 2, "projection": "synapses"}, "sst_every"),
+        ({"architecture": [64, 10**14, 10]}, "cannot be built"),
+        ({"architecture": [64, 10**25, 10]}, "cannot be built"),
+    ],
+)
+def test_keys_at_odds_with_each_other_are_refused_with_file_and_key(complaint, keys, word):
+    """What only the circuit can tell, sizes that no memory holds included, is one line with source and key."""
+    message = complaint(Configuration(changed("circuit", **keys), source="my.toml").build_circuit)
+    assert message.startswith("my.toml, [circuit]")
+    assert word in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["[circuit]", "'architecture'", "missing"]),
+        ("epochs = 3", ["'epochs'", "outside any section"]),
+        ("[[circuit]]\nepsilon = 1", ["'circuit'"]),
+        ("[trainin]\nepochs = 3", ["[trainin]", "training"]),
+        ("[circuit]\narchitecture = [64, 5, 10]\nepsilom = 1", ["'epsilom'", "[circuit]", "'epsilon'"]),
+        ("[circuit]\narchitecture = [64, 5, 10]\n[training]\nzzz = 1", ["'zzz'", "[training]", "allowed", "beta"]),
+        ("[circuit]\nmodel = 3", ["model", "3"]),
+        ("[circuit]\nmodel = []", ["model", "[]"]),
+        ("[circuit", ["TOML", "']'"]),
+        ("[circuit]\na = 1\na = 2", ["TOML", "overwrite"]),
+        ("[circuit]\nx = " + "[" * 5000, ["TOML"]),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_name(complaint, tmp_path, text, words):
+    """A parameter file with a wrong key, section or syntax gives one line with its path and what is wrong."""
+    path = tmp_path / "ürban.toml"
+    path.write_text(text, encoding="utf-8")
+    message = complaint(Configuration.read, path)
+    assert message.startswith(str(path))
+    assert all(word in message for word in words)
+
+
+def test_files_that_are_none_are_refused(complaint, tmp_path):
+    """A missing file, a folder, bytes that are no text and an unknown preset give one line with the name."""
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    assert "no such file" in complaint(Configuration.read, tmp_path / "none.toml")
+    assert "folder.toml" in complaint(Configuration.read, tmp_path / "folder.toml")
+    assert "bytes.toml" in complaint(Configuration.read, tmp_path / "bytes.toml")
+    assert "did you mean 'digits'" in complaint(Configuration.read, "digit")
+    assert "allowed" in complaint(Configuration.read, "☃")
+
+
+@pytest.mark.parametrize("architecture", [[65, 6, 10], [64, 6, 9], [10, 6, 64]])
+def test_an_architecture_that_does_not_fit_the_stimuli_is_refused(complaint, architecture):
+    """One line names source, architecture, and the stimuli's 64 inputs and 10 outputs."""
+    configuration = Configuration(changed("circuit", architecture=architecture), source="my.toml")
+    message = complaint(configuration.load_stimuli)
+    assert all(word in message for word in ("my.toml", str(architecture), "digits", "64 inputs", "10 outputs"))
+
+
+@pytest.mark.parametrize(
+    "keys", [{"protocol": {"step": 0.3}}, {"training": {"beta": 100.0}}, {"training": {"beta": -100.0}}]
+)
+def test_a_step_beyond_the_bound_is_refused_before_anything_is_written(complaint, tmp_path, keys):
+    """A step beyond 2/(g_lk + 1/ε + |β|) is refused with source and bound, unless allow_unstable; no folder."""
+    values = {**SMALL, **{section: {**SMALL.get(section, {}), **more} for section, more in keys.items()}}
+    folder = RunFolder(tmp_path / "run")
+    configuration = Configuration(values, source="my.toml")
+    bound = configuration.build_circuit().step_bound(abs(configuration.training.beta))
+    message = complaint(Training, configuration, folder)
+    assert all(word in message for word in ("my.toml", "step", f"{bound:.3g}", "allow_unstable"))
+    assert not folder.path.exists()
+    allowed = {**values, "protocol": {**values.get("protocol", {}), "allow_unstable": True}}
+    assert Training(Configuration(allowed), folder).epoch == 0
+
+
+def test_a_seed_determines_the_initial_weights():
+    """Two circuits of one seed have equal weights, bit for bit; another seed gives others."""
+    first, same, other = (
+        Configuration(changed("training", seed=seed)).build_circuit().weights["W_ff"][0] for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert (first != other).mean() > 0.9
+
+
+def test_the_protocol_section_reaches_the_protocol():
+    """Every key of [protocol] arrives in the protocol that a preparation runs, exactly."""
+    keys = {"free_steps": 3, "nudge_steps": 2, "three_phase": True, "step": 0.01, "reset": "carry"}
+    configuration = Configuration(changed("protocol", **keys))
+    preparation = Preparation(configuration.build_circuit(), protocol=configuration.build_protocol(), target="numpy")
+    assert [(phase.name, phase.steps) for phase in preparation.protocol.phases] == [
+        ("free", 3),
+        ("nudge", 2),
+        ("third", 2),
+    ]
+    assert (preparation.protocol.step, preparation.protocol.reset) == (0.01, "carry")

@@ -1,0 +1,334 @@
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from corinfomax.errors import CorInfoMaxError, ParameterError, RunError
+from corinfomax.protocols.runs import Configuration, RunFolder, Training
+
+STOP_AT_BATCH_SEVEN = """
+import os, signal, sys
+from corinfomax.protocols import commands
+from corinfomax.protocols.runs import Training
+
+run = Training.run
+
+def interrupted(self, *arguments):
+    def kill(learner, ends):
+        if (self.epoch, self.batch) == (1, 7):
+            os.kill(os.getpid(), signal.{signal})
+    self.learner.on_presentation.insert(0, kill)
+    run(self, *arguments)
+
+Training.run = interrupted
+commands.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """Write 60 stimuli of 6 inputs in 3 classes and return their path."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(60, 6))
+    path = tmp_path_factory.mktemp("stimuli") / "toy.npz"
+    np.savez(path, x=x, y=np.argmax(x[:, :3] + x[:, 3:], axis=1))
+    return path
+
+
+@pytest.fixture
+def configuration(toy):
+    """Build a small configuration with 48 training stimuli in 10 minibatches an epoch, and some keys otherwise."""
+
+    def build(*settings):
+        return Configuration.read(
+            "digits",
+            [f"stimuli={toy}", "architecture=[6,5,3]", "batch_size=5", "test_replicas=12", "epochs=3"]
+            + ["forgetting=0.99", "target=numpy", *settings],
+        )
+
+    return build
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Make a training run in a folder of its own."""
+
+    def start(configuration, name="run"):
+        folder = RunFolder(tmp_path / name)
+        folder.create(configuration)
+        return Training(configuration, folder)
+
+    return start
+
+
+def interrupted_at(training, epoch, batch, number=signal.SIGINT):
+    """Run until a real signal comes after a batch of an epoch, both counted from 0."""
+
+    def kill(learner, ends):
+        if (training.epoch, training.batch) == (epoch, batch):
+            os.kill(os.getpid(), number)
+
+    training.learner.on_presentation.insert(0, kill)
+    with pytest.raises(KeyboardInterrupt):
+        training.run()
+
+
+def resumed(training, configuration=None):
+    """Take the run up again from its folder and train to the end."""
+    again = Training(configuration or training.configuration, training.folder, resume=True)
+    again.run()
+    return again
+
+
+def assert_same_run(first, second):
+    """Two run folders hold the same checkpoint and, but for the seconds, the same history, bit for bit."""
+    one, other = first.arrays("checkpoint.npz"), second.arrays("checkpoint.npz")
+    assert one.keys() == other.keys()
+    for key in one:
+        np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+        assert one[key].dtype == other[key].dtype, key
+    histories = [folder.history() for folder in (first, second)]
+    for row in (row for rows in histories for row in rows):
+        assert row.pop("seconds") >= 0
+    assert histories[0] == histories[1]
+    assert len(histories[0]) == int(one["epoch"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["lateral_rule=regularised", "lateral_refresh=4"],
+        ["lateral_form=autapse"],
+        ["reset=carry", "beta=-0.5"],
+        ["dtype=float64", "three_phase=true", "architecture=[6,4,5,3]", "learning_rate_ff=1", "learning_rate_fb=0.2"],
+        ["tau_SST=1.0", "reset=carry", "sst_every=3", "convention=authors", "random_sign=false"],
+    ],
+    ids=["default", "regularised", "autapse", "carry", "float64", "leaky"],
+)
+@pytest.mark.parametrize("batch", [3, 9])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(configuration, started, settings, batch):
+    """SIGINT mid-epoch or after an epoch's last minibatch, then resume: same checkpoint and history, bit for bit."""
+    configuration = configuration(*settings)
+    whole = started(configuration, "whole")
+    whole.run()
+    stopped = started(configuration, "stopped")
+    interrupted_at(stopped, 1, batch)
+    state = stopped.folder.arrays("checkpoint.npz")
+    assert (int(state["epoch"]), int(state["batch"])) == ((1, batch + 1) if batch < 9 else (2, 0))
+    assert_same_run(whole.folder, resumed(stopped).folder)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_the_command_line_is_interrupted_and_resumed_in_processes_of_their_own(toy, tmp_path, name):
+    """A real signal mid-epoch ends `train` with code 130; `--resume` in a new process gives the same run, bit for bit."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    settings = [f"stimuli={toy}", "architecture=[6,5,3]", "batch_size=5", "epochs=3", "target=numpy"]
+    train = ["train", *(word for setting in settings for word in ("--set", setting))]
+
+    def call(script, *arguments):
+        command = [sys.executable, "-c", script, *train, *arguments]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    plain = "from corinfomax.protocols.commands import main; main()"
+    stopped = call(STOP_AT_BATCH_SEVEN.format(signal=name), "--out", "stopped")
+    assert stopped.returncode == 130
+    assert stopped.stderr == "interrupted\n"
+    assert "--resume --out stopped" in stopped.stdout
+    folder = RunFolder(tmp_path / "stopped")
+    assert int(folder.arrays("checkpoint.npz")["batch"]) == 8
+    assert call(plain, "--out", "stopped", "--resume").returncode == 0
+    whole = RunFolder(tmp_path / "whole")
+    whole.create(folder.configuration())
+    Training(folder.configuration(), whole).run()
+    assert_same_run(whole, folder)
+
+
+def test_a_signal_during_evaluation_loses_nothing(configuration, started):
+    """SIGINT while test stimuli are presented: the checkpoint holds the whole epoch; resumed, the run is the same."""
+    configuration = configuration("reset=carry", "test_replicas=4")
+    whole = started(configuration, "whole")
+    whole.run()
+    stopped = started(configuration, "stopped")
+    shots = iter([signal.SIGTERM])
+
+    def kill(evaluator, ends):
+        with contextlib.suppress(StopIteration):
+            os.kill(os.getpid(), next(shots))
+
+    stopped.evaluator.on_presentation.append(kill)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    state = stopped.folder.arrays("checkpoint.npz")
+    assert (int(state["epoch"]), int(state["batch"])) == (0, 10)
+    assert_same_run(whole.folder, resumed(stopped).folder)
+
+
+def test_a_signal_while_a_checkpoint_is_written_loses_nothing(configuration, started, monkeypatch):
+    """SIGINT and SIGTERM during the write: it ends, the run stops behind it, and resumes to the same, bit for bit."""
+    whole = started(configuration(), "whole")
+    whole.run()
+    stopped = started(configuration(), "stopped")
+    write = np.savez
+
+    def interrupted(file, **arrays):
+        monkeypatch.undo()
+        os.kill(os.getpid(), signal.SIGINT)
+        write(file, **arrays)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    assert int(stopped.folder.arrays("checkpoint.npz")["epoch"]) == 1
+    assert_same_run(whole.folder, resumed(stopped).folder)
+
+
+def test_signals_have_their_old_handlers_after_a_run(configuration, started):
+    """Training leaves the handlers of SIGINT and SIGTERM as it found them."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    training = started(configuration())
+    interrupted_at(training, 0, 0)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_every_minibatch_can_be_the_last_before_an_interruption(configuration, started):
+    """Interrupted and resumed again and again, after 1, 2 and 4 minibatches and so on: the same run, bit for bit."""
+    whole = started(configuration("epochs=2"), "whole")
+    whole.run()
+    stopped = started(configuration("epochs=2"), "stopped")
+    for epoch, batch in ((0, 0), (0, 1), (0, 3), (0, 9), (1, 8)):
+        interrupted_at(stopped, epoch, batch)
+        stopped = Training(stopped.configuration, stopped.folder, resume=True)
+    stopped.run()
+    assert_same_run(whole.folder, stopped.folder)
+
+
+def test_a_finished_run_resumes_to_nothing_and_with_more_epochs_goes_on(configuration, started):
+    """Resumed as it is, the checkpoint stays byte for byte; with epochs raised, the run is that of as many at once."""
+    short, long = started(configuration("epochs=1"), "short"), started(configuration(), "long")
+    short.run()
+    long.run()
+    path = short.folder.path / "checkpoint.npz"
+    before = path.read_bytes()
+    assert resumed(short).epoch == 1
+    assert path.read_bytes() == before
+    assert_same_run(long.folder, resumed(short, configuration()).folder)
+
+
+@pytest.mark.parametrize(
+    "setting", ["seed=1", "architecture=[6,4,3]", "beta=0.5", "reset=carry", "batch_size=6", "dtype=float64"]
+)
+def test_another_configuration_is_refused_with_the_key_that_differs(configuration, started, setting):
+    """Resuming with a changed key is one line that names checkpoint and key; epochs, data and target may change."""
+    training = started(configuration("epochs=1"))
+    training.run()
+    with pytest.raises(RunError) as caught:
+        Training(configuration("epochs=1", setting), training.folder, resume=True)
+    assert "checkpoint.npz" in str(caught.value)
+    assert setting.partition("=")[0] in str(caught.value)
+    again = Training(configuration("epochs=1", "target=auto", "data=elsewhere"), training.folder, resume=True)
+    assert again.epoch == 1
+
+
+def test_fewer_epochs_than_are_done_are_refused(configuration, started):
+    """With 2 epochs done, epochs = 1 is refused and named."""
+    training = started(configuration("epochs=2"))
+    training.run()
+    with pytest.raises(ParameterError, match="epochs = 1"):
+        Training(configuration("epochs=1"), training.folder, resume=True)
+
+
+@pytest.fixture
+def damaged(configuration, started):
+    """Finish a run of one epoch and return a function that resumes it from changed bytes of its checkpoint."""
+    training = started(configuration("epochs=1"))
+    training.run()
+    path = training.folder.path / "checkpoint.npz"
+
+    def resume(data):
+        path.write_bytes(data)
+        return Training(training.configuration, training.folder, resume=True)
+
+    return path, resume
+
+
+def test_a_truncated_checkpoint_is_refused_wherever_it_is_cut(damaged):
+    """At 60 lengths from 0 bytes to all but one: one line that names the file."""
+    path, resume = damaged
+    good = path.read_bytes()
+    for length in np.linspace(0, len(good) - 1, 60).astype(int):
+        with pytest.raises(RunError) as caught:
+            resume(good[:length])
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert resume(good).epoch == 1
+
+
+def test_flipped_bytes_are_noticed(configuration, damaged, monkeypatch):
+    """Each 7th byte inverted in turn: refused in one line, or the arrays that are read are those written, exactly."""
+    path, _ = damaged
+    good, folder = path.read_bytes(), RunFolder(path.parent)
+    arrays = folder.arrays("checkpoint.npz")
+    refused = 0
+    for position in range(0, len(good), 7):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 0xFF]) + good[position + 1 :])
+        try:
+            read = folder.arrays("checkpoint.npz")
+        except CorInfoMaxError as error:
+            assert "checkpoint.npz" in str(error)
+            refused += 1
+        else:
+            assert all(np.array_equal(read[key], arrays[key]) for key in read.keys() & arrays.keys())
+    assert refused > 0.8 * len(good) / 7
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("weights/W_ff/0", None),
+        ("weights/W_ff/0", np.zeros((2, 2))),
+        ("weights/W_ff/0", np.full((5, 6), np.nan)),
+        ("weights/B/1", np.full((3, 3), np.inf)),
+        ("state/layer_1/u", None),
+        ("epoch", None),
+        ("epoch", np.array("one")),
+        ("epoch", np.arange(3)),
+        ("batch", np.array(4)),
+        ("configuration", None),
+        ("configuration", np.array("[circuit")),
+        ("configuration", np.array("[circuit]\nunknown = 3")),
+    ],
+)
+def test_a_checkpoint_with_a_wrong_array_is_refused(damaged, key, value):
+    """An array that is missing, misshapen, not finite or nonsense: one line that names the file as damaged."""
+    path, resume = damaged
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files if name != key}
+    if value is not None:
+        arrays[key] = value
+    np.savez(path, **arrays)
+    with pytest.raises(RunError, match="damaged") as caught:
+        resume(path.read_bytes())
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_checkpoint_or_history_is_named(damaged):
+    """Without checkpoint.npz, or with a history of fewer epochs, resuming is refused with the file's name."""
+    path, resume = damaged
+    good = path.read_bytes()
+    history = path.with_name("history.csv")
+    history.write_text(history.read_text().replace("\n1,", "\n7,"))
+    with pytest.raises(RunError, match=r"history\.csv"):
+        resume(good)
+    history.write_text("epoch\nnonsense\n")
+    with pytest.raises(RunError, match=r"history\.csv"):
+        resume(good)
+    path.unlink()
+    with pytest.raises(RunError, match=r"checkpoint\.npz"):
+        Training(RunFolder(path.parent).configuration(), RunFolder(path.parent), resume=True)
