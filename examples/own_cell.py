@@ -44,4 +44,5 @@ for b in (0.0, 2.0, 5.0):
     circuit = adapting(CorInfoMax([64, 64, 10]), b, tau_a=10 * b2.ms)
     preparation = Preparation(circuit, replicas=20)
     free = preparation.present(stimuli, variables=("rate",)).free
-    print(f"b = {b:.0f}   " + "   ".join(f"{1e3 * free.t[n]:.0f} ms: {free.rate[1][n].mean():5.2f}" for n in (1, 9, 29)))
+    course = (f"{1e3 * free.t[n]:2.0f} ms: {free.rate[1][n].mean():5.2f}" for n in (1, 9, 29))
+    print(f"b = {b:.0f}   {'   '.join(course)}")

@@ -36,9 +36,9 @@ for epoch in range(EPOCHS):
     degrees = angle(circuit.weights["W_ff"][1], circuit.weights["W_fb"][1])
     print(f"epoch {epoch + 1}: {100 * correct:.1f} % of test stimuli, W_fb at {degrees:.1f}° to the transpose of W_ff")
 
-# The test stimulus on which the most active output is furthest from its target: there the teacher has most to say.
-rates = preparation.predict(digits.x_test)
-stimulus = int(np.argmax(np.linalg.norm(rates - digits.y_test, axis=1)))
+# A test stimulus that leaves its target cell undecided: there the teacher has most to say.
+target_rates = preparation.predict(digits.x_test)[np.arange(len(digits.x_test)), digits.labels_test]
+stimulus = int(np.abs(target_rates - 0.5).argmin())
 presentation = preparation.present(
     digits.x_test[stimulus],
     digits.y_test[stimulus],
@@ -62,7 +62,7 @@ with publication_style():
             ax.plot(time, 1e3 * presentation.trace(variable, k)[:, 0, n], label=variable.removeprefix("V_"))
         ax.axvline(1e3 * free.t[-1], color="0.7", linewidth=0.8)
         ax.set(title=f"{title}, cell {n}", xlabel="Time (ms)", ylabel="Potential (mV)")
-    axes[0].legend()
+    axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     picture = sys.argv[1] if len(sys.argv) > 1 else "train_and_look.png"
     figure.savefig(picture)
 print(f"potentials, the nudge beginning at the grey line: {picture}")

@@ -119,6 +119,7 @@ class CorInfoMax(Circuit):
         self.epsilon = _per_projection("epsilon", epsilon, P)
         self.forgetting, self.g_leak, self.entropy_gain = forgetting, g_leak, entropy_gain
         self.convention, self.lateral_form = convention, lateral_form
+        self._relative_tau_SST = tau_SST / tau_u
         if lateral_form == "autapse" and lateral_rule == "regularised":
             raise ParameterError('lateral_form = "autapse" has rules (eqs 29, 30) for lateral_rule = "published" only')
         if lateral_form == "autapse" and entropy_gain == 0:
@@ -189,10 +190,14 @@ class CorInfoMax(Circuit):
         return 2 * gain * self.epsilon[k], self.epsilon[k] * self.g_leak
 
     def step_bound(self, beta: float) -> float:
-        """Largest Euler step: η(g_lk + g_A + g_B) < 2 in every layer, with |β| (or the authors' 1) as output g_A."""
+        """Largest Euler step: η(g_lk + g_A + g_B) < 2 in every layer, with |β| (or the authors' 1) as output g_A.
+
+        Leaky interneurons have a bound of their own, η < 2 tau_SST/tau_u.
+        """
         conductance = [1 / self.epsilon[k] + 1 / self.epsilon[k - 1] for k in range(1, len(self.epsilon))]
         conductance.append(1 / self.epsilon[-1] + (1.0 if self.convention == "authors" else abs(beta)))
-        return 2 / (self.g_leak + max(conductance))
+        bound = 2 / (self.g_leak + max(conductance))
+        return min(bound, 2 * self._relative_tau_SST) if self._relative_tau_SST > 0 else bound
 
     def refresh(self):
         """Let D and O follow from B, or in the autapse form B from D and O."""

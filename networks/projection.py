@@ -120,7 +120,7 @@ class SynapticTransmission(Transmission):
             i=(replica * source.size + pre).ravel(), j=(replica * target.size + post).ravel(), skip_if_invalid=False
         )
         self._replicas = source.replicas
-        updater = self.synapses.summed_updaters[projection.slot]
+        updater = self.synapses.summed_updaters[f"{projection.slot}_post"]
         updater.when, updater.order = when, order
         self.copy_weights()
 

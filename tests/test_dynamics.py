@@ -49,13 +49,14 @@ def simulated(circuit, x, y, beta, free, nudge, refine, method="euler"):
     return ends
 
 
-@pytest.mark.parametrize("convention", ["normative", "authors"])
-@pytest.mark.parametrize("method", ["euler", "exponential_euler"])
+@pytest.mark.parametrize(
+    ("method", "convention"), [("euler", "normative"), ("exponential_euler", "normative"), ("euler", "authors")]
+)
 def test_first_order_in_dt(unsaturated_circuit, minibatch, method, convention):
     """Halving dt halves the difference of successive solutions of the coupled circuit: slope 1 ± .1 (theory 1)."""
     circuit = unsaturated_circuit(convention=convention)
     x, y = minibatch(circuit, n=1)
-    ends = [simulated(circuit, x, y, 1.0, 0.8, 0.2, refine, method) for refine in (8, 16, 32, 64)]
+    ends = [simulated(circuit, x, y, 1.0, 0.8, 0.2, refine, method) for refine in (4, 8, 16, 32)]
     for phase in (0, 1):
         differences = [np.abs(a[phase] - b[phase]).max() for a, b in zip(ends, ends[1:], strict=False)]
         slopes = np.log2(np.array(differences[:-1]) / differences[1:])

@@ -139,10 +139,11 @@ def test_multirate_interneurons(saturating_circuit, minibatch, convention):
         before = held
         for phase in (shown.free, shown.nudge):
             for i, r in enumerate(phase.r[k]):
-                # In sequence step i computes its drive first; else the end of step i computes that of step i + 1.
+                # In sequence step i computes its drive first; else the end of step i computes that of step i + 1, and
+                # a phase's last step that of the next phase's first.
                 if convention == "authors" and i % 3 == 0:
                     held = -before @ O.T
-                elif convention == "normative" and (i + 1) % 3 == 0:
+                elif convention == "normative" and ((i + 1) % 3 == 0 or i + 1 == len(phase.t)):
                     held = -r @ O.T
                 np.testing.assert_allclose(phase.i_SST[k][i], held, rtol=0, atol=1e-12)
                 before = r
@@ -198,37 +199,50 @@ def test_course_of_a_gate(saturating_circuit, minibatch):
 
 
 def order_of(preparation):
-    """Names of the scheduled objects of a preparation, in the order of execution."""
-    entries = preparation.network.scheduling_summary().entries
-    return [(entry.when, entry.name) for entry in entries]
+    """Slots and scheduled objects of a preparation in the order of execution: drives, u_k, r_k, SST or the name."""
+
+    def what(name):
+        if name.startswith(("drives", "SST")):
+            return name.partition("_")[0]
+        if name.startswith("rate"):
+            return f"r_{name[-1]}"
+        return f"u_{name[6]}" if name.startswith("layer") else name
+
+    return [(entry.when, what(entry.name)) for entry in preparation.network.scheduling_summary().entries]
+
+
+END = [("end", name) for name in ("recording", "phase_end", "plasticity", "next_presentation")]
 
 
 def test_synchronous_order(saturating_circuit):
     """Brian2 schedules course | all u | all r | drives | recording, phase end, plasticity, next presentation."""
     order = order_of(Preparation(saturating_circuit((6, 5, 4))))
-    names = [name for _, name in order]
-    slots = [when for when, _ in order]
-    assert names[0] == "course"
-    assert {name for when, name in order if when == "groups"} >= {"layer_1_stateupdater", "layer_2_stateupdater"}
-    assert {name for when, name in order if when == "after_groups"} == {"rate_1", "rate_2"}
-    assert [name for when, name in order if when == "synapses"] == ["drives_0"]
-    assert names[-4:] == ["recording", "phase_end", "plasticity", "next_presentation"]
-    ranks = [("start", "groups", "after_groups", "synapses", "end").index(when) for when in slots]
-    assert ranks == sorted(ranks)
+    order = [item for item in order if item[1] not in ("SST", "stimulus_stateupdater")]
+    theory = [
+        ("start", "course"),
+        *(("groups", f"u_{k}") for k in (1, 2)),
+        *(("after_groups", f"r_{k}") for k in (1, 2)),
+    ]
+    assert order == [*theory, ("synapses", "drives"), *END]
 
 
 def test_sequential_order(saturating_circuit):
     """In the authors' order each layer does drives, u, r before the next layer does its own."""
     order = order_of(Preparation(saturating_circuit((6, 5, 4, 3), convention="authors")))
-    names = [name for when, name in order if when == "groups" and not name.startswith("SST")]
-    theory = [name for k in (1, 2, 3) for name in (f"drives_{k}", f"layer_{k}_stateupdater", f"rate_{k}")]
-    assert [name for name in names if name in theory] == theory
-    assert [name for when, name in order if when == "end"] == [
-        "recording",
-        "phase_end",
-        "plasticity",
-        "next_presentation",
+    order = [item for item in order if item[1] not in ("SST", "stimulus_stateupdater")]
+    theory = [("groups", name) for k in (1, 2, 3) for name in ("drives", f"u_{k}", f"r_{k}")]
+    assert order == [("start", "course"), *theory, *END]
+
+
+def test_leaky_interneurons_integrate_in_their_slot(saturating_circuit):
+    """Leaky SST cells integrate in ``groups``, before the drives of the step's end, in the place of their layer."""
+    synchronous = order_of(Preparation(saturating_circuit((6, 5, 4), tau_SST=2.0)))
+    assert [when for when, name in synchronous if name == "SST"] == ["groups", "groups"]
+    sequential = [
+        name for when, name in order_of(Preparation(saturating_circuit((6, 5, 4), tau_SST=2.0, convention="authors")))
     ]
+    for k in (1, 2):
+        assert "SST" in sequential[sequential.index(f"r_{k}") - 3 : sequential.index(f"r_{k}")]
 
 
 @pytest.mark.parametrize("convention", ["normative", "authors"])

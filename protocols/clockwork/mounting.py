@@ -32,22 +32,23 @@ class Mounted:
 
 @dataclass(frozen=True)
 class _Places:
-    """Slot and order of the three things that a layer does in a step, for either schedule.
+    """Slot and order of what a layer does in a step, for either schedule.
 
-    Ties within a slot are broken by name, so every place has an order. In the sequential schedule layer k computes
-    its drives, its u and its r in turn, before layer k + 1.
+    Ties within a slot are broken by name, so every place has an order. Interneurons integrate before their layer,
+    so that with τ_SST → 0 they become the instantaneous ones. In the sequential schedule layer k computes its drives, its u and its r in
+    turn, before layer k + 1.
     """
 
     sequential: bool
 
     def drives(self, layer: int) -> tuple[str, int]:
-        return ("groups", 3 * layer) if self.sequential else ("synapses", 0)
+        return ("groups", 4 * layer) if self.sequential else ("synapses", 0)
 
-    def integration(self, layer: int) -> int:
-        return 3 * layer + 1 if self.sequential else 0
+    def integration(self, layer: int, interneuron: bool) -> int:
+        return (4 * layer if self.sequential else 0) + (1 if interneuron else 2)
 
     def rate(self, layer: int) -> tuple[str, int]:
-        return ("groups", 3 * layer + 2) if self.sequential else ("after_groups", 0)
+        return ("groups", 4 * layer + 3) if self.sequential else ("after_groups", 0)
 
 
 def mount(
@@ -57,7 +58,7 @@ def mount(
     protocol: Protocol,
     code_objects: type,
     operations: Mapping[str, Operation],
-    step_index: Callable[[], int],
+    due: Callable[[int], bool],
     guard: Callable[[Callable], Callable],
 ) -> Mounted:
     """Build the Brian2 network of a circuit.
@@ -71,8 +72,8 @@ def mount(
     code_objects : type of CodeObject
     operations : mapping of str to (callable, slot, order)
         What else is to happen in each step.
-    step_index : callable
-        Returns the index of the present step in its phase.
+    due : callable
+        Whether a drive that is updated every n-th step is to be updated now.
     guard : callable
         Wraps each operation.
     """
@@ -80,7 +81,13 @@ def mount(
     clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
     populations = {
         spec.name: Population(
-            spec, replicas, dtype, clock, protocol.method, code_objects, order=places.integration(spec.layer)
+            spec,
+            replicas,
+            dtype,
+            clock,
+            protocol.method,
+            code_objects,
+            order=places.integration(spec.layer, interneuron=spec.cell.domain is None),
         )
         for spec in circuit.populations
     }
@@ -110,9 +117,7 @@ def mount(
                 stages.setdefault((when, order), []).append(transmission)
         transmissions.append(transmission)
     for (when, order), stage in stages.items():
-        # Drives that are computed at a step's end serve the next step.
-        transmit = _transmitter(stage, step_index, ahead=0 if places.sequential else 1)
-        operations[f"drives_{order}"] = (transmit, when, order)
+        operations[f"drives_{order}"] = (_transmitter(stage, due), when, order)
 
     network = b2.Network(
         *(population.group for population in populations.values()),
@@ -120,10 +125,13 @@ def mount(
     )
     for name, (function, when, order) in operations.items():
         network.add(b2.NetworkOperation(guard(function), clock=clock, when=when, order=order, name=name))
+    for item in network.sorted_objects:
+        # Brian2 marks objects when a network first runs, and warns of each one that is deleted unmarked.
+        item._network = network.id
     return Mounted(network, populations, transmissions)
 
 
-def _transmitter(stage: Sequence[Transmission], step_index: Callable[[], int], ahead: int) -> Callable[[], None]:
+def _transmitter(stage: Sequence[Transmission], due: Callable[[int], bool]) -> Callable[[], None]:
     prompt = [transmission for transmission in stage if transmission.projection.every == 1]
     multirate = [transmission for transmission in stage if transmission.projection.every > 1]
 
@@ -131,7 +139,7 @@ def _transmitter(stage: Sequence[Transmission], step_index: Callable[[], int], a
         for transmission in prompt:
             transmission()
         for transmission in multirate:
-            if (step_index() + ahead) % transmission.projection.every == 0:
+            if due(transmission.projection.every):
                 transmission()
 
     return transmit

@@ -127,7 +127,7 @@ class Preparation:
                 "plasticity": (self._learn, "end", 2),
                 "next_presentation": (self._finish_presentation, "end", 3),
             },
-            step_index=lambda: self.step_index,
+            due=self._due,
             guard=self._guarded,
         )
         self.network, self.populations, self._transmissions = (
@@ -151,6 +151,12 @@ class Preparation:
                     self.network.stop()
 
         return run
+
+    def _due(self, every: int) -> bool:
+        # In the synchronous schedule the drives of a step's end serve the next step, and those of a phase's last
+        # step the next phase.
+        step = self.step_index + (self.circuit.schedule == "synchronous")
+        return step % every == 0 or step == self.phase.steps
 
     def _check_courses(self):
         for phase in self.protocol.phases:

@@ -23,7 +23,7 @@ def record(
             metavar="LAYER:CELLS", help="Cells of a layer, as 1:0,5,8-12; may be repeated. Else telling ones."
         ),
     ] = None,
-    beta: Annotated[float, typer.Option(help="Nudging strength β.")] = 1.0,
+    beta: Annotated[float | None, typer.Option(help="Nudging strength β; by default the run's own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Archive to write; by default RUN/recording.npz.")] = None,
 ):
     """Record compartment voltages of chosen cells through the free and the nudge phase, and draw them.
@@ -46,6 +46,7 @@ def record(
             selection.setdefault(int(layer), []).extend(_numbers("--cells", numbers, largest))
     else:
         selection = telling_cells(preparation, opened.stimuli, chosen[0])
+    beta = opened.configuration.training.beta if beta is None else beta
     arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
     path = out if out is not None else run / "recording.npz"
     target = opened.folder if out is None else type(opened.folder)(path.parent)
