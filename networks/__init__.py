@@ -3,20 +3,23 @@
 from .circuit import Circuit, Plasticity
 from .conventions import CONVENTIONS, Convention
 from .corinfomax import CorInfoMax
-from .optimisers import GradientStep, LearningRate
-from .plasticity import Contrast, FeedbackRule, ForwardRule, LateralRule, OuterProducts, PhaseEnd
+from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, LearningRate, RegularisedInverse
+from .plasticity import Contrast, CorrelationRule, FeedbackRule, ForwardRule, LateralRule, OuterProducts, PhaseEnd
 from .population import Population, PopulationSpec
 from .projection import Projection
 
 __all__ = [
     "CONVENTIONS",
+    "AutapseRecursion",
     "Circuit",
     "Contrast",
     "Convention",
     "CorInfoMax",
+    "CorrelationRule",
     "FeedbackRule",
     "ForwardRule",
     "GradientStep",
+    "InverseRecursion",
     "LateralRule",
     "LearningRate",
     "OuterProducts",
@@ -25,4 +28,5 @@ __all__ = [
     "Population",
     "PopulationSpec",
     "Projection",
+    "RegularisedInverse",
 ]

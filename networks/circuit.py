@@ -120,6 +120,14 @@ class Circuit:
         """
         return np.inf
 
+    def beta_bound(self) -> float:
+        """Least signed β at which the circuit's activity is bounded."""
+        return -np.inf
+
+    def predictors(self) -> dict:
+        """Weights that predict one layer from another, for the columns of the history; none by default."""
+        return {}
+
     def learn(self, contrast: Contrast):
         """Apply all plasticity rules to a contrast of phase ends; every rule sees the old weights."""
         changes = [plasticity.rule(contrast, self.weights) for plasticity in self.plasticity]

@@ -25,17 +25,21 @@ class Convention:
         Whether all layers step at once, or layer k sees what layer k - 1 has become in the same step.
     restart_from_rate : bool
         Whether u := r when a phase begins.
+    stiffness_constant, stiffness_per_beta : float
+        What the apical dendrite and the terms in r add to the output cells' stiffness, at β = 0 and per |β|.
     """
 
     output_g_A: str
     output_v_A: str
     schedule: Literal["synchronous", "sequential"]
     restart_from_rate: bool
+    stiffness_constant: float
+    stiffness_per_beta: float
 
 
 CONVENTIONS: dict[str, Convention] = {
-    #                       g_A     v_A                        schedule       u := r
-    "normative": Convention("beta", "drive_apical", "synchronous", False),
-    "printed": Convention("beta", "drive_apical - r", "synchronous", False),
-    "authors": Convention("1", "beta*(drive_apical - r)", "sequential", True),
+    #                       g_A     v_A                        schedule       u := r  stiffness: constant, per |β|
+    "normative": Convention("beta", "drive_apical", "synchronous", False, 0, 1),
+    "printed": Convention("beta", "drive_apical - r", "synchronous", False, 0, 2),
+    "authors": Convention("1", "beta*(drive_apical - r)", "sequential", True, 1, 1),
 }

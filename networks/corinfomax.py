@@ -190,14 +190,23 @@ class CorInfoMax(Circuit):
         return 2 * gain * self.epsilon[k], self.epsilon[k] * self.g_leak
 
     def step_bound(self, beta: float) -> float:
-        """Largest Euler step: η(g_lk + g_A + g_B) < 2 in every layer, with |β| (or the authors' 1) as output g_A.
+        """Largest Euler step: η(g_lk + g_A + g_B) < 2 in every layer, the output's g_A as the convention has it.
 
         Leaky interneurons have a bound of their own, η < 2 tau_SST/tau_u.
         """
         conductance = [1 / self.epsilon[k] + 1 / self.epsilon[k - 1] for k in range(1, len(self.epsilon))]
-        conductance.append(1 / self.epsilon[-1] + (1.0 if self.convention == "authors" else abs(beta)))
+        reading = CONVENTIONS[self.convention]
+        conductance.append(1 / self.epsilon[-1] + reading.stiffness_constant + reading.stiffness_per_beta * abs(beta))
         bound = 2 / (self.g_leak + max(conductance))
         return min(bound, 2 * self._relative_tau_SST) if self._relative_tau_SST > 0 else bound
+
+    def beta_bound(self) -> float:
+        """Least β: at -1/ε_{P-1} the teacher's negative conductance undoes the basal coupling, and activity grows."""
+        return -1 / self.epsilon[-1]
+
+    def predictors(self) -> dict:
+        """W_ff, W_fb and ε, as `corinfomax.analysis.summarise` takes them."""
+        return {"W_ff": self.weights["W_ff"], "W_fb": self.weights["W_fb"], "epsilon": self.epsilon}
 
     def refresh(self):
         """Let D and O follow from B, or in the autapse form B from D and O."""

@@ -65,6 +65,8 @@ def given(weights: Mapping, initial: Weights) -> Weights:
         if "/" in str(key):
             name, _, k = str(key).rpartition("/")
             flat[name.rpartition("/")[2], int(k) if k.isdigit() else k] = value
+        elif not isinstance(value, Mapping | Sequence | np.ndarray) or isinstance(value, str):
+            raise ParameterError(f"weights: {key} must be a mapping or a sequence of arrays")
         else:
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
             flat.update({(str(key), k): array for k, array in items if array is not None})
@@ -73,7 +75,7 @@ def given(weights: Mapping, initial: Weights) -> Weights:
         if k not in initial.get(key, {}):
             allowed = ", ".join(f"{name}[{index}]" for name, arrays in initial.items() for index in arrays)
             raise ParameterError(f"weights: unknown {key}[{k}]; this circuit has {allowed}")
-        array, shape = np.array(value, dtype=np.float64), initial[key][k].shape
+        array, shape = _as_array(key, k, value), initial[key][k].shape
         if array.shape != shape:
             raise ParameterError(f"weights: {key}[{k}] has shape {array.shape}, must be (post, pre) = {shape}")
         if not np.isfinite(array).all():
@@ -84,3 +86,10 @@ def given(weights: Mapping, initial: Weights) -> Weights:
             array = symmetrised(array)
         result[key][k] = array
     return result
+
+
+def _as_array(key: str, k: int, value) -> np.ndarray:
+    try:
+        return np.array(value, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        raise ParameterError(f"weights: {key}[{k}] is not an array of numbers") from None

@@ -173,6 +173,5 @@ class RegularisedInverse:
 
     def load_state_dict(self, state: dict):
         """Restore what `state_dict` gave."""
-        if state:
-            self.presentations = int(state["presentations"])
-            self.accumulated = np.array(state["accumulated"])
+        self.presentations = int(state.get("presentations", 0))
+        self.accumulated = np.array(state["accumulated"]) if "accumulated" in state else None

@@ -66,17 +66,25 @@ class OuterProducts:
     def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0):
         """weights ← keep · weights + rate · ΔW, in one pass over the weights."""
         gemm = get_blas_funcs("gemm", (weights,))
-        gemm(rate * self.scale, self.pre.T, self.post.T, keep, weights.T, trans_b=True, overwrite_c=True)
+        updated = gemm(rate * self.scale, self.pre.T, self.post.T, keep, weights.T, trans_b=True, overwrite_c=True)
+        _keep_in_place(weights, updated.T)
 
     def add_to_symmetric(self, weights: np.ndarray, rate: float, keep: float = 1.0, block: int = 64):
         """As `add_to` for post = pre: computes one triangle and mirrors it, so that symmetry is exact, always."""
         syrk = get_blas_funcs("syrk", (weights,))
-        syrk(rate * self.scale, self.post.T, keep, weights.T, overwrite_c=True)
+        updated = syrk(rate * self.scale, self.post.T, keep, weights.T, overwrite_c=True)
+        _keep_in_place(weights, updated.T)
         for start in range(0, len(weights), block):
             stop = start + block
             weights[:start, start:stop] = weights[start:stop, :start].T
             corner = weights[start:stop, start:stop]
             corner[...] = np.tril(corner) + np.tril(corner, -1).T
+
+
+def _keep_in_place(weights: np.ndarray, updated: np.ndarray):
+    # BLAS updates a copy if an array that the user has put in place is not in C order.
+    if not np.may_share_memory(weights, updated):
+        weights[...] = updated
 
 
 @dataclass(frozen=True)

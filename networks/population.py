@@ -9,6 +9,7 @@ import numpy as np
 from brian2.codegen.codeobject import CodeObject
 from brian2.core.functions import Function
 from brian2.core.variables import Subexpression
+from brian2.equations.equations import PARAMETER
 from brian2.parsing.rendering import NumpyNodeRenderer
 
 from ..models import Cell
@@ -95,6 +96,15 @@ class Population:
         """Let `variable` be read where it stands in `source`, cell by cell."""
         setattr(self.group, variable, b2.linked_var(source.group, source_variable))
 
+    def can_set(self, variable: str) -> bool:
+        """Whether a variable is the cells' own and not computed from others."""
+        equations = self.group.equations
+        return (
+            variable in equations
+            and equations[variable].type == PARAMETER
+            and "linked" not in equations[variable].flags
+        )
+
     def __contains__(self, variable: str) -> bool:
         return variable in self.group.variables
 
@@ -132,9 +142,11 @@ class Population:
         return found.pyfunc if isinstance(found, Function) else found.get_value()
 
     def rest(self):
-        """Put the cells at rest: every state variable 0."""
+        """Put the cells at rest: every state variable 0, and r = σ(0)."""
         for variable in self.cell.state:
             self.write(variable, 0)
+        if self.cell.domain is not None and self.cell.domain.in_place is not None:
+            self.cell.domain.in_place(self.view("u"), out=self.view("r"))
 
     def rate_update(self, when: str, order: int) -> Callable[[], object] | None:
         """Set up r = σ(u): an operation to call in each step, or None where Brian2 itself now does it.

@@ -317,6 +317,17 @@ def test_resume_goes_on_and_rewrites_the_configuration(command, refused, run):
     assert len(read_history(run)) == 3
 
 
+def test_a_tilde_that_the_shell_left_is_the_home_folder(command, run, tmp_path, monkeypatch):
+    """With ~ in their paths all commands find the run in the home folder, and no folder named ~ is made."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert command("evaluate", "~/run")[0] == 0
+    assert command("record", "~/run", "--out", "~/run/again.npz")[0] == 0
+    assert command("figures", "~/run", "--format", "svg")[0] == 0
+    assert (run / "again.npz").exists()
+    assert (run / "figures" / "angle.svg").exists()
+    assert not (tmp_path / "~").exists()
+
+
 def test_a_run_folder_that_exists_is_kept(refused, run, tmp_path):
     """Training into a run's folder is refused with the way on, and the run stays byte for byte."""
     np.savez(tmp_path / "toy.npz", **stimuli())

@@ -141,12 +141,13 @@ def test_saturated_fixed_point(saturating_circuit, minibatch, right_hand_side):
 
 
 def test_step_bound_is_the_stiffest_layers(unsaturated_circuit):
-    """The bound is 2/(g_lk + g_A + g_B), the smallest of the layers, with |β| or the authors' 1 at the output."""
+    """The bound is 2/(g_lk + g_A + g_B), the smallest of the layers, with |β|, 2|β| or 1 + |β| at the output."""
     epsilon = [0.15, 0.2, 0.05]
     for convention, beta, conductance in [
         ("normative", 2.0, max(1 / 0.15 + 1 / 0.2, 1 / 0.2 + 1 / 0.05, 1 / 0.05 + 2.0)),
         ("normative", -30.0, 1 / 0.05 + 30.0),
-        ("authors", -30.0, max(1 / 0.2 + 1 / 0.05, 1 / 0.05 + 1.0)),
+        ("printed", -30.0, 1 / 0.05 + 60.0),
+        ("authors", -30.0, 1 / 0.05 + 31.0),
     ]:
         circuit = unsaturated_circuit(epsilon=epsilon, g_leak=0.5, convention=convention)
         theory = 2 / (0.5 + conductance)
@@ -166,7 +167,7 @@ def test_euler_step_bound(unsaturated_circuit, minibatch):
     with pytest.raises(ParameterError, match="stability bound") as caught:
         Preparation(circuit, protocol=contrastive(step=1.03 * bound))
     assert "\n" not in str(caught.value)
-    beyond = contrastive(step=1.03 * bound, free_steps=400, allow_unstable=True)
+    beyond = contrastive(step=1.03 * bound, free_steps=200, allow_unstable=True)
     u = Preparation(circuit, protocol=beyond).settle(x, ("u",)).u[1]
     assert np.abs(u).max() > 1e3
 
@@ -176,9 +177,11 @@ def test_step_bound_counts_beta(unsaturated_circuit, minibatch):
     circuit = unsaturated_circuit()
     x, y = minibatch(circuit, n=1)
     preparation = Preparation(circuit)
-    with pytest.raises(ParameterError, match=r"stability bound .* β = 60") as caught:
-        preparation.present(x, y, beta=-60.0)
+    with pytest.raises(ParameterError, match=r"stability bound .* beta = 60") as caught:
+        preparation.present(x, y, beta=60.0)
     assert "\n" not in str(caught.value)
+    with pytest.raises(ParameterError, match=r"beta = -60: β must stay above -"):
+        preparation.present(x, y, beta=-60.0)
     exponential = Preparation(circuit, protocol=contrastive(method="exponential_euler"))
     shown = exponential.present(x, y, beta=60.0, learn=False)
     assert np.abs(shown.nudge.u[3]).max() < 1

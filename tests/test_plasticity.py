@@ -208,3 +208,20 @@ def test_contrast_is_the_gradient_for_tied_weights(unsaturated_circuit, minibatc
         learnt = circuit.weights["W_ff"][0] - unsaturated_circuit(tied=True).weights["W_ff"][0]
         theory = 0.2 * circuit.epsilon[0] * theory
         np.testing.assert_allclose(learnt, theory, rtol=0, atol=1e-4 * np.abs(theory).max())
+
+
+def test_weights_in_any_memory_order_learn(unsaturated_circuit, minibatch):
+    """Weights given as a transpose, or exchanged for an array in Fortran order, change as C-ordered ones, exactly."""
+    x, y = None, None
+    changed = []
+    for prepare in (np.ascontiguousarray, np.asfortranarray):
+        circuit = unsaturated_circuit((6, 5, 4))
+        circuit.weights["W_fb"][1] = prepare(circuit.weights["W_ff"][1].T)
+        circuit.weights["B"][0] = prepare(circuit.weights["B"][0])
+        x, y = minibatch(circuit, n=2) if x is None else (x, y)
+        Preparation(circuit, replicas=2).present(x, y)
+        changed.append(circuit.state_dict())
+    theory, shown = changed
+    assert not np.array_equal(theory["weights/W_fb/1"], theory["weights/W_ff/1"].T)
+    for name, weights in theory.items():
+        np.testing.assert_array_equal(shown[name], weights)

@@ -87,7 +87,7 @@ def test_beta_may_be_zero_without_learning(preparation):
             lambda circuit: Preparation(
                 circuit, protocol=Protocol([Phase("free", 2, course={"gate_axon": 0.0})], plus="free")
             ),
-            "phase 'free': no population has a variable 'gate_axon'",
+            "phase 'free': no population has a parameter 'gate_axon'",
         ),
         (lambda circuit: contrastive(free_steps=0), "free_steps"),
         (lambda circuit: contrastive(step=-0.1), "step = -0.1"),
@@ -129,7 +129,7 @@ def test_refused_preparation_is_silent(circuit, caplog):
 def test_diverging_activity(saturating_circuit):
     """Activity beyond the finite numbers raises a `DivergenceError` that names the layer, and later runs work."""
     wild = contrastive(step=60.0, free_steps=300, allow_unstable=True)
-    with pytest.raises(DivergenceError, match="activity of layer_1 is not finite") as caught:
+    with pytest.raises(DivergenceError, match="activity of layer_1 diverges") as caught:
         Preparation(saturating_circuit((6, 5, 4)), protocol=wild).predict(np.ones((1, 6)))
     assert "\n" not in str(caught.value)
     assert_works(Preparation(saturating_circuit((6, 5, 4)), protocol=SHORT))

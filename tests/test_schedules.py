@@ -265,3 +265,28 @@ def test_partial_minibatch(saturating_circuit, minibatch, convention):
     for name in ("W_ff", "W_fb", "B"):
         for k, array in theory[name].items():
             np.testing.assert_allclose(found[name][k], array, rtol=0, atol=1e-12)
+
+
+def test_courses_end_with_their_phase(saturating_circuit, minibatch):
+    """What a phase's course sets, in all populations or in one, is back after the phase: presentations are alike."""
+    circuit = saturating_circuit()
+    x, y = minibatch(circuit, n=2, low=0.0, high=1.0)
+    theory = Preparation(circuit, replicas=2).present(x, y, learn=False)
+    for course in ({"gate_apical": 0.0}, {"layer_1.I_soma": np.linspace(0, 1, 10)}):
+        protocol = Protocol([Phase("free", 30), Phase("nudge", 10, beta=1.0, course=course)])
+        preparation = Preparation(circuit, replicas=2, protocol=protocol)
+        for _ in range(2):
+            shown = preparation.present(x, y, learn=False)
+            np.testing.assert_array_equal(shown.free.u[1], theory.free.u[1])
+            assert np.abs(shown.nudge.u[1] - theory.nudge.u[1]).max() > 1e-3
+
+
+def test_a_course_can_silence_interneurons(saturating_circuit, minibatch):
+    """{"SST_1.gate_soma": 0} silences the SST cells of layer 1, and no other cell."""
+    circuit = saturating_circuit()
+    x, _ = minibatch(circuit, n=2, low=0.0, high=1.0)
+    protocol = Protocol([Phase("free", 30, course={"SST_1.gate_soma": 0.0})], plus="free")
+    shown = Preparation(circuit, replicas=2, protocol=protocol).present(x).free
+    assert np.abs(shown.i_SST[1]).max() == 0
+    assert np.abs(shown.i_SST[2]).max() > 0
+    assert np.abs(shown.u[1]).max() > 0.1

@@ -34,9 +34,9 @@ class Mounted:
 class _Places:
     """Slot and order of what a layer does in a step, for either schedule.
 
-    Ties within a slot are broken by name, so every place has an order. Interneurons integrate before their layer,
-    so that with τ_SST → 0 they become the instantaneous ones. In the sequential schedule layer k computes its drives, its u and its r in
-    turn, before layer k + 1.
+    Ties within a slot are broken by name, so every place has an order. Cells that read a linked variable integrate
+    after its owner, so that with τ_SST → 0 leaky interneurons become the instantaneous ones. In the
+    sequential schedule layer k computes its drives, its u and its r in turn, before layer k + 1.
     """
 
     sequential: bool
@@ -44,8 +44,8 @@ class _Places:
     def drives(self, layer: int) -> tuple[str, int]:
         return ("groups", 4 * layer) if self.sequential else ("synapses", 0)
 
-    def integration(self, layer: int, interneuron: bool) -> int:
-        return (4 * layer if self.sequential else 0) + (1 if interneuron else 2)
+    def integration(self, layer: int, reader: bool) -> int:
+        return (4 * layer if self.sequential else 0) + (2 if reader else 1)
 
     def rate(self, layer: int) -> tuple[str, int]:
         return ("groups", 4 * layer + 3) if self.sequential else ("after_groups", 0)
@@ -87,7 +87,7 @@ def mount(
             clock,
             protocol.method,
             code_objects,
-            order=places.integration(spec.layer, interneuron=spec.cell.domain is None),
+            order=places.integration(spec.layer, reader=bool(spec.links)),
         )
         for spec in circuit.populations
     }

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from ...errors import ParameterError
-from ...parameters import Count, NonNegative, Positive, validated
+from ...networks import Circuit
+from ...parameters import Count, NonNegative, Positive, Switch, validated
 
 StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_index"]
 Course = float | Sequence[float]
@@ -26,8 +27,8 @@ class Phase:
     beta : float or sequence of float, default 0
         Nudging strength in units of the presentation's β: a constant, or one value for each step.
     course : mapping of str to float or sequence of float, optional
-        The same for further variables (gates, injected currents) of every population that has them. A variable
-        keeps its value until another phase sets it.
+        The same for further variables: gates and injected currents, of every population that has them, or of one as
+        in ``{"SST_1.gate_soma": 0.0}``. After its phase a variable has again the value it had before.
     """
 
     name: str
@@ -36,8 +37,11 @@ class Phase:
     course: Mapping[str, Course] = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.steps < 1:
-            raise ParameterError(f"phase {self.name!r}: steps = {self.steps} must be at least 1")
+        if not isinstance(self.steps, int | np.integer) or self.steps < 1:
+            raise ParameterError(f"phase {self.name!r}: steps = {self.steps} must be a whole number, at least 1")
+        for variable in ("beta", "pace"):
+            if variable in self.course:
+                raise ParameterError(f"phase {self.name!r}: {variable} has no place in course; see beta and step_rule")
         for variable, values in {"beta": self.beta, **self.course}.items():
             values = np.asarray(values, dtype=float)
             if values.shape not in ((), (self.steps,)) or not np.isfinite(values).all():
@@ -91,7 +95,7 @@ class Protocol:
         step_min: Positive = 0.001,
         method: Literal["euler", "exponential_euler"] = "euler",
         reset: Literal["rest", "carry"] = "rest",
-        allow_unstable: bool = False,
+        allow_unstable: Switch = False,
     ):
         self.phases = tuple(phases)
         names = [phase.name for phase in self.phases]
@@ -100,6 +104,8 @@ class Protocol:
         for name in (plus, minus):
             if name not in names:
                 raise ParameterError(f"protocol: contrasts phase {name!r}, has {', '.join(names)}")
+        if self.phases[0].taught:
+            raise ParameterError(f"protocol: the first phase, {names[0]!r}, must be free of the teacher (β = 0)")
         self.plus, self.minus = plus, minus
         self.step, self.step_rule, self.step_decay, self.step_min = step, step_rule, step_decay, step_min
         self.method, self.reset, self.allow_unstable = method, reset, allow_unstable
@@ -110,6 +116,14 @@ class Protocol:
         taught = [phase.taught for phase in self.phases]
         return self.phases[: taught.index(True)] if any(taught) else self.phases
 
+    def check_contrast(self):
+        """Raise a `ParameterError` if the contrasted phases end at the same β, for learning divides by the difference."""
+        ends = {phase.name: np.atleast_1d(phase.beta)[-1] for phase in self.phases}
+        if ends[self.plus] == ends[self.minus]:
+            raise ParameterError(
+                f"protocol: phases {self.plus!r} and {self.minus!r} end at the same β; learning divides by their difference"
+            )
+
     def eta(self, phase: Phase) -> np.ndarray:
         """Integration steps η_i of a phase, (steps,)."""
         i = np.arange(phase.steps)
@@ -118,20 +132,49 @@ class Protocol:
         slowed = 1 + self.step_decay * i if self.step_rule == "divide_by_slow_loop_index" else i + 1
         return np.maximum(self.step / slowed, self.step_min)
 
+    def check_stability(self, circuit: Circuit, beta: float):
+        """Compare step and β with the circuit's bounds, unless instability is allowed.
+
+        Parameters
+        ----------
+        circuit : Circuit
+        beta : float
+            Signed nudging strength β of a presentation.
+
+        Raises
+        ------
+        ParameterError
+            If activity would grow, by itself or by Euler integration.
+        """
+        if self.allow_unstable:
+            return
+        betas = beta * np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
+        if betas.min() <= circuit.beta_bound():
+            raise ParameterError(
+                f"beta = {beta:g}: β must stay above {circuit.beta_bound():.3g}, where activity grows without bound"
+            )
+        step = max(self.eta(phase).max() for phase in self.phases)
+        bound = circuit.step_bound(np.abs(betas).max())
+        if self.method == "euler" and step >= bound:
+            raise ParameterError(
+                f"step = {step:g} is beyond the stability bound {bound:.3g} of Euler integration at beta = {beta:g}: "
+                "take a smaller step, method = 'exponential_euler', or allow_unstable = true"
+            )
+
 
 @validated
 def contrastive(
     *,
     free_steps: Count = 30,
     nudge_steps: Count = 10,
-    three_phase: bool = False,
+    three_phase: Switch = False,
     step: Positive = 0.05,
     step_rule: StepRule = "constant",
     step_decay: NonNegative = 0.01,
     step_min: Positive = 0.001,
     method: Literal["euler", "exponential_euler"] = "euler",
     reset: Literal["rest", "carry"] = "rest",
-    allow_unstable: bool = False,
+    allow_unstable: Switch = False,
 ) -> Protocol:
     """Build the published protocol: a free phase, a nudge phase at β, optionally a third at -β in place of the free.
 

@@ -14,27 +14,30 @@ schedule each layer does its drives, u and r in turn, all within ``groups``.
 """
 
 import warnings
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import brian2 as b2
 import numpy as np
 
-from ...errors import DivergenceError, ParameterError
+from ...errors import DivergenceError, StimulusError
 from ...networks import Circuit, Contrast, PhaseEnd, Population
 from ...networks.projection import SynapticTransmission
+from ...parameters import Count, validated
+from .courses import Courses
 from .interruption import on_interrupt
 from .mounting import mount
 from .phases import Protocol, contrastive
-from .presentation import Layers, Presentation, Stimulus
+from .precision import agree_on_dtype
+from .presentation import Layers, Presentation, Stimulus, as_rows
 from .recording import DEFAULT_VARIABLES, Recorder
 from .target import Target, code_object_class
 
 #: Longer than any run: runs end when the stimuli do.
 _FOR_EVER = 1e6 * b2.second
 
-#: Which preparations are mounted on a circuit, so that its weights keep one floating-point type.
-_mounted: "weakref.WeakKeyDictionary[Circuit, weakref.WeakSet[Preparation]]" = weakref.WeakKeyDictionary()
+#: A potential |u| that counts as divergence; it would be 20 kV.
+_DIVERGED = 1e6
 
 
 class Preparation:
@@ -77,41 +80,28 @@ class Preparation:
         that no population has.
     """
 
+    @validated
     def __init__(
         self,
         circuit: Circuit,
-        replicas: int = 1,
+        replicas: Count = 1,
         *,
-        dtype=None,
+        dtype: Any = None,
         protocol: Protocol | None = None,
         target: Target = "auto",
     ):
-        if replicas < 1:
-            raise ParameterError(f"replicas = {replicas}: must be at least 1")
-        self.circuit, self.replicas = circuit, int(replicas)
+        self.circuit, self.replicas = circuit, replicas
         self.protocol = protocol or circuit.protocol or contrastive()
+        self.check_beta(0.0)
+        code_objects = code_object_class(target)
         self.on_step: list[Callable] = []
         self.on_phase_end: list[Callable] = []
         self.on_presentation: list[Callable] = []
         self.interrupted = False
         self._error: Exception | None = None
         self._source: Iterator[Stimulus] = iter(())
-        self._take_dtype(dtype)
-        self._mount(code_object_class(target))
-        self._check_courses()
-
-    def _take_dtype(self, dtype):
-        self.dtype = np.dtype(self.circuit.dtype if dtype is None else dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise ParameterError(f"dtype = {self.dtype}: must be float32 or float64")
-        mounted = _mounted.setdefault(self.circuit, weakref.WeakSet())
-        if self.dtype != self.circuit.dtype:
-            if any(mounted):
-                raise ParameterError(
-                    f"dtype = {self.dtype}: another preparation of this circuit runs in {self.circuit.dtype}"
-                )
-            self.circuit.astype(self.dtype)
-        mounted.add(self)
+        self.dtype = agree_on_dtype(self, dtype)
+        self._mount(code_objects)
 
     def _mount(self, code_objects):
         mounted = mount(
@@ -136,6 +126,7 @@ class Preparation:
             mounted.transmissions,
         )
         self.dt = float(self.protocol.step * self.circuit.tau)
+        self._courses = Courses(self.populations, self.protocol)
         self._layers = [self.populations[name] for name in self.circuit.layers]
         self._synapses = [item for item in self._transmissions if isinstance(item, SynapticTransmission)]
 
@@ -158,24 +149,9 @@ class Preparation:
         step = self.step_index + (self.circuit.schedule == "synchronous")
         return step % every == 0 or step == self.phase.steps
 
-    def _check_courses(self):
-        for phase in self.protocol.phases:
-            for variable in phase.course:
-                if not any(variable in population for population in self.populations.values()):
-                    raise ParameterError(f"phase {phase.name!r}: no population has a variable {variable!r}")
-        strongest = max(np.abs(np.asarray(phase.beta)).max() for phase in self.protocol.phases)
-        self._check_step_bound(0.0)
-        self._strongest_beta = float(strongest)
-
-    def _check_step_bound(self, beta: float):
-        bound = self.circuit.step_bound(beta)
-        if self.protocol.method == "euler" and not self.protocol.allow_unstable and self.protocol.step >= bound:
-            raise ParameterError(
-                f"step = {self.protocol.step:g} is beyond the stability bound {bound:.3g} of Euler integration at "
-                f"β = {beta:g}: take a smaller step, method = 'exponential_euler', or allow_unstable = true"
-            )
-
-    # ------------------------------------------------------------------------------------------- public calls
+    def check_beta(self, beta: float):
+        """Raise a `ParameterError` if a presentation at this β would be unstable."""
+        self.protocol.check_stability(self.circuit, beta)
 
     def present(
         self,
@@ -214,8 +190,7 @@ class Preparation:
         DivergenceError
             If activity or weights are no longer finite.
         """
-        learn = y is not None if learn is None else learn
-        stimulus = self._checked(Stimulus(x, y, beta, bool(learn and y is not None)))
+        stimulus = self._checked(Stimulus(x, y, beta, y is not None if learn is None else bool(learn)))
         recorder = Recorder(self, variables)
         self.on_step.append(recorder)
         try:
@@ -256,7 +231,9 @@ class Preparation:
         Layers
             ``.r[k]`` and so on, (n, units); k ≥ 1.
         """
-        x = np.atleast_2d(np.asarray(x, dtype=self.dtype))
+        x = as_rows("x", x, self.dtype)
+        if not len(x):
+            raise StimulusError("x has no stimuli")
         minibatches = [
             self._checked(Stimulus(x[start : start + self.replicas])) for start in range(0, len(x), self.replicas)
         ]
@@ -332,12 +309,12 @@ class Preparation:
             for variable in population.cell.state:
                 population.write(variable, state[f"state/{name}/{variable}"])
 
-    # ------------------------------------------------------------------------------------ within a presentation
-
     def _checked(self, stimulus: Stimulus) -> Stimulus:
         checked = stimulus.checked(self._layers[0].size, self._layers[-1].size, self.replicas, self.dtype)
         if checked.y is not None:
-            self._check_step_bound(abs(checked.beta) * self._strongest_beta)
+            self.check_beta(checked.beta)
+        if checked.learn:
+            self.protocol.check_contrast()
         return checked
 
     def _begin_presentation(self) -> bool:
@@ -378,19 +355,10 @@ class Preparation:
             for layer in self._layers[1:]:
                 layer.write("u", layer.view("r"))
         courses = {"pace": self._eta / self.protocol.step, "beta": self._beta, **self.phase.course}
-        self._varying = []
-        for variable, course in courses.items():
-            course = np.asarray(course, dtype=float)
-            varies = course.ndim > 0 and np.ptp(course) > 0
-            for population in self.populations.values():
-                if variable in population:
-                    population.write(variable, course.flat[0])
-                    if varies:
-                        self._varying.append((population.view(variable), course))
+        self._courses.begin(courses, restore=self.phase.course)
 
     def _set_courses(self):
-        for view, course in self._varying:
-            view[...] = course[self.step_index]
+        self._courses.step(self.step_index)
 
     def _run_step_hooks(self):
         self.elapsed_time += self.dt
@@ -410,6 +378,7 @@ class Preparation:
         if self._phase_index + 1 < len(self._phases):
             self._begin_phase(self._phase_index + 1)
         else:
+            self._courses.end()
             self._finished = True
 
     def _learn(self):
@@ -421,8 +390,9 @@ class Preparation:
         if not self._finished:
             return
         for name, population in self.populations.items():
-            if "u" in population.cell.state and not np.isfinite(np.sum(population.view("u"))):
-                raise DivergenceError(f"activity of {name} is not finite")
+            # Not finite, or on its way there: no potential of a stable circuit comes near.
+            if "u" in population.cell.state and not np.abs(population.view("u")).max() < _DIVERGED:
+                raise DivergenceError(f"activity of {name} diverges")
         if self._stimulus.learn:
             self.circuit.check_finite()
         for hook in self.on_presentation:

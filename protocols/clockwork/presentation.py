@@ -37,7 +37,7 @@ class Stimulus:
         ParameterError
             If β is not finite, or 0 when learning.
         """
-        x = np.atleast_2d(np.asarray(self.x, dtype=dtype))
+        x = as_rows("x", self.x, dtype)
         if x.ndim != 2 or x.shape[1] != inputs:
             raise StimulusError(f"x has shape {np.shape(self.x)}, must be (n, {inputs}) for this circuit")
         if not 1 <= len(x) <= replicas:
@@ -45,17 +45,27 @@ class Stimulus:
         if not np.isfinite(x).all():
             raise StimulusError("x contains NaN or infinity")
         if self.y is None:
+            if self.learn:
+                raise ParameterError("learning needs targets y")
             return Stimulus(x)
-        y = np.atleast_2d(np.asarray(self.y, dtype=dtype))
+        y = as_rows("y", self.y, dtype)
         if y.shape != (len(x), outputs):
             raise StimulusError(f"y has shape {np.shape(self.y)}, must be ({len(x)}, {outputs}) for this x")
         if not np.isfinite(y).all():
             raise StimulusError("y contains NaN or infinity")
-        if not np.isfinite(self.beta):
-            raise ParameterError(f"beta = {self.beta}: must be finite")
+        if not isinstance(self.beta, int | float | np.number) or not np.isfinite(self.beta):
+            raise ParameterError(f"beta = {self.beta}: must be a finite number")
         if self.learn and self.beta == 0:
             raise ParameterError("beta = 0: learning divides by β; take another, or learn=False")
         return Stimulus(x, y, float(self.beta), self.learn)
+
+
+def as_rows(name: str, values, dtype) -> np.ndarray:
+    """Return values as an array (n, units), or raise a `StimulusError` that names them."""
+    try:
+        return np.atleast_2d(np.asarray(values, dtype=dtype))
+    except (TypeError, ValueError):
+        raise StimulusError(f"{name} is not an array of numbers") from None
 
 
 class Layers:

@@ -1,13 +1,15 @@
 """Brian2's code generation target, chosen for one preparation and not for the whole session."""
 
 import logging
-from typing import Literal
+from typing import Literal, get_args
 
 import brian2 as b2
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.devices.device import auto_target
 from brian2.utils.logger import catch_logs
+
+from ...errors import ParameterError
 
 Target = Literal["auto", "cython", "numpy"]
 
@@ -23,6 +25,8 @@ def code_object_class(target: Target) -> type[NumpyCodeObject]:
         "auto" keeps to the user's Brian2 preference ``codegen.target`` if it names one, and otherwise takes compiled
         code where a C compiler and Python's headers are found.
     """
+    if target not in get_args(Target):
+        raise ParameterError(f"target = {target!r}: must be one of {', '.join(get_args(Target))}")
     if target == "auto" and b2.prefs.codegen.target in ("cython", "numpy"):
         target = b2.prefs.codegen.target
     if target == "auto":

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ...analysis.figures import draw_run
+from ..runs import RunFolder
 from .console import console
 
 
@@ -17,5 +18,5 @@ def figures(
 
     Example: `corinfomax figures runs/digits --format pdf`
     """
-    for path in draw_run(run, formats=tuple(formats)):
+    for path in draw_run(RunFolder(run).path, formats=tuple(formats)):
         console.print(f"{path}")

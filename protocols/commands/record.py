@@ -9,7 +9,7 @@ import typer
 from ...analysis import read_recording
 from ...analysis.figures import compartment_voltages
 from ...errors import ParameterError
-from ..runs import Run, telling_cells
+from ..runs import Run, RunFolder, telling_cells
 from ..runs import record as record_run
 from .console import console
 
@@ -48,9 +48,10 @@ def record(
         selection = telling_cells(preparation, opened.stimuli, chosen[0])
     beta = opened.configuration.training.beta if beta is None else beta
     arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
-    path = out if out is not None else run / "recording.npz"
-    target = opened.folder if out is None else type(opened.folder)(path.parent)
+    path = opened.folder.path / "recording.npz" if out is None else out
+    target = RunFolder(path.parent)
     target.write_arrays(path.name, arrays)
+    path = target.path / path.name
     recording = read_recording(path)
     for position, stimulus in enumerate(chosen):
         figure = compartment_voltages(recording, stimulus=position)

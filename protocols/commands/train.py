@@ -38,7 +38,7 @@ def train(
     name = Path(source or DEFAULT_PRESET).stem
     settings = list(settings or [])
     if data is not None:
-        settings.append(f'data="{data.resolve()}"')
+        settings.append(f'data="{data.expanduser().resolve()}"')
     if resume:
         folder = RunFolder(out if out is not None else latest_folder(name))
         configuration = folder.configuration()
@@ -100,7 +100,11 @@ def _shown(score_name: str, score: float) -> str:
 def _finish(training: Training):
     """Record a presentation, keep test activity, draw, and say where it all is."""
     stimuli, folder = training.stimuli, training.folder
-    one = Preparation(training.circuit, protocol=training.configuration.build_protocol())
+    one = Preparation(
+        training.circuit,
+        protocol=training.configuration.build_protocol(),
+        target=training.configuration.training.target,
+    )
     beta = training.configuration.training.beta
     folder.write_arrays("recording.npz", record(one, stimuli, [0], telling_cells(one, stimuli, 0), beta))
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",)).r

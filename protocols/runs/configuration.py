@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import ParameterError
 from ...networks import Circuit, CorInfoMax
-from ...parameters import Count, Finite, Seed, describe, model_of
+from ...parameters import Count, Finite, Seed, Switch, describe, model_of
 from ..clockwork import Protocol, contrastive
 from ..stimuli import Stimuli, load
 
@@ -73,7 +73,7 @@ class TrainingSection(BaseModel):
     epochs: Count = 50
     batch_size: Count = 20
     beta: Annotated[Finite, Field(description="must not be 0")] = 1.0
-    random_sign: bool = True
+    random_sign: Switch = True
     seed: Seed = 0
     dtype: Literal["float32", "float64"] = "float32"
     target: Literal["auto", "cython", "numpy"] = "auto"

@@ -38,7 +38,7 @@ class RunFolder:
     """
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path = Path(os.path.expanduser(path))  # the shell leaves that of --out=~/run to us
 
     def create(self, configuration: Configuration):
         """Make the folder and write configuration and environment; refuse a folder that holds anything."""

@@ -15,15 +15,21 @@ class Learner(Protocol):
     ----------
     on_presentation : list of callable
         ``hook(learner, ends)`` after each presentation.
+    replicas : int
+        Most stimuli of one minibatch.
     interrupted : bool
         Whether the user ended the last run early, at a presentation's end.
     """
 
     on_presentation: list[Callable]
+    replicas: int
     interrupted: bool
 
     def run(self, stimuli: Iterable[Stimulus]) -> None:
         """Present stimuli one after the other, and learn from those that ask for it."""
+
+    def check_beta(self, beta: float) -> None:
+        """Raise a `ParameterError` if a presentation at this β would be unstable."""
 
     def predict(self, x) -> np.ndarray:
         """Outputs for x, (n, outputs)."""

@@ -32,7 +32,7 @@ class Run:
     """
 
     def __init__(self, path):
-        self.folder = RunFolder(Path(path))
+        self.folder = RunFolder(path)
         self.configuration: Configuration = self.folder.configuration()
 
     @cached_property

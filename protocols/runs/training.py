@@ -88,13 +88,6 @@ class Training:
         self.stimuli: Stimuli = configuration.load_stimuli()
         self.circuit = configuration.build_circuit()
         protocol = configuration.build_protocol()
-        bound = self.circuit.step_bound(abs(training.beta))
-        if protocol.method == "euler" and not protocol.allow_unstable and protocol.step >= bound:
-            raise ParameterError(
-                f"{configuration.source}: step = {protocol.step:g} is beyond the stability bound {bound:.3g} of Euler "
-                f"integration at beta = {training.beta:g}: take a smaller step, method = 'exponential_euler', or "
-                "allow_unstable = true"
-            )
         self.score_name, self._score = _score(self.stimuli)
         self.learner: Learner = Preparation(
             self.circuit,
@@ -109,6 +102,8 @@ class Training:
             protocol=protocol,
             target=training.target,
         )
+        for sign in (1, -1) if training.random_sign else (1,):
+            self.learner.check_beta(sign * training.beta)
         self._prediction_phase = protocol.prediction[-1].name
         self._rest = self.evaluator.state_dict()
         self._stop = False
@@ -234,10 +229,9 @@ class Training:
         circuit, x, y = self.circuit, self.stimuli.x_test, self.stimuli.y_test
         self.evaluator.load_state_dict(self._rest)  # so that it does not matter what was presented before
         states = self.evaluator.settle(x)
-        weights = circuit.weights
         return {
             f"test_{self.score_name}": self._score(states.r[circuit.output], y),
-            **summarise({0: x, **states.r}, states.u, states.I_net, weights["W_ff"], weights["W_fb"], circuit.epsilon),
+            **summarise({0: x, **states.r}, states.u, states.I_net, **circuit.predictors()),
         }
 
     def save_checkpoint(self):

@@ -1,0 +1,71 @@
+"""Courses of variables through a phase: what is set, where, and what it was before."""
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from ...errors import ParameterError
+from ...networks import Population
+from .phases import Protocol
+
+
+class Courses:
+    """Sets variables of the populations step by step.
+
+    Parameters
+    ----------
+    populations : mapping of str to Population
+    protocol : Protocol
+        Its phases' courses are checked.
+
+    Raises
+    ------
+    ParameterError
+        If a course sets what no population has, or what is computed and not set.
+    """
+
+    def __init__(self, populations: Mapping[str, Population], protocol: Protocol):
+        self._populations = populations
+        self._varying: list[tuple[np.ndarray, np.ndarray]] = []
+        self._before: list[tuple[np.ndarray, np.ndarray]] = []
+        for phase in protocol.phases:
+            for key in phase.course:
+                if not self._views(key):
+                    raise ParameterError(f"phase {phase.name!r}: no population has a parameter {key!r}")
+
+    def _views(self, key: str) -> list[np.ndarray]:
+        """Buffers that a course's key means: ``gate_soma`` of all populations, or ``SST_1.gate_soma`` of one."""
+        name, _, variable = key.rpartition(".")
+        chosen = [population for population in self._populations.values() if name in ("", population.name)]
+        return [population.view(variable) for population in chosen if population.can_set(variable)]
+
+    def begin(self, courses: Mapping[str, object], restore: Collection[str]):
+        """Begin a phase.
+
+        Parameters
+        ----------
+        courses : mapping of str to float or sequence of float
+        restore : collection of str
+            Those of them whose variables are to be what they were when the phase has ended.
+        """
+        self.end()
+        self._varying = []
+        for key, course in courses.items():
+            values = np.asarray(course, dtype=float)
+            for view in self._views(key):
+                if key in restore:
+                    self._before.append((view, view.copy()))
+                view[...] = values.flat[0]
+                if values.ndim > 0 and np.ptp(values) > 0:
+                    self._varying.append((view, values))
+
+    def step(self, index: int):
+        """Set what varies to its value in step `index` of the phase."""
+        for view, values in self._varying:
+            view[...] = values[index]
+
+    def end(self):
+        """Put back what the phase has changed."""
+        for view, value in reversed(self._before):
+            view[...] = value
+        self._before = []
