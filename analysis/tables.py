@@ -49,8 +49,9 @@ def read_history(folder):
 def summarise(r, u, residual, W_ff, W_fb, epsilon):
     """Summarise one evaluation in the numbers that stand in the history, from states at the free phase's end.
 
-    The information is that of the circuit's own predictors W_ff and W_fb, and so a lower bound
-    (`corinfomax.analysis.information`).
+    The information is that of the best linear predictors (ridge regression): with any other W, the circuit's own
+    included, eqs 2 and 4 give a lower bound only (`corinfomax.analysis.information`). The forward and the backward
+    form of the same two layers are then equal.
 
     Parameters
     ----------
@@ -87,8 +88,8 @@ def summarise(r, u, residual, W_ff, W_fb, epsilon):
 
     return {
         **{f"angle_{k}": angle(W_ff[k], W_fb[k]) for k in feedback},
-        **{f"cmi_forward_{k}": cmi_forward(r[k], r[k + 1], epsilon[k], W_ff[k]) for k in feedforward},
-        **{f"cmi_backward_{k}": cmi_backward(r[k], r[k + 1], epsilon[k], W_fb[k]) for k in feedback},
+        **{f"cmi_forward_{k}": cmi_forward(r[k], r[k + 1], epsilon[k]) for k in feedforward},
+        **{f"cmi_backward_{k}": cmi_backward(r[k], r[k + 1], epsilon[k]) for k in feedback},
         **{f"sparsity_{k}": treves_rolls_sparsity(r[k]) for k in layers},
         **{f"saturation_{k}": saturation(r[k]) for k in layers},
         **{f"participation_ratio_{k}": participation_ratio(r[k]) for k in layers},

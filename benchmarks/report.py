@@ -10,7 +10,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from threadpoolctl import threadpool_info
 
 from corinfomax.analysis.figures.style import COLOURS, publication_style
@@ -115,9 +115,10 @@ def plot_sweep(rows: list[dict], variable: str, label: str, path: Path):
         )
     ax.set(xscale="log", yscale="log", xlabel=label, ylabel="training step (ms per minibatch)")
     ax.set_xticks(sorted({row[variable] for row in rows}))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_minor_formatter(NullFormatter())
     ax.legend()
     figure.savefig(path)
     plt.close(figure)

@@ -184,7 +184,7 @@ end: once an epoch, as an epoch is one run.
 
 ## What `sst_every` changes
 
-scikit-learn's digits, 64-500-10, float64, after {epochs} epochs of training. The SST input is updated on every n-th
+scikit-learn's digits, 64-500-10, float64, epochs of training: {epochs}. The SST input is updated on every n-th
 step of a phase and held between. Δr is the difference to `sst_every = 1`, all else equal, over all cells of both layers
 and the 360 test stimuli at the phases' ends; accuracy is that of a circuit trained with this `sst_every`, too. As
 published the lateral current is small; an `entropy_gain` of 1/(1-λ) gives it the weight that eq 6 implies.

@@ -216,7 +216,7 @@ def test_weights_in_any_memory_order_learn(unsaturated_circuit, minibatch):
     changed = []
     for prepare in (np.ascontiguousarray, np.asfortranarray):
         circuit = unsaturated_circuit((6, 5, 4))
-        circuit.weights["W_fb"][1] = prepare(circuit.weights["W_ff"][1].T)
+        circuit.weights["W_fb"][1] = prepare(circuit.weights["W_ff"][1].T.copy())
         circuit.weights["B"][0] = prepare(circuit.weights["B"][0])
         x, y = minibatch(circuit, n=2) if x is None else (x, y)
         Preparation(circuit, replicas=2).present(x, y)

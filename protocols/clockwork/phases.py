@@ -117,11 +117,11 @@ class Protocol:
         return self.phases[: taught.index(True)] if any(taught) else self.phases
 
     def check_contrast(self):
-        """Raise a `ParameterError` if the contrasted phases end at the same β, for learning divides by the difference."""
+        """Raise a `ParameterError` if the contrasted phases end at the same β: learning divides by the difference."""
         ends = {phase.name: np.atleast_1d(phase.beta)[-1] for phase in self.phases}
         if ends[self.plus] == ends[self.minus]:
             raise ParameterError(
-                f"protocol: phases {self.plus!r} and {self.minus!r} end at the same β; learning divides by their difference"
+                f"protocol: {self.plus!r} and {self.minus!r} end at the same β; learning divides by the difference"
             )
 
     def eta(self, phase: Phase) -> np.ndarray:

@@ -116,7 +116,7 @@ def _finish(training: Training):
     name, last = training.score_name, training.rows[-1]
     seconds = sum(row["seconds"] for row in training.rows)
     console.print(
-        f"Test {name.replace('_', ' ')} {_shown(name, last[f'test_{name}'])} after {training.epoch} epochs, "
+        f"Test {'accuracy ' if name == 'accuracy' else ''}{_shown(name, last[f'test_{name}'])} after {training.epoch} epochs, "
         f"{seconds:.0f} s of training."
     )
     if stimuli.task == "regression":

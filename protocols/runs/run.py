@@ -1,7 +1,6 @@
 """A finished or unfinished run, taken up again from its folder."""
 
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 

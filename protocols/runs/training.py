@@ -89,21 +89,26 @@ class Training:
         self.circuit = configuration.build_circuit()
         protocol = configuration.build_protocol()
         self.score_name, self._score = _score(self.stimuli)
-        self.learner: Learner = Preparation(
-            self.circuit,
-            min(training.batch_size, len(self.stimuli.x_train)),
-            dtype=np.dtype(training.dtype),
-            protocol=protocol,
-            target=training.target,
-        )
-        self.evaluator: Learner = Preparation(
-            self.circuit,
-            min(training.test_replicas, len(self.stimuli.x_test)),
-            protocol=protocol,
-            target=training.target,
-        )
-        for sign in (1, -1) if training.random_sign else (1,):
-            self.learner.check_beta(sign * training.beta)
+        self.learner: Learner
+        self.evaluator: Learner
+        try:
+            self.learner = Preparation(
+                self.circuit,
+                min(training.batch_size, len(self.stimuli.x_train)),
+                dtype=np.dtype(training.dtype),
+                protocol=protocol,
+                target=training.target,
+            )
+            self.evaluator = Preparation(
+                self.circuit,
+                min(training.test_replicas, len(self.stimuli.x_test)),
+                protocol=protocol,
+                target=training.target,
+            )
+            for sign in (1, -1) if training.random_sign else (1,):
+                self.learner.check_beta(sign * training.beta)
+        except ParameterError as error:
+            raise ParameterError(f"{configuration.source}: {error}") from None
         self._prediction_phase = protocol.prediction[-1].name
         self._rest = self.evaluator.state_dict()
         self._stop = False
