@@ -234,9 +234,7 @@ def test_an_architecture_that_does_not_fit_the_stimuli_is_refused(complaint, arc
     assert all(word in message for word in ("my.toml", str(architecture), "digits", "64 inputs", "10 outputs"))
 
 
-@pytest.mark.parametrize(
-    "keys", [{"protocol": {"step": 0.3}}, {"training": {"beta": 100.0}}, {"training": {"beta": -100.0}}]
-)
+@pytest.mark.parametrize("keys", [{"protocol": {"step": 0.3}}, {"training": {"beta": 100.0}}])
 def test_a_step_beyond_the_bound_is_refused_before_anything_is_written(complaint, tmp_path, keys):
     """A step beyond 2/(g_lk + 1/ε + |β|) is refused with source and bound, unless allow_unstable; no folder."""
     values = {**SMALL, **{section: {**SMALL.get(section, {}), **more} for section, more in keys.items()}}
@@ -248,6 +246,16 @@ def test_a_step_beyond_the_bound_is_refused_before_anything_is_written(complaint
     assert not folder.path.exists()
     allowed = {**values, "protocol": {**values.get("protocol", {}), "allow_unstable": True}}
     assert Training(Configuration(allowed), folder).epoch == 0
+
+
+@pytest.mark.parametrize("keys", [{"beta": -100.0, "random_sign": False}, {"beta": 30.0, "random_sign": True}])
+def test_a_negative_beta_below_its_bound_is_refused_before_anything_is_written(complaint, tmp_path, keys):
+    """β so negative that the output's conductance is, given or by a random sign, is refused with source and key."""
+    folder = RunFolder(tmp_path / "run")
+    message = complaint(Training, Configuration(changed("training", **keys), source="my.toml"), folder)
+    assert message.startswith("my.toml")
+    assert f"beta = {-abs(keys['beta']):g}" in message
+    assert not folder.path.exists()
 
 
 def test_a_seed_determines_the_initial_weights():

@@ -113,12 +113,10 @@ def _finish(training: Training):
         cells = ", ".join(map(str, training.silent_outputs))
         console.print(f"Output cells {cells} never fired in the last epoch: take a larger beta, or another seed.")
     drawn = draw_run(folder.path)
-    name, last = training.score_name, training.rows[-1]
     seconds = sum(row["seconds"] for row in training.rows)
-    console.print(
-        f"Test {'accuracy ' if name == 'accuracy' else ''}{_shown(name, last[f'test_{name}'])} after {training.epoch} epochs, "
-        f"{seconds:.0f} s of training."
-    )
+    score = _shown(training.score_name, training.rows[-1][f"test_{training.score_name}"])
+    what = "Test accuracy" if training.score_name == "accuracy" else "Test"
+    console.print(f"{what} {score} after {training.epoch} epochs, {seconds:.0f} s of training.")
     if stimuli.task == "regression":
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)
         console.print(f"Linear regression on the same split: R² {np.float64(theirs):.3f}.")
