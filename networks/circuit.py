@@ -140,10 +140,10 @@ class Circuit:
 
     def check_finite(self):
         """Raise a `DivergenceError` that names the first weights with NaN or infinity."""
-        for key, arrays in self.weights.items():
-            for k, array in arrays.items():
-                if not np.isfinite(np.sum(array, dtype=np.float64)):
-                    raise DivergenceError(f"weights {key}[{k}] are not finite")
+        for key, k in self._learnt:
+            flat = self.weights[key][k].ravel()
+            if not np.isfinite(np.dot(flat, flat)):
+                raise DivergenceError(f"weights {key}[{k}] are not finite")
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy of everything that learning has changed, flat: ``weights/W_ff/0``, ``optimiser/3/accumulated``, …"""

@@ -78,7 +78,7 @@ class OuterProducts:
             stop = start + block
             weights[:start, start:stop] = weights[start:stop, :start].T
             corner = weights[start:stop, start:stop]
-            corner[...] = np.tril(corner) + np.tril(corner, -1).T
+            np.copyto(corner, corner.T, where=~np.tri(len(corner), dtype=bool))
 
 
 def _keep_in_place(weights: np.ndarray, updated: np.ndarray):

@@ -75,6 +75,13 @@ class Transmission:
         else:
             np.dot(self.signal, weights.T, out=self.drive)
 
+    def begin(self):
+        """Compute the drive that a presentation begins with; a silent source needs no product."""
+        if self.signal.any():
+            self()
+        else:
+            self.drive[...] = 0
+
 
 class SynapticTransmission(Transmission):
     """A projection by Brian2 `Synapses`, each replica with its own copy of the weights.

@@ -10,7 +10,7 @@ from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 
 from corinfomax.protocols.clockwork import Preparation, contrastive
-from corinfomax.protocols.clockwork.target import code_object_class
+from corinfomax.protocols.clockwork.target import VectorisedCodeObject, code_object_class
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_cython_equals_numpy(saturating_circuit, minibatch):
     for target in ("numpy", "cython"):
         circuit = saturating_circuit((6, 5, 4))
         preparation = Preparation(circuit, replicas=2, protocol=contrastive(free_steps=8, nudge_steps=4), target=target)
-        expected = CythonCodeObject if target == "cython" else NumpyCodeObject
+        expected = VectorisedCodeObject if target == "cython" else NumpyCodeObject
         assert preparation.layer(1).group.codeobj_class is expected
         for seed, beta in enumerate((1.0, -1.0)):
             x, y = minibatch(circuit, n=2, seed=seed, low=0.0, high=1.0)
@@ -61,15 +61,15 @@ def test_auto_takes_compiled_code_where_it_can(no_preference, monkeypatch, caplo
     """With a compiler "auto" takes the cython target and says nothing."""
     monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: True))
     with caplog.at_level(logging.INFO):
-        assert code_object_class("auto") is CythonCodeObject
+        assert code_object_class("auto") is VectorisedCodeObject
     assert not [record for record in caplog.records if record.name.startswith("corinfomax")]
 
 
-@pytest.mark.parametrize(("preferred", "found"), [("numpy", NumpyCodeObject), ("cython", CythonCodeObject)])
+@pytest.mark.parametrize(("preferred", "found"), [("numpy", NumpyCodeObject), ("cython", VectorisedCodeObject)])
 def test_auto_keeps_to_the_preference(no_preference, preferred, found):
     """Target "auto" follows a Brian2 preference that names one, an explicit target overrides it; it stays as it was."""
     b2.prefs.codegen.target = preferred
     assert code_object_class("auto") is found
     assert code_object_class("numpy") is NumpyCodeObject
-    assert code_object_class("cython") is CythonCodeObject
+    assert code_object_class("cython") is VectorisedCodeObject
     assert b2.prefs.codegen.target == preferred

@@ -337,7 +337,7 @@ class Preparation:
         self._finished = False
         self._begin_phase(0)
         for transmission in self._transmissions:
-            transmission()
+            transmission.begin()
         return True
 
     def _begin_phase(self, index: int):
