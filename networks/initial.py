@@ -15,7 +15,7 @@ def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
 
 
 def published(architecture: Sequence[int], seed: int) -> Weights:
-    """W_ff and W_fb Xavier-uniform and independent; B = W Wᵀ with W Xavier-uniform (REFERENCES of the paper's runs).
+    """W_ff and W_fb Xavier-uniform and independent; B = W Wᵀ with W Xavier-uniform (the paper's runs).
 
     Parameters
     ----------

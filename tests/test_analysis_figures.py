@@ -156,13 +156,13 @@ def test_histograms_add_up():
 
 
 def test_voltages_are_drawn_in_millivolts_and_milliseconds(recording):
-    """Every line of the target's output cell against the recording, from 0 ms, not clipped; the title says target."""
+    """Every line of the target's output cell against the recording, not clipped; the title says target."""
     figure = compartment_voltages(recording, stimulus=1)
     potential, current = figure.axes[0], figure.axes[3]
     assert potential.get_title() == "output cell 4 (target)"
     layer = recording.layers[P]
     for line, variable in zip(potential.lines, ("V_apical", "V_basal", "V_soma"), strict=True):
-        np.testing.assert_allclose(line.get_xdata(), np.arange(8) * 0.5, atol=1e-9)
+        np.testing.assert_allclose(line.get_xdata(), 1e3 * recording.t, atol=1e-9)
         np.testing.assert_allclose(line.get_ydata(), 1e3 * layer[variable][:, 1, 4])
     np.testing.assert_allclose(current.lines[0].get_ydata(), layer["i_SST"][:, 1, 4])
 
@@ -178,9 +178,12 @@ def test_voltages_of_chosen_layers_and_cells(recording):
 
 
 def test_phases_are_shaded_where_they_end(recording):
-    """The free phase is shaded to its last step, 2 ms, and the nudge phase from there to the end, 3.5 ms."""
+    """The free phase is shaded from 0 to its last step's end, and the nudge phase from there to its own."""
+    free_end, nudge_end = 1e3 * recording.t[4], 1e3 * recording.t[7]
     bands = [patch.get_extents().transformed(patch.axes.transData.inverted()) for patch in _bands(recording)]
-    np.testing.assert_allclose([(band.x0, band.x1) for band in bands], [(0, 2), (2, 3.5)], atol=1e-9)
+    np.testing.assert_allclose(
+        [(band.x0, band.x1) for band in bands], [(0, free_end), (free_end, nudge_end)], atol=1e-9
+    )
 
 
 def _bands(recording):

@@ -118,7 +118,7 @@ def _shade_phases(axes, recording):
     """Draw a band a phase; between two phases, at the last step of the earlier."""
     time = _milliseconds(recording)
     for name, steps in recording.phases():
-        start, stop = time[max(steps.start - 1, 0)], time[steps.stop - 1]
+        start, stop = time[steps.start - 1] if steps.start else 0.0, time[steps.stop - 1]
         for ax in axes:
             ax.axvspan(start, stop, color=PHASE_COLOURS.get(name, "0.9"), linewidth=0, zorder=0)
         middle = (start + stop) / 2
@@ -158,7 +158,7 @@ def _cell_title(recording, stimulus, k, cell):
 
 
 def _milliseconds(recording):
-    return 1e3 * (recording.t - recording.t[0])
+    return 1e3 * recording.t
 
 
 def _exponent(values):

@@ -20,7 +20,7 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 
-from ...errors import DivergenceError, StimulusError
+from ...errors import DivergenceError, ParameterError, StimulusError
 from ...networks import Circuit, Contrast, PhaseEnd, Population
 from ...networks.projection import SynapticTransmission
 from ...parameters import Count, validated
@@ -35,7 +35,6 @@ from .target import Target, code_object_class
 
 #: Longer than any run: runs end when the stimuli do.
 _FOR_EVER = 1e6 * b2.second
-
 #: A potential |u| that counts as divergence; it would be 20 kV.
 _DIVERGED = 1e6
 
@@ -93,7 +92,6 @@ class Preparation:
         self.circuit, self.replicas = circuit, replicas
         self.protocol = protocol or circuit.protocol or contrastive()
         self.check_beta(0.0)
-        code_objects = code_object_class(target)
         self.on_step: list[Callable] = []
         self.on_phase_end: list[Callable] = []
         self.on_presentation: list[Callable] = []
@@ -101,7 +99,7 @@ class Preparation:
         self._error: Exception | None = None
         self._source: Iterator[Stimulus] = iter(())
         self.dtype = agree_on_dtype(self, dtype)
-        self._mount(code_objects)
+        self._mount(code_object_class(target))
 
     def _mount(self, code_objects):
         mounted = mount(
@@ -258,14 +256,12 @@ class Preparation:
     def run(self, stimuli: Iterable[Stimulus]):
         """Present stimuli one after the other in one long run, until they end or the user interrupts.
 
+        SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
+
         Parameters
         ----------
         stimuli : iterable of Stimulus
             Taken one at a time, when its turn comes.
-
-        Notes
-        -----
-        SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
         """
         self._error, self.interrupted = None, False
         self.circuit.refresh()
@@ -273,7 +269,7 @@ class Preparation:
         self._source = iter(stimuli)
         if not self._begin_presentation():
             return
-        with on_interrupt(self._interrupt), warnings.catch_warnings():
+        with on_interrupt(lambda: setattr(self, "interrupted", True)), warnings.catch_warnings():
             # Brian2's search for NaN casts 1e50 to float32 when a run ends.
             warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
             # Overflow on the way to NaN is reported as divergence, with its place.
@@ -282,9 +278,8 @@ class Preparation:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
-
-    def _interrupt(self):
-        self.interrupted = True
+        if not self._finished:
+            raise ParameterError(f"a step of {self.dt:g} s: Brian2's clock cannot count it; change tau_u or step")
 
     def layer(self, k: int) -> Population:
         """Principal population of layer k."""
