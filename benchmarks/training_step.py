@@ -49,7 +49,9 @@ class Effort:
     epochs: int = 3
 
 
-QUICK = Effort(blocks=5, sweep_blocks=2, minibatches=3, profiled=10, widths=(50, 500), batches=(5, 20), epochs=1)
+QUICK = Effort(
+    blocks=15, sweep_blocks=3, profiled=60, widths=(50, 125, 250, 500, 1000), batches=(1, 5, 20, 50), epochs=1
+)
 
 
 def main(
