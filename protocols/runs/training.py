@@ -1,9 +1,6 @@
 """Training: epochs of one long run each, evaluation, history, checkpoints."""
 
-import contextlib
 import gc
-import signal
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ import numpy as np
 from ...analysis import accuracy, r_squared, summarise
 from ...errors import CorInfoMaxError, DivergenceError, ParameterError, RunError
 from ..clockwork import Preparation, Stimulus
+from ..clockwork.interruption import on_interrupt
 from ..stimuli import Stimuli, batches
 from .configuration import Configuration
 from .folder import RunFolder
@@ -137,8 +135,10 @@ class Training:
         # Each of Brian2's runs begins with a full garbage collection; what stays for good need not be searched.
         gc.collect()
         gc.freeze()
+        self._stop = False
         try:
-            with self._interruptible():
+            # Beside the learner's own handler: signals also come where no preparation runs, as during a checkpoint.
+            with on_interrupt(self._request_stop):
                 while self.epoch < self.configuration.training.epochs:
                     self._run_epoch(report)
                     if self._stop:
@@ -146,23 +146,8 @@ class Training:
         finally:
             gc.unfreeze()
 
-    @contextlib.contextmanager
-    def _interruptible(self):
-        """Note SIGINT and SIGTERM also where no preparation runs, as while a checkpoint is written."""
-        self._stop = False
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def stop(signum, frame):
-            self._stop = True
-
-        previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+    def _request_stop(self):
+        self._stop = True
 
     def _run_epoch(self, report):
         training, stimuli = self.configuration.training, self.stimuli
