@@ -61,7 +61,7 @@ class NumpyLoop:
 
     def __init__(self, weights, batch: int, settings: Settings):
         self.settings = settings
-        self.weights = {key: {k: W.copy() for k, W in weights[key].items()} for key in ("W_ff", "W_fb", "B")}
+        self.weights = {key: {k: W.copy(order="F") for k, W in weights[key].items()} for key in ("W_ff", "W_fb", "B")}
         W_ff = self.weights["W_ff"]
         dtype, hidden, output = W_ff[0].dtype, len(W_ff[0]), len(W_ff[1])
         self._gemm, self._syrk = get_blas_funcs(("gemm", "syrk"), dtype=dtype)
@@ -71,7 +71,7 @@ class NumpyLoop:
             (gamma, settings.g_leak),
         )
         self._M = [np.empty_like(B) for B in self.weights["B"].values()]
-        self._upper = np.triu(np.ones((64, 64), dtype=bool), 1)
+        self._lower = np.tri(64, k=-1, dtype=bool)
         self._refresh()
         self._u1, self._r1, self._basal1, self._apical1, self._top_down = (
             np.empty((batch, hidden), dtype) for _ in range(5)
@@ -103,10 +103,10 @@ class NumpyLoop:
         keep2 = 1 - eta * (settings.g_leak + beta) - coupled
         taught = eta * beta * y
         for _ in range(steps):
-            np.dot(r1, M1, out=apical1)
+            np.dot(r1, M1.T, out=apical1)
             np.dot(r2, W_fb, out=top_down)
             np.dot(r1, W_ff, out=basal2)
-            np.dot(r2, M2, out=lateral2)
+            np.dot(r2, M2.T, out=lateral2)
             apical1 += top_down
             apical1 *= coupled
             u1 *= keep1
@@ -130,7 +130,7 @@ class NumpyLoop:
         error2 = np.concatenate([nudge2 - nudge1 @ W_ff[1].T, free1 @ W_ff[1].T - free2])
         error1 = np.concatenate([nudge1 - nudge2 @ W_fb[1].T, free2 @ W_fb[1].T - free1])
         both1, both2 = np.concatenate([nudge1, free1]), np.concatenate([nudge2, free2])
-        z = nudge1 @ B[0], nudge2 @ B[1]
+        z = nudge1 @ B[0].T, nudge2 @ B[1].T
 
         scale = 1 / (len(x) * settings.beta)
         self._accumulate(W_ff[0], change1, x, scale * settings.learning_rate_ff[0])
@@ -141,20 +141,20 @@ class NumpyLoop:
         self._refresh()
 
     def _accumulate(self, W, post, pre, rate):
-        """W += rate · postᵀ pre in one pass over W: BLAS accumulates into its (transposed) memory."""
-        self._gemm(rate, pre.T, post.T, 1.0, W.T, trans_b=True, overwrite_c=True)
+        """W += rate · postᵀ pre in one pass over W: BLAS accumulates into its memory, which is in Fortran order."""
+        self._gemm(rate, post.T, pre.T, 1.0, W, trans_b=True, overwrite_c=True)
 
     def _decorrelate(self, B, z):
         """B ← λ⁻¹(B - γ⟨z zᵀ⟩): one triangle by BLAS, mirrored block by block so that B stays exactly symmetric."""
         forgetting = self.settings.forgetting
         gamma = (1 - forgetting) / forgetting
-        self._syrk(-gamma / forgetting / len(z), z.T, 1 / forgetting, B.T, overwrite_c=True)
-        block = len(self._upper)
+        self._syrk(-gamma / forgetting / len(z), z.T, 1 / forgetting, B, overwrite_c=True)
+        block = len(self._lower)
         for start in range(0, len(B), block):
             stop = start + block
-            B[:start, start:stop] = B[start:stop, :start].T
+            B[start:stop, :start] = B[:start, start:stop].T
             corner = B[start:stop, start:stop]
-            np.copyto(corner, corner.T, where=self._upper[: len(corner), : len(corner)])
+            np.copyto(corner, corner.T, where=self._lower[: len(corner), : len(corner)])
 
     def _refresh(self):
         """M = cB + dI."""

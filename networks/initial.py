@@ -90,6 +90,6 @@ def given(weights: Mapping, initial: Weights) -> Weights:
 
 def _as_array(key: str, k: int, value) -> np.ndarray:
     try:
-        return np.array(value, dtype=np.float64, order="C")
+        return np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise ParameterError(f"weights: {key}[{k}] is not an array of numbers") from None

@@ -169,7 +169,7 @@ class RegularisedInverse:
         """Return the running correlation and its age."""
         if self.accumulated is None:
             return {}
-        return {"presentations": self.presentations, "accumulated": self.accumulated.copy()}
+        return {"presentations": self.presentations, "accumulated": self.accumulated.copy(order="K")}
 
     def load_state_dict(self, state: dict):
         """Restore what `state_dict` gave."""

@@ -66,23 +66,23 @@ class OuterProducts:
     def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0):
         """weights ← keep · weights + rate · ΔW, in one pass over the weights."""
         gemm = get_blas_funcs("gemm", (weights,))
-        updated = gemm(rate * self.scale, self.pre.T, self.post.T, keep, weights.T, trans_b=True, overwrite_c=True)
-        _keep_in_place(weights, updated.T)
+        updated = gemm(rate * self.scale, self.post.T, self.pre.T, keep, weights, trans_b=True, overwrite_c=True)
+        _keep_in_place(weights, updated)
 
     def add_to_symmetric(self, weights: np.ndarray, rate: float, keep: float = 1.0, block: int = 64):
         """As `add_to` for post = pre: computes one triangle and mirrors it, so that symmetry is exact, always."""
         syrk = get_blas_funcs("syrk", (weights,))
-        updated = syrk(rate * self.scale, self.post.T, keep, weights.T, overwrite_c=True)
-        _keep_in_place(weights, updated.T)
+        updated = syrk(rate * self.scale, self.post.T, keep, weights, overwrite_c=True)
+        _keep_in_place(weights, updated)
         for start in range(0, len(weights), block):
             stop = start + block
-            weights[:start, start:stop] = weights[start:stop, :start].T
+            weights[start:stop, :start] = weights[:start, start:stop].T
             corner = weights[start:stop, start:stop]
-            np.copyto(corner, corner.T, where=~np.tri(len(corner), dtype=bool))
+            np.copyto(corner, corner.T, where=np.tri(len(corner), k=-1, dtype=bool))
 
 
 def _keep_in_place(weights: np.ndarray, updated: np.ndarray):
-    # BLAS updates a copy if an array that the user has put in place is not in C order.
+    # BLAS updates a copy if an array that the user has put in place is not in Fortran order.
     if not np.may_share_memory(weights, updated):
         weights[...] = updated
 
@@ -150,7 +150,7 @@ class LateralRule:
     def __call__(self, contrast: Contrast, weights: Weights) -> OuterProducts:
         """⟨z zᵀ⟩, (N_{k+1}, N_{k+1})."""
         r = contrast.plus.r[self.k + 1]
-        z = r @ weights["B"][self.k]
+        z = r @ weights["B"][self.k].T  # B = Bᵀ, and the transpose lies in memory as BLAS reads it
         return OuterProducts(z, z, 1.0 / len(r))
 
 
