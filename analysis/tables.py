@@ -1,5 +1,6 @@
 """The history of a run: one row an epoch, as written by training and read by figures."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -30,12 +31,15 @@ def read_history(folder):
     """
     path = Path(folder) / "history.csv"
     try:
-        history = pd.read_csv(path)
+        text = path.read_text(encoding="utf-8")
+        history = pd.read_csv(io.StringIO(text))
     except FileNotFoundError:
         raise RunError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         reason = " ".join(str(error).split())
         raise RunError(f"{path}: not a readable table ({reason})") from error
+    if not text.endswith("\n"):
+        raise RunError(f"{path}: is cut short in its last row")
     if "epoch" not in history:
         raise RunError(f"{path}: has no column epoch")
     if history.empty:

@@ -4,9 +4,10 @@ from .circuit import Circuit, Plasticity
 from .conventions import CONVENTIONS, Convention
 from .corinfomax import CorInfoMax
 from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, LearningRate, RegularisedInverse
-from .plasticity import Contrast, CorrelationRule, FeedbackRule, ForwardRule, LateralRule, OuterProducts, PhaseEnd
+from .plasticity import CorrelationRule, FeedbackRule, ForwardRule, LateralRule, OuterProducts
 from .population import Population, PopulationSpec
 from .projection import Projection
+from .states import Contrast, Layers, PhaseEnd
 
 __all__ = [
     "CONVENTIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "GradientStep",
     "InverseRecursion",
     "LateralRule",
+    "Layers",
     "LearningRate",
     "OuterProducts",
     "PhaseEnd",

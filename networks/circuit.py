@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DivergenceError, ParameterError
-from .plasticity import Contrast
 from .population import PopulationSpec
 from .projection import Projection, Weights
+from .states import Contrast
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Circuit:
     weights : dict of str to dict of int to ndarray
     layers : sequence of str
         The principal population of layer 0 (the stimulus), 1, …, P (the output).
-    teacher : (str, str)
-        Population and drive slot that the target y is written to.
+    teacher : (str, str) or None
+        Population and drive slot that the target y is written to; None for circuits that learn without.
     tau : Quantity
         Time constant that steps are counted in: dt = η₀ tau.
     schedule : {"synchronous", "sequential"}
@@ -50,6 +50,8 @@ class Circuit:
         Weights that stay in float64 whatever the activity's type.
     derived : sequence of str
         Weights that `refresh` computes from others, and that a checkpoint therefore leaves out.
+    signals : sequence of str
+        Variables of the layers' principal populations that rules see at the phases' ends, beside the rates `r`.
 
     Attributes
     ----------
@@ -67,12 +69,13 @@ class Circuit:
         plasticity: Sequence[Plasticity],
         weights: Weights,
         layers: Sequence[str],
-        teacher: tuple[str, str],
+        teacher: tuple[str, str] | None,
         tau,
         schedule: str = "synchronous",
         restart_from_rate: bool = False,
         double_precision: Sequence[str] = (),
         derived: Sequence[str] = (),
+        signals: Sequence[str] = (),
     ):
         self.populations = tuple(populations)
         self.projections = tuple(projections)
@@ -88,6 +91,7 @@ class Circuit:
         self.restart_from_rate = restart_from_rate
         self.double_precision = tuple(double_precision)
         self.derived = tuple(derived)
+        self.signals = ("r", *signals)
         self.epoch = 0
         self.protocol = None
 

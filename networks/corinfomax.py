@@ -29,9 +29,14 @@ from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, Learni
 from .plasticity import CorrelationRule, FeedbackRule, ForwardRule, LateralRule
 from .population import PopulationSpec
 from .projection import Projection
+from .states import Contrast
 
 Architecture = Annotated[list[Count], Field(min_length=3)]
 LearningRateDecay = Annotated[float, Field(gt=0, le=1)] | list[tuple[Annotated[int, Field(ge=0)], Positive]]
+
+
+#: Relative error of 1/λ - 1 that a floating-point type may have. B's unexcited directions grow by it.
+_GROWTH_TOLERANCE = 0.01
 
 
 class CorInfoMax(Circuit):
@@ -207,6 +212,23 @@ class CorInfoMax(Circuit):
     def predictors(self) -> dict:
         """W_ff, W_fb and ε, as `corinfomax.analysis.summarise` takes them."""
         return {"W_ff": self.weights["W_ff"], "W_fb": self.weights["W_fb"], "epsilon": self.epsilon}
+
+    def astype(self, dtype):
+        """Keep the weights in `dtype`, unless it is too coarse for 1/λ, the growth of eqs 28-30."""
+        growth = 1 / self.forgetting - 1
+        rounded = float(np.dtype(dtype).type(1 / self.forgetting)) - 1
+        if abs(rounded - growth) > _GROWTH_TOLERANCE * growth:
+            raise ParameterError(
+                f"forgetting = {self.forgetting!r}: {np.dtype(dtype)} rounds 1/λ - 1, the growth of B, to "
+                f"{rounded:.3g} in place of {growth:.3g}; take dtype = float64"
+            )
+        super().astype(dtype)
+
+    def learn(self, contrast: Contrast):
+        """Apply eqs 26-30 to a contrast of two phases."""
+        if contrast.minus is None:
+            raise ParameterError("CorInfoMax learns from two phases; the protocol's minus names none")
+        super().learn(contrast)
 
     def refresh(self):
         """Let D and O follow from B, or in the autapse form B from D and O."""

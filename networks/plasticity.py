@@ -5,42 +5,13 @@ returns its ΔW as those two factors. How far to go along ΔW (learning rate, de
 rule: that stands in `optimisers.py`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg.blas import get_blas_funcs
 
 from .projection import Weights
-
-
-@dataclass(frozen=True)
-class PhaseEnd:
-    """State of a circuit at the end of a phase.
-
-    Parameters
-    ----------
-    beta : float
-        Nudging strength β at that instant.
-    r : mapping of int to ndarray (replicas, units)
-        Rates of layers 0 (the stimulus) to P.
-    """
-
-    beta: float
-    r: Mapping[int, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Two phase ends whose difference drives learning: nudged against free, or against the third phase at -β."""
-
-    plus: PhaseEnd
-    minus: PhaseEnd
-
-    @property
-    def scale(self) -> float:
-        """1/(n (β₊ - β₋)), so that ΔW is a minibatch mean over the signed β: 1/β of two phases, 1/2β of three."""
-        return 1.0 / (len(self.plus.r[0]) * (self.plus.beta - self.minus.beta))
+from .states import Contrast
 
 
 @dataclass(frozen=True)

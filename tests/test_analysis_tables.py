@@ -65,6 +65,7 @@ def test_history_comes_back_as_written(tmp_path):
         b"epoch,angle_1\n",
         b"time\n1\n",
         b"epoch,angle_1\n1,ninety\n",
+        b"epoch,angle_1\n1,90.0\n2,6",
         b"epoch\n1,2,3\n4,5\n6,7,8,9\n",
         b"\xff\xfe\x00",
     ],

@@ -362,15 +362,21 @@ def test_debug_shows_the_traceback(command, monkeypatch, place):
         main()
 
 
-def test_an_error_of_the_system_is_one_line(refused, run, monkeypatch):
-    """A disk that is full while figures are drawn: exit code 1, one line with the system's reason."""
+def test_a_full_disk_while_drawing_spares_the_old_pictures(command, refused, run, monkeypatch):
+    """A disk that fills up while a figure is saved: one line with the figure's name; the old one stays, exactly."""
+    assert command("record", run)[0] == 0
+    pictures = {path: path.read_bytes() for path in [*(run / "figures").iterdir(), run / "recording_stimulus_0.png"]}
 
-    def full(*args, **kwargs):
+    def full(figure, file, **kwargs):
+        file.write(b"half a picture")
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
-    assert "No space left on device" in refused("figures", run)
-    assert "No space left on device" in refused("record", run)
+    for words, name in ((["figures"], "learning_curve.png"), (["record"], "recording_stimulus_0.png")):
+        message = refused(*words, run)
+        assert all(word in message for word in (name, "No space left on device", "previous one is whole"))
+    assert {path: path.read_bytes() for path in pictures} == pictures
+    assert not list(run.rglob(".*png*"))
 
 
 def test_debug_shows_the_traceback_also_where_the_terminal_has_no_greek():

@@ -88,7 +88,7 @@ def test_a_resolved_configuration_holds_every_key():
         ("random_sign=false", "training", "random_sign", False),
         ("beta=-0.5", "training", "beta", -0.5),
         ("learning_rate_decay=[[0,0.9],[3,0.5]]", "circuit", "learning_rate_decay", [(0, 0.9), (3, 0.5)]),
-        ("stimuli=my file=1.npz", "stimuli", "stimuli", "my file=1.npz"),
+        ("stimuli=/my file=1.npz", "stimuli", "stimuli", "/my file=1.npz"),
         ("step=0.02", "protocol", "step", 0.02),
     ],
 )
@@ -278,3 +278,88 @@ def test_the_protocol_section_reaches_the_protocol():
         ("third", 2),
     ]
     assert (preparation.protocol.step, preparation.protocol.reset) == (0.01, "carry")
+
+
+PHASES = """
+[circuit]
+architecture = [64, 6, 10]
+
+[protocol]
+form = "phases"
+minus = "before"
+step = 0.02
+
+[[protocol.phases]]
+name = "before"
+steps = 5
+
+[[protocol.phases]]
+name = "nudge"
+steps = 3
+beta = [0.2, 0.6, 1.0]
+course = { "SST_1.gate_soma" = 0, I_apical = [0.1, 0.0, -0.1] }
+"""
+
+
+def test_phases_of_any_course_from_a_file(tmp_path):
+    """Phases, courses of β and of other variables in a file reach the protocol exactly, and survive being written."""
+    path = tmp_path / "phases.toml"
+    path.write_text(PHASES, encoding="utf-8")
+    configuration = Configuration.read(path, ["reset=carry"])
+    for one in (configuration, Configuration.from_toml(configuration.to_toml())):
+        protocol = one.build_protocol()
+        assert [(phase.name, phase.steps, phase.beta) for phase in protocol.phases] == [
+            ("before", 5, 0.0),
+            ("nudge", 3, [0.2, 0.6, 1.0]),
+        ]
+        assert protocol.phases[1].course == {"SST_1.gate_soma": 0.0, "I_apical": [0.1, 0.0, -0.1]}
+        assert (protocol.plus, protocol.minus, protocol.step, protocol.reset) == ("nudge", "before", 0.02, "carry")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("steps = 5", "steps = 0", ["[protocol]", "phases.0.steps = 0"]),
+        ("steps = 5", "length = 5", ["[protocol]", "phases.0.steps", "missing"]),
+        ("steps = 5", "steps = 5\nbetta = 1", ["[protocol]", "unknown key 'phases.0.betta'"]),
+        ("beta = [0.2, 0.6, 1.0]", "beta = [0.2, 0.6]", ["'nudge'", "beta", "3"]),
+        ("beta = [0.2, 0.6, 1.0]", 'beta = "up"', ["[protocol]", "phases.1.beta"]),
+        ('form = "phases"', 'form = "contrastive"', ["[protocol]", "unknown key"]),
+        ('form = "phases"', 'form = "dream"', ["protocol.form = 'dream'", "contrastive", "phases"]),
+    ],
+)
+def test_bad_phases_in_a_file_are_refused(complaint, tmp_path, old, new, words):
+    """A phase's wrong key, value or course gives one line that names file, section, phase and key."""
+    path = tmp_path / "phases.toml"
+    path.write_text(PHASES.replace(old, new), encoding="utf-8")
+    message = complaint(Configuration.read, path)
+    assert message.startswith(str(path))
+    assert all(word in message for word in words)
+
+
+def test_phases_at_odds_with_learning_are_refused_with_the_file(complaint, tmp_path):
+    """A first phase with a teacher, a missing phase and phases that end at one β give one line with the file."""
+    path = tmp_path / "phases.toml"
+    for old, new, word in (
+        ("steps = 5", "steps = 5\nbeta = 1.0", "first phase"),
+        ('minus = "before"', 'minus = "after"', "'after'"),
+        ("beta = [0.2, 0.6, 1.0]", "beta = [0.2, 0.6, 0.0]", "same β"),
+        ('"SST_1.gate_soma"', '"SST_7.gate_soma"', "SST_7.gate_soma"),
+    ):
+        path.write_text(PHASES.replace(old, new), encoding="utf-8")
+        message = complaint(lambda: Training(Configuration.read(path), RunFolder(tmp_path / "run")))
+        assert message.startswith(str(path))
+        assert word in message
+
+
+def test_paths_in_a_file_are_relative_to_it(tmp_path, monkeypatch):
+    """stimuli = "mine.npz" in FOLDER/a.toml means FOLDER/mine.npz, on the command line ./mine.npz; exact."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "folder" / "a.toml"
+    path.write_text('[stimuli]\nstimuli = "mine.npz"\n[circuit]\narchitecture = [2, 3, 4]\n')
+    for source in (path, "folder/a.toml"):
+        assert Configuration.read(source).stimuli.stimuli == str(tmp_path / "folder" / "mine.npz")
+    assert Configuration.read(path, ["stimuli=mine.npz"]).stimuli.stimuli == str(tmp_path / "mine.npz")
+    assert Configuration.read(path, ["data=x"]).stimuli.data == str(tmp_path / "x")
+    assert Configuration.read("digits").stimuli.stimuli == "digits"

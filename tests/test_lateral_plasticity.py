@@ -26,7 +26,8 @@ def presentations(circuit, count, n, seed=0):
     x = np.zeros((n, circuit.architecture[0]))
     for _ in range(count):
         r = {k: rng.uniform(0, 1, (n, size)) for k, size in enumerate(circuit.architecture) if k}
-        yield Contrast(PhaseEnd(1.0, {0: x, **r}), PhaseEnd(0.0, {0: x, **{k: 0 * v for k, v in r.items()}}))
+        silent = {k: 0 * v for k, v in r.items()}
+        yield Contrast(PhaseEnd(1.0, {"r": {0: x, **r}}), PhaseEnd(0.0, {"r": {0: x, **silent}}))
 
 
 def test_inverse_of_the_weighted_recursion(circuit):
@@ -65,7 +66,8 @@ def test_symmetric_for_ever(circuit, lateral_form, dtype):
     circuit.astype(dtype)
     for contrast in presentations(circuit, 500, n=2):
         ends = (
-            PhaseEnd(end.beta, {k: r.astype(dtype) for k, r in end.r.items()}) for end in contrast.__dict__.values()
+            PhaseEnd(end.beta, {"r": {k: r.astype(dtype) for k, r in end.r.items()}})
+            for end in (contrast.plus, contrast.minus)
         )
         circuit.learn(Contrast(*ends))
     for name in ("B", "O"):

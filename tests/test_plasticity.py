@@ -74,9 +74,11 @@ def test_forward_error_from_somatic_and_apical_voltages(saturating_circuit, mini
 
 def random_contrast(rng, sizes, beta=0.5, base=0.0, n=4):
     x = rng.uniform(0, 1, (n, sizes[0]))
-    return Contrast(
-        *(PhaseEnd(b, {0: x, **{k: rng.uniform(0, 1, (n, m)) for k, m in enumerate(sizes) if k}}) for b in (beta, base))
+    ends = (
+        PhaseEnd(b, {"r": {0: x, **{k: rng.uniform(0, 1, (n, m)) for k, m in enumerate(sizes) if k}}})
+        for b in (beta, base)
     )
+    return Contrast(*ends)
 
 
 @pytest.mark.parametrize("base", [0.0, -0.5], ids=["two phases", "three phases"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from corinfomax.errors import DivergenceError, ParameterError, StimulusError
-from corinfomax.networks import PhaseEnd
+from corinfomax.networks import CorInfoMax, PhaseEnd
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus, contrastive
 
 SHORT = contrastive(free_steps=4, nudge_steps=2)
@@ -311,3 +311,17 @@ def test_presentations_are_independent(preparation, minibatch):
     for name in ("u", "v_A", "v_B"):
         for k in (1, 2):
             np.testing.assert_array_equal(found.trace(name, k), theory.trace(name, k))
+
+
+@pytest.mark.parametrize(
+    ("forgetting", "allowed"), [(0.99999, True), (0.99995, True), (0.999999, False), (1 - 1e-8, False)]
+)
+def test_forgetting_too_slow_for_single_precision(forgetting, allowed):
+    """float32 is refused where it rounds 1/λ - 1 by more than 1 %, float64 is not."""
+    circuit = CorInfoMax([6, 5, 4], forgetting=forgetting)
+    Preparation(circuit, protocol=SHORT)
+    if allowed:
+        Preparation(CorInfoMax([6, 5, 4], forgetting=forgetting), protocol=SHORT, dtype=np.float32)
+    else:
+        with pytest.raises(ParameterError, match=r"forgetting = 0\.999.*float32.*take dtype = float64"):
+            Preparation(CorInfoMax([6, 5, 4], forgetting=forgetting), protocol=SHORT, dtype=np.float32)

@@ -1,7 +1,7 @@
 """Figures for publication; each draws data on an axis, or a figure, and returns it."""
 
 from .activity import activity_histogram
-from .report import draw_run
+from .report import draw_run, save_figure
 from .style import publication_style
 from .training import alignment, information, learning_curve
 from .voltages import compartment_voltages
@@ -16,5 +16,6 @@ __all__ = [
     "learning_curve",
     "publication_style",
     "receptive_fields",
+    "save_figure",
     "weight_histogram",
 ]

@@ -7,6 +7,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 
 from ...errors import ParameterError, RunError
 from ..archives import read_archive
+from ..files import make_folder, replacing
 from ..recordings import read_recording
 from ..tables import read_history
 from .activity import activity_histogram
@@ -40,7 +41,7 @@ def draw_run(folder, formats=("png",)):
     ParameterError
         A format is unknown.
     RunError
-        The run has no history, or one of its files is damaged.
+        The run has no history, one of its files is damaged, or a figure cannot be written.
     """
     folder = Path(folder)
     known = FigureCanvasBase.get_supported_filetypes()
@@ -53,6 +54,7 @@ def draw_run(folder, formats=("png",)):
         "activity.npz": _draw_activity,
         "recording.npz": _draw_recording,
     }
+    target = folder / "figures"
     written = []
     for source, draw in drawers.items():
         path = folder / source
@@ -60,7 +62,7 @@ def draw_run(folder, formats=("png",)):
             continue
         try:
             for name, figure in draw(path):
-                written += _save(figure, folder / "figures" / name, formats)
+                written += save_figure(figure, [target / f"{name}.{ending}" for ending in formats])
         except (ParameterError, ValueError, TypeError) as error:
             raise RunError(f"{path}: cannot be drawn ({error})") from error
     return written
@@ -118,12 +120,31 @@ def _numbered(archive, prefix, suffix=""):
     return {k: archive[f"{prefix}{k}{suffix}"] for k in sorted(int(n) for n in numbers if n.isdecimal())}
 
 
-def _save(figure, path, formats):
-    path.parent.mkdir(exist_ok=True)
-    files = [path.with_suffix(f".{name}") for name in formats]
+@publication_style()
+def save_figure(figure, files):
+    """Save a figure and close it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    files : sequence of pathlib.Path
+        Where to; a folder that is missing is made. The endings of the names give the formats.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written.
+
+    Raises
+    ------
+    RunError
+        A file cannot be written; one that was there before is then whole.
+    """
     try:
-        for file in files:
-            figure.savefig(file)
+        for path in files:
+            make_folder(path.parent)
+            with replacing(path) as file:
+                figure.savefig(file, format=path.suffix.removeprefix("."))
     finally:
         plt.close(figure)
-    return files
+    return list(files)

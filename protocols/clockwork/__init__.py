@@ -2,11 +2,10 @@
 
 from .phases import Phase, Protocol, contrastive
 from .preparation import Preparation
-from .presentation import Layers, PhaseTrace, Presentation, Stimulus
+from .presentation import PhaseTrace, Presentation, Stimulus
 from .recording import Recorder
 
 __all__ = [
-    "Layers",
     "Phase",
     "PhaseTrace",
     "Preparation",

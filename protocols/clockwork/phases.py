@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import ConfigDict
 
 from ...errors import ParameterError
 from ...networks import Circuit
-from ...parameters import Count, NonNegative, Positive, Switch, validated
+from ...parameters import Count, Finite, NonNegative, Positive, Switch, validated
 
 StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_index"]
-Course = float | Sequence[float]
+Course = Finite | list[Finite]
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,12 @@ class Phase:
     """
 
     name: str
-    steps: int
+    steps: Count
     beta: Course = 0.0
     course: Mapping[str, Course] = field(default_factory=dict)
+
+    #: For phases from parameter files: a misspelt key is an error.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __post_init__(self):
         if not isinstance(self.steps, int | np.integer) or self.steps < 1:
@@ -62,8 +66,9 @@ class Protocol:
     ----------
     phases : sequence of Phase
         One after the other. Those before the first taught phase make up a prediction.
-    plus, minus : str, default "nudge", "free"
-        The phases whose ends learning contrasts.
+    plus : str, default "nudge"
+    minus : str or None, default "free"
+        The phases whose ends learning contrasts; with None it learns from the end of `plus` alone.
     step : float, default .05
         Euler step η₀ = dt/τ_u (A2).
     step_rule : {"constant", "divide_by_slow_loop_index", "divide_by_loop_index"}
@@ -88,7 +93,7 @@ class Protocol:
         phases: Sequence[Phase],
         *,
         plus: str = "nudge",
-        minus: str = "free",
+        minus: str | None = "free",
         step: Positive = 0.05,
         step_rule: StepRule = "constant",
         step_decay: NonNegative = 0.01,
@@ -102,8 +107,8 @@ class Protocol:
         if len(set(names)) < len(names) or not names:
             raise ParameterError(f"protocol: needs phases with names of their own, has {names}")
         for name in (plus, minus):
-            if name not in names:
-                raise ParameterError(f"protocol: contrasts phase {name!r}, has {', '.join(names)}")
+            if name is not None and name not in names:
+                raise ParameterError(f"protocol: learns from phase {name!r}, has {', '.join(names)}")
         if self.phases[0].taught:
             raise ParameterError(f"protocol: the first phase, {names[0]!r}, must be free of the teacher (β = 0)")
         self.plus, self.minus = plus, minus
@@ -116,10 +121,21 @@ class Protocol:
         taught = [phase.taught for phase in self.phases]
         return self.phases[: taught.index(True)] if any(taught) else self.phases
 
-    def check_contrast(self):
-        """Raise a `ParameterError` if the contrasted phases end at the same β: learning divides by the difference."""
+    def check_learning(self, taught: bool):
+        """Raise a `ParameterError` if nothing can be learnt.
+
+        That is so if there are phases with a teacher but no targets, or if the contrasted phases end at the same β,
+        for learning divides by the difference.
+
+        Parameters
+        ----------
+        taught : bool
+            Whether there are targets.
+        """
+        if not taught and any(phase.taught for phase in self.phases):
+            raise ParameterError("learning needs targets y")
         ends = {phase.name: np.atleast_1d(phase.beta)[-1] for phase in self.phases}
-        if ends[self.plus] == ends[self.minus]:
+        if self.minus is not None and ends[self.plus] == ends[self.minus]:
             raise ParameterError(
                 f"protocol: {self.plus!r} and {self.minus!r} end at the same β; learning divides by the difference"
             )

@@ -21,7 +21,7 @@ import brian2 as b2
 import numpy as np
 
 from ...errors import DivergenceError, ParameterError, StimulusError
-from ...networks import Circuit, Contrast, PhaseEnd, Population
+from ...networks import Circuit, Contrast, Layers, PhaseEnd, Population
 from ...networks.projection import SynapticTransmission
 from ...parameters import Count, validated
 from .courses import Courses
@@ -29,7 +29,7 @@ from .interruption import on_interrupt
 from .mounting import mount
 from .phases import Protocol, contrastive
 from .precision import agree_on_dtype
-from .presentation import Layers, Presentation, Stimulus, as_rows
+from .presentation import Presentation, Stimulus, as_rows
 from .recording import DEFAULT_VARIABLES, Recorder
 from .target import Target, code_object_class
 
@@ -126,6 +126,9 @@ class Preparation:
         self.dt = float(self.protocol.step * self.circuit.tau)
         self._courses = Courses(self.populations, self.protocol)
         self._layers = [self.populations[name] for name in self.circuit.layers]
+        for name, layer in ((name, layer) for name in self.circuit.signals for layer in self._layers[1:]):
+            if name not in layer:
+                raise ParameterError(f"{layer.name} has no variable {name!r}, which the circuit's rules learn from")
         self._synapses = [item for item in self._transmissions if isinstance(item, SynapticTransmission)]
 
     def _guarded(self, operation: Callable) -> Callable:
@@ -290,6 +293,11 @@ class Preparation:
         """Present β."""
         return float(self._beta[min(self.step_index, self.phase.steps - 1)])
 
+    @property
+    def prediction_phase(self) -> str:
+        """Name of the last phase before the teacher: its end is what the circuit predicts."""
+        return self.protocol.prediction[-1].name
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy of the cells' states, which a protocol that carries over needs, as ``state/layer_1/u`` and so on."""
         return {
@@ -309,7 +317,7 @@ class Preparation:
         if checked.y is not None:
             self.check_beta(checked.beta)
         if checked.learn:
-            self.protocol.check_contrast()
+            self.protocol.check_learning(taught=checked.y is not None)
         return checked
 
     def _begin_presentation(self) -> bool:
@@ -319,7 +327,8 @@ class Preparation:
             return False
         self._stimulus = stimulus = self._checked(stimulus)
         self.presented = len(stimulus.x)
-        self._phases = self.protocol.phases if stimulus.y is not None else self.protocol.prediction
+        complete = stimulus.y is not None or stimulus.learn
+        self._phases = self.protocol.phases if complete else self.protocol.prediction
         self._ends: dict[str, PhaseEnd] = {}
         self.elapsed_time, self.elapsed_s = 0.0, 0.0
         if self.protocol.reset == "rest":
@@ -341,11 +350,12 @@ class Preparation:
         self._beta = np.broadcast_to(
             np.asarray(self.phase.beta, dtype=float) * self._stimulus.beta, (self.phase.steps,)
         )
-        population, slot = self.circuit.teacher
-        drive = self.populations[population].view(slot)
-        drive[...] = 0
-        if self.phase.taught and self._stimulus.y is not None:
-            drive[: self.presented] = self._stimulus.y
+        if self.circuit.teacher is not None:
+            population, slot = self.circuit.teacher
+            drive = self.populations[population].view(slot)
+            drive[...] = 0
+            if self.phase.taught and self._stimulus.y is not None:
+                drive[: self.presented] = self._stimulus.y
         if self.circuit.restart_from_rate:
             for layer in self._layers[1:]:
                 layer.write("u", layer.view("r"))
@@ -365,8 +375,12 @@ class Preparation:
         self.step_index += 1
         if self.step_index < self.phase.steps:
             return
-        rates = {k: layer.view("r")[: self.presented].copy() for k, layer in enumerate(self._layers) if k > 0}
-        end = PhaseEnd(float(self._beta[-1]), {0: self._x, **rates})
+        signals = {
+            name: {k: layer.read(name)[: self.presented] for k, layer in enumerate(self._layers) if k > 0}
+            for name in self.circuit.signals
+        }
+        signals["r"][0] = self._x
+        end = PhaseEnd(float(self._beta[-1]), signals)
         self._ends[self.phase.name] = end
         for hook in self.on_phase_end:
             hook(self, end)
@@ -378,7 +392,8 @@ class Preparation:
 
     def _learn(self):
         if self._finished and self._stimulus.learn:
-            self.circuit.learn(Contrast(self._ends[self.protocol.plus], self._ends[self.protocol.minus]))
+            plus, minus = self.protocol.plus, self.protocol.minus
+            self.circuit.learn(Contrast(self._ends[plus], None if minus is None else self._ends[minus]))
             self._copy_weights_to_synapses()
 
     def _finish_presentation(self):

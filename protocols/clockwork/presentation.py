@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import ParameterError, StimulusError
+from ...networks import Layers
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Stimulus:
     beta : float, default 1
         Signed nudging strength β.
     learn : bool, default False
-        Whether plasticity follows.
+        Whether plasticity follows. Only a protocol without a taught phase learns without targets.
     """
 
     x: np.ndarray
@@ -45,9 +46,7 @@ class Stimulus:
         if not np.isfinite(x).all():
             raise StimulusError("x contains NaN or infinity")
         if self.y is None:
-            if self.learn:
-                raise ParameterError("learning needs targets y")
-            return Stimulus(x)
+            return Stimulus(x, learn=self.learn)
         y = as_rows("y", self.y, dtype)
         if y.shape != (len(x), outputs):
             raise StimulusError(f"y has shape {np.shape(self.y)}, must be ({len(x)}, {outputs}) for this x")
@@ -66,35 +65,6 @@ def as_rows(name: str, values, dtype) -> np.ndarray:
         return np.atleast_2d(np.asarray(values, dtype=dtype))
     except (TypeError, ValueError):
         raise StimulusError(f"{name} is not an array of numbers") from None
-
-
-class Layers:
-    """Variables of the layers: ``layers.r[k]`` is r of layer k.
-
-    Parameters
-    ----------
-    variables : dict of str to dict of int to ndarray
-    """
-
-    def __init__(self, variables: dict[str, dict[int, np.ndarray]]):
-        self.variables = variables
-
-    def __getattr__(self, name: str) -> dict[int, np.ndarray]:
-        if name.startswith("__") or name not in self.variables:
-            raise AttributeError(f"{name!r} was not recorded; recorded: {', '.join(self.variables)}")
-        return self.variables[name]
-
-    def __dir__(self):
-        return [*super().__dir__(), *self.variables]
-
-    def __repr__(self):
-        return f"{type(self).__name__}({', '.join(self.variables)})"
-
-    def __getstate__(self):
-        return self.__dict__
-
-    def __setstate__(self, state):
-        self.__dict__.update(state)
 
 
 class PhaseTrace(Layers):

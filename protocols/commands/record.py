@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import matplotlib.pyplot as plt
 import typer
 
 from ...analysis import read_recording
-from ...analysis.figures import compartment_voltages
+from ...analysis.figures import compartment_voltages, save_figure
 from ...errors import ParameterError
 from ..runs import Run, RunFolder, telling_cells
 from ..runs import record as record_run
@@ -56,8 +55,7 @@ def record(
     for position, stimulus in enumerate(chosen):
         figure = compartment_voltages(recording, stimulus=position)
         picture = path.with_name(f"{path.stem}_stimulus_{stimulus}.png")
-        figure.savefig(picture, dpi=200)
-        plt.close(figure)
+        save_figure(figure, [picture])
         console.print(f"{picture}")
     steps = len(arrays["t"])
     console.print(f"{path}: {steps} steps of {len(chosen)} stimuli, layers {', '.join(map(str, selection))}")

@@ -100,13 +100,11 @@ def _shown(score_name: str, score: float) -> str:
 def _finish(training: Training):
     """Record a presentation, keep test activity, draw, and say where it all is."""
     stimuli, folder = training.stimuli, training.folder
-    one = Preparation(
-        training.circuit,
-        protocol=training.configuration.build_protocol(),
-        target=training.configuration.training.target,
-    )
-    beta = training.configuration.training.beta
-    folder.write_arrays("recording.npz", record(one, stimuli, [0], telling_cells(one, stimuli, 0), beta))
+    configuration = training.configuration
+    one = configuration.build_learner(training.circuit, 1, configuration.build_protocol())
+    if isinstance(one, Preparation):  # other learners have no compartments
+        cells, beta = telling_cells(one, stimuli, 0), configuration.training.beta
+        folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta))
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",)).r
     folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
     if len(training.silent_outputs):

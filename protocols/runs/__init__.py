@@ -1,16 +1,18 @@
 """Runs: configuration, run folder, training with checkpoints, and what is recorded of them."""
 
-from .configuration import CIRCUITS, Configuration, presets
+from .configuration import Configuration, presets
 from .folder import RunFolder, latest_folder, new_folder
 from .learner import Learner
+from .models import MODELS, Model
 from .record import record, telling_cells
 from .run import Run, load
 from .training import Progress, Training
 
 __all__ = [
-    "CIRCUITS",
+    "MODELS",
     "Configuration",
     "Learner",
+    "Model",
     "Progress",
     "Run",
     "RunFolder",

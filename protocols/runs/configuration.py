@@ -1,33 +1,35 @@
 """Parameter files: TOML, validated against the signatures of what they configure.
 
 A file has four sections. ``[circuit]`` holds the parameters of the circuit that its `model` names, ``[protocol]``
-those of `contrastive`, ``[stimuli]`` and ``[training]`` those below. No key stands in two sections, so that
-``--set epochs=5`` needs no section.
+those of its `form`: ``"contrastive"``, the published free and nudge phase, or ``"phases"``, any phases whatever, each a
+table ``[[protocol.phases]]``. ``[stimuli]`` and ``[training]`` hold those below. No key stands in two sections, so
+that ``--set epochs=5`` needs no section.
 """
 
 import difflib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import ParameterError
-from ...networks import Circuit, CorInfoMax
+from ...networks import Circuit
 from ...parameters import Count, Finite, Seed, Switch, describe, model_of
-from ..clockwork import Protocol, contrastive
+from ..clockwork import Protocol
 from ..stimuli import Stimuli, load
+from .learner import Learner
+from .models import MODELS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-#: Circuits by the name that parameter files give them.
-CIRCUITS: dict[str, type[Circuit]] = {"corinfomax": CorInfoMax}
 
 DEFAULT_PRESET = "digits"
 
@@ -38,7 +40,7 @@ class StimuliSection(BaseModel):
     Parameters
     ----------
     stimuli : str
-        A built-in or registered set, or a path to an ``.npz`` file.
+        A built-in or registered set, or a path to an ``.npz`` file, in a parameter file relative to that file.
     data : str, optional
         Folder with data files; by default the environment variable CORINFOMAX_DATA.
     """
@@ -94,8 +96,10 @@ class Configuration:
     ----------
     stimuli : StimuliSection
     training : TrainingSection
+    model, form : str
+        Which circuit, and which form of protocol.
     circuit, protocol : BaseModel
-        Sections built from the signatures of the circuit and of `contrastive`.
+        Sections built from the signatures of that circuit and that form.
 
     Raises
     ------
@@ -106,11 +110,10 @@ class Configuration:
     def __init__(self, values: dict[str, dict[str, Any]], source: str = "configuration"):
         self.source = source
         values = {section: dict(keys) for section, keys in values.items()}
-        model = values.get("circuit", {}).pop("model", "corinfomax")
-        if not isinstance(model, str) or model not in CIRCUITS:
-            raise ParameterError(f"{source}: circuit.model = {model!r}: must be one of {', '.join(CIRCUITS)}")
-        self.model = model
-        sections = self._sections(model)
+        self.model, self.form = _choices(values, source)
+        for section, key in _CHOICES:
+            values.get(section, {}).pop(key, None)
+        sections = _sections(self.model, self.form)
         for section in values:
             if section not in sections:
                 raise ParameterError(f"{source}: unknown section [{section}]; allowed: {', '.join(sections)}")
@@ -132,15 +135,6 @@ class Configuration:
         if self.training.beta == 0:
             raise ParameterError(f"{source}, [training]: beta = 0: learning divides by β; must not be 0")
 
-    @staticmethod
-    def _sections(model: str) -> dict[str, type[BaseModel]]:
-        return {
-            "stimuli": StimuliSection,
-            "circuit": model_of(CIRCUITS[model], leave_out=("seed", "weights")),
-            "protocol": model_of(contrastive),
-            "training": TrainingSection,
-        }
-
     @classmethod
     def read(cls, source: str | Path = DEFAULT_PRESET, settings: Sequence[str] = ()) -> "Configuration":
         """Read a preset or a TOML file, with single keys set otherwise.
@@ -153,21 +147,15 @@ class Configuration:
             ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings.
         """
         values = _parse(source)
-        name = str(source)
-        model = values.get("circuit", {}).get("model", "corinfomax")
-        sections = cls._sections(model if isinstance(model, str) and model in CIRCUITS else "corinfomax")
-        owner = {key: section for section, schema in sections.items() for key in schema.model_fields}
-        owner["model"] = "circuit"
-        for setting in settings:
-            key, equals, text = setting.partition("=")
-            key = key.strip()
-            section, _, bare = key.rpartition(".")
-            if not equals:
-                raise ParameterError(f"--set {setting}: must be key=value")
-            if bare not in owner or section not in ("", owner[bare]):
-                raise ParameterError(f"--set {setting}: unknown key {key!r}; {_nearest(bare, owner)}")
-            values.setdefault(owner[bare], {})[bare] = _value(text.strip())
-            name = f"{source} with --set"
+        _make_paths_absolute(values, Path(source).parent)
+        name = f"{source} with --set" if settings else str(source)
+        owner = {key: section for section, key in _CHOICES}
+        pairs = [_setting(text) for text in settings]
+        _apply((pair for pair in pairs if pair[0].rpartition(".")[2] in owner), owner, values)
+        schemas = _sections(*_choices(values, name))
+        owner |= {key: section for section, schema in schemas.items() for key in schema.model_fields}
+        _apply(pairs, owner, values)
+        _make_paths_absolute(values, Path.cwd())
         return cls(values, source=name)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -175,7 +163,7 @@ class Configuration:
         return {
             "stimuli": self.stimuli.model_dump(exclude_none=True),
             "circuit": {"model": self.model, **self.circuit.model_dump(exclude_none=True)},
-            "protocol": self.protocol.model_dump(exclude_none=True),
+            "protocol": {"form": self.form, **self.protocol.model_dump(exclude_none=True)},
             "training": self.training.model_dump(exclude_none=True),
         }
 
@@ -202,7 +190,7 @@ class Configuration:
     def build_circuit(self) -> Circuit:
         """Build the circuit, with its initial weights."""
         try:
-            return CIRCUITS[self.model](**self.circuit.model_dump(), seed=self.training.seed)
+            return MODELS[self.model].circuit(**self.circuit.model_dump(), seed=self.training.seed)
         except ParameterError as error:
             raise ParameterError(f"{self.source}, [circuit]: {error}") from None
         except (MemoryError, ValueError) as error:  # NumPy's, for layers that no memory holds
@@ -210,7 +198,41 @@ class Configuration:
 
     def build_protocol(self) -> Protocol:
         """Build the protocol of one presentation."""
-        return contrastive(**self.protocol.model_dump())
+        try:
+            return MODELS[self.model].protocols[self.form](**self.protocol.model_dump())
+        except ParameterError as error:
+            raise ParameterError(f"{self.source}, [protocol]: {error}") from None
+
+    def build_learner(self, circuit: Circuit, replicas: int, protocol: Protocol) -> Learner:
+        """Mount a circuit of this configuration: what training and evaluation present stimuli to."""
+        dtype, target = np.dtype(self.training.dtype), self.training.target
+        return MODELS[self.model].learner(circuit, replicas, protocol=protocol, dtype=dtype, target=target)
+
+
+#: Keys that decide which other keys their sections have.
+_CHOICES = (("circuit", "model"), ("protocol", "form"))
+
+
+def _choices(values: dict[str, dict[str, Any]], source: str) -> tuple[str, str]:
+    """Read off model and form, the first of each by default."""
+
+    def choose(section, key, allowed):
+        chosen = values.get(section, {}).get(key, next(iter(allowed)))
+        if not isinstance(chosen, str) or chosen not in allowed:
+            raise ParameterError(f"{source}: {section}.{key} = {chosen!r}: must be one of {', '.join(allowed)}")
+        return chosen
+
+    model = choose("circuit", "model", MODELS)
+    return model, choose("protocol", "form", MODELS[model].protocols)
+
+
+def _sections(model: str, form: str) -> dict[str, type[BaseModel]]:
+    return {
+        "stimuli": StimuliSection,
+        "circuit": model_of(MODELS[model].circuit, leave_out=("seed", "weights")),
+        "protocol": model_of(MODELS[model].protocols[form]),
+        "training": TrainingSection,
+    }
 
 
 def presets() -> dict[str, Path]:
@@ -248,6 +270,31 @@ def _tables(text: str, source: str | Path) -> dict[str, dict]:
         if not isinstance(value, dict):
             raise ParameterError(f"{source}: key {key!r} stands outside any section; [stimuli], [circuit], … hold keys")
     return values
+
+
+def _setting(text: str) -> tuple[str, str, str]:
+    """Take ``key=value`` apart, and keep it whole for messages."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ParameterError(f"--set {text}: must be key=value")
+    return key.strip(), value.strip(), text
+
+
+def _apply(settings: Iterable[tuple[str, str, str]], owner: dict[str, str], values: dict[str, dict]):
+    """Enter settings into the sections that own their keys."""
+    for key, value, text in settings:
+        section, _, bare = key.rpartition(".")
+        if bare not in owner or section not in ("", owner[bare]):
+            raise ParameterError(f"--set {text}: unknown key {key!r}; {_nearest(bare, owner)}")
+        values.setdefault(owner[bare], {})[bare] = _value(value)
+
+
+def _make_paths_absolute(values: dict[str, dict], folder: Path):
+    """Let a run find its stimuli from wherever it is taken up again."""
+    section = values.get("stimuli", {})
+    for key, value in section.items():
+        if isinstance(value, str) and (key == "data" or value.endswith(".npz")):
+            section[key] = os.path.abspath(folder / os.path.expanduser(value))
 
 
 def _value(text: str) -> Any:

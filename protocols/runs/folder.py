@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
 import time
 import tokenize
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import pandas as pd
 
 from ...analysis import read_history
 from ...analysis.archives import read_archive
+from ...analysis.files import make_folder, replacing
 from ...errors import RunError
 from .configuration import Configuration
 
@@ -44,10 +44,7 @@ class RunFolder:
         """Make the folder and write configuration and environment; refuse a folder that holds anything."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunError(f"{self.path}: exists; continue it with --resume, or choose another folder with --out")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be made ({error.strerror})") from None
+        make_folder(self.path)
         self.write_configuration(configuration)
         environment = json.dumps(_environment(configuration.training.seed), indent=2)
         self._write("environment.json", lambda file: file.write(environment.encode()))
@@ -88,22 +85,8 @@ class RunFolder:
         return (self.path / name).exists()
 
     def _write(self, name: str, write: Callable[[IO[bytes]], object]):
-        temporary = None
-        try:
-            with tempfile.NamedTemporaryFile(dir=self.path, prefix=f".{name}.", delete=False) as file:
-                temporary = file.name
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, self.path / name)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            kept = "; the previous one is whole" if (self.path / name).is_file() else ""
-            raise RunError(f"{self.path / name}: cannot be written ({reason}){kept}") from None
-        finally:
-            if temporary is not None and os.path.exists(temporary):
-                os.unlink(temporary)
+        with replacing(self.path / name) as file:
+            write(file)
 
 
 def new_folder(name: str, parent: Path = Path("runs")) -> Path:

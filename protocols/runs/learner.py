@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..clockwork import Layers, Stimulus
+from ...networks import Layers
+from ..clockwork import Stimulus
 
 
 class Learner(Protocol):
@@ -19,11 +20,17 @@ class Learner(Protocol):
         Most stimuli of one minibatch.
     interrupted : bool
         Whether the user ended the last run early, at a presentation's end.
+    prediction_phase : str
+        Which of a presentation's ends holds what would be predicted for its stimuli.
     """
 
     on_presentation: list[Callable]
     replicas: int
     interrupted: bool
+
+    @property
+    def prediction_phase(self) -> str:
+        """Name of the last phase before the teacher."""
 
     def run(self, stimuli: Iterable[Stimulus]) -> None:
         """Present stimuli one after the other, and learn from those that ask for it."""

@@ -9,12 +9,11 @@ import numpy as np
 
 from ...analysis import accuracy, r_squared, summarise
 from ...errors import CorInfoMaxError, DivergenceError, ParameterError, RunError
-from ..clockwork import Preparation, Stimulus
+from ..clockwork import Stimulus
 from ..clockwork.interruption import on_interrupt
 from ..stimuli import Stimuli, batches
 from .configuration import Configuration
 from .folder import RunFolder
-from .learner import Learner
 
 #: Streams of random numbers, spawned from the run's one seed; stream 0 draws the initial weights.
 _ORDER, _SIGN = 1, 2
@@ -87,27 +86,19 @@ class Training:
         self.circuit = configuration.build_circuit()
         protocol = configuration.build_protocol()
         self.score_name, self._score = _score(self.stimuli)
-        self.learner: Learner
-        self.evaluator: Learner
         try:
-            self.learner = Preparation(
-                self.circuit,
-                min(training.batch_size, len(self.stimuli.x_train)),
-                dtype=np.dtype(training.dtype),
-                protocol=protocol,
-                target=training.target,
+            self.learner, self.evaluator = (
+                configuration.build_learner(self.circuit, min(replicas, len(x)), protocol)
+                for replicas, x in (
+                    (training.batch_size, self.stimuli.x_train),
+                    (training.test_replicas, self.stimuli.x_test),
+                )
             )
-            self.evaluator = Preparation(
-                self.circuit,
-                min(training.test_replicas, len(self.stimuli.x_test)),
-                protocol=protocol,
-                target=training.target,
-            )
+            protocol.check_learning(taught=True)
             for sign in (1, -1) if training.random_sign else (1,):
                 self.learner.check_beta(sign * training.beta)
         except ParameterError as error:
             raise ParameterError(f"{configuration.source}: {error}") from None
-        self._prediction_phase = protocol.prediction[-1].name
         self._rest = self.evaluator.state_dict()
         self._stop = False
         self.epoch, self.batch = 0, 0
@@ -163,7 +154,7 @@ class Training:
 
         def note(learner, ends):
             nonlocal reported
-            self._outputs[order[self.batch]] = ends[self._prediction_phase].r[self.circuit.output]
+            self._outputs[order[self.batch]] = ends[learner.prediction_phase].r[self.circuit.output]
             self.batch += 1
             learner.interrupted |= self._stop
             now = time.perf_counter()

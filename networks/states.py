@@ -1,0 +1,75 @@
+"""States of the layers at one instant, as rules and users see them: ``states.r[k]`` is r of layer k."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class Layers:
+    """Variables of the layers: ``layers.r[k]`` is r of layer k.
+
+    Parameters
+    ----------
+    variables : mapping of str to mapping of int to ndarray
+    """
+
+    def __init__(self, variables: Mapping[str, Mapping[int, np.ndarray]]):
+        self.variables = variables
+
+    def __getattr__(self, name: str) -> Mapping[int, np.ndarray]:
+        if name.startswith("__") or name not in self.variables:
+            raise AttributeError(f"{name!r} was not recorded; recorded: {', '.join(self.variables)}")
+        return self.variables[name]
+
+    def __dir__(self):
+        return [*super().__dir__(), *self.variables]
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(self.variables)})"
+
+    def __getstate__(self):
+        return self.__dict__
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+
+class PhaseEnd(Layers):
+    """State of a circuit at the end of a phase.
+
+    Parameters
+    ----------
+    beta : float
+        Nudging strength β at that instant.
+    variables : mapping of str to mapping of int to ndarray (replicas, units)
+        The circuit's `signals`, rates `r` first, of layers 1 to P; rates also of layer 0, the stimulus.
+    """
+
+    def __init__(self, beta: float, variables: Mapping[str, Mapping[int, np.ndarray]]):
+        super().__init__(variables)
+        self.beta = beta
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The phase ends that learning compares: nudged against free, or against the third phase at -β.
+
+    Parameters
+    ----------
+    plus : PhaseEnd
+    minus : PhaseEnd or None
+        None in a protocol that learns from one phase alone.
+    """
+
+    plus: PhaseEnd
+    minus: PhaseEnd | None = None
+
+    @property
+    def scale(self) -> float:
+        """1/(n (β₊ - β₋)), so that ΔW is a minibatch mean over the signed β: 1/β of two phases, 1/2β of three.
+
+        1/n where there is one phase only.
+        """
+        n = len(self.plus.r[0])
+        return 1.0 / n if self.minus is None else 1.0 / (n * (self.plus.beta - self.minus.beta))

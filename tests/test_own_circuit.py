@@ -1,0 +1,116 @@
+"""The clockwork carries circuits that know nothing of CorInfoMax: here one that learns without a teacher."""
+
+import brian2 as b2
+import numpy as np
+import pytest
+
+from corinfomax.errors import ParameterError
+from corinfomax.models import Cell, Domain, Parameter, StimulusCell
+from corinfomax.networks import (
+    Circuit,
+    GradientStep,
+    LearningRate,
+    OuterProducts,
+    Plasticity,
+    PopulationSpec,
+    Projection,
+)
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus
+
+RATE, STEPS, ETA = 0.05, 12, 0.1
+
+
+class LinearCell(Cell):
+    """A cell whose rate is its potential: τ du/dt = W x - M y."""
+
+    equations = """
+    du/dt = pace*I_net/tau : 1
+    I_net = drive_feedforward - drive_lateral : 1
+    drive_feedforward : 1
+    drive_lateral : 1
+    r : 1
+    pace : 1 (shared)
+    """
+    parameters = (Parameter("tau", "second", "time constant", "this test"),)
+    drives = ("drive_feedforward", "drive_lateral")
+    state = ("u", "r")
+
+
+def feedforward(contrast, weights):
+    """⟨y xᵀ⟩; the decay of `GradientStep` makes it ⟨y xᵀ⟩ - W."""
+    return OuterProducts(contrast.plus.r[1], contrast.plus.r[0], contrast.scale)
+
+
+def lateral(contrast, weights):
+    """⟨y yᵀ⟩ at the phase's end, where the circuit lets rules see I_net too."""
+    assert contrast.plus.I_net[1].shape == contrast.plus.r[1].shape
+    return OuterProducts(contrast.plus.r[1], contrast.plus.r[1], contrast.scale)
+
+
+@pytest.fixture
+def circuit():
+    """Similarity matching (Pehlevan, Sengupta & Chklovskii 2018) of 4 inputs by 2 cells."""
+    rng = np.random.default_rng(0)
+    tau = 10 * b2.ms
+    return Circuit(
+        populations=[
+            PopulationSpec("stimulus", StimulusCell(), 4, layer=0),
+            PopulationSpec("cells", LinearCell(Domain("R", "u"), tau=tau), 2, layer=1),
+        ],
+        projections=[
+            Projection("stimulus", "cells", "drive_feedforward", ("W", 0), constant=True),
+            Projection("cells", "cells", "drive_lateral", ("M", 0)),
+        ],
+        plasticity=[
+            Plasticity(feedforward, GradientStep(("W", 0), LearningRate(2 * RATE), weight_decay=1.0)),
+            Plasticity(lateral, GradientStep(("M", 0), LearningRate(RATE), weight_decay=1.0)),
+        ],
+        weights={"W": {0: rng.standard_normal((2, 4))}, "M": {0: np.eye(2) + 0.3}},
+        layers=["stimulus", "cells"],
+        teacher=None,
+        tau=tau,
+        signals=("I_net",),
+    )
+
+
+@pytest.fixture
+def protocol():
+    return Protocol([Phase("response", STEPS)], plus="response", minus=None, step=ETA)
+
+
+def test_similarity_matching_in_one_phase(circuit, protocol):
+    """W, M and y of 20 minibatches equal du = η(Wx - Mu), W += 2η(⟨y xᵀ⟩ - W), M += η(⟨y yᵀ⟩ - M), to 1e-12."""
+    W, M = circuit.weights["W"][0].copy(), circuit.weights["M"][0].copy()
+    rng = np.random.default_rng(1)
+    preparation = Preparation(circuit, replicas=3, protocol=protocol)
+    minibatches = [rng.standard_normal((3, 4)) for _ in range(20)]
+    shown = []
+    preparation.on_presentation.append(lambda preparation, ends: shown.append(ends["response"].r[1]))
+    preparation.run(Stimulus(x, learn=True) for x in minibatches)
+    for x, found in zip(minibatches, shown, strict=True):
+        y = np.zeros((3, 2))
+        for _ in range(STEPS):
+            y = y + ETA * (x @ W.T - y @ M.T)
+        np.testing.assert_allclose(found, y, rtol=0, atol=1e-12)
+        W = W + 2 * RATE * (y.T @ x / 3 - W)
+        M = M + RATE * (y.T @ y / 3 - M)
+    np.testing.assert_allclose(circuit.weights["W"][0], W, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(circuit.weights["M"][0], M, rtol=0, atol=1e-12)
+
+
+def test_signals_that_no_cell_has_are_named(circuit, protocol):
+    """Rules that ask for a variable which the cells lack are refused when the circuit is mounted."""
+    circuit.signals = ("r", "v_C")
+    with pytest.raises(ParameterError, match="cells has no variable 'v_C'"):
+        Preparation(circuit, protocol=protocol)
+
+
+def test_corinfomax_needs_two_phases(unsaturated_circuit, minibatch):
+    """A protocol that learns from one phase is refused by CorInfoMax in one line, and weights stay, exactly."""
+    circuit = unsaturated_circuit()
+    before = circuit.state_dict()
+    protocol = Protocol([Phase("free", 3), Phase("nudge", 2, beta=1.0)], minus=None)
+    with pytest.raises(ParameterError, match="learns from two phases"):
+        Preparation(circuit, replicas=2, protocol=protocol).present(*minibatch(circuit))
+    for name, weights in circuit.state_dict().items():
+        np.testing.assert_array_equal(weights, before[name])
