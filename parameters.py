@@ -9,7 +9,16 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, validate_call
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    validate_call,
+)
 
 from .errors import ParameterError
 
@@ -20,11 +29,18 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _not_zero(value: float) -> float:
+    if value == 0:
+        raise ValueError("should not be 0")
+    return value
+
+
 Number = BeforeValidator(_number)
 Positive = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Number, Field(gt=0, lt=1)]
 Finite = Annotated[float, Number, Field(allow_inf_nan=False)]
+NonZero = Annotated[Finite, AfterValidator(_not_zero)]
 Count = Annotated[int, Number, Field(ge=1)]
 Seed = Annotated[int, Number, Field(ge=0)]
 Switch = Annotated[bool, Field(strict=True)]

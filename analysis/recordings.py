@@ -21,8 +21,8 @@ class LayerRecording:
     cells : array of int, (cells,)
         The cells' numbers in their layer.
     traces : dict of str to array, (steps, stimuli, cells)
-        By variable: `V_soma`, `V_basal`, `V_apical` in volts, `rate` in hertz, `i_SST`, `u`, `r`, `v_B`, `v_A`
-        dimensionless.
+        By variable: `V_soma`, `V_basal`, `V_apical` and `V_SST`, the soma of the cell's interneuron, in volts, `rate`
+        in hertz, `i_SST`, `u`, `r`, `v_B`, `v_A` dimensionless.
     """
 
     cells: np.ndarray
@@ -55,6 +55,8 @@ class Recording:
         The recorded layers, some of 1 … P.
     output_layer : int
         P, recorded or not.
+    V_rest : float
+        Resting potential in volts.
     labels : array of int, (stimuli,), optional
         The stimuli's classes.
     targets : array, (stimuli, outputs), optional
@@ -70,6 +72,7 @@ class Recording:
     stimuli: np.ndarray
     layers: dict[int, LayerRecording]
     output_layer: int
+    V_rest: float
     labels: np.ndarray | None = None
     targets: np.ndarray | None = None
     units: dict[str, str] = field(default_factory=dict)
@@ -119,6 +122,7 @@ def read_recording(path):
             targets=archive.get("targets"),
             layers=layers,
             output_layer=int(archive.get("output_layer", max(layers, default=0))),
+            V_rest=float(archive["V_rest"]),
             units=json.loads(str(archive["units"])),
         )
     except KeyError as error:

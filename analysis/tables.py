@@ -50,7 +50,7 @@ def read_history(folder):
     return history
 
 
-def summarise(r, u, residual, W_ff, W_fb, epsilon):
+def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None):
     """Summarise one evaluation in the numbers that stand in the history, from states at the free phase's end.
 
     The information is that of the best linear predictors (ridge regression): with any other W, the circuit's own
@@ -63,39 +63,43 @@ def summarise(r, u, residual, W_ff, W_fb, epsilon):
         Rates of the layers k = 0 … P, layer 0 the stimulus.
     u, residual : dict of int to array, (stimuli, N_k)
         Somatic potentials and τ_u du/ds of the layers k = 1 … P, dimensionless.
-    W_ff : dict of int to array, (N_{k+1}, N_k)
+    W_ff : dict of int to array, (N_{k+1}, N_k), optional
         Feedforward weights of the projections k = 0 … P − 1.
-    W_fb : dict of int to array, (N_k, N_{k+1})
+    W_fb : dict of int to array, (N_k, N_{k+1}), optional
         Feedback weights of the projections k = 1 … P − 1.
-    epsilon : sequence of float, length P
+    epsilon : sequence of float, length P, optional
         ε_k of the projections k = 0 … P − 1.
+    bounds : dict of int to (float, float), optional
+        Between which rates of the layers k = 1 … P lie; 0 and 1 by default.
 
     Returns
     -------
     dict of str to float
-        `angle_k` in degrees and `cmi_backward_k` in nats (k = 1 … P − 1), `cmi_forward_k` in nats (k = 0 … P − 1),
-        `sparsity_k`, `saturation_k` and `participation_ratio_k` (k = 1 … P), and `settling_residual`, the largest of
-        all layers.
+        `angle_k` in degrees (k = 1 … P − 1, where there are weights); `cmi_forward_k` (k = 0 … P − 1) and
+        `cmi_backward_k` (k = 1 … P − 1) in nats, where there is an ε; `sparsity_k`, `saturation_k` and
+        `participation_ratio_k` (k = 1 … P), and `settling_residual`, the largest of all layers.
 
     Raises
     ------
     ParameterError
         A layer or projection is missing, or shapes are at odds.
     """
-    layers = range(1, len(epsilon) + 1)
+    layers = sorted(k for k in r if k > 0)
+    bounds = dict.fromkeys(layers, (0.0, 1.0)) if bounds is None else bounds
     feedforward, feedback = range(len(epsilon)), range(1, len(epsilon))
-    needed = {"r": (r, [0, *layers]), "u": (u, layers), "residual": (residual, layers)}
-    needed |= {"W_ff": (W_ff, feedforward), "W_fb": (W_fb, feedback)}
+    needed = {"r": (r, range(len(epsilon) + 1)), "u": (u, layers), "residual": (residual, layers)}
+    needed |= {name: (W, feedback) for name, W in (("W_ff", W_ff), ("W_fb", W_fb)) if W is not None}
     for name, (given, numbers) in needed.items():
         if absent := [k for k in numbers if k not in given]:
-            raise ParameterError(f"summarise: {name} has no entry {absent[0]}, but epsilon has {len(epsilon)}")
+            raise ParameterError(f"summarise: {name} has no entry {absent[0]}")
 
+    weights = {} if W_ff is None or W_fb is None else {k: (W_ff[k], W_fb[k]) for k in feedback}
     return {
-        **{f"angle_{k}": angle(W_ff[k], W_fb[k]) for k in feedback},
+        **{f"angle_{k}": angle(*pair) for k, pair in weights.items()},
         **{f"cmi_forward_{k}": cmi_forward(r[k], r[k + 1], epsilon[k]) for k in feedforward},
         **{f"cmi_backward_{k}": cmi_backward(r[k], r[k + 1], epsilon[k]) for k in feedback},
         **{f"sparsity_{k}": treves_rolls_sparsity(r[k]) for k in layers},
-        **{f"saturation_{k}": saturation(r[k]) for k in layers},
+        **{f"saturation_{k}": saturation(r[k], *bounds[k]) for k in layers},
         **{f"participation_ratio_{k}": participation_ratio(r[k]) for k in layers},
-        "settling_residual": max((settling_residual(residual[k], u[k]) for k in layers), default=0.0),
+        "settling_residual": max((settling_residual(residual[k], u[k], *bounds[k]) for k in layers), default=0.0),
     }

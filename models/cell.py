@@ -79,6 +79,11 @@ class Cell:
         self.values = values
 
     @property
+    def arguments(self) -> dict:
+        """What the constructor was given, to build a cell of another kind in place of this one."""
+        return {"domain": self.domain, **self.values}
+
+    @property
     def namespace(self) -> dict:
         """Names that the equations use beside the cell's own variables, as Brian2 wants them."""
         return {**PHYSICAL_SCALE, **self.values}

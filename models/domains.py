@@ -22,11 +22,14 @@ class Domain:
         σ as a Brian2 expression in `u`. This is the definition.
     in_place : callable, optional
         ``in_place(u, out=r)``, the same function in NumPy: the hot path where it is given.
+    bounds : (float, float), default (-∞, ∞)
+        Between them a single rate can lie; a cell at either is saturated.
     """
 
     name: str
     nonlinearity: str
     in_place: Callable[..., object] | None = None
+    bounds: tuple[float, float] = (-np.inf, np.inf)
 
 
 def _clip_to_unit_interval(u, out):
@@ -34,4 +37,4 @@ def _clip_to_unit_interval(u, out):
 
 
 #: B_∞,+ = {r : 0 ≤ r_i ≤ 1}, the domain of the paper's main experiments.
-NONNEGATIVE_UNIT_BOX = Domain("B_inf_plus", "clip(u, 0, 1)", _clip_to_unit_interval)
+NONNEGATIVE_UNIT_BOX = Domain("B_inf_plus", "clip(u, 0, 1)", _clip_to_unit_interval, (0.0, 1.0))

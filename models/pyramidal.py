@@ -38,6 +38,7 @@ pace : 1 (shared)
 V_soma = V_rest + V_scale*u : volt
 V_basal = V_rest + V_scale*v_B : volt
 V_apical = V_rest + V_scale*v_A : volt
+V_SST = V_rest - V_scale*i_SST : volt                      # its interneuron's soma, whose u = -i_SST
 rate = rate_scale*r : Hz
 """
 
@@ -124,9 +125,15 @@ beta : 1 (shared)
 
     def __init__(self, *, g_A: str, v_A: str, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
         super().__init__(domain, **values)
+        self._apical = {"g_A": g_A, "v_A": v_A}
         self.equations = type(self).equations + (
             f"g_A = {g_A} : 1\nv_A = gate_apical*({v_A}) + I_apical : 1\n"  # eq 21, by convention
         )
+
+    @property
+    def arguments(self) -> dict:
+        """What the constructor was given."""
+        return {**super().arguments, **self._apical}
 
 
 class StimulusCell(Cell):

@@ -1,13 +1,14 @@
 """A circuit declares populations, projections and plasticity, and holds the weights. It knows no time and no data."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import DivergenceError, ParameterError
-from .population import PopulationSpec
+from ..models import Cell
+from .population import Population, PopulationSpec
 from .projection import Projection, Weights
 from .states import Contrast
 
@@ -21,7 +22,7 @@ class Plasticity:
     rule : callable
         ``rule(contrast, weights) -> OuterProducts``.
     optimiser : object
-        Has ``step(weights, change, epoch)``, ``state_dict()`` and ``load_state_dict(state)``.
+        Has a `target`, ``step(weights, change, epoch)``, ``state_dict()`` and ``load_state_dict(state)``.
     """
 
     rule: Callable
@@ -84,6 +85,7 @@ class Circuit:
         self.weights = {
             key: {k: np.asfortranarray(array) for k, array in arrays.items()} for key, arrays in weights.items()
         }
+        self._shapes = {key: {k: array.shape for k, array in arrays.items()} for key, arrays in weights.items()}
         self.layers = tuple(layers)
         self.teacher = teacher
         self.tau = tau
@@ -117,6 +119,51 @@ class Circuit:
     def _learnt(self) -> list[tuple[str, int]]:
         return [(key, k) for key, arrays in self.weights.items() if key not in self.derived for k in arrays]
 
+    def exchange_cell(self, population: str, kind: type[Cell], **values):
+        """Let a population be of another kind of cell, of the same parameters and drive slots.
+
+        Parameters
+        ----------
+        population : str
+        kind : type of Cell
+            Its constructor gets what the present cell's got, and `values`.
+        **values
+            Parameters that the present cell does not have, or that are to change.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such population, or the cell's parameters are not those that `kind` has.
+        """
+        names = [spec.name for spec in self.populations]
+        if population not in names:
+            raise ParameterError(f"no population {population!r}; this circuit has {', '.join(names)}")
+        specs = list(self.populations)
+        spec = specs[names.index(population)]
+        specs[names.index(population)] = replace(spec, cell=kind(**{**spec.cell.arguments, **values}))
+        self.populations = tuple(specs)
+
+    def exchange_plasticity(self, target: tuple[str, int], plasticity: Plasticity):
+        """Let weights learn by another rule.
+
+        Parameters
+        ----------
+        target : (str, int)
+            The weights, such as ``("W_fb", 1)``.
+        plasticity : Plasticity
+
+        Raises
+        ------
+        ParameterError
+            If no rule moves these weights now.
+        """
+        targets = [present.optimiser.target for present in self.plasticity]
+        if target not in targets:
+            raise ParameterError(f"no rule moves {target}; rules move {', '.join(map(str, targets))}")
+        rules = list(self.plasticity)
+        rules[targets.index(target)] = plasticity
+        self.plasticity = tuple(rules)
+
     def step_bound(self, beta: float) -> float:
         """Largest Euler step η = dt/tau at which no layer alone oscillates and grows, an estimate.
 
@@ -128,8 +175,27 @@ class Circuit:
         return np.inf
 
     def beta_bound(self) -> float:
-        """Least signed β at which the circuit's activity is bounded."""
+        """Least signed β at which the circuit has an equilibrium."""
         return -np.inf
+
+    def initialise(self, populations: Mapping[str, Population]):
+        """Set the cells' states when a stimulus has come on, where they are to be other than at rest or carried over.
+
+        Parameters
+        ----------
+        populations : mapping of str to Population
+            The stimulus stands in the rates of layer 0.
+        """
+
+    @property
+    def bounds(self) -> dict[int, tuple[float, float]]:
+        """Least and largest rate of the layers 1, …, P, by their domains."""
+        domains = {spec.name: spec.cell.domain for spec in self.populations}
+        return {
+            k: (-np.inf, np.inf) if domains[name] is None else domains[name].bounds
+            for k, name in enumerate(self.layers)
+            if k > 0
+        }
 
     def predictors(self) -> dict:
         """Weights that predict one layer from another, for the columns of the history; none by default."""
@@ -145,6 +211,16 @@ class Circuit:
     def refresh(self):
         """Renew weights that follow from others; called after learning and before each run."""
 
+    def check_weights(self, dtype):
+        """Raise a `ParameterError` that names weights which are missing or have got another shape or type."""
+        for key, shapes in self._shapes.items():
+            for k, shape in shapes.items():
+                array = self.weights.get(key, {}).get(k)
+                wanted = np.dtype(np.float64 if key in self.double_precision else dtype)
+                if np.shape(array) != shape or getattr(array, "dtype", None) != wanted:
+                    found = f"{getattr(array, 'dtype', type(array).__name__)} of shape {np.shape(array)}"
+                    raise ParameterError(f"weights {key}[{k}] are {found}; must be {wanted} of shape {shape}")
+
     def check_finite(self):
         """Raise a `DivergenceError` that names the first weights with NaN or infinity."""
         for key, k in self._learnt:
@@ -153,11 +229,11 @@ class Circuit:
                 raise DivergenceError(f"weights {key}[{k}] are not finite")
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copy of everything that learning has changed, flat: ``weights/W_ff/0``, ``optimiser/3/accumulated``, …"""
+        """Copy of everything that learning has changed, flat: ``weights/W_ff/0``, ``optimiser/B/0/accumulated``, …"""
         state = {f"weights/{key}/{k}": self.weights[key][k].copy(order="K") for key, k in self._learnt}
-        for index, plasticity in enumerate(self.plasticity):
+        for plasticity in self.plasticity:
             for name, value in plasticity.optimiser.state_dict().items():
-                state[f"optimiser/{index}/{name}"] = np.asarray(value)
+                state[_place(plasticity) + name] = np.asarray(value)
         return state
 
     def load_state_dict(self, state: dict[str, np.ndarray]):
@@ -168,16 +244,19 @@ class Circuit:
         ParameterError
             If an array is missing or has another shape.
         """
-        for key, k in self._learnt:
-            found, shape = state.get(f"weights/{key}/{k}"), self.weights[key][k].shape
-            if found is None or found.shape != shape:
-                problem = "missing" if found is None else f"of shape {found.shape}"
-                raise ParameterError(f"weights/{key}/{k} is {problem}; this circuit has {shape}")
+        for name, own in self.state_dict().items():
+            found = state.get(name)
+            if found is None or found.shape != own.shape or not np.can_cast(found.dtype, own.dtype, "same_kind"):
+                problem = "missing" if found is None else f"{found.dtype} of shape {found.shape}"
+                raise ParameterError(f"{name} is {problem}; this circuit has {own.dtype} of shape {own.shape}")
         for key, k in self._learnt:
             self.weights[key][k][...] = state[f"weights/{key}/{k}"]
-        for index, plasticity in enumerate(self.plasticity):
-            prefix = f"optimiser/{index}/"
-            plasticity.optimiser.load_state_dict(
-                {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-            )
+        for plasticity in self.plasticity:
+            names = plasticity.optimiser.state_dict()
+            plasticity.optimiser.load_state_dict({name: state[_place(plasticity) + name] for name in names})
         self.refresh()
+
+
+def _place(plasticity: Plasticity) -> str:
+    key, k = plasticity.optimiser.target
+    return f"optimiser/{key}/{k}/"

@@ -65,7 +65,7 @@ class CorInfoMax(Circuit):
     entropy_gain : float, default 1
         Multiplies γ wherever it enters the dynamics: 1 as published, 1/(1-λ) the weight that eq 6 implies.
     lateral_rule : {"published", "regularised"}
-        Eq 28, or B = (R + εI)⁻¹ renewed every `lateral_refresh` presentations.
+        Eq 28, or B = (R + εI)⁻¹ renewed every `lateral_refresh` presentations, and at first I/ε.
     lateral_refresh : int, default 100
         Presentations between two renewals of the regularised B.
     lateral_form : {"inverse", "autapse"}
@@ -81,7 +81,8 @@ class CorInfoMax(Circuit):
     seed : int, default 0
         Seed of the initial weights.
     weights : mapping, optional
-        Initial weights in place of the random ones, indexed as `weights`; see `initial.given`.
+        Initial weights in place of the random ones, indexed as `weights`; see `initial.given`. D and O may stand
+        beside B, from which they follow.
 
     Attributes
     ----------
@@ -133,9 +134,10 @@ class CorInfoMax(Circuit):
             raise ParameterError('sst_every > 1 needs projection = "dense"')
 
         arrays = initial.published(architecture, seed)
+        if lateral_rule == "regularised":
+            arrays["B"] = {k: np.eye(len(B)) / self.epsilon[k] for k, B in arrays["B"].items()}
         if weights is not None:
-            own = {key: value for key, value in weights.items() if str(key) not in ("D", "O")}
-            arrays = initial.given(own, arrays)
+            arrays = initial.given(weights, arrays, derived=("D", "O"))
         arrays["O"] = {k: np.zeros_like(B) for k, B in arrays["B"].items()}
         arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
 
@@ -156,7 +158,7 @@ class CorInfoMax(Circuit):
         ]
         for k in range(P):
             if lateral_rule == "regularised":
-                optimiser = RegularisedInverse(k, forgetting, self.epsilon[k], lateral_refresh)
+                optimiser = RegularisedInverse(k, architecture[k + 1], forgetting, self.epsilon[k], lateral_refresh)
                 plasticity.append(Plasticity(CorrelationRule(k), optimiser))
             elif lateral_form == "autapse":
                 optimiser = AutapseRecursion(k, forgetting, *self.lateral_gains(k + 1))
@@ -206,8 +208,12 @@ class CorInfoMax(Circuit):
         return min(bound, 2 * self._relative_tau_SST) if self._relative_tau_SST > 0 else bound
 
     def beta_bound(self) -> float:
-        """Least β: at -1/ε_{P-1} the teacher's negative conductance undoes the basal coupling, and activity grows."""
-        return -1 / self.epsilon[-1]
+        """Least β, above which the nudged output has an equilibrium, and below which it runs into its bounds.
+
+        There the teacher's negative conductance undoes the basal coupling 1/ε_{P-1} and what the convention adds to it.
+        """
+        reading = CONVENTIONS[self.convention]
+        return -(1 / self.epsilon[-1] + reading.stiffness_constant) / reading.stiffness_per_beta
 
     def predictors(self) -> dict:
         """W_ff, W_fb and ε, as `corinfomax.analysis.summarise` takes them."""

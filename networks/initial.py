@@ -44,7 +44,7 @@ def symmetrised(B: np.ndarray) -> np.ndarray:
     return (B + B.T) / 2
 
 
-def given(weights: Mapping, initial: Weights) -> Weights:
+def given(weights: Mapping, initial: Weights, derived: Sequence[str] = ()) -> Weights:
     """Replace initial weights by the user's.
 
     Parameters
@@ -54,6 +54,8 @@ def given(weights: Mapping, initial: Weights) -> Weights:
         none), or flat as in an archive, ``{"W_ff/0": array, …}``. What is not given keeps its initial value.
     initial : dict
         The complete weights, which fix keys and shapes.
+    derived : sequence of str
+        Weights that follow from B: passed over where B is given too.
 
     Raises
     ------
@@ -72,6 +74,10 @@ def given(weights: Mapping, initial: Weights) -> Weights:
             flat.update({(str(key), k): array for k, array in items if array is not None})
     result = {key: dict(arrays) for key, arrays in initial.items()}
     for (key, k), value in flat.items():
+        if key in derived:
+            if ("B", k) not in flat:
+                raise ParameterError(f"weights: {key}[{k}] follows from B[{k}], which is not given")
+            continue
         if k not in initial.get(key, {}):
             allowed = ", ".join(f"{name}[{index}]" for name, arrays in initial.items() for index in arrays)
             raise ParameterError(f"weights: unknown {key}[{k}]; this circuit has {allowed}")

@@ -1,6 +1,10 @@
-"""How weights move along a rule's ΔW. Optimisers hold what state they need and hand it over for checkpoints."""
+"""How weights move along a rule's ΔW.
 
-from dataclasses import dataclass, field
+An optimiser names its `target`, the weights that it moves, and holds what state it needs: `state_dict` gives all of it,
+from the beginning on, for checkpoints.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import lapack
@@ -36,7 +40,7 @@ class GradientStep:
 
     Parameters
     ----------
-    weights : (str, int)
+    target : (str, int)
         Which weights.
     learning_rate : LearningRate
         η.
@@ -44,13 +48,13 @@ class GradientStep:
         Decay per unit of learning rate (the paper's optional η ε W).
     """
 
-    weights: tuple[str, int]
+    target: tuple[str, int]
     learning_rate: LearningRate
     weight_decay: float = 0.0
 
     def step(self, weights: Weights, change: OuterProducts, epoch: int):
         """Apply one change."""
-        key, k = self.weights
+        key, k = self.target
         rate = self.learning_rate.at(epoch)
         change.add_to(weights[key][k], rate, keep=1.0 - rate * self.weight_decay)
 
@@ -76,6 +80,11 @@ class InverseRecursion:
 
     k: int
     forgetting: float
+
+    @property
+    def target(self) -> tuple[str, int]:
+        """B of the layer."""
+        return "B", self.k
 
     def step(self, weights: Weights, change: OuterProducts, epoch: int):
         """Apply one change; B stays exactly symmetric, for antisymmetric round-off would grow as λ⁻ᵗ."""
@@ -111,6 +120,11 @@ class AutapseRecursion:
     lateral_gain: float
     leak_gain: float
 
+    @property
+    def target(self) -> tuple[str, int]:
+        """O of the layer; D goes with it."""
+        return "O", self.k
+
     def step(self, weights: Weights, change: OuterProducts, epoch: int):
         """Apply one change to O and D."""
         gain = self.lateral_gain * (1 - self.forgetting) / self.forgetting
@@ -128,7 +142,6 @@ class AutapseRecursion:
         """Restore nothing."""
 
 
-@dataclass
 class RegularisedInverse:
     """B = (R + εI)⁻¹ of the exponentially weighted correlation R of eq 6, renewed by Cholesky now and then.
 
@@ -138,40 +151,46 @@ class RegularisedInverse:
     ----------
     k : int
         Index of B.
+    units : int
+        Cells of the layer.
     forgetting, epsilon : float
         λ and ε_{k} of the projection into the layer.
     every : int
         Presentations between two renewals.
+
+    Attributes
+    ----------
+    target : (str, int)
+        B of the layer.
+    presentations : int
+        How many R has seen.
+    accumulated : ndarray (units, units)
+        R(1 - λᵗ), the sum before its normalisation.
     """
 
-    k: int
-    forgetting: float
-    epsilon: float
-    every: int
-    presentations: int = 0
-    accumulated: np.ndarray | None = field(default=None, repr=False)
+    def __init__(self, k: int, units: int, forgetting: float, epsilon: float, every: int):
+        self.target = ("B", k)
+        self.forgetting, self.epsilon, self.every = forgetting, epsilon, every
+        self.presentations = 0
+        self.accumulated = np.zeros((units, units), order="F")
 
     def step(self, weights: Weights, change: OuterProducts, epoch: int):
         """Average ⟨r rᵀ⟩ and, when it is time, invert."""
-        B = weights["B"][self.k]
-        if self.accumulated is None:
-            self.accumulated = np.zeros_like(B)
+        key, k = self.target
         self.presentations += 1
         change.add_to_symmetric(self.accumulated, 1 - self.forgetting, keep=self.forgetting)
         if self.presentations % self.every == 0:
-            R = self.accumulated.astype(np.float64) / (1 - self.forgetting**self.presentations)
+            R = self.accumulated / (1 - self.forgetting**self.presentations)
             factor, failed = lapack.dpotrf(R + self.epsilon * np.eye(len(R)), lower=True)
             inverse, failed = (factor, failed) if failed else lapack.dpotri(factor, lower=True)
             # Diverged rates make R not finite; the finiteness check of the presentation reports it.
-            B[...] = np.nan if failed else np.tril(inverse) + np.tril(inverse, -1).T
+            weights[key][k][...] = np.nan if failed else np.tril(inverse) + np.tril(inverse, -1).T
 
     def state_dict(self) -> dict:
         """Return the running correlation and its age."""
-        if self.accumulated is None:
-            return {}
         return {"presentations": self.presentations, "accumulated": self.accumulated.copy(order="K")}
 
     def load_state_dict(self, state: dict):
         """Restore what `state_dict` gave."""
-        self.presentations = int(state.get("presentations", 0))
-        self.accumulated = np.array(state["accumulated"]) if "accumulated" in state else None
+        self.presentations = int(state["presentations"])
+        self.accumulated[...] = state["accumulated"]

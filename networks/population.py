@@ -11,6 +11,7 @@ from brian2.core.functions import Function
 from brian2.core.variables import Subexpression
 from brian2.equations.equations import PARAMETER
 from brian2.parsing.rendering import NumpyNodeRenderer
+from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..models import Cell
 
@@ -133,7 +134,11 @@ class Population:
         if name not in self._expressions:
             self._expressions[name] = compile(NumpyNodeRenderer().render_expr(variable.expr), name, "eval")
         code = self._expressions[name]
-        return eval(code, {}, {identifier: self._resolve(identifier) for identifier in code.co_names})
+        values = {identifier: self._resolve(identifier) for identifier in code.co_names}
+        if variable.dim is not DIMENSIONLESS:
+            # In single precision 7 nV are lost beside a resting potential of -70 mV, more than an SST cell may move.
+            values = {key: value if callable(value) else np.asarray(value, float) for key, value in values.items()}
+        return eval(code, {}, values)
 
     def _resolve(self, identifier: str):
         if identifier in self.group.variables:

@@ -66,12 +66,13 @@ def run(tmp_path):
         "phase": np.array(["free"] * 5 + ["nudge"] * 3),
         "beta": np.array([0.0] * 5 + [-1.0] * 3),
         "stimuli": np.array([5, 9]),
+        "V_rest": np.array(-0.07),
         "labels": np.array([1, 4]),
         "units": json.dumps({"V_soma": "V"}),
     }
     for k in range(1, P + 1):
         arrays[f"layer_{k}/cells"] = np.arange(0, SIZES[k], 1 if k == P else 2)
-        for variable in ("V_soma", "V_basal", "V_apical", "i_SST"):
+        for variable in ("V_soma", "V_basal", "V_apical", "V_SST"):
             arrays[f"layer_{k}/{variable}"] = rng.uniform(-0.2, 0.3, (8, 2, len(arrays[f"layer_{k}/cells"])))
     np.savez(tmp_path / "recording.npz", **arrays)
     return tmp_path
@@ -158,13 +159,25 @@ def test_histograms_add_up():
 def test_voltages_are_drawn_in_millivolts_and_milliseconds(recording):
     """Every line of the target's output cell against the recording, not clipped; the title says target."""
     figure = compartment_voltages(recording, stimulus=1)
-    potential, current = figure.axes[0], figure.axes[3]
+    potential, interneuron = figure.axes[0], figure.axes[3]
     assert potential.get_title() == "output cell 4 (target)"
     layer = recording.layers[P]
     for line, variable in zip(potential.lines, ("V_apical", "V_basal", "V_soma"), strict=True):
         np.testing.assert_allclose(line.get_xdata(), 1e3 * recording.t, atol=1e-9)
         np.testing.assert_allclose(line.get_ydata(), 1e3 * layer[variable][:, 1, 4])
-    np.testing.assert_allclose(current.lines[0].get_ydata(), layer["i_SST"][:, 1, 4])
+    np.testing.assert_allclose(interneuron.lines[0].get_ydata(), 1e3 * (layer["V_SST"][:, 1, 4] + 0.07))
+
+
+@pytest.mark.parametrize(("size", "unit", "scale"), [(2e-3, "mV", 1e3), (4e-7, "nV", 1e9), (4e-6, "µV", 1e6)])
+def test_interneurons_are_drawn_in_a_readable_unit(run, size, unit, scale):
+    """The SST potential's deviation from rest is drawn in the unit in which it is at least 1, to 1e-6 relative."""
+    with np.load(run / "recording.npz") as archive:
+        arrays = dict(archive)
+    arrays["layer_1/V_SST"] = np.full_like(arrays["layer_1/V_SST"], -0.07 + size)
+    np.savez(run / "recording.npz", **arrays)
+    axes = compartment_voltages(read_recording(run / "recording.npz"), layers=[1]).axes
+    assert axes[3].get_ylabel() == f"SST ({unit})"
+    np.testing.assert_allclose(axes[3].lines[0].get_ydata(), scale * size, rtol=1e-6)
 
 
 def test_voltages_of_chosen_layers_and_cells(recording):

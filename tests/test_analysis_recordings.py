@@ -16,12 +16,13 @@ def arrays():
         "phase": np.array(["free"] * 4 + ["nudge"] * 2),
         "beta": np.array([0.0] * 4 + [1.0] * 2),
         "stimuli": np.array([5, 9]),
+        "V_rest": np.array(-0.07),
         "labels": np.array([1, 0]),
         "units": json.dumps({"V_soma": "V", "rate": "Hz"}),
     }
     for k, cells in {1: [4, 7, 20], 2: [0, 1]}.items():
         arrays[f"layer_{k}/cells"] = np.array(cells)
-        for variable in ("V_soma", "V_basal", "V_apical", "rate", "i_SST", "u", "r", "v_B", "v_A"):
+        for variable in ("V_soma", "V_basal", "V_apical", "V_SST", "rate", "i_SST", "u", "r", "v_B", "v_A"):
             arrays[f"layer_{k}/{variable}"] = np.full((6, 2, len(cells)), float(k))
     return arrays
 

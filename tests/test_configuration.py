@@ -40,7 +40,7 @@ def test_each_preset_loads_and_builds_its_circuit_and_protocol(name):
     circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
     assert circuit.architecture == tuple(configuration.to_dict()["circuit"]["architecture"])
     assert [phase.name for phase in protocol.phases] == ["free", "nudge"]
-    assert protocol.step < circuit.step_bound(abs(configuration.training.beta))
+    assert protocol.step < circuit.step_bound(abs(protocol.beta))
 
 
 @pytest.mark.parametrize("name", ["digits", "diabetes"])
@@ -70,8 +70,10 @@ def test_a_resolved_configuration_holds_every_key():
     """The resolved configuration names all keys of all sections, but for the data folder that was not given."""
     resolved = Configuration(SMALL).to_dict()
     assert {"epsilon", "forgetting", "lateral_rule", "tau_SST", "convention", "model"} <= resolved["circuit"].keys()
-    assert {"free_steps", "nudge_steps", "step", "reset", "allow_unstable"} <= resolved["protocol"].keys()
-    assert {"seed", "dtype", "beta", "batch_size", "epochs"} <= resolved["training"].keys()
+    assert {"form", "free_steps", "nudge_steps", "beta", "random_sign", "step", "reset", "allow_unstable"} <= resolved[
+        "protocol"
+    ].keys()
+    assert {"seed", "dtype", "batch_size", "epochs"} <= resolved["training"].keys()
     assert resolved["stimuli"] == {"stimuli": "digits"}
     assert "seed" not in resolved["circuit"]
     assert "weights" not in resolved["circuit"]
@@ -85,8 +87,8 @@ def test_a_resolved_configuration_holds_every_key():
         (" architecture = [64, 3, 10]", "circuit", "architecture", [64, 3, 10]),
         ("convention=authors", "circuit", "convention", "authors"),
         ('convention="authors"', "circuit", "convention", "authors"),
-        ("random_sign=false", "training", "random_sign", False),
-        ("beta=-0.5", "training", "beta", -0.5),
+        ("random_sign=false", "protocol", "random_sign", False),
+        ("beta=-0.5", "protocol", "beta", -0.5),
         ("learning_rate_decay=[[0,0.9],[3,0.5]]", "circuit", "learning_rate_decay", [(0, 0.9), (3, 0.5)]),
         ("stimuli=/my file=1.npz", "stimuli", "stimuli", "/my file=1.npz"),
         ("step=0.02", "protocol", "step", 0.02),
@@ -146,7 +148,7 @@ def test_a_bad_setting_is_named(complaint, setting, words):
         ("protocol", "step_rule", "adaptive"),
         ("protocol", "method", "rk4"),
         ("protocol", "reset", "maybe"),
-        *(("training", "beta", value) for value in (0, 0.0, -0.0, float("nan"), float("inf"), "strong")),
+        *(("protocol", "beta", value) for value in (0, 0.0, -0.0, float("nan"), float("inf"), "strong")),
         ("training", "epochs", 0),
         ("training", "epochs", -3),
         ("training", "batch_size", 0),
@@ -198,7 +200,10 @@ def test_keys_at_odds_with_each_other_are_refused_with_file_and_key(complaint, k
         ("[[circuit]]\nepsilon = 1", ["'circuit'"]),
         ("[trainin]\nepochs = 3", ["[trainin]", "training"]),
         ("[circuit]\narchitecture = [64, 5, 10]\nepsilom = 1", ["'epsilom'", "[circuit]", "'epsilon'"]),
-        ("[circuit]\narchitecture = [64, 5, 10]\n[training]\nzzz = 1", ["'zzz'", "[training]", "allowed", "beta"]),
+        (
+            "[circuit]\narchitecture = [64, 5, 10]\n[training]\nzzz = 1",
+            ["'zzz'", "[training]", "allowed", "batch_size"],
+        ),
         ("[circuit]\nmodel = 3", ["model", "3"]),
         ("[circuit]\nmodel = []", ["model", "[]"]),
         ("[circuit", ["TOML", "']'"]),
@@ -234,13 +239,13 @@ def test_an_architecture_that_does_not_fit_the_stimuli_is_refused(complaint, arc
     assert all(word in message for word in ("my.toml", str(architecture), "digits", "64 inputs", "10 outputs"))
 
 
-@pytest.mark.parametrize("keys", [{"protocol": {"step": 0.3}}, {"training": {"beta": 100.0}}])
+@pytest.mark.parametrize("keys", [{"protocol": {"step": 0.3}}, {"protocol": {"beta": 100.0}}])
 def test_a_step_beyond_the_bound_is_refused_before_anything_is_written(complaint, tmp_path, keys):
     """A step beyond 2/(g_lk + 1/ε + |β|) is refused with source and bound, unless allow_unstable; no folder."""
     values = {**SMALL, **{section: {**SMALL.get(section, {}), **more} for section, more in keys.items()}}
     folder = RunFolder(tmp_path / "run")
     configuration = Configuration(values, source="my.toml")
-    bound = configuration.build_circuit().step_bound(abs(configuration.training.beta))
+    bound = configuration.build_circuit().step_bound(abs(configuration.protocol.beta))
     message = complaint(Training, configuration, folder)
     assert all(word in message for word in ("my.toml", "step", f"{bound:.3g}", "allow_unstable"))
     assert not folder.path.exists()
@@ -252,7 +257,7 @@ def test_a_step_beyond_the_bound_is_refused_before_anything_is_written(complaint
 def test_a_negative_beta_below_its_bound_is_refused_before_anything_is_written(complaint, tmp_path, keys):
     """β so negative that the output's conductance is, given or by a random sign, is refused with source and key."""
     folder = RunFolder(tmp_path / "run")
-    message = complaint(Training, Configuration(changed("training", **keys), source="my.toml"), folder)
+    message = complaint(Training, Configuration(changed("protocol", **keys), source="my.toml"), folder)
     assert message.startswith("my.toml")
     assert f"beta = {-abs(keys['beta']):g}" in message
     assert not folder.path.exists()

@@ -163,7 +163,7 @@ def test_error_in_a_hook(preparation):
 def test_error_in_the_stimuli(preparation):
     """A bad stimulus in the middle of a run surfaces after it; those before it have been presented."""
     presented = []
-    preparation.on_presentation.append(lambda preparation, ends: presented.append(preparation.presented))
+    preparation.on_presentation.append(lambda preparation, ends: presented.append(preparation.cycle.presented))
     with pytest.raises(StimulusError, match=r"x has shape \(2, 9\)"):
         preparation.run([Stimulus(np.zeros((1, 6))), Stimulus(np.zeros((2, 6))), Stimulus(np.zeros((2, 9)))])
     assert presented == [1, 2]
@@ -174,11 +174,11 @@ def test_hooks_in_order(preparation):
     """Steps, then the phase's end with the old weights, then the presentation's end with the new ones."""
     calls, W = [], preparation.circuit.weights["W_ff"][0]
     old = W.copy()
-    preparation.on_step.append(lambda p: calls.append((p.phase.name, p.step_index)))
+    preparation.on_step.append(lambda p: calls.append((p.cycle.phase.name, p.cycle.step_index)))
 
     def phase_end(p, end):
         assert isinstance(end, PhaseEnd)
-        calls.append(("end", p.phase.name, end.beta))
+        calls.append(("end", p.cycle.phase.name, end.beta))
         np.testing.assert_array_equal(W, old)
 
     def presentation(p, ends):
@@ -258,7 +258,7 @@ def test_interruption(preparation, number):
             yield Stimulus(np.full((1, 6), 0.5), np.ones((1, 4)), learn=True)
 
     def kill(preparation):
-        if len(ends) == 1 and preparation.phase.name == "free" and preparation.step_index == 1:
+        if len(ends) == 1 and preparation.cycle.phase.name == "free" and preparation.cycle.step_index == 1:
             os.kill(os.getpid(), number)
 
     preparation.on_step.append(kill)

@@ -178,14 +178,17 @@ def test_a_signal_during_evaluation_loses_nothing(configuration, started):
     assert_same_run(whole.folder, resumed(stopped).folder)
 
 
-def test_a_signal_while_a_checkpoint_is_written_loses_nothing(configuration, started, monkeypatch):
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_signal_while_a_checkpoint_is_written_loses_nothing(configuration, started, monkeypatch, epoch):
     """SIGINT and SIGTERM during the write: it ends, the run stops behind it, and resumes to the same, bit for bit."""
     whole = started(configuration(), "whole")
     whole.run()
-    stopped = started(configuration(), "stopped")
+    stopped = started(configuration(), f"stopped {epoch}")
     write = np.savez
 
     def interrupted(file, **arrays):
+        if int(arrays["epoch"]) < epoch:
+            return write(file, **arrays)
         monkeypatch.undo()
         os.kill(os.getpid(), signal.SIGINT)
         write(file, **arrays)
@@ -194,7 +197,7 @@ def test_a_signal_while_a_checkpoint_is_written_loses_nothing(configuration, sta
     monkeypatch.setattr(np, "savez", interrupted)
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
-    assert int(stopped.folder.arrays("checkpoint.npz")["epoch"]) == 1
+    assert int(stopped.folder.arrays("checkpoint.npz")["epoch"]) == epoch
     assert_same_run(whole.folder, resumed(stopped).folder)
 
 
@@ -246,11 +249,13 @@ def test_another_configuration_is_refused_with_the_key_that_differs(configuratio
 
 
 def test_fewer_epochs_than_are_done_are_refused(configuration, started):
-    """With 2 epochs done, epochs = 1 is refused and named."""
+    """With 2 epochs done, epochs = 1 is refused and named; what there is can still be evaluated."""
     training = started(configuration("epochs=2"))
     training.run()
+    again = Training(configuration("epochs=1"), training.folder, resume=True)
+    assert again.evaluate().items() <= training.rows[-1].items()
     with pytest.raises(ParameterError, match="epochs = 1"):
-        Training(configuration("epochs=1"), training.folder, resume=True)
+        again.run()
 
 
 @pytest.fixture
@@ -309,10 +314,17 @@ def test_flipped_bytes_are_noticed(damaged):
         ("epoch", None),
         ("epoch", np.array("one")),
         ("epoch", np.arange(3)),
+        ("epoch", np.array(np.inf)),
+        ("epoch", np.array(-1)),
         ("batch", np.array(4)),
+        ("batch", np.array(0.5)),
+        ("weights/W_ff/0", np.full((5, 6), 1j)),
+        ("weights/W_ff/0", np.full((5, 6), "1")),
+        ("state/layer_1/u", np.full((5, 5), np.nan, np.float32)),
         ("configuration", None),
         ("configuration", np.array("[circuit")),
         ("configuration", np.array("[circuit]\nunknown = 3")),
+        ("stimuli", None),
     ],
 )
 def test_a_checkpoint_with_a_wrong_array_is_refused(damaged, key, value):
@@ -334,12 +346,23 @@ def test_a_missing_checkpoint_or_history_is_named(damaged):
     path, resume = damaged
     good = path.read_bytes()
     history = path.with_name("history.csv")
-    history.write_text(history.read_text().replace("\n1,", "\n7,"))
-    with pytest.raises(RunError, match=r"history\.csv"):
-        resume(good)
-    history.write_text("epoch\nnonsense\n")
-    with pytest.raises(RunError, match=r"history\.csv"):
-        resume(good)
+    whole = history.read_text()
+    row = whole.splitlines()[-1]
+    for text in (
+        whole.replace("\n1,", "\n7,"),
+        whole + row + "\n",
+        "epoch\nnonsense\n",
+        "epoch\n1\n",
+        whole[:-9],
+        whole[: whole.rindex(",")] + "\n",
+    ):
+        history.write_text(text)
+        with pytest.raises(RunError, match=r"history\.csv") as caught:
+            resume(good).run()
+        assert "\n" not in str(caught.value)
+        assert history.read_text() == text
+    history.unlink()
+    assert resume(good).evaluate()
     path.unlink()
     with pytest.raises(RunError, match=r"checkpoint\.npz"):
         Training(RunFolder(path.parent).configuration(), RunFolder(path.parent), resume=True)

@@ -16,23 +16,23 @@ COMPARTMENTS = {
     "V_basal": ("basal dendrite", COLOURS["blue"]),
     "V_soma": ("soma", COLOURS["black"]),
 }
-VARIABLES = {*COMPARTMENTS, "i_SST"}
+VARIABLES = {*COMPARTMENTS, "V_SST"}
 SST_COLOUR = COLOURS["green"]
 PHASE_COLOURS = {"free": "0.95", "nudge": "#FBE6C2", "third": "#D9ECF8"}
 
 
 @publication_style()
 def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=None):
-    """Draw somatic, basal and apical potential and SST current of chosen cells, through the phases of a presentation.
+    """Draw the potentials of chosen cells' compartments and interneurons, through the phases of a presentation.
 
-    A row of panels a layer, the output on top, a column a cell; below each cell's potentials the current of its SST
-    interneuron. Potentials are drawn as they are: dendrites may leave the physiological range. The apical potential
-    of an output cell is its target's, and acts only in a phase with β ≠ 0.
+    A row of panels a layer, the output on top, a column a cell; below each cell's compartments the soma of its SST
+    interneuron, as its deviation from rest, which can be small. Potentials are drawn as they are: dendrites may leave
+    the physiological range. In a phase with β ≠ 0 the apical dendrite of an output cell is at its target's potential.
 
     Parameters
     ----------
     recording : corinfomax.analysis.Recording
-        With `V_soma`, `V_basal`, `V_apical` (volts) and `i_SST` (dimensionless).
+        With `V_soma`, `V_basal`, `V_apical` and `V_SST`, in volts.
     stimulus : int
         Which of the recorded stimuli, counted from 0 within the recording.
     layers : sequence of int, optional
@@ -97,21 +97,21 @@ def _positions(recording, stimulus, k, cells):
 
 def _draw_layer(axes, recording, stimulus, k, chosen):
     layer, time = recording.layers[k], _milliseconds(recording)
-    currents = layer["i_SST"][:, stimulus, chosen]
-    exponent = _exponent(currents)
-    for n, (potential_axis, current_axis) in enumerate(axes.T):
+    deviations = layer["V_SST"][:, stimulus, chosen] - recording.V_rest
+    scale, unit = _readable(deviations)
+    for n, (potential_axis, interneuron_axis) in enumerate(axes.T):
         if n >= len(chosen):
             potential_axis.set_axis_off()
-            current_axis.set_axis_off()
+            interneuron_axis.set_axis_off()
             continue
         for variable, (_, colour) in COMPARTMENTS.items():
             potential_axis.plot(time, 1e3 * layer[variable][:, stimulus, chosen[n]], color=colour)
-        current_axis.plot(time, currents[:, n] / 10.0**exponent, color=SST_COLOUR)
-        _shade_phases((potential_axis, current_axis), recording)
+        interneuron_axis.plot(time, scale * deviations[:, n], color=SST_COLOUR)
+        _shade_phases((potential_axis, interneuron_axis), recording)
         potential_axis.set_title(_cell_title(recording, stimulus, k, layer.cells[chosen[n]]), pad=15)
-        current_axis.yaxis.set_major_locator(MaxNLocator(3))
+        interneuron_axis.yaxis.set_major_locator(MaxNLocator(3))
     axes[0, 0].set_ylabel("Potential (mV)")
-    axes[1, 0].set_ylabel("$i_\\mathrm{SST}$" + (f" ($10^{{{exponent}}}$)" if exponent else ""))
+    axes[1, 0].set_ylabel(f"SST ({unit})")
 
 
 def _shade_phases(axes, recording):
@@ -136,7 +136,7 @@ def _label_time(column):
 
 def _legend(figure, recording):
     handles = [Line2D([], [], color=colour, label=label) for label, colour in reversed(COMPARTMENTS.values())]
-    handles.append(Line2D([], [], color=SST_COLOUR, label="SST current"))
+    handles.append(Line2D([], [], color=SST_COLOUR, label="SST soma, from rest"))
     bands = dict(recording.phases())
     for name, steps in bands.items():
         beta = recording.beta[steps.stop - 1]
@@ -161,8 +161,9 @@ def _milliseconds(recording):
     return 1e3 * recording.t
 
 
-def _exponent(values):
-    """Power of ten to take out of an axis, 0 where its numbers are easily read."""
-    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
-    exponent = int(np.floor(np.log10(largest))) if largest > 0 else 0
-    return 0 if -2 < exponent < 3 else exponent
+def _readable(volts):
+    """Factor and unit in which the largest of some potentials is at least 1, nanovolts at the smallest."""
+    largest = np.abs(volts[np.isfinite(volts)]).max(initial=0.0)
+    units = {"mV": 1e3, "µV": 1e6, "nV": 1e9}
+    unit = next((unit for unit, scale in units.items() if scale * largest >= 1), "nV" if largest > 0 else "mV")
+    return units[unit], unit

@@ -30,8 +30,16 @@ class Courses:
         self._before: list[tuple[np.ndarray, np.ndarray]] = []
         for phase in protocol.phases:
             for key in phase.course:
-                if not self._views(key):
+                views = self._views(key)
+                if not views:
                     raise ParameterError(f"phase {phase.name!r}: no population has a parameter {key!r}")
+                if np.ndim(phase.course[key]) == 2:
+                    sizes = {view.shape[-1] for view in views}
+                    if sizes != {np.shape(phase.course[key])[1]}:
+                        raise ParameterError(
+                            f"phase {phase.name!r}: the course of {key} is for {np.shape(phase.course[key])[1]} cells, "
+                            f"not for {' and '.join(map(str, sorted(sizes)))}; name one population, as in SST_1.{key}"
+                        )
 
     def _views(self, key: str) -> list[np.ndarray]:
         """Buffers that a course's key means: ``gate_soma`` of all populations, or ``SST_1.gate_soma`` of one."""
@@ -44,7 +52,7 @@ class Courses:
 
         Parameters
         ----------
-        courses : mapping of str to float or sequence of float
+        courses : mapping of str to float, array (steps,) or array (steps or 1, cells)
         restore : collection of str
             Those of them whose variables are to be what they were when the phase has ended.
         """
@@ -55,8 +63,8 @@ class Courses:
             for view in self._views(key):
                 if key in restore:
                     self._before.append((view, view.copy()))
-                view[...] = values.flat[0]
-                if values.ndim > 0 and np.ptp(values) > 0:
+                view[...] = values[0] if values.ndim else values
+                if values.ndim and np.ptp(values, axis=0).any():
                     self._varying.append((view, values))
 
     def step(self, index: int):

@@ -9,15 +9,18 @@ from pydantic import ConfigDict
 
 from ...errors import ParameterError
 from ...networks import Circuit
-from ...parameters import Count, Finite, NonNegative, Positive, Switch, validated
+from ...parameters import Count, Finite, NonNegative, NonZero, Positive, Switch, validated
 
 StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_index"]
 Course = Finite | list[Finite]
+CellCourse = Course | list[list[Finite]]
+#: Least difference of the contrasted βs, in units of the largest |β|: learning divides by it.
+_LEAST_CONTRAST = 1e-6
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of time in which shared variables follow a given course.
+    """A stretch of time in which β and other variables follow a given course.
 
     Parameters
     ----------
@@ -27,15 +30,16 @@ class Phase:
         Duration in steps of integration.
     beta : float or sequence of float, default 0
         Nudging strength in units of the presentation's β: a constant, or one value for each step.
-    course : mapping of str to float or sequence of float, optional
-        The same for further variables: gates and injected currents, of every population that has them, or of one as
-        in ``{"SST_1.gate_soma": 0.0}``. After its phase a variable has again the value it had before.
+    course : mapping of str to float, sequence of float or array (steps or 1, cells), optional
+        The same for further variables: gates and injected currents, of every population that has them (interneurons
+        included), or of one as in ``{"SST_1.gate_soma": 0.0}``; an array with two dimensions gives each cell its own.
+        After its phase a variable has again the value it had before.
     """
 
     name: str
     steps: Count
     beta: Course = 0.0
-    course: Mapping[str, Course] = field(default_factory=dict)
+    course: Mapping[str, CellCourse] = field(default_factory=dict)
 
     #: For phases from parameter files: a misspelt key is an error.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -46,12 +50,21 @@ class Phase:
         for variable in ("beta", "pace"):
             if variable in self.course:
                 raise ParameterError(f"phase {self.name!r}: {variable} has no place in course; see beta and step_rule")
-        for variable, values in {"beta": self.beta, **self.course}.items():
+        self._check_course("beta", self.beta, per_cell=False)
+        for variable, values in self.course.items():
+            self._check_course(variable, values, per_cell=True)
+
+    def _check_course(self, variable: str, values, per_cell: bool):
+        allowed = f"a finite number or {self.steps} of them"
+        if per_cell:
+            allowed += f", or an array (1 or {self.steps}, cells)"
+        try:
             values = np.asarray(values, dtype=float)
-            if values.shape not in ((), (self.steps,)) or not np.isfinite(values).all():
-                raise ParameterError(
-                    f"phase {self.name!r}: the course of {variable} must be a finite number or {self.steps} of them"
-                )
+        except (TypeError, ValueError):
+            values = np.array(np.nan)
+        fits = values.shape in ((), (self.steps,)) or (per_cell and values.ndim == 2 and len(values) in (1, self.steps))
+        if not fits or not np.isfinite(values).all():
+            raise ParameterError(f"phase {self.name!r}: the course of {variable} must be {allowed}")
 
     @property
     def taught(self) -> bool:
@@ -69,15 +82,21 @@ class Protocol:
     plus : str, default "nudge"
     minus : str or None, default "free"
         The phases whose ends learning contrasts; with None it learns from the end of `plus` alone.
+    beta : float, default 1
+        Nudging strength |β| of the presentations of a training run (A1).
+    random_sign : bool, default True
+        Whether in training β keeps or flips its sign by a fair coin each minibatch (A1).
     step : float, default .05
         Euler step η₀ = dt/τ_u (A2).
     step_rule : {"constant", "divide_by_slow_loop_index", "divide_by_loop_index"}
         η_i in step i = 0, 1, … of a phase: η₀; max(η₀/(1 + step_decay·i), step_min); max(η₀/(i + 1), step_min) (A1).
     step_decay, step_min : float, default .01, .001
     method : {"euler", "exponential_euler"}
-        Euler is the published scheme. Exponential Euler is exact for frozen drives and has no step bound.
+        Euler is the published scheme. Exponential Euler is exact for frozen drives: the cells' own stiffness sets no
+        bound to its step, but the loop of feedforward and feedback weights may still oscillate.
     reset : {"rest", "carry"}
-        Whether a presentation begins at rest (u = r = 0, as published) or where the last one ended.
+        Whether a presentation begins at rest (u = r = 0, as published) or where the preparation's last one ended,
+        in each replica; predictions then depend on the order of stimuli.
     allow_unstable : bool, default False
         Let Euler steps beyond the circuit's bound pass.
 
@@ -94,6 +113,8 @@ class Protocol:
         *,
         plus: str = "nudge",
         minus: str | None = "free",
+        beta: NonZero = 1.0,
+        random_sign: Switch = True,
         step: Positive = 0.05,
         step_rule: StepRule = "constant",
         step_decay: NonNegative = 0.01,
@@ -112,6 +133,7 @@ class Protocol:
         if self.phases[0].taught:
             raise ParameterError(f"protocol: the first phase, {names[0]!r}, must be free of the teacher (β = 0)")
         self.plus, self.minus = plus, minus
+        self.beta, self.random_sign = beta, random_sign
         self.step, self.step_rule, self.step_decay, self.step_min = step, step_rule, step_decay, step_min
         self.method, self.reset, self.allow_unstable = method, reset, allow_unstable
 
@@ -121,11 +143,16 @@ class Protocol:
         taught = [phase.taught for phase in self.phases]
         return self.phases[: taught.index(True)] if any(taught) else self.phases
 
+    @property
+    def betas(self) -> tuple[float, ...]:
+        """The βs of a training run's presentations: β, or β and -β."""
+        return (-self.beta, self.beta) if self.random_sign else (self.beta,)
+
     def check_learning(self, taught: bool):
         """Raise a `ParameterError` if nothing can be learnt.
 
-        That is so if there are phases with a teacher but no targets, or if the contrasted phases end at the same β,
-        for learning divides by the difference.
+        That is so if there are phases with a teacher but no targets, or if the contrasted phases end at about the
+        same β, for learning divides by the difference.
 
         Parameters
         ----------
@@ -134,8 +161,11 @@ class Protocol:
         """
         if not taught and any(phase.taught for phase in self.phases):
             raise ParameterError("learning needs targets y")
+        if self.minus is None:
+            return
         ends = {phase.name: np.atleast_1d(phase.beta)[-1] for phase in self.phases}
-        if self.minus is not None and ends[self.plus] == ends[self.minus]:
+        largest = max(np.abs(phase.beta).max() for phase in self.phases)
+        if abs(ends[self.plus] - ends[self.minus]) <= _LEAST_CONTRAST * largest:
             raise ParameterError(
                 f"protocol: {self.plus!r} and {self.minus!r} end at the same β; learning divides by the difference"
             )
@@ -167,7 +197,8 @@ class Protocol:
         betas = beta * np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
         if betas.min() <= circuit.beta_bound():
             raise ParameterError(
-                f"beta = {beta:g}: β must stay above {circuit.beta_bound():.3g}, where activity grows without bound"
+                f"beta = {beta:g}: β must stay above {circuit.beta_bound():.3g}, where the output runs into its bounds "
+                "(allow_unstable = true lets it)"
             )
         step = max(self.eta(phase).max() for phase in self.phases)
         bound = circuit.step_bound(np.abs(betas).max())
@@ -184,6 +215,8 @@ def contrastive(
     free_steps: Count = 30,
     nudge_steps: Count = 10,
     three_phase: Switch = False,
+    beta: NonZero = 1.0,
+    random_sign: Switch = True,
     step: Positive = 0.05,
     step_rule: StepRule = "constant",
     step_decay: NonNegative = 0.01,
@@ -200,7 +233,7 @@ def contrastive(
         Steps of the phases (A2); the third is as long as the second.
     three_phase : bool, default False
         Add the phase at -β, which learning then contrasts with the one at β.
-    step, step_rule, step_decay, step_min, method, reset, allow_unstable
+    beta, random_sign, step, step_rule, step_decay, step_min, method, reset, allow_unstable
         As in `Protocol`.
 
     Returns
@@ -214,6 +247,8 @@ def contrastive(
     return Protocol(
         phases,
         minus="third" if three_phase else "free",
+        beta=beta,
+        random_sign=random_sign,
         step=step,
         step_rule=step_rule,
         step_decay=step_decay,

@@ -1,42 +1,23 @@
-"""A preparation: a circuit mounted on the clock. The only builder of Brian2 networks and network operations.
+"""A preparation: a circuit mounted on the clock, and what one does with it.
 
-One long run presents any number of stimuli; phases, stimuli and plasticity are network operations within it. In
-each step, for the synchronous schedule, Brian2 executes
-
-    start           courses of shared variables (β, pace, gates)
-    groups          u, by the integration method
-    after_groups    r = σ(u)
-    synapses        drives, from the new rates
-    end             0 step hooks (recorders)   1 end of phase   2 plasticity   3 next presentation
-
-so that u, r and the compartments' potentials, as recorded at ``end``, belong to one instant. In the sequential
-schedule each layer does its drives, u and r in turn, all within ``groups``.
+One long run of Brian2 presents any number of stimuli; `cycle` says what happens in it, step by step.
 """
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import brian2 as b2
 import numpy as np
 
-from ...errors import DivergenceError, ParameterError, StimulusError
-from ...networks import Circuit, Contrast, Layers, PhaseEnd, Population
-from ...networks.projection import SynapticTransmission
+from ...errors import ParameterError, StimulusError
+from ...networks import Circuit, Layers, Population
 from ...parameters import Count, validated
-from .courses import Courses
+from .cycle import Cycle
 from .interruption import on_interrupt
-from .mounting import mount
 from .phases import Protocol, contrastive
 from .precision import agree_on_dtype
 from .presentation import Presentation, Stimulus, as_rows
 from .recording import DEFAULT_VARIABLES, Recorder
 from .target import Target, code_object_class
-
-#: Longer than any run: runs end when the stimuli do.
-_FOR_EVER = 1e6 * b2.second
-#: A potential |u| that counts as divergence; it would be 20 kV.
-_DIVERGED = 1e6
 
 
 class Preparation:
@@ -60,17 +41,16 @@ class Preparation:
 
     Attributes
     ----------
+    cycle : Cycle
+        Where the preparation is in a run: its `phase`, `step_index`, `beta`, `time`, `s`, `presented`, `stimulus`.
     network : Network
     populations : dict of str to Population
-    on_step, on_phase_end, on_presentation : list of callable
-        Hooks: ``hook(preparation)`` at the end of each step, ``hook(preparation, end)`` with the `PhaseEnd` of each
-        phase, ``hook(preparation, ends)`` with those of a whole presentation by name, after its plasticity.
-    phase : Phase
-        Present phase.
-    step_index : int
-        Steps of it that are done.
-    elapsed_time, elapsed_s : float
-        Seconds, and Σ η_i, since the presentation's start.
+    on_phase_start, on_step, on_phase_end, on_presentation : list of callable
+        Hooks: ``hook(preparation)`` when a phase begins and at the end of each step, ``hook(preparation, end)`` with
+        the `PhaseEnd` of each phase, ``hook(preparation, ends)`` with those of a whole presentation by name, after
+        its plasticity and before anything is reset.
+    interrupted : bool
+        Whether a signal ended the last run early. A hook may set it to the same effect.
 
     Raises
     ------
@@ -92,63 +72,15 @@ class Preparation:
         self.circuit, self.replicas = circuit, replicas
         self.protocol = protocol or circuit.protocol or contrastive()
         self.check_beta(0.0)
+        self.on_phase_start: list[Callable] = []
         self.on_step: list[Callable] = []
         self.on_phase_end: list[Callable] = []
         self.on_presentation: list[Callable] = []
         self.interrupted = False
-        self._error: Exception | None = None
-        self._source: Iterator[Stimulus] = iter(())
+        self._running = False
         self.dtype = agree_on_dtype(self, dtype)
-        self._mount(code_object_class(target))
-
-    def _mount(self, code_objects):
-        mounted = mount(
-            self.circuit,
-            self.replicas,
-            self.dtype,
-            self.protocol,
-            code_objects,
-            operations={
-                "course": (self._set_courses, "start", 0),
-                "recording": (self._run_step_hooks, "end", 0),
-                "phase_end": (self._end_step, "end", 1),
-                "plasticity": (self._learn, "end", 2),
-                "next_presentation": (self._finish_presentation, "end", 3),
-            },
-            due=self._due,
-            guard=self._guarded,
-        )
-        self.network, self.populations, self._transmissions = (
-            mounted.network,
-            mounted.populations,
-            mounted.transmissions,
-        )
-        self.dt = float(self.protocol.step * self.circuit.tau)
-        self._courses = Courses(self.populations, self.protocol)
-        self._layers = [self.populations[name] for name in self.circuit.layers]
-        for name, layer in ((name, layer) for name in self.circuit.signals for layer in self._layers[1:]):
-            if name not in layer:
-                raise ParameterError(f"{layer.name} has no variable {name!r}, which the circuit's rules learn from")
-        self._synapses = [item for item in self._transmissions if isinstance(item, SynapticTransmission)]
-
-    def _guarded(self, operation: Callable) -> Callable:
-        """Keep errors until after the run: one raised inside would leave Brian2's flag of a running network set."""
-
-        def run():
-            if self._error is None:
-                try:
-                    operation()
-                except Exception as error:
-                    self._error = error
-                    self.network.stop()
-
-        return run
-
-    def _due(self, every: int) -> bool:
-        # In the synchronous schedule the drives of a step's end serve the next step, and those of a phase's last
-        # step the next phase.
-        step = self.step_index + (self.circuit.schedule == "synchronous")
-        return step % every == 0 or step == self.phase.steps
+        self.cycle = Cycle(self, code_object_class(target))
+        self.network, self.populations = self.cycle.network, self.cycle.populations
 
     def check_beta(self, beta: float):
         """Raise a `ParameterError` if a presentation at this β would be unstable."""
@@ -243,7 +175,7 @@ class Preparation:
         def collect(preparation, ends):
             for name, layers in collected.items():
                 for k, rows in layers.items():
-                    rows.append(preparation.layer(k).read(name)[: preparation.presented])
+                    rows.append(preparation.layer(k).read(name)[: preparation.cycle.presented])
 
         self.on_presentation.append(collect)
         try:
@@ -265,33 +197,27 @@ class Preparation:
         ----------
         stimuli : iterable of Stimulus
             Taken one at a time, when its turn comes.
+
+        Raises
+        ------
+        ParameterError
+            If a hook calls it: a preparation does one thing at a time. Also if weights have been exchanged for arrays
+            of another shape or type.
         """
-        self._error, self.interrupted = None, False
-        self.circuit.refresh()
-        self._copy_weights_to_synapses()
-        self._source = iter(stimuli)
-        if not self._begin_presentation():
-            return
-        with on_interrupt(lambda: setattr(self, "interrupted", True)), warnings.catch_warnings():
-            # Brian2's search for NaN casts 1e50 to float32 when a run ends.
-            warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
-            # Overflow on the way to NaN is reported as divergence, with its place.
-            with np.errstate(over="ignore", invalid="ignore"):
-                self.network.run(_FOR_EVER, namespace={})
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
-        if not self._finished:
-            raise ParameterError(f"a step of {self.dt:g} s: Brian2's clock cannot count it; change tau_u or step")
+        if self._running:
+            raise ParameterError("this preparation is presenting already; make another one of the same circuit")
+        self._running, self.interrupted = True, False
+        try:
+            self.circuit.check_weights(self.dtype)
+            self.circuit.refresh()
+            with on_interrupt(lambda: setattr(self, "interrupted", True)):
+                self.cycle.run(map(self._checked, stimuli))
+        finally:
+            self._running = False
 
     def layer(self, k: int) -> Population:
         """Principal population of layer k."""
-        return self._layers[k]
-
-    @property
-    def beta(self) -> float:
-        """Present β."""
-        return float(self._beta[min(self.step_index, self.phase.steps - 1)])
+        return self.cycle.layers[k]
 
     @property
     def prediction_phase(self) -> str:
@@ -307,109 +233,22 @@ class Preparation:
         }
 
     def load_state_dict(self, state: dict[str, np.ndarray]):
-        """Restore what `state_dict` gave."""
+        """Restore what `state_dict` gave; a `ParameterError` names what is missing, of another shape or not finite."""
+        own = self.state_dict()
+        for place, values in own.items():
+            found = state.get(place)
+            if found is None or found.shape != values.shape or found.dtype != values.dtype:
+                raise ParameterError(f"{place} is missing, or not {values.dtype} of shape {values.shape}")
+            if not np.isfinite(found).all():
+                raise ParameterError(f"{place} is not finite")
         for name, population in self.populations.items():
             for variable in population.cell.state:
                 population.write(variable, state[f"state/{name}/{variable}"])
 
     def _checked(self, stimulus: Stimulus) -> Stimulus:
-        checked = stimulus.checked(self._layers[0].size, self._layers[-1].size, self.replicas, self.dtype)
+        checked = stimulus.checked(self.layer(0).size, self.layer(-1).size, self.replicas, self.dtype)
         if checked.y is not None:
             self.check_beta(checked.beta)
         if checked.learn:
             self.protocol.check_learning(taught=checked.y is not None)
         return checked
-
-    def _begin_presentation(self) -> bool:
-        """Put the next stimulus on; False if there is none."""
-        stimulus = next(self._source, None)
-        if stimulus is None:
-            return False
-        self._stimulus = stimulus = self._checked(stimulus)
-        self.presented = len(stimulus.x)
-        complete = stimulus.y is not None or stimulus.learn
-        self._phases = self.protocol.phases if complete else self.protocol.prediction
-        self._ends: dict[str, PhaseEnd] = {}
-        self.elapsed_time, self.elapsed_s = 0.0, 0.0
-        if self.protocol.reset == "rest":
-            for population in self.populations.values():
-                population.rest()
-        signal_x = self._layers[0].view("r")
-        signal_x[: self.presented] = stimulus.x
-        signal_x[self.presented :] = 0
-        self._x = stimulus.x.copy()
-        self._finished = False
-        self._begin_phase(0)
-        for transmission in self._transmissions:
-            transmission.begin()
-        return True
-
-    def _begin_phase(self, index: int):
-        self.phase, self._phase_index, self.step_index = self._phases[index], index, 0
-        self._eta = self.protocol.eta(self.phase)
-        self._beta = np.broadcast_to(
-            np.asarray(self.phase.beta, dtype=float) * self._stimulus.beta, (self.phase.steps,)
-        )
-        if self.circuit.teacher is not None:
-            population, slot = self.circuit.teacher
-            drive = self.populations[population].view(slot)
-            drive[...] = 0
-            if self.phase.taught and self._stimulus.y is not None:
-                drive[: self.presented] = self._stimulus.y
-        if self.circuit.restart_from_rate:
-            for layer in self._layers[1:]:
-                layer.write("u", layer.view("r"))
-        courses = {"pace": self._eta / self.protocol.step, "beta": self._beta, **self.phase.course}
-        self._courses.begin(courses, restore=self.phase.course)
-
-    def _set_courses(self):
-        self._courses.step(self.step_index)
-
-    def _run_step_hooks(self):
-        self.elapsed_time += self.dt
-        self.elapsed_s += self._eta[self.step_index]
-        for hook in self.on_step:
-            hook(self)
-
-    def _end_step(self):
-        self.step_index += 1
-        if self.step_index < self.phase.steps:
-            return
-        signals = {
-            name: {k: layer.read(name)[: self.presented] for k, layer in enumerate(self._layers) if k > 0}
-            for name in self.circuit.signals
-        }
-        signals["r"][0] = self._x
-        end = PhaseEnd(float(self._beta[-1]), signals)
-        self._ends[self.phase.name] = end
-        for hook in self.on_phase_end:
-            hook(self, end)
-        if self._phase_index + 1 < len(self._phases):
-            self._begin_phase(self._phase_index + 1)
-        else:
-            self._courses.end()
-            self._finished = True
-
-    def _learn(self):
-        if self._finished and self._stimulus.learn:
-            plus, minus = self.protocol.plus, self.protocol.minus
-            self.circuit.learn(Contrast(self._ends[plus], None if minus is None else self._ends[minus]))
-            self._copy_weights_to_synapses()
-
-    def _finish_presentation(self):
-        if not self._finished:
-            return
-        for name, population in self.populations.items():
-            # Not finite, or on its way there: no potential of a stable circuit comes near.
-            if "u" in population.cell.state and not np.abs(population.view("u")).max() < _DIVERGED:
-                raise DivergenceError(f"activity of {name} diverges")
-        if self._stimulus.learn:
-            self.circuit.check_finite()
-        for hook in self.on_presentation:
-            hook(self, self._ends)
-        if self.interrupted or not self._begin_presentation():
-            self.network.stop()
-
-    def _copy_weights_to_synapses(self):
-        for transmission in self._synapses:
-            transmission.copy_weights()

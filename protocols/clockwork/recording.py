@@ -39,14 +39,13 @@ class Recorder:
 
     def __call__(self, preparation: Preparation):
         """Record the present step."""
+        cycle = preparation.cycle
         values = {
-            variable: {
-                k: population.read(variable)[: preparation.presented] for k, population in self._populations.items()
-            }
+            variable: {k: population.read(variable)[: cycle.presented] for k, population in self._populations.items()}
             for variable in self._variables
         }
-        time = (preparation.elapsed_time, preparation.elapsed_s, preparation.beta)
-        self._rows.setdefault(preparation.phase.name, []).append((time, values))
+        time = (cycle.time, cycle.s, cycle.beta)
+        self._rows.setdefault(cycle.phase.name, []).append((time, values))
 
     def presentation(self) -> Presentation:
         """Return what was recorded."""

@@ -45,7 +45,7 @@ def record(
             selection.setdefault(int(layer), []).extend(_numbers("--cells", numbers, largest))
     else:
         selection = telling_cells(preparation, opened.stimuli, chosen[0])
-    beta = opened.configuration.training.beta if beta is None else beta
+    beta = opened.circuit.protocol.beta if beta is None else beta
     arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
     path = opened.folder.path / "recording.npz" if out is None else out
     target = RunFolder(path.parent)

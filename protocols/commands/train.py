@@ -10,6 +10,7 @@ from ...analysis import linear_regression_r_squared
 from ...analysis.figures import draw_run
 from ..clockwork import Preparation
 from ..runs import Configuration, Progress, RunFolder, Training, latest_folder, new_folder, record, telling_cells
+from ..runs.checkpoint import NAME
 from ..runs.configuration import DEFAULT_PRESET
 from .console import console, progress_bar
 
@@ -45,7 +46,7 @@ def train(
         if source is not None or settings:
             base = source if source is not None else folder.path / "config.toml"
             configuration = Configuration.read(base, settings)
-        training = Training(configuration, folder, resume=True)
+        training = Training(configuration, folder, resume=folder.has(NAME))  # a run may end before its first checkpoint
         folder.write_configuration(configuration)
     else:
         configuration = Configuration.read(source or DEFAULT_PRESET, settings)
@@ -66,6 +67,8 @@ def _run(training: Training):
         f"({len(stimuli.x_train)} training, {len(stimuli.x_test)} test stimuli), "
         f"{span}, run folder {training.folder.path}"
     )
+    if (outside := training.targets_out_of_reach()) is not None:
+        console.print(outside)
     with progress_bar() as bar:
         task = bar.add_task("training", total=epochs, completed=training.epoch, score="")
 
@@ -103,13 +106,16 @@ def _finish(training: Training):
     configuration = training.configuration
     one = configuration.build_learner(training.circuit, 1, configuration.build_protocol())
     if isinstance(one, Preparation):  # other learners have no compartments
-        cells, beta = telling_cells(one, stimuli, 0), configuration.training.beta
+        cells, beta = telling_cells(one, stimuli, 0), one.protocol.beta
         folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta))
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",)).r
     folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
-    if len(training.silent_outputs):
-        cells = ", ".join(map(str, training.silent_outputs))
-        console.print(f"Output cells {cells} never fired in the last epoch: take a larger beta, or another seed.")
+    if len(training.unlearnt):
+        classes = ", ".join(map(str, training.unlearnt))
+        console.print(
+            f"No training stimulus of class {classes} was recognised in the last epoch: the teacher cannot lift their "
+            "output cells yet. Train longer, or take a larger beta or another seed."
+        )
     drawn = draw_run(folder.path)
     seconds = sum(row["seconds"] for row in training.rows)
     score = _shown(training.score_name, training.rows[-1][f"test_{training.score_name}"])

@@ -12,15 +12,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import ParameterError
 from ...networks import Circuit
-from ...parameters import Count, Finite, Seed, Switch, describe, model_of
+from ...parameters import Count, Seed, describe, model_of
 from ..clockwork import Protocol
 from ..stimuli import Stimuli, load
 from .learner import Learner
@@ -58,10 +58,6 @@ class TrainingSection(BaseModel):
     epochs : int, default 50
     batch_size : int, default 20
         Stimuli of one minibatch, each in a replica of its own (A1).
-    beta : float, default 1
-        Nudging strength |β| (A1).
-    random_sign : bool, default True
-        Whether β keeps or flips its sign by a fair coin each minibatch (A1).
     seed : int, default 0
         Of initial weights, order of stimuli and signs of β, each with a stream of its own.
     dtype : {"float32", "float64"}
@@ -74,8 +70,6 @@ class TrainingSection(BaseModel):
     model_config = ConfigDict(extra="forbid")
     epochs: Count = 50
     batch_size: Count = 20
-    beta: Annotated[Finite, Field(description="must not be 0")] = 1.0
-    random_sign: Switch = True
     seed: Seed = 0
     dtype: Literal["float32", "float64"] = "float32"
     target: Literal["auto", "cython", "numpy"] = "auto"
@@ -132,8 +126,7 @@ class Configuration:
         self.stimuli: StimuliSection = checked["stimuli"]
         self.training: TrainingSection = checked["training"]
         self.circuit, self.protocol = checked["circuit"], checked["protocol"]
-        if self.training.beta == 0:
-            raise ParameterError(f"{source}, [training]: beta = 0: learning divides by β; must not be 0")
+        self.build_protocol()  # only the protocol itself can tell whether its keys fit each other
 
     @classmethod
     def read(cls, source: str | Path = DEFAULT_PRESET, settings: Sequence[str] = ()) -> "Configuration":

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import ParameterError, StimulusError
+from ...models import PHYSICAL_SCALE
 from ..clockwork import Preparation
 from ..stimuli import Stimuli
 
@@ -14,6 +15,7 @@ UNITS = {
     "V_soma": "V",
     "V_basal": "V",
     "V_apical": "V",
+    "V_SST": "V",
     "rate": "Hz",
     "i_SST": "1",
     "u": "1",
@@ -48,8 +50,8 @@ def record(
     -------
     dict of str to ndarray
         ``t`` (s), ``s``, ``phase``, ``beta``: (steps,); ``stimuli``, and ``labels`` or ``targets``: (n, …);
-        ``output_layer``; ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON
-        table.
+        ``output_layer``; ``V_rest`` (V); ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells);
+        ``units``, a JSON table.
 
     Raises
     ------
@@ -79,6 +81,7 @@ def record(
         "phase": np.concatenate([np.full(len(trace.t), name) for name, trace in phases.items()]),
         "stimuli": chosen,
         "output_layer": np.array(preparation.circuit.output),
+        "V_rest": np.array(float(PHYSICAL_SCALE["V_rest"])),
         "units": np.array(json.dumps(UNITS)),
     }
     if stimuli.labels_test is not None:

@@ -4,10 +4,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ...errors import CorInfoMaxError, RunError
+from ...errors import CorInfoMaxError
 from ...networks import Circuit
 from ..clockwork import Preparation
 from ..stimuli import Stimuli
+from .checkpoint import damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import RunFolder
 
@@ -39,14 +40,13 @@ class Run:
         """The circuit with the checkpoint's weights and the run's protocol."""
         circuit = self.configuration.build_circuit()
         circuit.astype(np.dtype(self.configuration.training.dtype))
-        state = self.folder.arrays("checkpoint.npz")
+        state = read_checkpoint(self.folder, self.configuration)
         try:
             circuit.load_state_dict(state)
             circuit.check_finite()
-            circuit.epoch = int(state["epoch"])
-        except (KeyError, ValueError, TypeError, CorInfoMaxError) as error:
-            reason = " ".join(str(error).split())
-            raise RunError(f"{self.folder.path / 'checkpoint.npz'}: damaged ({reason})") from None
+        except CorInfoMaxError as error:
+            raise damaged(self.folder, error) from None
+        circuit.epoch = int(state["epoch"])
         circuit.protocol = self.configuration.build_protocol()
         return circuit
 

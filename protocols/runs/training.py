@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...analysis import accuracy, r_squared, summarise
-from ...errors import CorInfoMaxError, DivergenceError, ParameterError, RunError
+from ...errors import DivergenceError, ParameterError, RunError
 from ..clockwork import Stimulus
 from ..clockwork.interruption import on_interrupt
 from ..stimuli import Stimuli, batches
+from .checkpoint import NAME, damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import RunFolder
 
@@ -20,9 +21,6 @@ _ORDER, _SIGN = 1, 2
 
 #: Seconds between two reports of progress within an epoch.
 _REPORT_EVERY = 0.5
-
-#: What a resumed run may change: its length, and where the data and the compiler lie.
-_CHANGEABLE = ("epochs", "data", "target")
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,9 @@ class Training:
         Preparations of the same circuit for training and test stimuli.
     epoch, batch : int
         Epochs done, and minibatches done of the next.
-    silent_outputs : ndarray of int
-        Output cells that no training stimulus of the last epoch made fire; such a cell can stay silent for ever.
+    unlearnt : ndarray of int
+        Classes of which no training stimulus of the last epoch was recognised. Their output cells' basal potential
+        may be too low for the teacher to lift them, for many epochs.
 
     Raises
     ------
@@ -81,7 +80,7 @@ class Training:
     def __init__(self, configuration: Configuration, folder: RunFolder, resume: bool = False):
         self.configuration, self.folder = configuration, folder
         training = configuration.training
-        state = self._read_checkpoint() if resume else None
+        state = read_checkpoint(folder, configuration) if resume else None
         self.stimuli: Stimuli = configuration.load_stimuli()
         self.circuit = configuration.build_circuit()
         protocol = configuration.build_protocol()
@@ -95,18 +94,31 @@ class Training:
                 )
             )
             protocol.check_learning(taught=True)
-            for sign in (1, -1) if training.random_sign else (1,):
-                self.learner.check_beta(sign * training.beta)
+            for beta in reversed(protocol.betas):
+                self.learner.check_beta(beta)
         except ParameterError as error:
             raise ParameterError(f"{configuration.source}: {error}") from None
+        self._betas = protocol.betas
         self._rest = self.evaluator.state_dict()
         self._stop = False
+        self._seconds_before = 0.0
         self.epoch, self.batch = 0, 0
         self.rows: list[dict] = []
-        self.silent_outputs = np.array([], dtype=int)
+        self.unlearnt = np.array([], dtype=int)
         self._forget_outputs()
         if state is not None:
             self._restore(state)
+
+    def targets_out_of_reach(self) -> str | None:
+        """One line if rates of the output layer cannot reach all targets, else None."""
+        low, high = self.circuit.bounds[self.circuit.output]
+        y = self.stimuli.y_train
+        if low <= y.min() and y.max() <= high:
+            return None
+        return (
+            f"Targets of {self.stimuli.name} reach from {y.min():g} to {y.max():g}, rates of the output layer from "
+            f"{low:g} to {high:g} only: scale the targets."
+        )
 
     def run(self, report: Callable[[Progress], None] = lambda progress: None):
         """Train to the last epoch.
@@ -123,6 +135,7 @@ class Training:
         DivergenceError
             With epoch and batch, if activity or weights are no longer finite; the last checkpoint stays.
         """
+        self._take_up_history()
         # Each of Brian2's runs begins with a full garbage collection; what stays for good need not be searched.
         gc.collect()
         gc.freeze()
@@ -130,10 +143,12 @@ class Training:
         try:
             # Beside the learner's own handler: signals also come where no preparation runs, as during a checkpoint.
             with on_interrupt(self._request_stop):
-                while self.epoch < self.configuration.training.epochs:
+                if not self.folder.has(NAME):
+                    self.save_checkpoint()  # from now on there is something to resume
+                while self.epoch < self.configuration.training.epochs and not self._stop:
                     self._run_epoch(report)
-                    if self._stop:
-                        raise KeyboardInterrupt
+                if self._stop:
+                    raise KeyboardInterrupt
         finally:
             gc.unfreeze()
 
@@ -141,16 +156,15 @@ class Training:
         self._stop = True
 
     def _run_epoch(self, report):
-        training, stimuli = self.configuration.training, self.stimuli
-        started = time.perf_counter()
+        stimuli = self.stimuli
+        reported = self._started = time.perf_counter()
         order = batches(len(stimuli.x_train), self.learner.replicas, self._random(_ORDER))
-        signs = self._random(_SIGN).choice([-1.0, 1.0], len(order)) if training.random_sign else np.ones(len(order))
+        betas = self._random(_SIGN).choice(self._betas, len(order))
         self.circuit.epoch = self.epoch
-        reported = started
 
         def presentations():
-            for rows, sign in zip(order[self.batch :], signs[self.batch :], strict=True):
-                yield Stimulus(stimuli.x_train[rows], stimuli.y_train[rows], training.beta * sign, learn=True)
+            for rows, beta in zip(order[self.batch :], betas[self.batch :], strict=True):
+                yield Stimulus(stimuli.x_train[rows], stimuli.y_train[rows], float(beta), learn=True)
 
         def note(learner, ends):
             nonlocal reported
@@ -161,11 +175,9 @@ class Training:
             if now - reported > _REPORT_EVERY:
                 reported = now
                 seen = np.concatenate(order[: self.batch])
-                report(
-                    Progress(
-                        self.epoch + 1, self.batch, len(order), self._score(self._outputs[seen], stimuli.y_train[seen])
-                    )
-                )
+                if len(seen) > 1:  # R² of one is not defined
+                    score = self._score(self._outputs[seen], stimuli.y_train[seen])
+                    report(Progress(self.epoch + 1, self.batch, len(order), score))
 
         self.learner.on_presentation.append(note)
         try:
@@ -178,16 +190,20 @@ class Training:
         if self._stop and self.batch < len(order):
             self.save_checkpoint()
             raise KeyboardInterrupt
-        self._end_epoch(time.perf_counter() - started, len(order), report)
+        self._end_epoch(len(order), report)
 
     def _diverged(self, where: str, error: Exception) -> DivergenceError:
-        kept = self.folder.path / "checkpoint.npz"
-        hint = f"last good checkpoint: {kept}" if kept.exists() else "no checkpoint was written yet"
         return DivergenceError(
-            f"epoch {self.epoch + 1}, {where}: {error}; take a smaller step or learning rate ({hint})"
+            f"epoch {self.epoch + 1}, {where}: {error}; take a smaller step or learning rate "
+            f"(last good checkpoint: {self.folder.path / NAME})"
         )
 
-    def _end_epoch(self, seconds: float, number: int, report):
+    def _seconds(self) -> float:
+        """Seconds of training in this epoch, those before an interruption included."""
+        return self._seconds_before + time.perf_counter() - self._started
+
+    def _end_epoch(self, number: int, report):
+        seconds, self._seconds_before = self._seconds(), 0.0
         train_score = self._score(self._outputs, self.stimuli.y_train)
         try:
             tested = self.evaluate()
@@ -199,7 +215,9 @@ class Training:
         row = {"epoch": self.epoch + 1, f"train_{self.score_name}": train_score, **tested, "seconds": seconds}
         self.rows.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.silent_outputs = np.flatnonzero(self._outputs.max(axis=0) <= 0)
+        if (labels := self.stimuli.labels_train) is not None:
+            recognised = labels[self._outputs.argmax(axis=1) == labels]
+            self.unlearnt = np.setdiff1d(labels, recognised)
         self._forget_outputs()
         self.folder.write_history(self.rows)
         self.save_checkpoint()
@@ -212,60 +230,51 @@ class Training:
         states = self.evaluator.settle(x)
         return {
             f"test_{self.score_name}": self._score(states.r[circuit.output], y),
-            **summarise({0: x, **states.r}, states.u, states.I_net, **circuit.predictors()),
+            **summarise({0: x, **states.r}, states.u, states.I_net, **circuit.predictors(), bounds=circuit.bounds),
         }
 
     def save_checkpoint(self):
         """Write all that resuming needs, in place of the last checkpoint."""
         arrays = {**self.circuit.state_dict(), **self.learner.state_dict()}
         arrays["epoch"], arrays["batch"] = np.array(self.epoch), np.array(self.batch)
+        arrays["stimuli"] = np.array(self.stimuli.digest)
         arrays["configuration"] = np.array(self.configuration.to_toml())
         if self.batch:
-            arrays["outputs"] = self._outputs
+            arrays["outputs"], arrays["seconds"] = self._outputs, np.array(self._seconds())
         if self.stimuli.image_shape is not None:
             arrays["image_shape"] = np.array(self.stimuli.image_shape)
-        self.folder.write_arrays("checkpoint.npz", arrays)
-
-    def _read_checkpoint(self) -> dict[str, np.ndarray]:
-        """Read the checkpoint, and see that it is of this configuration."""
-        path = self.folder.path / "checkpoint.npz"
-        if not path.exists():
-            raise RunError(f"{path}: no such file; there is nothing to resume")
-        state = self.folder.arrays("checkpoint.npz")
-        try:
-            saved = Configuration.from_toml(str(state["configuration"])).to_dict()
-        except (KeyError, ParameterError) as error:
-            raise RunError(f"{path}: damaged ({error})") from None
-        for section, keys in self.configuration.to_dict().items():
-            for key, value in keys.items():
-                if key not in _CHANGEABLE and saved[section].get(key) != value:
-                    raise RunError(
-                        f"{path}: of another configuration, with {key} = {saved[section].get(key)!r} in place of "
-                        f"{value!r}; the run's own is {self.folder.path / 'config.toml'}"
-                    )
-        return state
+        self.folder.write_arrays(NAME, arrays)
 
     def _restore(self, state: dict[str, np.ndarray]):
-        path = self.folder.path / "checkpoint.npz"
+        self.epoch, self.batch = int(state["epoch"]), int(state["batch"])
         try:
-            self.epoch, self.batch = int(state["epoch"]), int(state["batch"])
+            if str(state["stimuli"]) != self.stimuli.digest:
+                raise RunError(
+                    f"{self.folder.path / NAME}: of other stimuli than those that {self.stimuli.name} has now"
+                )
             self.circuit.load_state_dict(state)
             self.circuit.check_finite()
             self.learner.load_state_dict(state)
             if self.batch:
-                if state["outputs"].shape != self._outputs.shape:
-                    raise ValueError(f"outputs of {len(state['outputs'])} stimuli, not {len(self._outputs)}")
-                self._outputs = state["outputs"]
-        except (KeyError, ValueError, TypeError, CorInfoMaxError) as error:
-            raise RunError(f"{path}: damaged ({' '.join(str(error).split())})") from None
-        if self.epoch > self.configuration.training.epochs:
-            raise ParameterError(
-                f"{self.configuration.source}: epochs = {self.configuration.training.epochs}: "
-                f"{self.epoch} are done already"
-            )
+                outputs = state["outputs"]
+                if outputs.shape != self._outputs.shape or outputs.dtype != self._outputs.dtype:
+                    raise ParameterError(f"outputs are {outputs.dtype} of shape {outputs.shape}")
+                self._outputs, self._seconds_before = outputs, float(state["seconds"])
+        except (KeyError, ValueError, TypeError, DivergenceError) as error:
+            raise damaged(self.folder, error) from None
+
+    def _take_up_history(self):
+        """Read the rows of the epochs that are done."""
+        path, epochs = self.folder.path / "history.csv", self.configuration.training.epochs
+        if self.epoch > epochs:
+            raise ParameterError(f"{self.configuration.source}: epochs = {epochs}: {self.epoch} are done already")
         self.rows = [row for row in self.folder.history() if row["epoch"] <= self.epoch]
-        if len(self.rows) != self.epoch:
-            raise RunError(f"{self.folder.path / 'history.csv'}: has {len(self.rows)} rows for {self.epoch} epochs")
+        if [row["epoch"] for row in self.rows] != list(range(1, self.epoch + 1)):
+            raise RunError(f"{path}: does not have one row for each of the {self.epoch} epochs that are done")
+        needed = {f"train_{self.score_name}", f"test_{self.score_name}", "seconds"}
+        for row in self.rows:
+            if missing := sorted(name for name in needed if not np.isfinite(row.get(name, np.nan))):
+                raise RunError(f"{path}: has no {missing[0]} for epoch {row['epoch']:g}")
 
     def _forget_outputs(self):
         self._outputs = np.full(self.stimuli.y_train.shape, np.nan, dtype=np.float32)

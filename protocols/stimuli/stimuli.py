@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -162,6 +164,15 @@ class Stimuli:
         """Number of output units: of classes, or of regression targets."""
         return self.y_train.shape[1]
 
+    @cached_property
+    def digest(self) -> str:
+        """Fingerprint of all arrays (SHA-256), by which a run knows its stimuli again."""
+        sha = hashlib.sha256()
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            sha.update(f"{array.shape} {array.dtype}".encode())
+            sha.update(array.data)
+        return sha.hexdigest()
+
     def __repr__(self) -> str:
         return (
             f"<Stimuli {self.name}: {self.task}, inputs {self.inputs}, outputs {self.outputs}, "
@@ -197,6 +208,8 @@ class Stimuli:
         if self.task == "regression":
             if given is not None:
                 raise self._error(array_name, "must be None in regression")
+            if len(targets) < 2:
+                raise self._error(f"y_{part}", "is one target; R² needs at least 2")
             return
         if given is None:
             raise self._error(array_name, "is missing; classification needs integer labels")

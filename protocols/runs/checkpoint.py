@@ -1,0 +1,57 @@
+"""Checkpoints: reading them back, with all that can be wrong with one."""
+
+import numpy as np
+
+from ...errors import ParameterError, RunError
+from .configuration import Configuration
+from .folder import RunFolder
+
+NAME = "checkpoint.npz"
+
+#: What a run that is taken up again may change: its length, and where the data and the compiler lie.
+_CHANGEABLE = ("epochs", "data", "target")
+
+
+def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str, np.ndarray]:
+    """Read a run's checkpoint.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    configuration : Configuration
+        Of the run, or what it is to go on with.
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    RunError
+        If there is none, if it is damaged, or if it was written with another configuration.
+    """
+    path = folder.path / NAME
+    if not path.exists():
+        raise RunError(f"{path}: no such file; the run has not begun")
+    state = folder.arrays(NAME)
+    try:
+        saved = Configuration.from_toml(str(state["configuration"])).to_dict()
+        for key in ("epoch", "batch"):
+            if state[key].shape != () or state[key].dtype.kind not in "iu" or state[key] < 0:
+                raise ParameterError(f"{key} is no whole number")
+    except (KeyError, ParameterError) as error:
+        raise damaged(folder, error) from None
+    for section, keys in configuration.to_dict().items():
+        for key, value in keys.items():
+            theirs = saved[section].get(key)
+            if key not in _CHANGEABLE and theirs != value:
+                raise RunError(
+                    f"{path}: of another configuration, with {key} = {theirs!r} in place of {value!r}; the run's own "
+                    f"is {folder.path / 'config.toml'}"
+                )
+    return state
+
+
+def damaged(folder: RunFolder, error: Exception) -> RunError:
+    """Say in one line that a checkpoint is damaged."""
+    return RunError(f"{folder.path / NAME}: damaged ({' '.join(str(error).split())})")
