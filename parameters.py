@@ -42,6 +42,7 @@ Fraction = Annotated[float, Number, Field(gt=0, lt=1)]
 Finite = Annotated[float, Number, Field(allow_inf_nan=False)]
 NonZero = Annotated[Finite, AfterValidator(_not_zero)]
 Count = Annotated[int, Number, Field(ge=1)]
+Steps = Annotated[int, Number, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Number, Field(ge=0)]
 Switch = Annotated[bool, Field(strict=True)]
 

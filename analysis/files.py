@@ -39,6 +39,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     RunError
         In one line that names `path`, if it cannot be written.
     """
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path}: is no regular file; choose another name")
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:

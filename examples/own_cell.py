@@ -10,7 +10,7 @@ import brian2 as b2
 
 from corinfomax import CorInfoMax, Preparation
 from corinfomax.models import HiddenPyramidal, Parameter
-from corinfomax.protocols.stimuli import load
+from corinfomax.protocols.stimuli import load_stimuli
 
 
 class AdaptingPyramidal(HiddenPyramidal):
@@ -38,7 +38,7 @@ def adapting(circuit, b, tau_a):
     return circuit
 
 
-stimuli = load("digits").x_test[:20]
+stimuli = load_stimuli("digits").x_test[:20]
 print("mean rate of layer 1 (Hz), after so many ms of the free phase")
 for b in (0.0, 2.0, 5.0):
     circuit = adapting(CorInfoMax([64, 64, 10]), b, tau_a=10 * b2.ms)

@@ -12,7 +12,7 @@ from corinfomax import CorInfoMax, Preparation
 from corinfomax.analysis import angle
 from corinfomax.networks import ForwardRule, GradientStep, LearningRate, OuterProducts, Plasticity
 from corinfomax.protocols.clockwork import Stimulus
-from corinfomax.protocols.stimuli import batches, load
+from corinfomax.protocols.stimuli import batches, load_stimuli
 
 EPOCHS = 5
 BETA = 2.0  # twice the paper's: output cells that begin silent would otherwise stay so
@@ -38,7 +38,7 @@ def kolen_pollack(circuit, rate, weight_decay):
     return circuit
 
 
-digits = load("digits")
+digits = load_stimuli("digits")
 options = {"learning_rate_ff": 1.0, "learning_rate_fb": 0.3, "weight_decay": 0.005, "seed": 1}
 circuits = {
     "eq 27": CorInfoMax([64, 128, 10], **options),

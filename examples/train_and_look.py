@@ -12,13 +12,13 @@ from corinfomax import CorInfoMax, Preparation
 from corinfomax.analysis import angle
 from corinfomax.analysis.figures import publication_style
 from corinfomax.protocols.clockwork import Stimulus
-from corinfomax.protocols.stimuli import batches, load
+from corinfomax.protocols.stimuli import batches, load_stimuli
 
 EPOCHS = 5
 BETA = 2.0  # twice the paper's: output cells that begin silent would otherwise stay so
 
 rng = np.random.default_rng(1)
-digits = load("digits")
+digits = load_stimuli("digits")
 circuit = CorInfoMax([64, 128, 10], learning_rate_ff=[2.0, 1.4], learning_rate_fb=0.3, seed=1)
 preparation = Preparation(circuit, replicas=20, dtype=np.float32)
 

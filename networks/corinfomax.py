@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal
 
 import brian2 as b2
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ..errors import ParameterError
 from ..models import SST, HiddenPyramidal, LeakySST, OutputPyramidal, StimulusCell
-from ..parameters import Count, Finite, Fraction, NonNegative, Positive, Seed, validated
+from ..parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
 from . import initial
 from .circuit import Circuit, Plasticity
 from .conventions import CONVENTIONS, ConventionName
@@ -31,8 +31,17 @@ from .population import PopulationSpec
 from .projection import Projection
 from .states import Contrast
 
+
+def _without_unused(rates: Any) -> Any:
+    # W_fb^(0) does not exist: the paper's tables have a dash in its place.
+    if isinstance(rates, Sequence | np.ndarray) and np.ndim(rates) == 1 and len(rates) and rates[0] != rates[0]:
+        return list(rates[1:])
+    return rates
+
+
 Architecture = Annotated[list[Count], Field(min_length=3)]
-LearningRateDecay = Annotated[float, Field(gt=0, le=1)] | list[tuple[Annotated[int, Field(ge=0)], Positive]]
+FeedbackRates = Annotated[NonNegative | list[NonNegative], BeforeValidator(_without_unused)]
+LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]]
 
 
 #: Relative error of 1/λ - 1 that a floating-point type may have. B's unexcited directions grow by it.
@@ -55,7 +64,8 @@ class CorInfoMax(Circuit):
     learning_rate_ff : float or sequence of P floats, default 1.0
         Rate of eq 26 for each W_ff^(k).
     learning_rate_fb : float or sequence of P - 1 floats, default .15
-        Rate of eq 27 for each W_fb^(k), k ≥ 1. A sequence of P, as the paper's tables have it, loses its first.
+        Rate of eq 27 for each W_fb^(k), k ≥ 1. A sequence of P, as the paper's tables have it,
+        loses its first, which may be NaN.
     learning_rate_decay : float or list of (epoch, factor), default [[0, .95], [15, .9]]
         Factor d of rate · dᵉ; with a list, each from its epoch on (A1).
     weight_decay : float, default 0
@@ -105,7 +115,7 @@ class CorInfoMax(Circuit):
         forgetting: Fraction = 0.99999,
         g_leak: Positive = 0.5,
         learning_rate_ff: NonNegative | list[NonNegative] = 1.0,
-        learning_rate_fb: NonNegative | list[float] = 0.15,
+        learning_rate_fb: FeedbackRates = 0.15,
         learning_rate_decay: LearningRateDecay = [(0, 0.95), (15, 0.9)],  # noqa: B006
         weight_decay: NonNegative = 0.0,
         convention: ConventionName = "normative",
@@ -145,8 +155,6 @@ class CorInfoMax(Circuit):
         if isinstance(learning_rate_fb, Sequence) and len(learning_rate_fb) == P:
             learning_rate_fb = list(learning_rate_fb)[1:]
         rate_fb = _per_projection("learning_rate_fb", learning_rate_fb, P - 1)
-        if not all(np.isfinite(rate) and rate >= 0 for rate in rate_fb):
-            raise ParameterError(f"learning_rate_fb = {rate_fb}: must be finite and not negative")
         decay = _decay_pieces(learning_rate_decay)
         plasticity = [
             Plasticity(ForwardRule(k), GradientStep(("W_ff", k), LearningRate(rate, decay), weight_decay))

@@ -62,11 +62,13 @@ def given(weights: Mapping, initial: Weights, derived: Sequence[str] = ()) -> We
     ParameterError
         For unknown keys, other shapes, values that are not finite, or a B that is not symmetric.
     """
+    if not isinstance(weights, Mapping):
+        raise ParameterError(f"weights: is {type(weights).__name__}; must map W_ff, W_fb and B to arrays")
     flat = {}
     for key, value in weights.items():
         if "/" in str(key):
             name, _, k = str(key).rpartition("/")
-            flat[name.rpartition("/")[2], int(k) if k.isdigit() else k] = value
+            flat[name.rpartition("/")[2], int(k) if k.isdecimal() else k] = value
         elif not isinstance(value, Mapping | Sequence | np.ndarray) or isinstance(value, str):
             raise ParameterError(f"weights: {key} must be a mapping or a sequence of arrays")
         else:
@@ -96,6 +98,9 @@ def given(weights: Mapping, initial: Weights, derived: Sequence[str] = ()) -> We
 
 def _as_array(key: str, k: int, value) -> np.ndarray:
     try:
-        return np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ParameterError(f"weights: {key}[{k}] is not an array of numbers") from None
+        array = np.asarray(value)
+    except ValueError:
+        array = np.array(None)
+    if array.dtype.kind not in "biuf":
+        raise ParameterError(f"weights: {key}[{k}] is not an array of real numbers")
+    return array.astype(np.float64)

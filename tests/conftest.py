@@ -1,10 +1,17 @@
+import io
+import shutil
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+
 import brian2 as b2
 import numpy as np
 import pytest
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from toys import on_toys, stimuli
 
 from corinfomax.models import SST
 from corinfomax.networks import CorInfoMax, Population, PopulationSpec
+from corinfomax.protocols.commands import main
 
 b2.prefs.codegen.target = "numpy"
 
@@ -144,3 +151,55 @@ def block_tridiagonal():
         return np.linalg.solve(A, b)
 
     return solve
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run the command line in an empty folder; return exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CORINFOMAX_DATA", raising=False)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["corinfomax", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def refused(command):
+    """Run a command that must fail; return the one line that it prints to standard error."""
+
+    def call(*arguments, code=1):
+        found, _, err = command(*arguments)
+        assert found == code
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        return err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Train by the command line; return exit code, both outputs and the run folder."""
+    folder = tmp_path_factory.mktemp("trained")
+    np.savez(folder / "toy.npz", **stimuli())
+    words = ["corinfomax", *on_toys(folder / "toy.npz"), "--out", str(folder / "run [1]:x:")]
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as end:
+            main()
+    return end.value.code or 0, out.getvalue(), err.getvalue(), folder / "run [1]:x:"
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """Copy the trained run to a folder of the test's own."""
+    return shutil.copytree(trained[-1], tmp_path / "run")

@@ -22,7 +22,7 @@ from corinfomax.networks import CorInfoMax
         ({"learning_rate_ff": -1.0}, "learning_rate_ff", "greater than or equal to 0"),
         ({"learning_rate_ff": [1.0, 0.7, 0.1]}, "learning_rate_ff", "needs one number or 2"),
         ({"learning_rate_fb": [0.1, 0.2, 0.3]}, "learning_rate_fb", "needs one number or 1"),
-        ({"learning_rate_fb": [-0.1]}, "learning_rate_fb", "not negative"),
+        ({"learning_rate_fb": [-0.1]}, "learning_rate_fb", "greater than or equal to 0"),
         ({"learning_rate_decay": 1.5}, "learning_rate_decay", "less than or equal to 1"),
         ({"learning_rate_decay": [(5, 0.9)]}, "learning_rate_decay", "begin with 0"),
         ({"learning_rate_decay": [(0, 0.9), (0, 0.8)]}, "learning_rate_decay", "increase"),
@@ -139,5 +139,5 @@ def test_state_dict_restores_a_circuit():
             np.testing.assert_array_equal(second.weights[name][k], theory)
     with pytest.raises(ParameterError, match="weights/W_ff/0 is missing"):
         second.load_state_dict({name: value for name, value in state.items() if name != "weights/W_ff/0"})
-    with pytest.raises(ParameterError, match=r"weights/B/1 is of shape \(2, 2\)"):
+    with pytest.raises(ParameterError, match=r"weights/B/1 is float64 of shape \(2, 2\)"):
         second.load_state_dict(state | {"weights/B/1": np.zeros((2, 2))})

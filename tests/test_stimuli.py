@@ -8,7 +8,7 @@ from corinfomax.protocols.stimuli import (
     Stimuli,
     available,
     batches,
-    load,
+    load_stimuli,
     one_hot,
     register,
     registry,
@@ -122,7 +122,7 @@ def test_from_labels_refuses_what_are_no_labels():
 
 def test_digits():
     """The digits are scikit-learn's, divided by 16, in its stratified 80/20 split with random_state 0."""
-    stimuli = load("digits")
+    stimuli = load_stimuli("digits")
     x, labels = load_digits(return_X_y=True)
     theory = train_test_split(x / 16, labels, test_size=0.2, stratify=labels, random_state=0)
     for array, expected in zip(
@@ -137,7 +137,7 @@ def test_digits():
 
 def test_diabetes_inputs_are_standardised_on_the_training_part():
     """±3 standard deviations of the training part are mapped to [0, 1], and clipped there, in both parts."""
-    stimuli = load("diabetes")
+    stimuli = load_stimuli("diabetes")
     train, test = train_test_split(load_diabetes(scaled=False).data, test_size=0.2, random_state=0)
     for array, raw in ((stimuli.x_train, train), (stimuli.x_test, test)):
         theory = np.clip((raw - train.mean(0)) / train.std(0), -3, 3) / 6 + 0.5
@@ -146,7 +146,7 @@ def test_diabetes_inputs_are_standardised_on_the_training_part():
 
 def test_diabetes_target_is_a_linear_map_with_headroom():
     """The training targets fill [0.1, 0.9], all targets stay in [0, 1], and the map is linear, so that R² is kept."""
-    stimuli = load("diabetes")
+    stimuli = load_stimuli("diabetes")
     train, test = train_test_split(load_diabetes().target, test_size=0.2, random_state=0)
     assert (stimuli.task, stimuli.outputs, stimuli.labels_train) == ("regression", 1, None)
     assert stimuli.y_train.min() == pytest.approx(0.1)
@@ -216,7 +216,7 @@ def test_batches_refuse_wrong_arguments(arguments, message):
 def test_unknown_name_is_answered_with_the_allowed_ones(name, hint):
     """An unknown name is refused with the allowed ones, and with the one that was probably meant."""
     with pytest.raises(ParameterError) as refusal:
-        load(name)
+        load_stimuli(name)
     message = str(refusal.value)
     assert "allowed are digits, mnist, diabetes" in message
     assert ("did you mean" in message) == (hint is not None)
@@ -233,7 +233,7 @@ def test_register_adds_a_set(monkeypatch, tmp_path):
         return regression(name="gratings")
 
     register("gratings", gratings)
-    assert load("gratings", data=str(tmp_path)).name == "gratings"
+    assert load_stimuli("gratings", data=str(tmp_path)).name == "gratings"
     assert folders == [tmp_path]
     assert available() == ("digits", "mnist", "diabetes", "gratings")
 
@@ -248,4 +248,4 @@ def test_register_refuses_taken_names_and_wrong_loaders(monkeypatch):
         register("toy", 3)
     register("toy", lambda data: {})
     with pytest.raises(ParameterError, match="the loader of 'toy' returned a dict"):
-        load("toy")
+        load_stimuli("toy")

@@ -8,7 +8,7 @@ import pooch
 import pytest
 
 from corinfomax.errors import StimulusError
-from corinfomax.protocols.stimuli import load, read_idx
+from corinfomax.protocols.stimuli import load_stimuli, read_idx
 from corinfomax.protocols.stimuli.mnist import FILES, MNIST, load_idx_set
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES
@@ -50,7 +50,7 @@ def write(folder, arrays, compressed=True):
 def test_mnist_from_a_folder(tmp_path, arrays, below, compressed):
     """A small set in the official format is read from each accepted place, as float32 grey levels in [0, 1]."""
     write(tmp_path / below, arrays, compressed)
-    stimuli = load("mnist", data=tmp_path)
+    stimuli = load_stimuli("mnist", data=tmp_path)
     theory = arrays[TRAIN_IMAGES].reshape(6, 20) / 255
     np.testing.assert_allclose(stimuli.x_train, theory, rtol=1e-6)
     assert stimuli.x_train.dtype == stimuli.y_train.dtype == np.float32
@@ -61,22 +61,22 @@ def test_mnist_from_a_folder(tmp_path, arrays, below, compressed):
 def test_mnist_from_the_environment_variable(tmp_path, arrays, monkeypatch):
     """CORINFOMAX_DATA is the default folder, an argument goes before it, and its errors name it."""
     monkeypatch.setenv("CORINFOMAX_DATA", str(write(tmp_path / "data", arrays)))
-    assert len(load("mnist").x_train) == 6
+    assert len(load_stimuli("mnist").x_train) == 6
     with pytest.raises(StimulusError, match="other: is not a folder"):
-        load("mnist", data=tmp_path / "other")
+        load_stimuli("mnist", data=tmp_path / "other")
     monkeypatch.setenv("CORINFOMAX_DATA", str(tmp_path / "typo"))
     with pytest.raises(StimulusError, match=r"typo \(from CORINFOMAX_DATA\): is not a folder"):
-        load("mnist")
+        load_stimuli("mnist")
 
 
 def test_mnist_names_what_a_folder_lacks(tmp_path, arrays):
     """A folder without the files, or with some of them, is an error that names them, not a download."""
     with pytest.raises(StimulusError, match="has no files of mnist, nor in mnist/ or MNIST/raw/; wanted are train-im"):
-        load("mnist", data=tmp_path)
+        load_stimuli("mnist", data=tmp_path)
     del arrays[TEST_LABELS]
     write(tmp_path, arrays)
     with pytest.raises(StimulusError, match="lacks t10k-labels-idx1-ubyte of mnist"):
-        load("mnist", data=tmp_path)
+        load_stimuli("mnist", data=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_mnist_files_must_fit_one_another(tmp_path, arrays, file, array, message
     """Labels out of range, and files that do not belong together, are refused by file name."""
     write(tmp_path, arrays | {file: array})
     with pytest.raises(StimulusError) as refusal:
-        load("mnist", data=tmp_path)
+        load_stimuli("mnist", data=tmp_path)
     assert message in str(refusal.value)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from corinfomax.errors import StimulusError
-from corinfomax.protocols.stimuli import load
+from corinfomax.protocols.stimuli import load_stimuli
 
 N = 20
 X = np.random.default_rng(0).random((N, 6))
@@ -21,7 +21,7 @@ def save(tmp_path, **arrays):
 
 def refusal_of(path):
     with pytest.raises(StimulusError) as refusal:
-        load(path)
+        load_stimuli(path)
     message = str(refusal.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -36,7 +36,7 @@ def with_row(array, row, value):
 
 def test_labels_with_a_split(tmp_path):
     """Integer y is classification; the given split is kept in order, and the set is named after the file."""
-    stimuli = load(save(tmp_path, x=X, y=LABELS, split=SPLIT))
+    stimuli = load_stimuli(save(tmp_path, x=X, y=LABELS, split=SPLIT))
     assert (stimuli.name, stimuli.task, stimuli.outputs, stimuli.image_shape) == ("mine", "classification", 2, None)
     np.testing.assert_array_equal(stimuli.x_train, X[:15])
     np.testing.assert_array_equal(stimuli.x_test, X[15:])
@@ -46,14 +46,14 @@ def test_labels_with_a_split(tmp_path):
 @pytest.mark.parametrize("split", [(SPLIT == "test").astype(int), SPLIT == "test"])
 def test_split_by_numbers(tmp_path, split):
     """A split of 0 and 1, or of booleans, with 1 for the test part, equals that of names."""
-    stimuli = load(save(tmp_path, x=X, y=LABELS, split=split))
+    stimuli = load_stimuli(save(tmp_path, x=X, y=LABELS, split=split))
     np.testing.assert_array_equal(stimuli.x_test, X[15:])
 
 
 def test_labels_without_a_split(tmp_path):
     """Without a split 80/20 of each class are chosen, the same at each loading."""
     path = save(tmp_path, x=X, y=LABELS)
-    first, second = load(path), load(str(path))
+    first, second = load_stimuli(path), load_stimuli(str(path))
     np.testing.assert_array_equal(np.bincount(first.labels_test), [2, 2])
     np.testing.assert_array_equal(first.x_test, second.x_test)
 
@@ -61,7 +61,7 @@ def test_labels_without_a_split(tmp_path):
 def test_images_are_flattened(tmp_path):
     """Images (n, height, width) become rows, row-major, and their shape is kept; float32 stays float32."""
     images = X.reshape(N, 2, 3).astype(np.float32)
-    stimuli = load(save(tmp_path, x=images, y=LABELS, split=SPLIT))
+    stimuli = load_stimuli(save(tmp_path, x=images, y=LABELS, split=SPLIT))
     assert stimuli.image_shape == (2, 3)
     assert stimuli.x_train.dtype == np.float32
     np.testing.assert_array_equal(stimuli.x_train.reshape(15, 2, 3), images[:15])
@@ -70,15 +70,15 @@ def test_images_are_flattened(tmp_path):
 @pytest.mark.parametrize("y", [X[:, 0], X[:, :1], X[:, :3]])
 def test_real_targets_are_regression(tmp_path, y):
     """Real y, (n,) or (n, outputs), is regression, with the targets as they are."""
-    stimuli = load(save(tmp_path, x=X, y=y, split=SPLIT))
+    stimuli = load_stimuli(save(tmp_path, x=X, y=y, split=SPLIT))
     assert (stimuli.task, stimuli.labels_train, stimuli.class_names) == ("regression", None, None)
     np.testing.assert_array_equal(stimuli.y_train, y[:15].reshape(15, -1))
 
 
 def test_classes_by_number_or_name(tmp_path):
     """`classes` may leave room for classes without a stimulus, or name them."""
-    assert load(save(tmp_path, x=X, y=LABELS, classes=4)).outputs == 4
-    assert load(save(tmp_path, x=X, y=LABELS, classes=["cat", "dog"])).class_names == ("cat", "dog")
+    assert load_stimuli(save(tmp_path, x=X, y=LABELS, classes=4)).outputs == 4
+    assert load_stimuli(save(tmp_path, x=X, y=LABELS, classes=["cat", "dog"])).class_names == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_damage_never_escapes_as_another_error(tmp_path):
             content[rng.integers(len(content))] ^= int(rng.integers(1, 256))
         path.write_bytes(content)
         try:
-            load(path)
+            load_stimuli(path)
         except StimulusError as error:
             refusals.append(str(error))
     assert len(refusals) > 200

@@ -8,18 +8,22 @@ import numpy as np
 import pytest
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from brian2.core.base import BrianObjectException
 
+from corinfomax.errors import ParameterError
 from corinfomax.protocols.clockwork import Preparation, contrastive
-from corinfomax.protocols.clockwork.target import VectorisedCodeObject, code_object_class
+from corinfomax.protocols.clockwork.target import VectorisedCodeObject, _compiled_code_works, code_object_class
 
 
 @pytest.fixture
 def no_preference(monkeypatch):
     """Undo the session's preference and Brian2's memory of what it found."""
     preferred = b2.prefs.codegen.target
+    _compiled_code_works.cache_clear()
     monkeypatch.setattr(sys.modules["brian2.devices.device"], "_auto_target", None)
     b2.prefs.codegen.target = "auto"
     yield
+    _compiled_code_works.cache_clear()
     b2.prefs.codegen.target = preferred
 
 
@@ -48,12 +52,42 @@ def test_missing_compiler(no_preference, monkeypatch, caplog, saturating_circuit
     """Without a compiler "auto" takes the numpy target with exactly one line of notice, and the circuit runs."""
     monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: False))
     with caplog.at_level(logging.INFO):
-        preparation = Preparation(saturating_circuit((6, 5, 4)), protocol=contrastive(free_steps=2))
+        for _ in range(2):
+            preparation = Preparation(saturating_circuit((6, 5, 4)), protocol=contrastive(free_steps=2))
     notices = [record for record in caplog.records if record.name.startswith("corinfomax")]
     assert len(notices) == 1
     assert "numpy target" in notices[0].getMessage()
     assert "\n" not in notices[0].getMessage()
     assert preparation.layer(1).group.codeobj_class is NumpyCodeObject
+    assert preparation.predict(np.ones((1, 6))).shape == (1, 4)
+
+
+def test_a_compiler_that_is_gone(no_preference, monkeypatch, tmp_path):
+    """With nothing on the PATH "auto" takes the numpy target, whatever Brian2 once compiled; "cython" is refused."""
+    monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: True))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert code_object_class("auto") is NumpyCodeObject
+    with pytest.raises(ParameterError, match="'cython': no C compiler found"):
+        code_object_class("cython")
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_compiler_that_fails(saturating_circuit, monkeypatch, interrupted):
+    """It is one line with the way out; if Ctrl-C ended the compiler, the run ends as one that was interrupted."""
+    preparation = Preparation(saturating_circuit((6, 5, 4)), protocol=contrastive(free_steps=2))
+
+    def fail(*args, **kwargs):
+        preparation.interrupted = interrupted
+        raise BrianObjectException("preparing", preparation.layer(1).group) from OSError("gcc: killed\nand more")
+
+    monkeypatch.setattr(preparation.network, "run", fail)
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            preparation.predict(np.ones((1, 6)))
+    else:
+        with pytest.raises(ParameterError, match=r"\(gcc: killed\).*target = 'numpy'"):
+            preparation.predict(np.ones((1, 6)))
+    monkeypatch.undo()
     assert preparation.predict(np.ones((1, 6))).shape == (1, 4)
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from matplotlib.backend_bases import FigureCanvasBase
 
 from ...errors import ParameterError, RunError
 from ..archives import read_archive
@@ -15,6 +14,8 @@ from .style import publication_style
 from .training import alignment, information, learning_curve
 from .voltages import VARIABLES, compartment_voltages
 from .weights import receptive_fields, weight_histogram
+
+FORMATS = ("png", "pdf", "svg")
 
 
 @publication_style()
@@ -29,7 +30,7 @@ def draw_run(folder, formats=("png",)):
         The run folder: `history.csv`, and optionally `checkpoint.npz` (weights under `weights/W_ff/0`, …, and
         `image_shape`), `activity.npz` (rates under `layer_{k}/r`) and `recording.npz`.
     formats : sequence of str
-        File types: "png", "pdf", "svg", …
+        File types, of "png", "pdf" and "svg".
 
     Returns
     -------
@@ -44,9 +45,8 @@ def draw_run(folder, formats=("png",)):
         The run has no history, one of its files is damaged, or a figure cannot be written.
     """
     folder = Path(folder)
-    known = FigureCanvasBase.get_supported_filetypes()
-    if unknown := [name for name in formats if name not in known]:
-        raise ParameterError(f"unknown figure format {unknown[0]}; known are {', '.join(sorted(known))}")
+    if unknown := [name for name in formats if name not in FORMATS]:
+        raise ParameterError(f"unknown figure format {unknown[0]}; known are {', '.join(FORMATS)}")
 
     drawers = {
         "history.csv": _draw_history,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import brian2 as b2
 import numpy as np
+from brian2.core.base import BrianObjectException
 
 from ...errors import DivergenceError, ParameterError
 from ...networks import Contrast, PhaseEnd
@@ -123,6 +124,13 @@ class Cycle:
                 # Overflow on the way to NaN is reported as divergence, with its place.
                 with np.errstate(over="ignore", invalid="ignore"):
                     self.network.run(_FOR_EVER, namespace={})
+        except BrianObjectException as error:
+            if self._preparation.interrupted:
+                return  # Ctrl-C ends the compiler, too
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise ParameterError(
+                f"Brian2 cannot prepare the circuit ({reason}); if it is the compiler, take target = 'numpy'"
+            ) from error
         finally:
             self._courses.end()
         if self._error is not None:

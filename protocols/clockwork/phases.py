@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 
 from ...errors import ParameterError
 from ...networks import Circuit
-from ...parameters import Count, Finite, NonNegative, NonZero, Positive, Switch, validated
+from ...parameters import Finite, NonNegative, NonZero, Positive, Steps, Switch, validated
 
 StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_index"]
 Course = Finite | list[Finite]
@@ -37,7 +37,7 @@ class Phase:
     """
 
     name: str
-    steps: Count
+    steps: Steps
     beta: Course = 0.0
     course: Mapping[str, CellCourse] = field(default_factory=dict)
 
@@ -45,8 +45,12 @@ class Phase:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __post_init__(self):
-        if not isinstance(self.steps, int | np.integer) or self.steps < 1:
+        if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in ("phases", "trace"):
+            raise ParameterError(f"phase {self.name!r}: its name must be an identifier, and not phases or trace")
+        if not isinstance(self.steps, int | np.integer) or isinstance(self.steps, bool) or self.steps < 1:
             raise ParameterError(f"phase {self.name!r}: steps = {self.steps} must be a whole number, at least 1")
+        if not isinstance(self.course, Mapping):
+            raise ParameterError(f"phase {self.name!r}: course must map variables to values, as {{'gate_soma': 0}}")
         for variable in ("beta", "pace"):
             if variable in self.course:
                 raise ParameterError(f"phase {self.name!r}: {variable} has no place in course; see beta and step_rule")
@@ -212,8 +216,8 @@ class Protocol:
 @validated
 def contrastive(
     *,
-    free_steps: Count = 30,
-    nudge_steps: Count = 10,
+    free_steps: Steps = 30,
+    nudge_steps: Steps = 10,
     three_phase: Switch = False,
     beta: NonZero = 1.0,
     random_sign: Switch = True,

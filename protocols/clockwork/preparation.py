@@ -16,7 +16,7 @@ from .interruption import on_interrupt
 from .phases import Protocol, contrastive
 from .precision import agree_on_dtype
 from .presentation import Presentation, Stimulus, as_rows
-from .recording import DEFAULT_VARIABLES, Recorder
+from .recording import DEFAULT_VARIABLES, Recorder, recordable
 from .target import Target, code_object_class
 
 
@@ -164,18 +164,20 @@ class Preparation:
         Layers
             ``.r[k]`` and so on, (n, units); k ≥ 1.
         """
+        layers = {k: self.layer(k) for k in range(1, self.circuit.output + 1)}
+        variables = recordable(layers, variables)
         x = as_rows("x", x, self.dtype)
         if not len(x):
             raise StimulusError("x has no stimuli")
         minibatches = [
             self._checked(Stimulus(x[start : start + self.replicas])) for start in range(0, len(x), self.replicas)
         ]
-        collected: dict = {name: {k: [] for k in range(1, self.circuit.output + 1)} for name in variables}
+        collected: dict = {name: {k: [] for k in layers} for name in variables}
 
         def collect(preparation, ends):
-            for name, layers in collected.items():
-                for k, rows in layers.items():
-                    rows.append(preparation.layer(k).read(name)[: preparation.cycle.presented])
+            for name, rows in collected.items():
+                for k, layer in layers.items():
+                    rows[k].append(layer.read(name)[: preparation.cycle.presented])
 
         self.on_presentation.append(collect)
         try:
@@ -185,7 +187,7 @@ class Preparation:
         if self.interrupted:
             raise KeyboardInterrupt
         return Layers(
-            {name: {k: np.concatenate(rows) for k, rows in layers.items()} for name, layers in collected.items()}
+            {name: {k: np.concatenate(parts) for k, parts in rows.items()} for name, rows in collected.items()}
         )
 
     def run(self, stimuli: Iterable[Stimulus]):
@@ -204,6 +206,8 @@ class Preparation:
             If a hook calls it: a preparation does one thing at a time. Also if weights have been exchanged for arrays
             of another shape or type.
         """
+        if not isinstance(stimuli, Iterable):
+            raise StimulusError(f"{type(stimuli).__name__} is no iterable of Stimulus")
         if self._running:
             raise ParameterError("this preparation is presenting already; make another one of the same circuit")
         self._running, self.interrupted = True, False
@@ -246,6 +250,8 @@ class Preparation:
                 population.write(variable, state[f"state/{name}/{variable}"])
 
     def _checked(self, stimulus: Stimulus) -> Stimulus:
+        if not isinstance(stimulus, Stimulus):
+            raise StimulusError(f"{type(stimulus).__name__} is no Stimulus; run takes an iterable of them")
         checked = stimulus.checked(self.layer(0).size, self.layer(-1).size, self.replicas, self.dtype)
         if checked.y is not None:
             self.check_beta(checked.beta)

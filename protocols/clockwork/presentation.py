@@ -62,9 +62,13 @@ class Stimulus:
 def as_rows(name: str, values, dtype) -> np.ndarray:
     """Return values as an array (n, units), or raise a `StimulusError` that names them."""
     try:
-        return np.atleast_2d(np.asarray(values, dtype=dtype))
-    except (TypeError, ValueError):
-        raise StimulusError(f"{name} is not an array of numbers") from None
+        found = np.asarray(values)
+    except ValueError:
+        found = np.array(None)
+    if found.dtype.kind not in "biuf":
+        raise StimulusError(f"{name} is not an array of real numbers")
+    with np.errstate(over="ignore"):  # what is beyond the type becomes infinite, and is refused as such
+        return np.atleast_2d(found.astype(dtype, copy=False))
 
 
 class PhaseTrace(Layers):

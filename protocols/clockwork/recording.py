@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import ParameterError
+from ...networks import Population
 from .presentation import PhaseTrace, Presentation
 
 if TYPE_CHECKING:
@@ -29,12 +30,7 @@ class Recorder:
 
     def __init__(self, preparation: Preparation, variables: Sequence[str] = DEFAULT_VARIABLES):
         self._populations = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
-        for variable in variables:
-            for k, population in self._populations.items():
-                if variable not in population:
-                    allowed = ", ".join(sorted(set(population.group.equations.names)))
-                    raise ParameterError(f"layer {k} has no variable {variable!r}; recordable: {allowed}")
-        self._variables = tuple(variables)
+        self._variables = recordable(self._populations, variables)
         self._rows: dict[str, list] = {}
 
     def __call__(self, preparation: Preparation):
@@ -58,3 +54,15 @@ class Recorder:
             }
             phases[name] = PhaseTrace(variables, t, s, beta)
         return Presentation(phases)
+
+
+def recordable(populations: Mapping[int, Population], variables: Sequence[str]) -> tuple[str, ...]:
+    """Return names of variables that all populations have, or say which one has not."""
+    if isinstance(variables, str) or not all(isinstance(variable, str) for variable in variables):
+        raise ParameterError(f"variables = {variables!r}: must be a sequence of names, such as ('u', 'r')")
+    for variable in variables:
+        for k, population in populations.items():
+            if variable not in population:
+                allowed = ", ".join(sorted(set(population.group.equations.names)))
+                raise ParameterError(f"layer {k} has no variable {variable!r}; recordable: {allowed}")
+    return tuple(variables)

@@ -1,6 +1,12 @@
 """Brian2's code generation target, chosen for one preparation and not for the whole session."""
 
+import functools
 import logging
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
 from typing import Literal, get_args
 
 import brian2 as b2
@@ -36,6 +42,26 @@ class VectorisedCodeObject(CythonCodeObject):
         self.code.run += "\n# vectorised"
 
 
+def _has_compilers() -> bool:
+    """Whether the compilers are there now: Brian2's own test may find what it compiled long ago."""
+    if sys.platform == "win32":
+        return True
+    commands = [os.environ.get(name) or sysconfig.get_config_var(name) or name.lower() for name in ("CC", "CXX")]
+    return all(shutil.which(shlex.split(command)[0]) for command in commands)
+
+
+@functools.cache
+def _compiled_code_works() -> bool:
+    # Brian2's own account of a missing compiler is several lines long.
+    with catch_logs(log_level=logging.INFO):
+        works = _has_compilers() and issubclass(auto_target(), CythonCodeObject)
+    if not works:
+        logger.warning(
+            "No C compiler, Python headers or folder to cache in found: running Brian2's numpy target, 1.3 × slower."
+        )
+    return works
+
+
 def code_object_class(target: Target) -> type[NumpyCodeObject]:
     """Return the class of Brian2 code objects for a target.
 
@@ -43,17 +69,19 @@ def code_object_class(target: Target) -> type[NumpyCodeObject]:
     ----------
     target : {"auto", "cython", "numpy"}
         "auto" keeps to the user's Brian2 preference ``codegen.target`` if it names one, and otherwise takes compiled
-        code where a C compiler and Python's headers are found.
+        code where a C compiler and Python's headers are found. Where they are not, one warning says so.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown target, or for "cython" without a compiler.
     """
     if target not in get_args(Target):
         raise ParameterError(f"target = {target!r}: must be one of {', '.join(get_args(Target))}")
     if target == "auto" and b2.prefs.codegen.target in ("cython", "numpy"):
         target = b2.prefs.codegen.target
     if target == "auto":
-        # Brian2's own account of a missing compiler is several lines long.
-        with catch_logs(log_level=logging.INFO):
-            compiled = issubclass(auto_target(), CythonCodeObject)
-        if not compiled:
-            logger.warning("No C compiler or no Python headers found: running Brian2's numpy target, 1.3 × slower.")
-        target = "cython" if compiled else "numpy"
+        target = "cython" if _compiled_code_works() else "numpy"
+    elif target == "cython" and not _has_compilers():
+        raise ParameterError("target = 'cython': no C compiler found; install one, or take 'numpy' or 'auto'")
     return VectorisedCodeObject if target == "cython" else NumpyCodeObject

@@ -1,5 +1,6 @@
 """``corinfomax record``."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from ...analysis import read_recording
 from ...analysis.figures import compartment_voltages, save_figure
-from ...errors import ParameterError
+from ...errors import ParameterError, RunError
 from ..runs import Run, RunFolder, telling_cells
 from ..runs import record as record_run
 from .console import console
@@ -23,7 +24,8 @@ def record(
         ),
     ] = None,
     beta: Annotated[float | None, typer.Option(help="Nudging strength β; by default the run's own.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Archive to write; by default RUN/recording.npz.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Archive to write, FILE.npz; by default RUN/recording.npz.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with data files; else the run's own.")] = None,
 ):
     """Record compartment voltages of chosen cells through the free and the nudge phase, and draw them.
 
@@ -33,6 +35,9 @@ def record(
     Example: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9`
     """
     opened = Run(run)
+    if data is not None:
+        opened.configuration.stimuli.data = str(data)
+    path = opened.folder.path / "recording.npz" if out is None else _free(out)
     chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
     preparation = opened.preparation(len(chosen))
     if cells:
@@ -47,7 +52,6 @@ def record(
         selection = telling_cells(preparation, opened.stimuli, chosen[0])
     beta = opened.circuit.protocol.beta if beta is None else beta
     arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
-    path = opened.folder.path / "recording.npz" if out is None else out
     target = RunFolder(path.parent)
     target.write_arrays(path.name, arrays)
     path = target.path / path.name
@@ -59,6 +63,19 @@ def record(
         console.print(f"{picture}")
     steps = len(arrays["t"])
     console.print(f"{path}: {steps} steps of {len(chosen)} stimuli, layers {', '.join(map(str, selection))}")
+
+
+def _free(path: Path) -> Path:
+    """Check that a recording may be written here: nothing is overwritten but an older recording."""
+    path = Path(os.path.expanduser(path))
+    if path.suffix != ".npz":
+        raise ParameterError(f"--out {path}: must end in .npz")
+    if path.exists():
+        try:
+            read_recording(path)
+        except RunError:
+            raise ParameterError(f"--out {path}: exists and is no recording; choose another name") from None
+    return path
 
 
 def _numbers(option: str, text: str, count: int) -> list[int]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import tomli_w
 import typer
 
 from ...analysis import linear_regression_r_squared
@@ -39,7 +40,7 @@ def train(
     name = Path(source or DEFAULT_PRESET).stem
     settings = list(settings or [])
     if data is not None:
-        settings.append(f'data="{data.expanduser().resolve()}"')
+        settings.append(tomli_w.dumps({"data": str(data)}))
     if resume:
         folder = RunFolder(out if out is not None else latest_folder(name))
         configuration = folder.configuration()
@@ -48,6 +49,7 @@ def train(
             configuration = Configuration.read(base, settings)
         training = Training(configuration, folder, resume=folder.has(NAME))  # a run may end before its first checkpoint
         folder.write_configuration(configuration)
+        folder.note_resumption(configuration)
     else:
         configuration = Configuration.read(source or DEFAULT_PRESET, settings)
         folder = RunFolder(out if out is not None else new_folder(name))

@@ -22,7 +22,7 @@ from ...errors import ParameterError
 from ...networks import Circuit
 from ...parameters import Count, Seed, describe, model_of
 from ..clockwork import Protocol
-from ..stimuli import Stimuli, load
+from ..stimuli import Stimuli, load_stimuli
 from .learner import Learner
 from .models import MODELS
 
@@ -126,6 +126,10 @@ class Configuration:
         self.stimuli: StimuliSection = checked["stimuli"]
         self.training: TrainingSection = checked["training"]
         self.circuit, self.protocol = checked["circuit"], checked["protocol"]
+        try:
+            self.to_toml().encode()
+        except UnicodeEncodeError as error:
+            raise ParameterError(f"{source}: {error.object[error.start - 20 : error.end + 20]!r} is no text") from None
         self.build_protocol()  # only the protocol itself can tell whether its keys fit each other
 
     @classmethod
@@ -171,13 +175,20 @@ class Configuration:
 
     def load_stimuli(self) -> Stimuli:
         """Load the stimuli and check that the architecture fits them."""
-        stimuli = load(self.stimuli.stimuli, data=self.stimuli.data)
+        stimuli = load_stimuli(self.stimuli.stimuli, data=self.stimuli.data)
         architecture = getattr(self.circuit, "architecture", None)
         if architecture is not None and (architecture[0], architecture[-1]) != (stimuli.inputs, stimuli.outputs):
             raise ParameterError(
                 f"{self.source}: architecture = {list(architecture)}: the stimuli {stimuli.name!r} have "
                 f"{stimuli.inputs} inputs and {stimuli.outputs} outputs"
             )
+        limit = np.finfo(self.training.dtype).max
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            if (largest := np.abs(getattr(stimuli, name)).max()) > limit:
+                raise ParameterError(
+                    f"{self.source}: dtype = {self.training.dtype} ends at {limit:.3g}; {name} of {stimuli.name!r} "
+                    f"reaches {largest:.3g}"
+                )
         return stimuli
 
     def build_circuit(self) -> Circuit:
@@ -244,7 +255,7 @@ def _parse(source: str | Path) -> dict[str, dict]:
             )
         path = known[str(source)]
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ParameterError(f"{source}: no such file") from None
     except OSError as error:
@@ -261,7 +272,7 @@ def _tables(text: str, source: str | Path) -> dict[str, dict]:
         raise ParameterError(f"{source}: not a readable TOML file ({error})") from None
     for key, value in values.items():
         if not isinstance(value, dict):
-            raise ParameterError(f"{source}: key {key!r} stands outside any section; [stimuli], [circuit], … hold keys")
+            raise ParameterError(f"{source}: {key!r} is no section; keys stand in [stimuli], [circuit], …")
     return values
 
 
@@ -277,8 +288,10 @@ def _apply(settings: Iterable[tuple[str, str, str]], owner: dict[str, str], valu
     """Enter settings into the sections that own their keys."""
     for key, value, text in settings:
         section, _, bare = key.rpartition(".")
-        if bare not in owner or section not in ("", owner[bare]):
+        if bare not in owner:
             raise ParameterError(f"--set {text}: unknown key {key!r}; {_nearest(bare, owner)}")
+        if section not in ("", owner[bare]):
+            raise ParameterError(f"--set {text}: {bare!r} is a key of [{owner[bare]}], not of [{section}]")
         values.setdefault(owner[bare], {})[bare] = _value(value)
 
 
@@ -292,9 +305,10 @@ def _make_paths_absolute(values: dict[str, dict], folder: Path):
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
+    return parsed["value"] if len(parsed) == 1 else text  # a line break may have begun another key
 
 
 def _nearest(word: str, allowed) -> str:

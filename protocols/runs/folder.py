@@ -1,5 +1,6 @@
 """Run folders: what a run writes, and how none of it is lost."""
 
+import contextlib
 import glob
 import json
 import os
@@ -7,7 +8,7 @@ import platform
 import subprocess
 import time
 import tokenize
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -20,6 +21,11 @@ from ...analysis.archives import read_archive
 from ...analysis.files import make_folder, replacing
 from ...errors import RunError
 from .configuration import Configuration
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 class RunFolder:
@@ -38,6 +44,8 @@ class RunFolder:
     """
 
     def __init__(self, path):
+        if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+            raise RunError(f"{path!r} is not the path of a folder")
         self.path = Path(os.path.expanduser(path))  # the shell leaves that of --out=~/run to us
 
     def create(self, configuration: Configuration):
@@ -49,9 +57,36 @@ class RunFolder:
         environment = json.dumps(_environment(configuration.training.seed), indent=2)
         self._write("environment.json", lambda file: file.write(environment.encode()))
 
+    def note_resumption(self, configuration: Configuration):
+        """Add versions, revision and machine to ``environment.json``, under ``resumed``."""
+        try:
+            environment = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+            earlier = environment.get("resumed", [])
+            environment["resumed"] = [*earlier, _environment(configuration.training.seed)]
+        except (OSError, ValueError, TypeError, AttributeError):
+            environment = {"resumed": [_environment(configuration.training.seed)]}
+        self._write("environment.json", lambda file: file.write(json.dumps(environment, indent=2).encode()))
+
     def write_configuration(self, configuration: Configuration):
         """Write ``config.toml``, with every key resolved."""
         self._write("config.toml", lambda file: file.write(configuration.to_toml().encode()))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training into this folder; a `RunError` says that one does."""
+        if fcntl is None:
+            yield
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # where the file system has no locks
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise RunError(f"{self.path}: another process trains into this folder") from None
+            yield
+        finally:
+            os.close(descriptor)
 
     def configuration(self) -> Configuration:
         """Return the configuration of the run."""

@@ -74,7 +74,7 @@ class Training:
     ParameterError
         If the stimuli or the step do not fit the circuit.
     RunError
-        If the checkpoint is damaged or of another configuration.
+        If the checkpoint is damaged, or of another configuration or other stimuli.
     """
 
     def __init__(self, configuration: Configuration, folder: RunFolder, resume: bool = False):
@@ -142,7 +142,7 @@ class Training:
         self._stop = False
         try:
             # Beside the learner's own handler: signals also come where no preparation runs, as during a checkpoint.
-            with on_interrupt(self._request_stop):
+            with self.folder.locked(), on_interrupt(self._request_stop):
                 if not self.folder.has(NAME):
                     self.save_checkpoint()  # from now on there is something to resume
                 while self.epoch < self.configuration.training.epochs and not self._stop:

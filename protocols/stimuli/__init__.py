@@ -1,7 +1,7 @@
 """Stimulus sets: what is presented to a circuit, and the targets it is nudged towards.
 
->>> from corinfomax.protocols.stimuli import load
->>> load("digits")
+>>> from corinfomax.protocols.stimuli import load_stimuli
+>>> load_stimuli("digits")
 <Stimuli digits: classification, inputs 64, outputs 10, train 1437, test 360>
 
 A set is a `Stimuli`, and a *loader* is a function that takes the data folder (a `pathlib.Path`, or None if the user
@@ -15,8 +15,8 @@ gave none) and returns one. To add a set of your own in a script or notebook, re
 >>> register("gratings", gratings)
 
 To add one to the package, write its loader in a module here and enter it in `BUILT_IN` of `registry.py`. Sets in the
-IDX format need only an `IdxSet` (see `mnist.py`). Arrays that are already saved need no code: `load("mine.npz")`
-(see `load_npz`).
+IDX format need only an `IdxSet` (see `mnist.py`). Arrays that are already saved need no code:
+`load_stimuli("mine.npz")` (see `load_npz`).
 """
 
 from .batches import batches
@@ -24,7 +24,7 @@ from .bundled import diabetes, digits
 from .idx import read_idx
 from .mnist import mnist
 from .npz import load_npz
-from .registry import available, load, register
+from .registry import available, load_stimuli, register
 from .split import train_test_rows
 from .stimuli import Stimuli, one_hot
 
@@ -34,8 +34,8 @@ __all__ = [
     "batches",
     "diabetes",
     "digits",
-    "load",
     "load_npz",
+    "load_stimuli",
     "mnist",
     "one_hot",
     "read_idx",

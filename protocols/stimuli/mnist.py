@@ -127,7 +127,7 @@ def _locate(source: IdxSet, data: Path | None) -> list[Path]:
     if data is not None:
         return _find(source, Path(data), "")
     if variable:
-        return _find(source, Path(variable).expanduser(), f" (from {DATA_VARIABLE})")
+        return _find(source, Path(os.path.expanduser(variable)), f" (from {DATA_VARIABLE})")
     return [_download(source, file, md5) for file, md5 in zip(FILES, source.md5, strict=True)]
 
 

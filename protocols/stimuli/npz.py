@@ -83,7 +83,7 @@ def _error(path: Path, key: str, message: str) -> StimulusError:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise StimulusError(f"{path}: no such file")
+        raise StimulusError(f"{path}: {'is no file' if path.exists() else 'no such file'}")
     try:
         archive = np.load(path, allow_pickle=False)
     except (*UNREADABLE, ValueError) as error:
@@ -168,6 +168,8 @@ def _classes(path: Path, classes: np.ndarray | None, labels: np.ndarray) -> int 
         raise _error(
             path, "classes", f"is {classes.dtype} of shape {classes.shape}; allowed are an integer and (classes,) names"
         )
+    if count > max(2, len(labels)):
+        raise _error(path, "classes", f"makes {count} classes of {len(labels)} stimuli")
     if count < 2:
         raise _error(path, "y" if classes is None else "classes", f"makes {count} class; allowed are 2 and more")
     if (bad := labels >= count).any():

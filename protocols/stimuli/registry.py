@@ -24,12 +24,12 @@ _registered: dict[str, Loader] = {}
 
 
 def available() -> tuple[str, ...]:
-    """Names that `load` knows: the built-in sets, then the registered ones."""
+    """Names that `load_stimuli` knows: the built-in sets, then the registered ones."""
     return (*BUILT_IN, *_registered)
 
 
 def register(name: str, loader: Loader) -> None:
-    """Make a stimulus set of your own known to `load`, until Python ends.
+    """Make a stimulus set of your own known to `load_stimuli`, until Python ends.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def register(name: str, loader: Loader) -> None:
     _registered[name] = loader
 
 
-def load(name: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> Stimuli:
+def load_stimuli(name: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> Stimuli:
     """Load a stimulus set.
 
     Parameters
@@ -79,13 +79,13 @@ def load(name: str | os.PathLike[str], data: str | os.PathLike[str] | None = Non
         raise ParameterError(f"stimuli: {name!r} is not a name; {_allowed()}")
     name = os.fspath(name)
     if name.endswith(".npz"):
-        return load_npz(Path(name).expanduser())
+        return load_npz(Path(os.path.expanduser(name)))
     loader = BUILT_IN.get(name) or _registered.get(name)
     if loader is None:
         close = difflib.get_close_matches(name.lower(), available(), n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ParameterError(f"stimuli: {name!r} is unknown; {hint}{_allowed()}")
-    stimuli = loader(None if data is None else Path(data).expanduser())
+    stimuli = loader(None if data is None else Path(os.path.expanduser(data)))
     if not isinstance(stimuli, Stimuli):
         raise ParameterError(f"stimuli: the loader of {name!r} returned a {type(stimuli).__name__}; allowed is Stimuli")
     return stimuli
