@@ -56,6 +56,8 @@ class Circuit:
 
     Attributes
     ----------
+    dtype : dtype
+        Floating-point type of the weights.
     epoch : int
         Counts from 0; learning rates follow it.
     protocol : Protocol or None
@@ -83,8 +85,10 @@ class Circuit:
         self.plasticity = tuple(plasticity)
         # In Fortran order, so that BLAS reads Wᵀ of each drive r Wᵀ in its own order: 1.1 to 1.2 × faster.
         self.weights = {
-            key: {k: np.asfortranarray(array) for k, array in arrays.items()} for key, arrays in weights.items()
+            key: {k: np.asfortranarray(array, dtype=np.float64) for k, array in arrays.items()}
+            for key, arrays in weights.items()
         }
+        self.dtype = np.dtype(np.float64)
         self._shapes = {key: {k: array.shape for k, array in arrays.items()} for key, arrays in weights.items()}
         self.layers = tuple(layers)
         self.teacher = teacher
@@ -102,13 +106,9 @@ class Circuit:
         """Index P of the output layer."""
         return len(self.layers) - 1
 
-    @property
-    def dtype(self) -> np.dtype:
-        """Floating-point type of the weights."""
-        return next(iter(next(iter(self.weights.values())).values())).dtype
-
     def astype(self, dtype):
         """Keep all weights in `dtype` from now on, but for those declared to be `double_precision`."""
+        self.dtype = np.dtype(dtype)
         for key, arrays in self.weights.items():
             for k, array in arrays.items():
                 kept = np.float64 if key in self.double_precision else dtype
@@ -211,12 +211,12 @@ class Circuit:
     def refresh(self):
         """Renew weights that follow from others; called after learning and before each run."""
 
-    def check_weights(self, dtype):
+    def check_weights(self):
         """Raise a `ParameterError` that names weights which are missing or have got another shape or type."""
         for key, shapes in self._shapes.items():
             for k, shape in shapes.items():
                 array = self.weights.get(key, {}).get(k)
-                wanted = np.dtype(np.float64 if key in self.double_precision else dtype)
+                wanted = np.dtype(np.float64 if key in self.double_precision else self.dtype)
                 if np.shape(array) != shape or getattr(array, "dtype", None) != wanted:
                     found = f"{getattr(array, 'dtype', type(array).__name__)} of shape {np.shape(array)}"
                     raise ParameterError(f"weights {key}[{k}] are {found}; must be {wanted} of shape {shape}")

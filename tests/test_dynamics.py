@@ -6,7 +6,8 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import root
 
 from corinfomax.errors import ParameterError
-from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.networks import CorInfoMax
+from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
 
 
 def flat(layers):
@@ -185,3 +186,24 @@ def test_step_bound_counts_beta(unsaturated_circuit, minibatch):
     exponential = Preparation(circuit, protocol=contrastive(method="exponential_euler"))
     shown = exponential.present(x, y, beta=60.0, learn=False)
     assert np.abs(shown.nudge.u[3]).max() < 1
+
+
+@pytest.mark.parametrize(("convention", "theory"), [("normative", -5.0), ("printed", -2.5), ("authors", -6.0)])
+def test_beta_bound_is_where_the_nudged_output_loses_its_equilibrium(convention, theory):
+    """A lone output cell at x = y = .4, ε = .2 settles 2 % above the bound, and runs to 0 or 1 2 % below it."""
+    weights = {"W_ff/0": np.zeros((1, 1)), "W_ff/1": np.zeros((1, 1)), "W_fb/1": np.zeros((1, 1))}
+    weights |= {"B/0": np.zeros((1, 1)), "B/1": np.zeros((1, 1))}
+    circuit = CorInfoMax([1, 1, 1], epsilon=[0.1, 0.2], g_leak=0.5, convention=convention, weights=weights)
+    assert circuit.beta_bound() == pytest.approx(theory, rel=1e-12)
+    rates = []
+    for factor in (0.98, 1.02):
+        protocol = contrastive(nudge_steps=20000, step=0.02, allow_unstable=True)
+        preparation = Preparation(circuit, protocol=protocol)
+        ends = {}
+        # A little off the unstable equilibrium r = 0 of a target of 0, from which it grows or to which it returns.
+        preparation.on_phase_start.append(lambda p: [p.populations["layer_2"].write(name, 1e-3) for name in ("u", "r")])
+        preparation.on_presentation.append(lambda p, found, ends=ends: ends.update(found))
+        preparation.run([Stimulus(np.zeros((1, 1)), np.zeros((1, 1)), beta=factor * theory)])
+        rates.append(ends["nudge"].r[2][0, 0])
+    assert rates[0] < 1e-6
+    assert rates[1] == 1.0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from corinfomax.errors import ParameterError
 from corinfomax.networks import Contrast, PhaseEnd
 
 LAMBDA = 0.95
@@ -142,3 +143,35 @@ def test_dynamics_follow_learnt_lateral_weights(circuit):
         M = GAMMA * B + circuit.g_leak * np.eye(len(B))
         theory = M if last else circuit.epsilon[k + 1] * (M + GAMMA * B)
         np.testing.assert_allclose(found, theory, rtol=0, atol=1e-14)
+
+
+def test_regularised_rule_begins_without_correlations(saturating_circuit):
+    """Before its first renewal B is (R + εI)⁻¹ of R = 0, which is I/ε, exactly; weights given take precedence."""
+    circuit = saturating_circuit(lateral_rule="regularised")
+    for k, B in circuit.weights["B"].items():
+        np.testing.assert_array_equal(B, np.eye(len(B)) / circuit.epsilon[k])
+    given = saturating_circuit(lateral_rule="regularised", weights={"B": circuit_B(circuit, 2.0)})
+    np.testing.assert_array_equal(given.weights["B"][1], 2.0 * circuit.weights["B"][1])
+
+
+def circuit_B(circuit, factor):
+    """B of all layers, times a factor."""
+    return {k: factor * B for k, B in circuit.weights["B"].items()}
+
+
+def test_an_optimisers_state_must_fit(circuit):
+    """A state without the running correlation, or with another layer's, is refused by its name; nothing changes."""
+    donor, receiver = circuit(lateral_rule="regularised"), circuit(lateral_rule="regularised")
+    for contrast in presentations(donor, 3, n=2):
+        donor.learn(contrast)
+    state, before = donor.state_dict(), receiver.state_dict()
+    wrong = {**state, "optimiser/B/1/accumulated": state["optimiser/B/0/accumulated"]}
+    missing = {name: array for name, array in state.items() if name != "optimiser/B/1/accumulated"}
+    for damaged in (wrong, missing):
+        with pytest.raises(ParameterError, match="optimiser/B/1/accumulated is"):
+            receiver.load_state_dict(damaged)
+        for name, array in receiver.state_dict().items():
+            np.testing.assert_array_equal(array, before[name])
+    receiver.load_state_dict(state)
+    for name, array in receiver.state_dict().items():
+        np.testing.assert_array_equal(array, state[name])

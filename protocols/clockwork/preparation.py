@@ -212,7 +212,7 @@ class Preparation:
             raise ParameterError("this preparation is presenting already; make another one of the same circuit")
         self._running, self.interrupted = True, False
         try:
-            self.circuit.check_weights(self.dtype)
+            self.circuit.check_weights()
             self.circuit.refresh()
             with on_interrupt(lambda: setattr(self, "interrupted", True)):
                 self.cycle.run(map(self._checked, stimuli))
