@@ -6,7 +6,7 @@
 """
 
 from .networks import CorInfoMax
-from .protocols.clockwork import Phase, Preparation, Presentation, Protocol, contrastive
+from .protocols.clockwork import Phase, Preparation, Presentation, Protocol, Stimulus, contrastive
 from .protocols.runs import Run, load
 
-__all__ = ["CorInfoMax", "Phase", "Preparation", "Presentation", "Protocol", "Run", "contrastive", "load"]
+__all__ = ["CorInfoMax", "Phase", "Preparation", "Presentation", "Protocol", "Run", "Stimulus", "contrastive", "load"]

@@ -4,8 +4,6 @@ The cell inherits the equations of the paper's hidden layer, adds a slow variabl
 the current b·a from its soma. Run: python examples/own_cell.py
 """
 
-from dataclasses import replace
-
 import brian2 as b2
 
 from corinfomax import CorInfoMax, Preparation
@@ -27,21 +25,11 @@ class AdaptingPyramidal(HiddenPyramidal):
     state = (*HiddenPyramidal.state, "a")
 
 
-def adapting(circuit, b, tau_a):
-    """Exchange the hidden cells of a circuit for adapting ones of the same conductances."""
-    circuit.populations = tuple(
-        replace(spec, cell=AdaptingPyramidal(b=b, tau_a=tau_a, **spec.cell.values))
-        if isinstance(spec.cell, HiddenPyramidal)
-        else spec
-        for spec in circuit.populations
-    )
-    return circuit
-
-
 stimuli = load_stimuli("digits").x_test[:20]
 print("mean rate of layer 1 (Hz), after so many ms of the free phase")
 for b in (0.0, 2.0, 5.0):
-    circuit = adapting(CorInfoMax([64, 64, 10]), b, tau_a=10 * b2.ms)
+    circuit = CorInfoMax([64, 64, 10])
+    circuit.exchange_cell("layer_1", AdaptingPyramidal, b=b, tau_a=10 * b2.ms)
     preparation = Preparation(circuit, replicas=20)
     free = preparation.present(stimuli, variables=("rate",)).free
     course = (f"{1e3 * free.t[n]:2.0f} ms: {free.rate[1][n].mean():5.2f}" for n in (1, 9, 29))

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corinfomax import CorInfoMax, Preparation
+from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import angle
 from corinfomax.networks import ForwardRule, GradientStep, LearningRate, OuterProducts, Plasticity
-from corinfomax.protocols.clockwork import Stimulus
 from corinfomax.protocols.stimuli import batches, load_stimuli
 
 EPOCHS = 5
-BETA = 2.0  # twice the paper's: output cells that begin silent would otherwise stay so
+BETA = 2.0  # twice the paper's: output cells that begin silent would otherwise stay so for many epochs
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,7 @@ class KolenPollackRule:
 def kolen_pollack(circuit, rate, weight_decay):
     """Exchange the feedback rules of a circuit of one hidden layer."""
     own = Plasticity(KolenPollackRule(1), GradientStep(("W_fb", 1), LearningRate(rate), weight_decay))
-    kept = [p for p in circuit.plasticity if getattr(p.optimiser, "weights", None) != ("W_fb", 1)]
-    circuit.plasticity = (*kept, own)
+    circuit.exchange_plasticity(("W_fb", 1), own)
     return circuit
 
 

@@ -8,14 +8,13 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 
-from corinfomax import CorInfoMax, Preparation
+from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import angle
 from corinfomax.analysis.figures import publication_style
-from corinfomax.protocols.clockwork import Stimulus
 from corinfomax.protocols.stimuli import batches, load_stimuli
 
 EPOCHS = 5
-BETA = 2.0  # twice the paper's: output cells that begin silent would otherwise stay so
+BETA = 2.0  # twice the paper's: output cells that begin silent would otherwise stay so for many epochs
 
 rng = np.random.default_rng(1)
 digits = load_stimuli("digits")

@@ -1,5 +1,5 @@
 """Experiments in time: the clockwork, stimuli, runs, presets, and the command line."""
 
-from .clockwork import Phase, Preparation, Presentation, Protocol, contrastive
+from .clockwork import Phase, Preparation, Presentation, Protocol, Stimulus, contrastive
 
-__all__ = ["Phase", "Preparation", "Presentation", "Protocol", "contrastive"]
+__all__ = ["Phase", "Preparation", "Presentation", "Protocol", "Stimulus", "contrastive"]

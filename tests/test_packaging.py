@@ -136,6 +136,17 @@ def test_readme_example_runs(name, capsys):
         assert presentation.nudge.r[1].shape == (10, 1, 128)
 
 
+def test_readme_phases_are_those_of_its_python_example(tmp_path):
+    """The README's phases in TOML make the protocol that its Python example makes, phase by phase, exactly."""
+    from corinfomax.protocols.runs import Configuration
+
+    scope = {}
+    exec(compile(readme_blocks("example")["protocol"], "README, protocol", "exec"), scope)
+    path = tmp_path / "phases.toml"
+    path.write_text(readme_blocks("example")["phases"] + "\n[circuit]\narchitecture = [64, 8, 10]\n", encoding="utf-8")
+    assert Configuration.read(path).build_protocol().phases == scope["preparation"].protocol.phases
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_example_runs(path, tmp_path, monkeypatch, capsys):
     """Each script in examples/ runs from start to end and prints what it found."""
