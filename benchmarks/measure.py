@@ -62,7 +62,7 @@ class Case:
             sst_every=self.sst_every,
         )
         protocol = contrastive(free_steps=settings.free_steps, nudge_steps=settings.nudge_steps, step=settings.step)
-        return Preparation(circuit, self.batch, dtype=self.dtype, protocol=protocol)
+        return Preparation(circuit, self.batch, dtype=self.dtype, protocol=protocol, blas_threads=self.threads)
 
     def minibatches(self, settings: Settings, seed: int = 0) -> Iterator[Stimulus]:
         """Minibatches without end: random uniform x and random one-hot y, a pool of 16 over and over."""

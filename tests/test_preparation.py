@@ -7,6 +7,7 @@ import signal
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from corinfomax.errors import DivergenceError, ParameterError, StimulusError
 from corinfomax.networks import CorInfoMax, PhaseEnd
@@ -325,3 +326,23 @@ def test_forgetting_too_slow_for_single_precision(forgetting, allowed):
     else:
         with pytest.raises(ParameterError, match=r"forgetting = 0\.999.*float32.*take dtype = float64"):
             Preparation(CorInfoMax([6, 5, 4], forgetting=forgetting), protocol=SHORT, dtype=np.float32)
+
+
+@pytest.mark.parametrize(("blas_threads", "expected"), [(1, 1), (3, 3), (None, 2)])
+def test_threads_of_linear_algebra(circuit, blas_threads, expected):
+    """A run has the threads it was asked for, None leaves them as they are; then the process has its own again."""
+    preparation = Preparation(circuit, protocol=SHORT, blas_threads=blas_threads)
+
+    def threads():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    with threadpool_limits(expected, user_api="blas"):
+        wanted = threads()
+    seen = []
+    preparation.on_step.append(lambda preparation: seen.append(threads()))
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        preparation.predict(np.full((1, 6), 0.5))
+        assert threads() == before
+    assert all(found == wanted for found in seen)
+    assert len(seen) == 4

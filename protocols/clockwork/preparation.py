@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ...errors import ParameterError, StimulusError
 from ...networks import Circuit, Layers, Population
@@ -38,6 +39,9 @@ class Preparation:
         and 10 nudged steps of .05 τ_u.
     target : {"auto", "cython", "numpy"}
         Brian2's code generation target.
+    blas_threads : int or None, default 1
+        Threads of the linear algebra during a run, None for as many as the process has. Matrices of a minibatch are
+        small: below some 1000 cells a layer a second thread costs more than it gives.
 
     Attributes
     ----------
@@ -68,8 +72,9 @@ class Preparation:
         dtype: Any = None,
         protocol: Protocol | None = None,
         target: Target = "auto",
+        blas_threads: Count | None = 1,
     ):
-        self.circuit, self.replicas = circuit, replicas
+        self.circuit, self.replicas, self.blas_threads = circuit, replicas, blas_threads
         self.protocol = protocol or circuit.protocol or contrastive()
         self.check_beta(0.0)
         self.on_phase_start: list[Callable] = []
@@ -214,7 +219,10 @@ class Preparation:
         try:
             self.circuit.check_weights()
             self.circuit.refresh()
-            with on_interrupt(lambda: setattr(self, "interrupted", True)):
+            with (
+                on_interrupt(lambda: setattr(self, "interrupted", True)),
+                threadpool_limits(self.blas_threads, user_api="blas"),
+            ):
                 self.cycle.run(map(self._checked, stimuli))
         finally:
             self._running = False

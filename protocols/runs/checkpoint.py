@@ -8,8 +8,8 @@ from .folder import RunFolder
 
 NAME = "checkpoint.npz"
 
-#: What a run that is taken up again may change: its length, and where the data and the compiler lie.
-_CHANGEABLE = ("epochs", "data", "target")
+#: What a run that is taken up again may change: its length, where the data and the compiler lie, how many cores it has.
+_CHANGEABLE = ("epochs", "data", "target", "blas_threads")
 
 
 def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str, np.ndarray]:

@@ -63,6 +63,8 @@ class TrainingSection(BaseModel):
     dtype : {"float32", "float64"}
     target : {"auto", "cython", "numpy"}
         Brian2's code generation target.
+    blas_threads : int, default 1
+        Threads of the linear algebra; see `Preparation`.
     test_replicas : int, default 100
         Replicas of the preparation that test stimuli are presented to.
     """
@@ -73,6 +75,7 @@ class TrainingSection(BaseModel):
     seed: Seed = 0
     dtype: Literal["float32", "float64"] = "float32"
     target: Literal["auto", "cython", "numpy"] = "auto"
+    blas_threads: Count = 1
     test_replicas: Count = 100
 
 
@@ -209,8 +212,15 @@ class Configuration:
 
     def build_learner(self, circuit: Circuit, replicas: int, protocol: Protocol) -> Learner:
         """Mount a circuit of this configuration: what training and evaluation present stimuli to."""
-        dtype, target = np.dtype(self.training.dtype), self.training.target
-        return MODELS[self.model].learner(circuit, replicas, protocol=protocol, dtype=dtype, target=target)
+        training = self.training
+        return MODELS[self.model].learner(
+            circuit,
+            replicas,
+            protocol=protocol,
+            dtype=np.dtype(training.dtype),
+            target=training.target,
+            blas_threads=training.blas_threads,
+        )
 
 
 #: Keys that decide which other keys their sections have.

@@ -20,7 +20,7 @@ class Model:
         By the name that ``[protocol]`` gives as `form`, the default first: the annotated signature is the rest of
         that section, the call returns a `Protocol`.
     learner : callable, default `Preparation`
-        ``learner(circuit, replicas, protocol=…, dtype=…, target=…) -> Learner``.
+        ``learner(circuit, replicas, protocol=…, dtype=…, target=…, blas_threads=…) -> Learner``.
     """
 
     circuit: type[Circuit]

@@ -57,7 +57,8 @@ class Run:
 
     def preparation(self, replicas: int = 1) -> Preparation:
         """Mount the circuit with the run's protocol."""
-        return Preparation(self.circuit, replicas, target=self.configuration.training.target)
+        training = self.configuration.training
+        return Preparation(self.circuit, replicas, target=training.target, blas_threads=training.blas_threads)
 
 
 def load(run) -> Circuit:
