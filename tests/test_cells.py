@@ -148,24 +148,25 @@ def test_in_place_update_writes_the_rates(mount):
     np.testing.assert_array_equal(mounted.cells.view("r"), [[0.0, 0.5, 1.0]] * 2)
 
 
-def test_dendritic_gates_and_currents(mount, rng):
+@pytest.mark.parametrize("layer", ["hidden", "output"])
+def test_dendritic_gates_and_currents(mount, rng, layer):
     """gate·drive + current is each dendrite's potential, and a cut dendrite stays coupled to the soma, to 1e-14."""
-    mounted = mount(hidden())
+    mounted = mount(hidden() if layer == "hidden" else output())
     drawn = randomise(mounted, rng)
     gates = {name: rng.uniform(0, 1, ROOM) for name in ("gate_basal", "gate_apical")}
     currents = {name: rng.uniform(-1, 1, ROOM) for name in ("I_basal", "I_apical", "I_soma")}
     for name, value in (gates | currents).items():
         mounted.cells.write(name, value)
+    u, lateral, beta = drawn["u"], drawn["drive_autapse"] + drawn["i_SST"], 0.6
+    if layer == "hidden":
+        g_A, apical, somatic = G_A, lateral + drawn["drive_apical"], 0.0
+    else:
+        mounted.cells.write("beta", beta)
+        g_A, apical, somatic = beta, drawn["drive_apical"], lateral
     v_B = gates["gate_basal"] * drawn["drive_basal"] + currents["I_basal"]
-    lateral_and_top_down = drawn["drive_autapse"] + drawn["i_SST"] + drawn["drive_apical"]
-    v_A = gates["gate_apical"] * lateral_and_top_down + currents["I_apical"]
-    u = drawn["u"]
-    theory = {
-        "v_B": v_B,
-        "v_A": v_A,
-        "I_net": -G_LK * u + G_A * (v_A - u) + G_B * (v_B - u) + currents["I_soma"],
-    }
-    for name, value in theory.items():
+    v_A = gates["gate_apical"] * apical + currents["I_apical"]
+    I_net = -G_LK * u + g_A * (v_A - u) + G_B * (v_B - u) + somatic + currents["I_soma"]
+    for name, value in {"v_B": v_B, "v_A": v_A, "I_net": I_net}.items():
         np.testing.assert_allclose(mounted.cells.read(name), value, rtol=0, atol=1e-14)
 
 
