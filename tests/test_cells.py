@@ -89,13 +89,16 @@ def test_teaching_current_of_each_convention(mount, rng, g_A, v_A, current):
 
 @pytest.mark.parametrize("cell", [hidden(), output()], ids=["hidden", "output"])
 def test_physical_units(mount, rng, cell):
-    """Brian2's volts and hertz equal -70 mV + 20 mV·(u, v_B, v_A) and 100 Hz·r, to 1e-15 V and 1e-12 Hz."""
+    """Brian2's volts and hertz equal -70 mV + 20 mV·(u, v_B, v_A, -i_SST) and 100 Hz·r, to 1e-15 V and 1e-12 Hz."""
     mounted = mount(cell)
     randomise(mounted, rng)
-    for volts, potential in {"V_soma": "u", "V_basal": "v_B", "V_apical": "v_A"}.items():
+    potentials = {
+        f"V_{part}": mounted.cells.read(name) for part, name in {"soma": "u", "basal": "v_B", "apical": "v_A"}.items()
+    }
+    for volts, potential in {**potentials, "V_SST": mounted.interneurons.read("u")}.items():
         value = getattr(mounted.cells.group, volts)[:]
         assert b2.have_same_dimensions(value, b2.volt)
-        theory = -0.070 + 0.020 * mounted.cells.read(potential)
+        theory = -0.070 + 0.020 * potential
         np.testing.assert_allclose(np.asarray(value).reshape(ROOM), theory, rtol=0, atol=1e-15)
     rate = mounted.cells.group.rate[:]
     assert b2.have_same_dimensions(rate, b2.Hz)
@@ -113,6 +116,23 @@ def test_read_equals_brian2(mount, rng, cell, dtype):
     for name in mounted.cells.group.equations.names:
         theory = np.broadcast_to(np.asarray(getattr(mounted.cells.group, name)[:]).reshape(-1), (6,)).reshape(ROOM)
         np.testing.assert_allclose(mounted.cells.read(name), theory, rtol=4 * np.finfo(dtype).eps, atol=0)
+
+
+def test_nanovolts_in_single_precision(mount):
+    """An SST potential of 1e-8, 0.2 nV, beside a rest of -70 mV is read from float32 cells to 1e-15 V."""
+    mounted = mount(hidden(), dtype=np.float32)
+    mounted.interneurons.write("drive_soma", 1e-8)
+    np.testing.assert_allclose(mounted.cells.read("V_SST") + 0.070, 2e-10, rtol=0, atol=1e-15)
+
+
+def test_rest_of_a_domain_that_is_active_at_rest(mount):
+    """Cells at rest have u = 0 and r = σ(0), here .25, exactly."""
+    domain = Domain("shifted", "clip(u + 0.25, 0, 1)", lambda u, out: np.clip(u + 0.25, 0, 1, out=out))
+    mounted = mount(hidden(domain=domain))
+    mounted.cells.write("u", 0.5)
+    mounted.cells.rest()
+    assert not mounted.cells.view("u").any()
+    np.testing.assert_array_equal(mounted.cells.view("r"), 0.25)
 
 
 def test_read_gives_a_copy(mount):
@@ -207,14 +227,16 @@ def test_instantaneous_interneuron(mount, rng):
     np.testing.assert_array_equal(mounted.cells.read("v_A"), theory)
 
 
+@pytest.mark.parametrize("pace", [1.0, 0.3])
 @pytest.mark.parametrize("method", ["euler", "exponential_euler"])
-def test_leaky_interneuron_relaxes(mount, rng, method):
-    """LeakySST relaxes to O r with τ_SST (by Euler's scheme (1 - dt/τ_SST)ⁿ), the instantaneous one's value, 1e-13."""
+def test_leaky_interneuron_relaxes(mount, rng, method, pace):
+    """LeakySST relaxes to O r with τ_SST/pace (by Euler (1 - dt/τ_SST)ⁿ), the instantaneous one's value, to 1e-13."""
     mounted = mount(hidden(), STEP, method, interneuron=LeakySST(tau_SST=2 * b2.ms))
     drive = rng.uniform(-1, 1, ROOM)
     mounted.interneurons.write("drive_soma", drive)
+    mounted.interneurons.write("pace", pace)
     mounted.advance(STEPS)
-    dt_in_tau = STEP * 10 / 2
+    dt_in_tau = pace * STEP * 10 / 2
     left = (1 - dt_in_tau) ** STEPS if method == "euler" else np.exp(-dt_in_tau * STEPS)
     theory = -drive * (1 - left)
     np.testing.assert_allclose(mounted.cells.read("i_SST"), theory, rtol=0, atol=1e-13)

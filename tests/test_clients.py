@@ -81,6 +81,33 @@ def test_a_course_of_beta_must_end_away_from_the_contrasted_one(circuit):
     assert preparation.present(x, y, learn=False).nudge.r[2].shape == (11, 1, 4)
 
 
+def test_ends_keep_their_beta_and_their_stimulus(circuit):
+    """An end has the β of its last step, and its stimulus though the array is filled anew with the next one."""
+    protocol = Protocol([Phase("free", 3), Phase("nudge", 2, beta=[0.25, 0.5])])
+    preparation = Preparation(circuit, protocol=protocol)
+    x, kept = np.zeros((1, 6)), []
+
+    def stimuli():
+        for value in (0.25, 0.75):
+            x[:] = value
+            yield Stimulus(x, np.ones((1, 4)), beta=-0.5, learn=True)
+
+    preparation.on_presentation.append(lambda preparation, ends: kept.append(ends))
+    preparation.run(stimuli())
+    assert [ends["nudge"].beta for ends in kept] == [-0.25, -0.25]
+    assert [ends["free"].r[0].mean() for ends in kept] == [0.25, 0.75]
+
+
+def test_replicas_without_a_stimulus_see_none(circuit):
+    """After three stimuli one is presented to three replicas: the others have x = 0 and stay at rest, exactly."""
+    preparation = Preparation(circuit, replicas=3, protocol=SHORT)
+    preparation.predict(np.full((3, 6), 0.5))
+    preparation.predict(np.full((1, 6), 0.5))
+    assert preparation.layer(0).view("r")[0].all()
+    for k in range(3):
+        assert not preparation.layer(k).view("r")[1:].any()
+
+
 def test_a_course_for_single_cells(circuit, minibatch):
     """An array (steps, cells) or (1, cells) injects into each cell its own current: Δu = η I after a step, to 1e-12."""
     currents = np.random.default_rng(0).uniform(-1, 1, (4, 5))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
 
 
 @pytest.mark.parametrize("convention", ["normative", "authors"])
@@ -34,6 +34,20 @@ def test_synapses_within_one_run(saturating_circuit, minibatch, convention):
     found, theory = (Preparation(circuit, replicas=2, protocol=protocol).settle(x) for circuit in circuits)
     for k in range(1, circuits[0].output + 1):
         np.testing.assert_allclose(found.u[k], theory.u[k], rtol=0, atol=1e-12)
+
+
+def test_synapses_learn_within_one_run(saturating_circuit, minibatch):
+    """Three minibatches learnt in one long run give the same weights with `Synapses`, to 1e-12."""
+    circuits = [saturating_circuit(projection=name) for name in ("dense", "synapses")]
+    stimuli = [
+        Stimulus(*minibatch(circuits[0], n=2, seed=seed, low=0.0, high=1.0), beta=1.0, learn=True) for seed in range(3)
+    ]
+    for circuit in circuits:
+        Preparation(circuit, replicas=2, protocol=contrastive(free_steps=8, nudge_steps=4)).run(stimuli)
+    dense, synapses = circuits
+    for name in ("W_ff", "W_fb", "B", "D", "O"):
+        for k, weights in synapses.weights[name].items():
+            np.testing.assert_allclose(dense.weights[name][k], weights, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("lateral_form", ["inverse", "autapse"])

@@ -33,13 +33,17 @@ def toy(tmp_path_factory):
     return path
 
 
+def own_settings(toy):
+    """Settings of a short run on the toy stimuli."""
+    return (f"stimuli={toy}", "architecture=[6,5,3]", "batch_size=5", "epochs=2", "target=numpy")
+
+
 @pytest.fixture(scope="module")
 def train(toy, tmp_path_factory):
     """Train the toy stimuli in a new folder, some keys set otherwise, and return the `Training`."""
 
     def run(*settings, folder=None):
-        own = (f"stimuli={toy}", "architecture=[6,5,3]", "batch_size=5", "epochs=2", "target=numpy")
-        configuration = Configuration.read("digits", [*own, *settings])
+        configuration = Configuration.read("digits", [*own_settings(toy), *settings])
         folder = RunFolder(folder or tmp_path_factory.mktemp("runs") / "run")
         folder.create(configuration)
         training = Training(configuration, folder)
@@ -95,6 +99,34 @@ def test_train_accuracy_is_that_of_free_phase_predictions_made_during_the_epoch(
     stimuli = training.stimuli
     predicted = training.learner.predict(stimuli.x_train).argmax(axis=1)
     assert training.rows[0]["train_accuracy"] == np.mean(predicted == stimuli.labels_train)
+
+
+def test_classes_that_are_never_recognised_are_named(train):
+    """With all learning rates 0 they are the classes without a right prediction, at least one of the three."""
+    training = train("learning_rate_ff=0", "learning_rate_fb=0", "dtype=float64", "epochs=1")
+    labels = training.stimuli.labels_train
+    recognised = labels[training.learner.predict(training.stimuli.x_train).argmax(axis=1) == labels]
+    assert len(training.unlearnt) > 0
+    assert set(training.unlearnt) == set(labels) - set(recognised)
+
+
+def test_each_epoch_has_an_order_of_its_own(toy, tmp_path):
+    """Every epoch presents each training stimulus once, no two epochs in the same order or with the same signs of β."""
+    configuration = Configuration.read("digits", [*own_settings(toy), "epochs=3"])
+    folder = RunFolder(tmp_path / "run")
+    folder.create(configuration)
+    training, seen = Training(configuration, folder), []
+    training.learner.on_presentation.append(lambda learner, ends: seen.append((ends["free"].r[0], ends["nudge"].beta)))
+    training.run()
+    batches = len(seen) // 3
+    epochs = [seen[start : start + batches] for start in range(0, len(seen), batches)]
+    orders = [np.concatenate([x for x, _ in epoch]) for epoch in epochs]
+    signs = [[beta for _, beta in epoch] for epoch in epochs]
+    stimuli = training.stimuli.x_train.astype(np.float32)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        np.testing.assert_array_equal(np.sort(orders[one], axis=0), np.sort(stimuli, axis=0))
+        assert not np.array_equal(orders[one], orders[other])
+        assert signs[one] != signs[other]
 
 
 def test_a_run_folder_holds_what_it_should(finished):
