@@ -98,14 +98,15 @@ def test_ends_keep_their_beta_and_their_stimulus(circuit):
     assert [ends["free"].r[0].mean() for ends in kept] == [0.25, 0.75]
 
 
-def test_replicas_without_a_stimulus_see_none(circuit):
-    """After three stimuli one is presented to three replicas: the others have x = 0 and stay at rest, exactly."""
-    preparation = Preparation(circuit, replicas=3, protocol=SHORT)
+@pytest.mark.parametrize(("reset", "silent"), [("rest", [0, 1, 2]), ("carry", [0])])
+def test_replicas_without_a_stimulus_see_none(circuit, reset, silent):
+    """If one stimulus follows on three, the others' replicas have x = 0, and unless they carry over are at rest."""
+    protocol = contrastive(free_steps=4, nudge_steps=2, reset=reset)
+    preparation = Preparation(circuit, replicas=3, protocol=protocol)
     preparation.predict(np.full((3, 6), 0.5))
     preparation.predict(np.full((1, 6), 0.5))
     assert preparation.layer(0).view("r")[0].all()
-    for k in range(3):
-        assert not preparation.layer(k).view("r")[1:].any()
+    assert [k for k in range(3) if not preparation.layer(k).view("r")[1:].any()] == silent
 
 
 def test_a_course_for_single_cells(circuit, minibatch):

@@ -92,7 +92,7 @@ def test_autapse_rules_equal_the_inverse(circuit, entropy_gain):
 
 
 def test_autapses_in_single_precision(circuit):
-    """For 1000 presentations at λ = .9999 in float32 D stays that of float64 to 1e-10, B's diagonal to 1e-6, relative."""
+    """In 1000 float32 presentations at λ = .9999 D stays that of float64 to 1e-10, B's diagonal to 1e-6, relative."""
     single, double = (circuit(lateral_form="autapse", forgetting=0.9999) for _ in range(2))
     single.astype(np.float32)
     for contrast in presentations(double, 1000, n=2):
