@@ -106,6 +106,7 @@ class Circuit:
         """Index P of the output layer."""
         return len(self.layers) - 1
 
+    @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
     def astype(self, dtype):
         """Keep all weights in `dtype` from now on, but for those declared to be `double_precision`."""
         self.dtype = np.dtype(dtype)

@@ -244,6 +244,7 @@ class CorInfoMax(Circuit):
             raise ParameterError("CorInfoMax learns from two phases; the protocol's minus names none")
         super().learn(contrast)
 
+    @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
     def refresh(self):
         """Let D and O follow from B, or in the autapse form B from D and O."""
         if self.lateral_form == "inverse":
