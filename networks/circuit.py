@@ -85,7 +85,7 @@ class Circuit:
         self.plasticity = tuple(plasticity)
         # In Fortran order, so that BLAS reads Wᵀ of each drive r Wᵀ in its own order: 1.1 to 1.2 × faster.
         self.weights = {
-            key: {k: np.asfortranarray(array, dtype=np.float64) for k, array in arrays.items()}
+            key: {k: np.array(array, dtype=np.float64, order="F") for k, array in arrays.items()}
             for key, arrays in weights.items()
         }
         self.dtype = np.dtype(np.float64)
@@ -105,6 +105,12 @@ class Circuit:
     def output(self) -> int:
         """Index P of the output layer."""
         return len(self.layers) - 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of cells of the layers 0, …, P."""
+        sizes = {spec.name: spec.size for spec in self.populations}
+        return tuple(sizes[name] for name in self.layers)
 
     @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
     def astype(self, dtype):
@@ -134,14 +140,23 @@ class Circuit:
         Raises
         ------
         ParameterError
-            If there is no such population, or the cell's parameters are not those that `kind` has.
+            If there is no such population, the cell's parameters are not those that `kind` has, or it lacks a drive
+            slot or link that the circuit uses.
         """
         names = [spec.name for spec in self.populations]
         if population not in names:
             raise ParameterError(f"no population {population!r}; this circuit has {', '.join(names)}")
         specs = list(self.populations)
         spec = specs[names.index(population)]
-        specs[names.index(population)] = replace(spec, cell=kind(**{**spec.cell.arguments, **values}))
+        cell = kind(**{**spec.cell.arguments, **values})
+        used = {item.slot for item in self.projections if item.target == population}
+        for what, needed, has in (
+            ("drive slot", used, cell.drives),
+            ("linked variable", {name for name, _ in spec.links}, cell.links),
+        ):
+            if missing := sorted(needed.difference(has)):
+                raise ParameterError(f"{kind.__name__} has no {what} {missing[0]!r}, which {population} needs")
+        specs[names.index(population)] = replace(spec, cell=cell)
         self.populations = tuple(specs)
 
     def exchange_plasticity(self, target: tuple[str, int], plasticity: Plasticity):
@@ -156,11 +171,13 @@ class Circuit:
         Raises
         ------
         ParameterError
-            If no rule moves these weights now.
+            If no rule moves these weights now, or the new one moves others.
         """
         targets = [present.optimiser.target for present in self.plasticity]
         if target not in targets:
             raise ParameterError(f"no rule moves {target}; rules move {', '.join(map(str, targets))}")
+        if plasticity.optimiser.target != target:
+            raise ParameterError(f"the optimiser of the rule for {target} moves {plasticity.optimiser.target}")
         rules = list(self.plasticity)
         rules[targets.index(target)] = plasticity
         self.plasticity = tuple(rules)

@@ -135,7 +135,6 @@ class CorInfoMax(Circuit):
         self.epsilon = _per_projection("epsilon", epsilon, P)
         self.forgetting, self.g_leak, self.entropy_gain = forgetting, g_leak, entropy_gain
         self.convention, self.lateral_form = convention, lateral_form
-        self._relative_tau_SST = tau_SST / tau_u
         if lateral_form == "autapse" and lateral_rule == "regularised":
             raise ParameterError('lateral_form = "autapse" has rules (eqs 29, 30) for lateral_rule = "published" only')
         if lateral_form == "autapse" and entropy_gain == 0:
@@ -207,13 +206,17 @@ class CorInfoMax(Circuit):
     def step_bound(self, beta: float) -> float:
         """Largest Euler step: η(g_lk + g_A + g_B) < 2 in every layer, the output's g_A as the convention has it.
 
-        Leaky interneurons have a bound of their own, η < 2 tau_SST/tau_u.
+        Leaky interneurons have a bound of their own, η < 2 tau_SST/tau_u. What an exchanged cell's equations have
+        beside these parameters is not counted.
         """
-        conductance = [1 / self.epsilon[k] + 1 / self.epsilon[k - 1] for k in range(1, len(self.epsilon))]
-        reading = CONVENTIONS[self.convention]
-        conductance.append(1 / self.epsilon[-1] + reading.stiffness_constant + reading.stiffness_per_beta * abs(beta))
-        bound = 2 / (self.g_leak + max(conductance))
-        return min(bound, 2 * self._relative_tau_SST) if self._relative_tau_SST > 0 else bound
+        reading, bounds = CONVENTIONS[self.convention], []
+        output_g_A = reading.stiffness_constant + reading.stiffness_per_beta * abs(beta)
+        for values in (spec.cell.values for spec in self.populations):
+            if "g_B" in values:
+                bounds.append(2 / (values["g_lk"] + values.get("g_A", output_g_A) + values["g_B"]))
+            if "tau_SST" in values:
+                bounds.append(2 * float(values["tau_SST"] / self.tau))
+        return min(bounds)
 
     def beta_bound(self) -> float:
         """Least β, above which the nudged output has an equilibrium, and below which it runs into its bounds.

@@ -98,12 +98,13 @@ class Population:
         setattr(self.group, variable, b2.linked_var(source.group, source_variable))
 
     def can_set(self, variable: str) -> bool:
-        """Whether a variable is the cells' own and not computed from others."""
+        """Whether a variable is the cells' own, and neither computed, nor a drive, nor their state."""
         equations = self.group.equations
         return (
             variable in equations
             and equations[variable].type == PARAMETER
             and "linked" not in equations[variable].flags
+            and variable not in (*self.cell.drives, *self.cell.state)
         )
 
     def __contains__(self, variable: str) -> bool:

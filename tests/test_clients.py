@@ -1,11 +1,12 @@
 """What clients of the clockwork rely on: hooks, courses, re-entrance, exchanged cells, rules and weights."""
 
+import brian2 as b2
 import numpy as np
 import pytest
 
 from corinfomax.errors import ParameterError, StimulusError
-from corinfomax.models import HiddenPyramidal, OutputPyramidal, Parameter
-from corinfomax.networks import CorInfoMax, ForwardRule, GradientStep, LearningRate, OuterProducts, Plasticity
+from corinfomax.models import HiddenPyramidal, LeakySST, OutputPyramidal, Parameter
+from corinfomax.networks import Circuit, CorInfoMax, ForwardRule, GradientStep, LearningRate, OuterProducts, Plasticity
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus, contrastive
 
 SHORT = contrastive(free_steps=4, nudge_steps=2)
@@ -130,6 +131,18 @@ class ShuntedPyramidal(HiddenPyramidal):
     parameters = (*HiddenPyramidal.parameters, Parameter("g_shunt", "1", "shunt", "this test"))
 
 
+class Deaf(HiddenPyramidal):
+    """Hidden pyramidal cell that says it has no basal drive."""
+
+    drives = ("drive_apical", "drive_autapse")
+
+
+class Unlinked(HiddenPyramidal):
+    """Hidden pyramidal cell that says it reads no interneuron."""
+
+    links = ()
+
+
 def test_an_exchanged_cell_keeps_its_parameters(saturating_circuit, minibatch):
     """A shunt of .3 in one layer equals a leak of g_lk + .3 there: u of all layers to 1e-12; others keep theirs."""
     circuit, reference = saturating_circuit(), saturating_circuit()
@@ -166,6 +179,35 @@ def test_an_exchanged_rule_learns_in_place_of_the_old_one(circuit, minibatch):
     assert np.abs(change["W_ff"]).max() > 1e-4
     with pytest.raises(ParameterError, match=r"no rule moves \('W_fb', 0\)"):
         circuit.exchange_plasticity(("W_fb", 0), own)
+    with pytest.raises(ParameterError, match=r"for \('W_ff', 0\) moves \('W_fb', 1\)"):
+        circuit.exchange_plasticity(("W_ff", 0), own)
+
+
+def test_exchanged_cells_count_in_the_step_bound(saturating_circuit):
+    """A stiffer dendrite or a faster interneuron lowers the bound to 2/(g_lk + g_A + g_B) or 2τ_SST/τ_u, to 1e-12."""
+    circuit = saturating_circuit()
+    circuit.exchange_cell("layer_1", HiddenPyramidal, g_B=100.0)
+    assert circuit.step_bound(1.0) == pytest.approx(2 / (0.5 + 1 / 0.2 + 100.0), rel=1e-12)
+    circuit.exchange_cell("SST_1", LeakySST, tau_SST=0.05 * b2.ms)
+    assert circuit.step_bound(1.0) == pytest.approx(2 * 0.05 / 10, rel=1e-12)
+    with pytest.raises(ParameterError, match=r"step = 0\.05 is beyond the stability bound"):
+        Preparation(circuit)
+
+
+def test_an_exchanged_cell_must_have_the_slots_that_are_used(circuit):
+    """A cell that lacks a drive slot or link is refused, with its name, the population and what is missing."""
+    for kind, missing in ((Deaf, "drive slot 'drive_basal'"), (Unlinked, "linked variable 'i_SST'")):
+        with pytest.raises(ParameterError, match=f"{kind.__name__} has no {missing}, which layer_1 needs"):
+            circuit.exchange_cell("layer_1", kind)
+
+
+def test_a_circuit_keeps_weights_of_its_own():
+    """Arrays that are given to `Circuit`, in Fortran order too, stay what they are when its weights change."""
+    given = np.asfortranarray(np.ones((2, 3)))
+    common = {"projections": (), "plasticity": (), "layers": ("a", "b"), "teacher": None, "tau": 10 * b2.ms}
+    circuit = Circuit(populations=(), weights={"W": {0: given}}, **common)
+    circuit.weights["W"][0][...] = 2.0
+    np.testing.assert_array_equal(given, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,29 @@ def test_resume_goes_on_and_rewrites_the_configuration(command, refused, run, mo
     assert len(read_history(run)) == 3
 
 
+def test_resuming_a_finished_run_keeps_what_was_recorded_of_it(command, run, monkeypatch):
+    """`recording.npz` of the user's choice stays, byte by byte, when there is no epoch left; one more replaces it."""
+    monkeypatch.setattr("corinfomax.protocols.commands.train.draw_run", lambda folder: [])
+    assert command("record", run, "--stimuli", "3")[0] == 0
+    recorded = (run / "recording.npz").read_bytes()
+    assert command("train", "--resume", "--out", run)[0] == 0
+    assert (run / "recording.npz").read_bytes() == recorded
+    assert command("train", "--resume", "--out", run, "--set", "epochs=3")[0] == 0
+    assert (run / "recording.npz").read_bytes() != recorded
+
+
+def test_a_damaged_environment_file_is_kept_when_a_run_goes_on(command, run, monkeypatch):
+    """What cannot be read of environment.json stands under `damaged`, and the resumption beside it."""
+    monkeypatch.setattr("corinfomax.protocols.commands.train.draw_run", lambda folder: [])
+    for text in ("{", "[1, 2]", '{"resumed": 3}'):
+        (run / "environment.json").write_text(text)
+        epochs = len(read_history(run)) + 1
+        assert command("train", "--resume", "--out", run, "--set", f"epochs={epochs}")[0] == 0
+        environment = json.loads((run / "environment.json").read_text())
+        assert environment["damaged"] == text
+        assert len(environment["resumed"]) == 1
+
+
 def test_a_tilde_that_the_shell_left_is_the_home_folder(command, run, tmp_path, monkeypatch):
     """With ~ in their paths all commands find the run in the home folder, and no folder named ~ is made."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -176,7 +199,7 @@ def test_data_folders_of_any_name(command, tmp_path):
 
 def test_targets_that_no_rate_reaches_are_told(command, tmp_path, monkeypatch):
     """Regression targets from -3 to 3 train with one line that says which rates there are."""
-    monkeypatch.setattr("corinfomax.protocols.commands.train._finish", lambda training: None)
+    monkeypatch.setattr("corinfomax.protocols.commands.train._finish", lambda training, keep_recording: None)
     np.savez(tmp_path / "far.npz", **stimuli(y=np.linspace(-3, 3, 60)))
     code, out, err = command(*on_toys("far.npz", "architecture=[6,5,1]", "batch_size=1", "epochs=1"))
     assert (code, err) == (0, "")

@@ -90,6 +90,22 @@ def test_beta_may_be_zero_without_learning(preparation):
             ),
             "phase 'free': no population has a parameter 'gate_axon'",
         ),
+        *(
+            (
+                lambda circuit, key=key: Preparation(
+                    circuit, protocol=Protocol([Phase("free", 2, course={key: 0.0}), Phase("nudge", 2, beta=1.0)])
+                ),
+                f"phase 'free': .*{key}",
+            )
+            for key in (
+                "layer_2.beta",
+                "layer_1.pace",
+                "layer_1.drive_apical",
+                "layer_1.r",
+                "stimulus.r",
+                "layer_1.v_A",
+            )
+        ),
         (lambda circuit: contrastive(free_steps=0), "free_steps"),
         (lambda circuit: contrastive(step=-0.1), "step = -0.1"),
         (lambda circuit: contrastive(step_rule="halve"), "step_rule"),
@@ -116,6 +132,24 @@ def test_types_of_two_preparations(circuit):
     assert "\n" not in str(caught.value)
     assert_works(first)
     assert circuit.weights["W_ff"][0].dtype == np.float64
+    del first, caught
+    assert_works(Preparation(circuit, protocol=SHORT, dtype=np.float32))
+    assert circuit.weights["W_ff"][0].dtype == np.float32
+
+
+def test_gates_are_back_after_an_error(circuit):
+    """A hook that raises amid a phase with a course leaves gates and currents as they were before it."""
+    phases = [Phase("free", 3, course={"gate_soma": 0.0, "I_soma": 0.5}), Phase("nudge", 2, beta=1.0)]
+    preparation = Preparation(circuit, protocol=Protocol(phases))
+
+    def fail(preparation):
+        raise ValueError("amid")
+
+    preparation.on_step.append(fail)
+    with pytest.raises(ValueError, match="amid"):
+        preparation.predict(np.full((1, 6), 0.5))
+    assert (preparation.layer(1).view("gate_soma") == 1).all()
+    assert not preparation.layer(1).view("I_soma").any()
 
 
 def test_refused_preparation_is_silent(circuit, caplog):

@@ -235,17 +235,29 @@ def test_changed_stimuli_are_noticed(refused, run, trained):
         path.write_bytes(good)
 
 
+def contents(folder):
+    """Bytes of every file in a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_two_processes_do_not_train_into_one_folder(refused, run):
-    """While another process holds the folder's lock, resuming is refused; the history stays as it is."""
+    """While another process holds the folder's lock, resuming is refused; every file stays as it is."""
     fcntl = pytest.importorskip("fcntl")
-    before = (run / "history.csv").read_bytes()
+    before = contents(run)
     descriptor = os.open(run, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         assert "another process" in refused("train", "--resume", "--out", run, "--set", "epochs=3")
     finally:
         os.close(descriptor)
-    assert (run / "history.csv").read_bytes() == before
+    assert contents(run) == before
+
+
+def test_a_run_does_not_end_before_it_is(refused, run):
+    """With 2 epochs done, --resume with epochs = 1 is refused; every file stays as it is."""
+    before = contents(run)
+    assert "2 are done already" in refused("train", "--resume", "--out", run, "--set", "epochs=1")
+    assert contents(run) == before
 
 
 @pytest.mark.parametrize(

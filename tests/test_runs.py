@@ -230,6 +230,34 @@ def test_a_folder_in_use_is_refused(tmp_path, train, finished):
     assert os.listdir(tmp_path) == ["thesis.tex"]
 
 
+def test_a_finished_run_is_not_trained_over(finished):
+    """A new `Training` on its folder without `resume` is refused with the path; the checkpoint stays as it was."""
+    before = (finished.folder.path / "checkpoint.npz").read_bytes()
+    with pytest.raises(RunError, match="holds a run") as caught:
+        Training(finished.configuration, RunFolder(finished.folder.path)).run()
+    assert str(finished.folder.path) in str(caught.value)
+    assert (finished.folder.path / "checkpoint.npz").read_bytes() == before
+
+
+def test_files_have_the_permissions_that_the_user_gives_to_new_ones(tmp_path):
+    """Under umask 077 and 022 a written file has mode 600 and 644."""
+    for mask, mode in ((0o077, 0o600), (0o022, 0o644)):
+        before = os.umask(mask)
+        try:
+            RunFolder(tmp_path).write_arrays("some.npz", {"a": np.zeros(1)})
+        finally:
+            os.umask(before)
+        assert (tmp_path / "some.npz").stat().st_mode & 0o777 == mode
+
+
+def test_a_run_s_threads_reach_its_preparations(train):
+    """`blas_threads` and `target` of the configuration are those of the learner, the evaluator and a loaded run."""
+    training = train("blas_threads=2", "epochs=1")
+    opened = Run(training.folder.path).preparation(3)
+    assert {item.blas_threads for item in (training.learner, training.evaluator, opened)} == {2}
+    assert opened.replicas == 3
+
+
 def test_folders_are_numbered_and_the_latest_is_found(tmp_path):
     """runs/NAME, NAME-2, NAME-3 in turn; the latest is the one whose configuration is newest; glob signs are plain."""
     configuration = Configuration.read("digits")

@@ -127,9 +127,10 @@ class Cycle:
         except BrianObjectException as error:
             if self._preparation.interrupted:
                 return  # Ctrl-C ends the compiler, too
+            place = str(error).splitlines()[0].rstrip(".").lower()
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise ParameterError(
-                f"Brian2 cannot prepare the circuit ({reason}); if it is the compiler, take target = 'numpy'"
+                f"Brian2 cannot prepare the circuit: {place} ({reason}); if it is the compiler, take target = 'numpy'"
             ) from error
         finally:
             self._courses.end()

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import ConfigDict
+from pydantic import BeforeValidator, ConfigDict
 
 from ...errors import ParameterError
 from ...networks import Circuit
 from ...parameters import Finite, NonNegative, NonZero, Positive, Steps, Switch, validated
 
 StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_index"]
+#: "" stands for none, which TOML does not have.
+PhaseName = Annotated[str, BeforeValidator(lambda name: "" if name is None else name)]
 Course = Finite | list[Finite]
 CellCourse = Course | list[list[Finite]]
 #: Least difference of the contrasted βs, in units of the largest |β|: learning divides by it.
@@ -51,8 +53,8 @@ class Phase:
             raise ParameterError(f"phase {self.name!r}: steps = {self.steps} must be a whole number, at least 1")
         if not isinstance(self.course, Mapping):
             raise ParameterError(f"phase {self.name!r}: course must map variables to values, as {{'gate_soma': 0}}")
-        for variable in ("beta", "pace"):
-            if variable in self.course:
+        for variable in self.course:
+            if str(variable).rpartition(".")[2] in ("beta", "pace"):
                 raise ParameterError(f"phase {self.name!r}: {variable} has no place in course; see beta and step_rule")
         self._check_course("beta", self.beta, per_cell=False)
         for variable, values in self.course.items():
@@ -84,8 +86,8 @@ class Protocol:
     phases : sequence of Phase
         One after the other. Those before the first taught phase make up a prediction.
     plus : str, default "nudge"
-    minus : str or None, default "free"
-        The phases whose ends learning contrasts; with None it learns from the end of `plus` alone.
+    minus : str, default "free"
+        The phases whose ends learning contrasts; if `minus` is "" (or None) it learns from the end of `plus` alone.
     beta : float, default 1
         Nudging strength |β| of the presentations of a training run (A1).
     random_sign : bool, default True
@@ -116,7 +118,7 @@ class Protocol:
         phases: Sequence[Phase],
         *,
         plus: str = "nudge",
-        minus: str | None = "free",
+        minus: PhaseName = "free",
         beta: NonZero = 1.0,
         random_sign: Switch = True,
         step: Positive = 0.05,
@@ -132,11 +134,11 @@ class Protocol:
         if len(set(names)) < len(names) or not names:
             raise ParameterError(f"protocol: needs phases with names of their own, has {names}")
         for name in (plus, minus):
-            if name is not None and name not in names:
+            if name not in names and (name is plus or name):
                 raise ParameterError(f"protocol: learns from phase {name!r}, has {', '.join(names)}")
         if self.phases[0].taught:
             raise ParameterError(f"protocol: the first phase, {names[0]!r}, must be free of the teacher (β = 0)")
-        self.plus, self.minus = plus, minus
+        self.plus, self.minus = plus, minus or None
         self.beta, self.random_sign = beta, random_sign
         self.step, self.step_rule, self.step_decay, self.step_min = step, step_rule, step_decay, step_min
         self.method, self.reset, self.allow_unstable = method, reset, allow_unstable

@@ -19,6 +19,7 @@ def evaluate(
     Example: `corinfomax evaluate runs/digits`
     """
     opened = Run(run)
+    opened.check_begun()
     if data is not None:
         opened.configuration.stimuli.data = str(data)
     training = Training(opened.configuration, opened.folder, resume=True)

@@ -11,7 +11,6 @@ from ...analysis import linear_regression_r_squared
 from ...analysis.figures import draw_run
 from ..clockwork import Preparation
 from ..runs import Configuration, Progress, RunFolder, Training, latest_folder, new_folder, record, telling_cells
-from ..runs.checkpoint import NAME
 from ..runs.configuration import DEFAULT_PRESET
 from .console import console, progress_bar
 
@@ -47,17 +46,16 @@ def train(
         if source is not None or settings:
             base = source if source is not None else folder.path / "config.toml"
             configuration = Configuration.read(base, settings)
-        training = Training(configuration, folder, resume=folder.has(NAME))  # a run may end before its first checkpoint
-        folder.write_configuration(configuration)
-        folder.note_resumption(configuration)
+        training = Training(configuration, folder, resume=True)
     else:
         configuration = Configuration.read(source or DEFAULT_PRESET, settings)
         folder = RunFolder(out if out is not None else new_folder(name))
         # Whatever is wrong with the parameters or stimuli shows before a folder is made.
         training = Training(configuration, folder)
         folder.create(configuration)
+    done = training.epoch
     _run(training)
-    _finish(training)
+    _finish(training, keep_recording=training.epoch == done)
 
 
 def _run(training: Training):
@@ -65,7 +63,7 @@ def _run(training: Training):
     epochs = configuration.training.epochs
     span = f"epoch {training.epoch + 1} to {epochs}" if training.epoch < epochs else f"all {epochs} epochs done"
     console.print(
-        f"{configuration.model} {'-'.join(map(str, configuration.circuit.architecture))} on {stimuli.name} "
+        f"{configuration.model} {'-'.join(map(str, training.circuit.sizes))} on {stimuli.name} "
         f"({len(stimuli.x_train)} training, {len(stimuli.x_test)} test stimuli), "
         f"{span}, run folder {training.folder.path}"
     )
@@ -102,15 +100,16 @@ def _shown(score_name: str, score: float) -> str:
     return f"{100 * score:.2f} %" if score_name == "accuracy" else f"R² {score:.3f}"
 
 
-def _finish(training: Training):
+def _finish(training: Training, keep_recording: bool):
     """Record a presentation, keep test activity, draw, and say where it all is."""
     stimuli, folder = training.stimuli, training.folder
     configuration = training.configuration
     one = configuration.build_learner(training.circuit, 1, configuration.build_protocol())
-    if isinstance(one, Preparation):  # other learners have no compartments
+    # Other learners have no compartments; and the user may have recorded of a finished run what is to stay.
+    if isinstance(one, Preparation) and not (keep_recording and folder.has("recording.npz")):
         cells, beta = telling_cells(one, stimuli, 0), one.protocol.beta
         folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta))
-    rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",)).r
+    rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI]).r
     folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
     if len(training.unlearnt):
         classes = ", ".join(map(str, training.unlearnt))

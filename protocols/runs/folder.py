@@ -59,12 +59,16 @@ class RunFolder:
 
     def note_resumption(self, configuration: Configuration):
         """Add versions, revision and machine to ``environment.json``, under ``resumed``."""
+        path, now = self.path / "environment.json", _environment(configuration.training.seed)
         try:
-            environment = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
-            earlier = environment.get("resumed", [])
-            environment["resumed"] = [*earlier, _environment(configuration.training.seed)]
-        except (OSError, ValueError, TypeError, AttributeError):
-            environment = {"resumed": [_environment(configuration.training.seed)]}
+            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else "{}"
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror})") from None
+        try:
+            environment = json.loads(text)
+            environment["resumed"] = [*environment.get("resumed", []), now]
+        except (ValueError, TypeError, AttributeError):
+            environment = {"damaged": text, "resumed": [now]}
         self._write("environment.json", lambda file: file.write(json.dumps(environment, indent=2).encode()))
 
     def write_configuration(self, configuration: Configuration):

@@ -38,9 +38,6 @@ class Learner(Protocol):
     def check_beta(self, beta: float) -> None:
         """Raise a `ParameterError` if a presentation at this β would be unstable."""
 
-    def predict(self, x) -> np.ndarray:
-        """Outputs for x, (n, outputs)."""
-
     def settle(self, x) -> Layers:
         """States of all layers for x."""
 

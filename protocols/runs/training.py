@@ -53,9 +53,9 @@ class Training:
     ----------
     configuration : Configuration
     folder : RunFolder
-        Made and empty, or that of an earlier part of this run.
+        Made and without a checkpoint, or that of an earlier part of this run.
     resume : bool
-        Go on from the folder's checkpoint.
+        Go on from the folder's checkpoint, or from the beginning if it has none yet.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Training:
     def __init__(self, configuration: Configuration, folder: RunFolder, resume: bool = False):
         self.configuration, self.folder = configuration, folder
         training = configuration.training
-        state = read_checkpoint(folder, configuration) if resume else None
+        state = read_checkpoint(folder, configuration) if resume and folder.has(NAME) else None
         self.stimuli: Stimuli = configuration.load_stimuli()
         self.circuit = configuration.build_circuit()
         protocol = configuration.build_protocol()
@@ -100,6 +100,7 @@ class Training:
             raise ParameterError(f"{configuration.source}: {error}") from None
         self._betas = protocol.betas
         self._rest = self.evaluator.state_dict()
+        self._resumed, self._begun = resume, False
         self._stop = False
         self._seconds_before = 0.0
         self.epoch, self.batch = 0, 0
@@ -130,12 +131,15 @@ class Training:
 
         Raises
         ------
+        RunError
+            If the folder holds another run, is in use, or its history does not go with its checkpoint.
+        ParameterError
+            If more epochs are done already than there are to be.
         KeyboardInterrupt
             After SIGINT or SIGTERM; the checkpoint then holds all that was done.
         DivergenceError
             With epoch and batch, if activity or weights are no longer finite; the last checkpoint stays.
         """
-        self._take_up_history()
         # Each of Brian2's runs begins with a full garbage collection; what stays for good need not be searched.
         gc.collect()
         gc.freeze()
@@ -143,8 +147,7 @@ class Training:
         try:
             # Beside the learner's own handler: signals also come where no preparation runs, as during a checkpoint.
             with self.folder.locked(), on_interrupt(self._request_stop):
-                if not self.folder.has(NAME):
-                    self.save_checkpoint()  # from now on there is something to resume
+                self._take_up_folder()
                 while self.epoch < self.configuration.training.epochs and not self._stop:
                     self._run_epoch(report)
                 if self._stop:
@@ -262,6 +265,19 @@ class Training:
                 self._outputs, self._seconds_before = outputs, float(state["seconds"])
         except (KeyError, ValueError, TypeError, DivergenceError) as error:
             raise damaged(self.folder, error) from None
+
+    def _take_up_folder(self):
+        """Make sure that the folder is this run's, before anything in it changes."""
+        if self.folder.has(NAME) and not (self._resumed or self._begun):
+            raise RunError(f"{self.folder.path}: holds a run; resume it, or choose another folder")
+        self._take_up_history()
+        if self._resumed and not self._begun:
+            self.folder.write_configuration(self.configuration)
+            if self.epoch < self.configuration.training.epochs:
+                self.folder.note_resumption(self.configuration)
+        if not self.folder.has(NAME):
+            self.save_checkpoint()  # from now on there is something to resume
+        self._begun = True
 
     def _take_up_history(self):
         """Read the rows of the epochs that are done."""
