@@ -10,7 +10,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import angle
-from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures import COMPARTMENTS, publication_style
 from corinfomax.protocols.stimuli import batches, load_stimuli
 
 EPOCHS = 5
@@ -57,8 +57,8 @@ print(f"the nudge moves the somata of layer 1 by up to {1e3 * moved[cell]:.2f} m
 with publication_style():
     figure, axes = plt.subplots(1, 2, figsize=(7, 2.8))
     for ax, k, n, title in zip(axes, (1, 2), (cell, label), ("layer 1", "output"), strict=True):
-        for variable in ("V_apical", "V_soma", "V_basal"):
-            ax.plot(time, 1e3 * presentation.trace(variable, k)[:, 0, n], label=variable.removeprefix("V_"))
+        for variable, (name, colour) in COMPARTMENTS.items():
+            ax.plot(time, 1e3 * presentation.trace(variable, k)[:, 0, n], color=colour, label=name)
         ax.axvline(1e3 * free.t[-1], color="0.7", linewidth=0.8)
         ax.set(title=f"{title}, cell {n}", xlabel="Time (ms)", ylabel="Potential (mV)")
     axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))

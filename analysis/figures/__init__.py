@@ -4,10 +4,11 @@ from .activity import activity_histogram
 from .report import draw_run, save_figure
 from .style import publication_style
 from .training import alignment, information, learning_curve
-from .voltages import compartment_voltages
+from .voltages import COMPARTMENTS, compartment_voltages
 from .weights import receptive_fields, weight_histogram
 
 __all__ = [
+    "COMPARTMENTS",
     "activity_histogram",
     "alignment",
     "compartment_voltages",

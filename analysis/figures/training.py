@@ -107,7 +107,9 @@ def information(history, ax=None):
     ax = new_axis(5.6) if ax is None else ax
     for k, column in forward.items():
         label = f"{_layer(k)} → {_layer(k + 1)}"
-        ax.plot(history["epoch"], history[column], "o-", color=layer_colour(k), label=label)
+        # Broad and pale, since the backward form lies on it if the predictors are the best.
+        look = {"color": layer_colour(k), "alpha": 0.35, "linewidth": 5, "markersize": 5}
+        ax.plot(history["epoch"], history[column], "o-", label=label, **look)
     for k, column in backward.items():
         label = f"{_layer(k + 1)} → {_layer(k)}"
         look = {"color": layer_colour(k), "linestyle": "--", "marker": "s", "markerfacecolor": "white"}

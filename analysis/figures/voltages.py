@@ -72,7 +72,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
     for column in axes.T:
         _label_time(column)
     figure.align_ylabels(axes[:, 0])
-    _legend(figure, recording)
+    _legend(figure, recording, ncols=min(3, columns + 1))
     figure.suptitle(_title(recording, stimulus), fontsize=10)
     return figure
 
@@ -134,15 +134,16 @@ def _label_time(column):
     lowest.set_xlabel("Time (ms)")
 
 
-def _legend(figure, recording):
+def _legend(figure, recording, ncols):
     handles = [Line2D([], [], color=colour, label=label) for label, colour in reversed(COMPARTMENTS.values())]
     handles.append(Line2D([], [], color=SST_COLOUR, label="SST soma, from rest"))
     bands = dict(recording.phases())
     for name, steps in bands.items():
-        beta = recording.beta[steps.stop - 1]
-        label = rf"{name} phase ($\beta = {beta:+.3g}$)" if beta else rf"{name} phase ($\beta = 0$)"
+        first, last = recording.beta[steps.start], recording.beta[steps.stop - 1]
+        course = " to ".join(f"{beta:+.3g}" if beta else "0" for beta in dict.fromkeys((first, last)))
+        label = rf"{name} phase ($\beta$ = {course})"
         handles.append(Patch(facecolor=PHASE_COLOURS.get(name, "0.9"), edgecolor="0.7", linewidth=0.5, label=label))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
 
 
 def _title(recording, stimulus):

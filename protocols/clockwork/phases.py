@@ -202,9 +202,10 @@ class Protocol:
             return
         betas = beta * np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
         if betas.min() <= circuit.beta_bound():
+            drawn = "random_sign = true draws -β too; " if self.random_sign and beta == -self.beta else ""
             raise ParameterError(
                 f"beta = {beta:g}: β must stay above {circuit.beta_bound():.3g}, where the output runs into its bounds "
-                "(allow_unstable = true lets it)"
+                f"({drawn}allow_unstable = true lets it)"
             )
         step = max(self.eta(phase).max() for phase in self.phases)
         bound = circuit.step_bound(np.abs(betas).max())

@@ -13,6 +13,9 @@ from ..runs import Run, RunFolder, telling_cells
 from ..runs import record as record_run
 from .console import console
 
+#: Cells of a layer that one picture has room for.
+_MOST_DRAWN = 6
+
 
 def record(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
@@ -30,7 +33,8 @@ def record(
     """Record compartment voltages of chosen cells through the free and the nudge phase, and draw them.
 
     The archive holds time (s), integration variable s, phase and β of each step, and for each layer the somatic,
-    basal and apical potentials (V), rates (Hz) and SST currents. Layers count from 1, the output is the last.
+    basal and apical potentials (V), rates (Hz) and SST currents. Layers count from 1, the output is the last. Drawn
+    are the chosen cells in their order, six of each layer at most.
 
     Example: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9`
     """
@@ -50,6 +54,7 @@ def record(
             selection.setdefault(int(layer), []).extend(_numbers("--cells", numbers, largest))
     else:
         selection = telling_cells(preparation, opened.stimuli, chosen[0])
+    drawn = {k: indices[:_MOST_DRAWN] for k, indices in selection.items()} if cells else None
     beta = opened.circuit.protocol.beta if beta is None else beta
     arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
     target = RunFolder(path.parent)
@@ -57,12 +62,14 @@ def record(
     path = target.path / path.name
     recording = read_recording(path)
     for position, stimulus in enumerate(chosen):
-        figure = compartment_voltages(recording, stimulus=position)
+        figure = compartment_voltages(recording, stimulus=position, cells=drawn)
         picture = path.with_name(f"{path.stem}_stimulus_{stimulus}.png")
         save_figure(figure, [picture])
         console.print(f"{picture}")
-    steps = len(arrays["t"])
-    console.print(f"{path}: {steps} steps of {len(chosen)} stimuli, layers {', '.join(map(str, selection))}")
+    recorded = ", ".join(f"{len(indices)} cells of layer {k}" for k, indices in selection.items())
+    console.print(f"{path}: {len(arrays['t'])} steps of {len(chosen)} stimuli, {recorded}")
+    if drawn is not None and drawn != selection:
+        console.print(f"Drawn are the first {_MOST_DRAWN} cells of each layer.")
 
 
 def _free(path: Path) -> Path:
