@@ -361,8 +361,8 @@ def test_a_missing_checkpoint_or_history_is_named(damaged):
             resume(good).run()
         assert "\n" not in str(caught.value)
         assert history.read_text() == text
-    history.unlink()
-    assert resume(good).evaluate()
     path.unlink()
     with pytest.raises(RunError, match=r"checkpoint\.npz"):
         Training(RunFolder(path.parent).configuration(), RunFolder(path.parent), resume=True)
+    history.unlink()
+    assert resume(good).evaluate()

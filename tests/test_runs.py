@@ -15,9 +15,7 @@ from corinfomax.protocols.runs import (
     Run,
     RunFolder,
     Training,
-    latest_folder,
     load,
-    new_folder,
     record,
     telling_cells,
 )
@@ -239,36 +237,12 @@ def test_a_finished_run_is_not_trained_over(finished):
     assert (finished.folder.path / "checkpoint.npz").read_bytes() == before
 
 
-def test_files_have_the_permissions_that_the_user_gives_to_new_ones(tmp_path):
-    """Under umask 077 and 022 a written file has mode 600 and 644."""
-    for mask, mode in ((0o077, 0o600), (0o022, 0o644)):
-        before = os.umask(mask)
-        try:
-            RunFolder(tmp_path).write_arrays("some.npz", {"a": np.zeros(1)})
-        finally:
-            os.umask(before)
-        assert (tmp_path / "some.npz").stat().st_mode & 0o777 == mode
-
-
 def test_a_run_s_threads_reach_its_preparations(train):
     """`blas_threads` and `target` of the configuration are those of the learner, the evaluator and a loaded run."""
     training = train("blas_threads=2", "epochs=1")
     opened = Run(training.folder.path).preparation(3)
     assert {item.blas_threads for item in (training.learner, training.evaluator, opened)} == {2}
     assert opened.replicas == 3
-
-
-def test_folders_are_numbered_and_the_latest_is_found(tmp_path):
-    """runs/NAME, NAME-2, NAME-3 in turn; the latest is the one whose configuration is newest; glob signs are plain."""
-    configuration = Configuration.read("digits")
-    for age, name in ((30, "a[1]"), (10, "a[1]-2"), (20, "a[1]-3")):
-        path = new_folder("a[1]", tmp_path)
-        assert path == tmp_path / name
-        RunFolder(path).create(configuration)
-        os.utime(path / "config.toml", (10**9 - age, 10**9 - age))
-    assert latest_folder("a[1]", tmp_path) == tmp_path / "a[1]-2"
-    with pytest.raises(RunError, match="no run to resume"):
-        latest_folder("**", tmp_path)
 
 
 @pytest.mark.parametrize("when", ["at the start", "midway"])

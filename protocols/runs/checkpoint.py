@@ -32,7 +32,7 @@ def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str
     """
     path = folder.path / NAME
     if not path.exists():
-        raise RunError(f"{path}: no such file; the run has not begun")
+        raise RunError(f"{path}: no such file")
     state = folder.arrays(NAME)
     try:
         saved = Configuration.from_toml(str(state["configuration"])).to_dict()

@@ -55,7 +55,7 @@ class Training:
     folder : RunFolder
         Made and without a checkpoint, or that of an earlier part of this run.
     resume : bool
-        Go on from the folder's checkpoint, or from the beginning if it has none yet.
+        Go on from the folder's checkpoint, or from the beginning if it has neither that nor a history.
 
     Attributes
     ----------
@@ -80,7 +80,8 @@ class Training:
     def __init__(self, configuration: Configuration, folder: RunFolder, resume: bool = False):
         self.configuration, self.folder = configuration, folder
         training = configuration.training
-        state = read_checkpoint(folder, configuration) if resume and folder.has(NAME) else None
+        begun = folder.has(NAME) or folder.has("history.csv")
+        state = read_checkpoint(folder, configuration) if resume and begun else None
         self.stimuli: Stimuli = configuration.load_stimuli()
         self.circuit = configuration.build_circuit()
         protocol = configuration.build_protocol()
