@@ -260,3 +260,16 @@ def test_a_run_without_history_and_an_unknown_format_are_refused(run, tmp_path_f
         draw_run(tmp_path_factory.mktemp("empty"))
     with pytest.raises(ParameterError, match="xyz"):
         draw_run(run, formats=["xyz"])
+
+
+def test_the_legend_fits_and_tells_the_course_of_beta(recording):
+    """One cell's figure holds its whole legend; β that rises within a phase is told from first to last value."""
+    recording.beta[:] = np.linspace(-1, 0.5, len(recording.beta))
+    figure = compartment_voltages(recording, layers=[1], cells={1: [4]})
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box, page = legend.get_window_extent(), figure.bbox
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
+    texts = " ".join(text.get_text() for text in legend.get_texts())
+    assert "= -1 to " in texts
+    assert "to +0.5)" in texts

@@ -12,6 +12,7 @@ import pytest
 from toys import on_toys, stimuli
 
 from corinfomax.analysis import read_history, read_recording
+from corinfomax.analysis.figures import compartment_voltages
 from corinfomax.errors import CorInfoMaxError
 from corinfomax.protocols.commands import main
 from corinfomax.protocols.runs import presets
@@ -53,6 +54,24 @@ def test_record_writes_and_draws_the_chosen_cells(command, run):
     for stimulus in (3, 0, 1):
         assert f"recording_stimulus_{stimulus}.png" in out
         assert (run / f"recording_stimulus_{stimulus}.png").stat().st_size > 1000
+
+
+def test_record_draws_the_first_of_many_cells_and_says_so(command, run, monkeypatch):
+    """All chosen cells are recorded; a picture shows the first two in their order, where it has room for two."""
+    drawn = []
+    monkeypatch.setattr("corinfomax.protocols.commands.record._MOST_DRAWN", 2)
+    monkeypatch.setattr(
+        "corinfomax.protocols.commands.record.compartment_voltages",
+        lambda recording, stimulus, cells: (
+            drawn.append(cells) or compartment_voltages(recording, stimulus, cells=cells)
+        ),
+    )
+    code, out, err = command("record", run, "--cells", "1:4,0,2", "--cells", "2:1")
+    assert (code, err) == (0, "")
+    assert drawn == [{1: [4, 0], 2: [1]}]
+    assert list(read_recording(run / "recording.npz").layers[1].cells) == [4, 0, 2]
+    assert "3 cells of layer 1, 1 cells of layer 2" in out
+    assert "Drawn are the first 2 cells" in out
 
 
 def test_record_takes_telling_cells_and_the_run_s_beta_by_default_and_another_file(command, run):
