@@ -3,11 +3,12 @@
 One long run of Brian2 presents any number of stimuli; `cycle` says what happens in it, step by step.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from ...errors import ParameterError, StimulusError
 from ...networks import Circuit, Layers, Population
@@ -19,6 +20,12 @@ from .precision import agree_on_dtype
 from .presentation import Presentation, Stimulus, as_rows
 from .recording import DEFAULT_VARIABLES, Recorder, recordable
 from .target import Target, code_object_class
+
+
+@functools.cache
+def _linear_algebra() -> ThreadpoolController:
+    # Finding the libraries takes milliseconds, as long as a short run does.
+    return ThreadpoolController()
 
 
 class Preparation:
@@ -221,7 +228,7 @@ class Preparation:
             self.circuit.refresh()
             with (
                 on_interrupt(lambda: setattr(self, "interrupted", True)),
-                threadpool_limits(self.blas_threads, user_api="blas"),
+                _linear_algebra().limit(limits=self.blas_threads, user_api="blas"),
             ):
                 self.cycle.run(map(self._checked, stimuli))
         finally:
