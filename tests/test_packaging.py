@@ -27,7 +27,7 @@ FORBIDDEN = {
     "analysis": {"models", "networks", "protocols", "brian2"},
 }
 
-#: conda-forge's name of a package where PyPI has another.
+#: What the conda environment calls otherwise than pyproject.toml does.
 CONDA_NAMES = {"matplotlib": "matplotlib-base"}
 
 
