@@ -133,12 +133,13 @@ class Protocol:
         names = [phase.name for phase in self.phases]
         if len(set(names)) < len(names) or not names:
             raise ParameterError(f"protocol: needs phases with names of their own, has {names}")
+        minus = minus or None
         for name in (plus, minus):
-            if name not in names and (name is plus or name):
+            if name is not None and name not in names:
                 raise ParameterError(f"protocol: learns from phase {name!r}, has {', '.join(names)}")
         if self.phases[0].taught:
             raise ParameterError(f"protocol: the first phase, {names[0]!r}, must be free of the teacher (β = 0)")
-        self.plus, self.minus = plus, minus or None
+        self.plus, self.minus = plus, minus
         self.beta, self.random_sign = beta, random_sign
         self.step, self.step_rule, self.step_decay, self.step_min = step, step_rule, step_decay, step_min
         self.method, self.reset, self.allow_unstable = method, reset, allow_unstable

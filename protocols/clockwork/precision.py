@@ -40,7 +40,8 @@ def agree_on_dtype(preparation: Preparation, dtype) -> np.dtype:
         raise ParameterError(f"dtype = {wanted}: must be float32 or float64")
     others = _in_use.setdefault(circuit, weakref.WeakSet())
     if wanted != circuit.dtype:
-        gc.collect()  # preparations stand in cycles: one that was deleted may still be there
+        if any(others):
+            gc.collect()  # preparations stand in cycles: one that was deleted may still be there
         if any(others):
             raise ParameterError(
                 f"dtype = {wanted}: another preparation of this circuit, still in use, runs in {circuit.dtype}; "

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from ..runs import Run, Training
+from ..runs.checkpoint import checkpoint_path
 from .console import console
 
 
@@ -19,7 +20,7 @@ def evaluate(
     Example: `corinfomax evaluate runs/digits`
     """
     opened = Run(run)
-    opened.check_begun()
+    checkpoint_path(opened.folder)  # without one a resumed training would begin anew
     if data is not None:
         opened.configuration.stimuli.data = str(data)
     training = Training(opened.configuration, opened.folder, resume=True)

@@ -1,5 +1,7 @@
 """Checkpoints: reading them back, with all that can be wrong with one."""
 
+from pathlib import Path
+
 import numpy as np
 
 from ...errors import ParameterError, RunError
@@ -10,6 +12,14 @@ NAME = "checkpoint.npz"
 
 #: What a run that is taken up again may change: its length, where the data and the compiler lie, how many cores it has.
 _CHANGEABLE = ("epochs", "data", "target", "blas_threads")
+
+
+def checkpoint_path(folder: RunFolder) -> Path:
+    """Path of a run's checkpoint; a `RunError` if there is none."""
+    path = folder.path / NAME
+    if not path.exists():
+        raise RunError(f"{path}: no such file")
+    return path
 
 
 def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str, np.ndarray]:
@@ -30,9 +40,7 @@ def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str
     RunError
         If there is none, if it is damaged, or if it was written with another configuration.
     """
-    path = folder.path / NAME
-    if not path.exists():
-        raise RunError(f"{path}: no such file")
+    path = checkpoint_path(folder)
     state = folder.arrays(NAME)
     try:
         saved = Configuration.from_toml(str(state["configuration"])).to_dict()

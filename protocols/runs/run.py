@@ -50,10 +50,6 @@ class Run:
         circuit.protocol = self.configuration.build_protocol()
         return circuit
 
-    def check_begun(self):
-        """Raise a `RunError` if the run has no checkpoint yet."""
-        read_checkpoint(self.folder, self.configuration)
-
     @cached_property
     def stimuli(self) -> Stimuli:
         """The run's stimuli."""
