@@ -1,19 +1,24 @@
 """Single cells as Brian2 equation groups, and the domains of their rates. No weights, no data, no schedule."""
 
 from .cell import PHYSICAL_SCALE, Cell, Parameter
-from .domains import NONNEGATIVE_UNIT_BOX, Domain
-from .interneurons import SST, LeakySST
+from .domains import DOMAINS, NONNEGATIVE_UNIT_BOX, UNIT_BOX, Constraints, Domain, domain_of
+from .interneurons import SST, LeakySST, MultiplierCell
 from .pyramidal import HiddenPyramidal, OutputPyramidal, StimulusCell
 
 __all__ = [
+    "DOMAINS",
     "NONNEGATIVE_UNIT_BOX",
     "PHYSICAL_SCALE",
     "SST",
+    "UNIT_BOX",
     "Cell",
+    "Constraints",
     "Domain",
     "HiddenPyramidal",
     "LeakySST",
+    "MultiplierCell",
     "OutputPyramidal",
     "Parameter",
     "StimulusCell",
+    "domain_of",
 ]

@@ -55,6 +55,8 @@ class Cell:
         Names of variables that belong to another population and are read where they stand.
     state : tuple of str
         Variables that a reset to rest sets to zero, and that a checkpoint keeps.
+    per_cell : dict of str to ndarray (cells,)
+        Values of variables that differ from cell to cell, written when a population is made.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Cell:
             )
         self.domain = domain
         self.values = values
+        self.per_cell = {} if domain is None else dict(domain.per_cell)
 
     @property
     def arguments(self) -> dict:

@@ -1,40 +1,318 @@
 """Domains P of layer activity: the set that a layer's rates are confined to (the paper's r ∈ P).
 
-A domain brings the nonlinearity r = σ_P(u). Sets that a nonlinearity alone cannot enforce need an inhibitory cell
-as well; B_∞,+ needs none.
+A domain brings the nonlinearity r = σ_P(u), and constraints A m(r) ≤ b, m(r) = r or |r|, for what a nonlinearity of
+single cells cannot enforce. Each constraint has an inhibitory cell, whose rate is its Lagrange multiplier λ
+(`interneurons.MultiplierCell`); its synapses onto the layer carry Aᵀ:
+
+    domain       set                          σ, with θ = Aᵀλ                constraints
+    B_inf        |r_i| ≤ 1                    clip(u, -1, 1)                 none
+    B_inf_plus   0 ≤ r_i ≤ 1                  clip(u, 0, 1)                  none
+    B_1          Σ|r_i| ≤ 1                   sign(u)·max(|u| - θ, 0)        Σ|r_i| ≤ 1
+    B_1_plus     r_i ≥ 0, Σr_i ≤ 1            max(u - θ, 0)                  Σr_i ≤ 1
+    simplex      r_i ≥ 0, Σr_i = 1            max(u - θ, 0), θ of any sign   Σr_i = 1
+    features     r_i in [-1, 1] or [0, 1],    sign(u)·max(|u| - θ, 0),       one for each sparse group J
+                 Σ_J|r_i| ≤ 1                 then clipped
+    polytope     Ar ≤ b                       u - θ                          Ar ≤ b
+
+(Bozkurt, Pehlevan & Erdogan 2023, arXiv:2306.04810; Bozkurt, Isfendiyaroglu, Pehlevan & Erdogan 2023, ICLR, for the
+polytopes.) θ is an inhibition that raises the threshold, as that of perisomatic interneurons does. In equilibrium r is
+then the point of P at which the layer's objective is extremal: where u = v without inhibition, the Euclidean
+projection of v onto P.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
+from scipy.optimize import linprog
+
+from ..errors import ParameterError
+from ..parameters import Count, Finite, validated
+
+#: Slot in which the multiplier cells' inhibition Aᵀλ arrives.
+INHIBITION = "drive_multiplier"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Constraints:
+    """Linear constraints A m(r) ≤ b on the rates of a layer, or A m(r) = b.
+
+    Parameters
+    ----------
+    A : ndarray (constraints, cells)
+    b : ndarray (constraints,)
+    magnitude : bool
+        Whether m(r) = |r|, not r.
+    equality : bool
+    """
+
+    A: np.ndarray
+    b: np.ndarray
+    magnitude: bool = False
+    equality: bool = False
+
+    def excess(self, r: np.ndarray) -> np.ndarray:
+        """By how much rates (stimuli, cells) break the constraint that they break most, (stimuli,); < 0 if none."""
+        excess = np.asarray(np.abs(r) if self.magnitude else r, dtype=float) @ self.A.T - self.b
+        return (np.abs(excess) if self.equality else excess).max(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
 class Domain:
-    """A set of admissible rates and the nonlinearity that confines a layer to it.
+    """A set of admissible rates: a nonlinearity, and constraints that inhibitory cells enforce.
 
     Parameters
     ----------
     name : str
-        The set in the paper's notation.
+        The set's name, as above.
     nonlinearity : str
-        σ as a Brian2 expression in `u`. This is the definition.
+        σ as a Brian2 expression in the cell's variables. This is the definition.
     in_place : callable, optional
-        ``in_place(u, out=r)``, the same function in NumPy: the hot path where it is given.
+        The same function in NumPy, ``in_place(*arguments, out=r)``: the hot path where it is given.
     bounds : (float, float), default (-∞, ∞)
         Between them a single rate can lie; a cell at either is saturated.
+    arguments : tuple of str, default ("u",)
+        Variables that σ reads.
+    constraints : Constraints, optional
+    per_cell : mapping of str to ndarray (cells,), optional
+        Parameters of σ that differ from cell to cell; they become variables of the cells.
     """
 
     name: str
     nonlinearity: str
     in_place: Callable[..., object] | None = None
     bounds: tuple[float, float] = (-np.inf, np.inf)
+    arguments: tuple[str, ...] = ("u",)
+    constraints: Constraints | None = None
+    per_cell: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def excess(self, r: np.ndarray) -> np.ndarray:
+        """By how much rates (stimuli, cells) lie outside the bounds or break a constraint, (stimuli,); ≤ 0 inside."""
+        r = np.asarray(r, dtype=float)
+        lower = np.maximum(self.bounds[0], self.per_cell.get("r_min", -np.inf))
+        outside = np.maximum((lower - r).max(axis=1), (r - self.bounds[1]).max(axis=1))
+        return outside if self.constraints is None else np.maximum(outside, self.constraints.excess(r))
+
+    def inhibited_by_current(self) -> "Domain":
+        """The same set with the inhibition as a current and not in the threshold, as the sparse circuits published."""
+        if self.name != "B_1_plus":
+            raise ParameterError(f'"as_published" exists for the sparse circuits, domain B_1_plus, not for {self.name}')
+        return replace(self, nonlinearity=RECTIFIED.nonlinearity, in_place=_rectified, arguments=("u",))
+
+
+def _clip_to_signed_unit_interval(u, out):
+    np.clip(u, -1.0, 1.0, out=out)
 
 
 def _clip_to_unit_interval(u, out):
     np.clip(u, 0.0, 1.0, out=out)
 
 
+def _rectified(u, out):
+    np.maximum(u, 0.0, out=out)
+
+
+def _copy(u, out):
+    np.copyto(out, u)
+
+
+def _rectified_above(u, theta, out):
+    np.subtract(u, theta, out=out)
+    np.maximum(out, 0.0, out=out)
+
+
+def _soft_threshold(u, theta, out):
+    # u less its clipped part: ± what of |u| exceeds θ ≥ 0.
+    np.subtract(u, np.clip(u, -theta, theta), out=out)
+
+
+def _soft_threshold_clipped(u, theta, r_min, out):
+    _soft_threshold(u, theta, out)
+    np.clip(out, r_min, 1.0, out=out)
+
+
+def _shifted(u, theta, out):
+    np.subtract(u, theta, out=out)
+
+
+#: Rates of multiplier cells: λ ≥ 0, and for equalities λ of either sign.
+RECTIFIED = Domain("rectified", "clip(u, 0, inf)", _rectified, (0.0, np.inf))
+LINEAR = Domain("linear", "u", _copy)
 #: B_∞,+ = {r : 0 ≤ r_i ≤ 1}, the domain of the paper's main experiments.
 NONNEGATIVE_UNIT_BOX = Domain("B_inf_plus", "clip(u, 0, 1)", _clip_to_unit_interval, (0.0, 1.0))
+#: B_∞ = {r : -1 ≤ r_i ≤ 1}.
+UNIT_BOX = Domain("B_inf", "clip(u, -1, 1)", _clip_to_signed_unit_interval, (-1.0, 1.0))
+
+
+def _one_sum(units: int, **kind) -> Constraints:
+    return Constraints(np.ones((1, units)), np.ones(1), **kind)
+
+
+@validated
+def unit_box(units: Count) -> Domain:
+    """B_∞ = {r : |r_i| ≤ 1}."""
+    return UNIT_BOX
+
+
+@validated
+def nonnegative_unit_box(units: Count) -> Domain:
+    """B_∞,+ = {r : 0 ≤ r_i ≤ 1}."""
+    return NONNEGATIVE_UNIT_BOX
+
+
+@validated
+def l1_ball(units: Count) -> Domain:
+    """B_1 = {r : Σ|r_i| ≤ 1}."""
+    return Domain(
+        "B_1",
+        f"sign(u)*clip(abs(u) - {INHIBITION}, 0, inf)",
+        _soft_threshold,
+        (-1.0, 1.0),
+        ("u", INHIBITION),
+        _one_sum(units, magnitude=True),
+    )
+
+
+@validated
+def nonnegative_l1_ball(units: Count) -> Domain:
+    """B_1,+ = {r : r_i ≥ 0, Σr_i ≤ 1}, the sparse circuits' domain."""
+    return Domain(
+        "B_1_plus",
+        f"clip(u - {INHIBITION}, 0, inf)",
+        _rectified_above,
+        (0.0, np.inf),
+        ("u", INHIBITION),
+        _one_sum(units),
+    )
+
+
+@validated
+def simplex(units: Count) -> Domain:
+    """Unit simplex {r : r_i ≥ 0, Σr_i = 1}; its multiplier has either sign."""
+    return replace(nonnegative_l1_ball(units), name="simplex", constraints=_one_sum(units, equality=True))
+
+
+@validated
+def features(
+    units: Count,
+    signed: list[int] = [],
+    sparse: list[list[int]] = [],  # noqa: B006
+) -> Domain:
+    """Feature-based mixture: cells of either sign or nonnegative, and groups of which only few are active.
+
+    Parameters
+    ----------
+    units : int
+    signed : list of int
+        Cells with rates in [-1, 1]; those of the others lie in [0, 1].
+    sparse : list of list of int
+        Groups J with Σ_J|r_i| ≤ 1. They may overlap: a cell gets the inhibition of all its groups.
+    """
+    _check_cells("signed", signed, units)
+    for number, group in enumerate(sparse):
+        _check_cells(f"sparse group {number}", group, units)
+        if not group:
+            raise ParameterError(f"features: sparse group {number} is empty")
+    r_min = np.zeros(units)
+    r_min[signed] = -1.0
+    bounds = (float(r_min.min()), 1.0)
+    if not sparse:
+        return Domain("features", "clip(u, r_min, 1)", _clip_from, bounds, ("u", "r_min"), per_cell={"r_min": r_min})
+    A = np.zeros((len(sparse), units))
+    for row, group in zip(A, sparse, strict=True):
+        row[group] = 1.0
+    return Domain(
+        "features",
+        f"clip(sign(u)*clip(abs(u) - {INHIBITION}, 0, inf), r_min, 1)",
+        _soft_threshold_clipped,
+        bounds,
+        ("u", INHIBITION, "r_min"),
+        Constraints(A, np.ones(len(A)), magnitude=True),
+        {"r_min": r_min},
+    )
+
+
+def _clip_from(u, r_min, out):
+    np.clip(u, r_min, 1.0, out=out)
+
+
+Row = Annotated[list[Finite], Field(min_length=1)]
+
+
+@validated
+def polytope(units: Count, A: Annotated[list[Row], Field(min_length=1)], b: Row) -> Domain:
+    """General polytope {r : Ar ≤ b}, rows scaled to unit length.
+
+    Parameters
+    ----------
+    units : int
+    A : list of list of float, (constraints, units)
+    b : list of float, (constraints,)
+    """
+    for number, row in enumerate(A):
+        if len(row) != units:
+            raise ParameterError(f"polytope: row {number} of A has {len(row)} numbers, the layer {units} cells")
+        if not any(row):
+            raise ParameterError(f"polytope: row {number} of A is zero")
+    if len(b) != len(A):
+        raise ParameterError(f"polytope: b has {len(b)} numbers for the {len(A)} rows of A")
+    matrix, limits = np.array(A), np.array(b)
+    if linprog(np.zeros(units), matrix, limits, bounds=(None, None)).status == 2:
+        raise ParameterError(f"polytope: infeasible, no r fulfils all {len(b)} rows of Ar ≤ b")
+    norms = np.linalg.norm(matrix, axis=1)
+    return Domain(
+        "polytope",
+        f"u - {INHIBITION}",
+        _shifted,
+        arguments=("u", INHIBITION),
+        constraints=Constraints(matrix / norms[:, None], limits / norms),
+    )
+
+
+def _check_cells(what: str, cells: Sequence[int], units: int):
+    for cell in cells:
+        if not 0 <= cell < units:
+            raise ParameterError(f"features: {what} has cell {cell}; the layer has cells 0 to {units - 1}")
+    if len(set(cells)) < len(cells):
+        raise ParameterError(f"features: {what} names a cell twice")
+
+
+#: Domains by name: functions of the layer's number of cells, and of parameters that a set may have.
+DOMAINS: dict[str, Callable[..., Domain]] = {
+    "B_inf": unit_box,
+    "B_inf_plus": nonnegative_unit_box,
+    "B_1": l1_ball,
+    "B_1_plus": nonnegative_l1_ball,
+    "simplex": simplex,
+    "features": features,
+    "polytope": polytope,
+}
+
+#: What a circuit takes for a domain: a name, a name with parameters, or a `Domain` of one's own.
+DomainChoice = str | dict[str, Any] | Domain
+
+
+def domain_of(choice: DomainChoice, units: int) -> Domain:
+    """Make the domain of a layer.
+
+    Parameters
+    ----------
+    choice : str, mapping or Domain
+        ``"B_1_plus"``, or ``{"name": "polytope", "A": [[1, 1]], "b": [1]}``.
+    units : int
+        Cells of the layer.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name, or a domain that a layer of so many cells cannot have.
+    """
+    if isinstance(choice, Domain):
+        return choice
+    options = {"name": choice} if isinstance(choice, str) else dict(choice)
+    name = options.pop("name", None)
+    if not isinstance(name, str) or name not in DOMAINS:
+        raise ParameterError(f"{name!r} is no domain; there are {', '.join(DOMAINS)}")
+    return DOMAINS[name](units, **options)

@@ -3,9 +3,14 @@
 One SST cell belongs to one pyramidal cell. Its synapses from the layer carry the weights O of the paper's M = D - O,
 so that the inhibition which arrives in the apical dendrite (in the output layer, at the soma) is i_SST = -O r. As
 published the cell is instantaneous; `LeakySST` gives it a membrane time constant.
+
+Multiplier cells hold a layer within its domain: one for each constraint, its rate the Lagrange multiplier.
 """
 
+import brian2 as b2
+
 from .cell import Cell, Parameter
+from .domains import LINEAR, RECTIFIED, Constraints
 
 _COMMON = """
 i_SST = -u : 1                                             # i_SST = -O r
@@ -42,3 +47,48 @@ class LeakySST(Cell):
     parameters = (Parameter("tau_SST", "second", "membrane time constant", "not in the paper, where it is 0"),)
     drives = ("drive_soma",)
     state = ("u",)
+
+
+class MultiplierCell(Cell):
+    """Inhibitory cell whose rate is the Lagrange multiplier λ of a constraint a·m(r) ≤ b on its layer.
+
+    Its potential u (a in the paper) integrates what the layer exceeds the constraint by,
+    τ_λ da/ds = -a + (a·m(r) - b) + λ, λ = max(a, 0), or λ = a if the constraint is an equality.
+
+    Parameters
+    ----------
+    tau_lambda : Quantity
+        Time constant; the paper's step size is η_λ = dt/τ_λ.
+    constraints : Constraints
+        One cell for each.
+
+    Notes
+    -----
+    Receives `drive_soma` = A m(r). Sends `r` = λ, which reaches the layer through Aᵀ. `gate_soma` = 0 cuts its input.
+    It has no pace: published decaying step rules concern u only.
+    """
+
+    equations = """
+du/dt = (-u + r + excess)/tau_lambda : 1                    # the multiplier dynamics of the sparse circuits
+excess = gate_soma*drive_soma - bound + I_soma : 1         # by how much the layer exceeds the constraint
+bound : 1
+drive_soma : 1
+gate_soma : 1
+I_soma : 1
+r : 1                                                      # λ
+V_soma = V_rest + V_scale*u : volt
+rate = rate_scale*r : Hz
+"""
+    parameters = (Parameter("tau_lambda", "second", "time constant of the multiplier", "dt/η_λ in the paper"),)
+    drives = ("drive_soma",)
+    state = ("u", "r")
+
+    def __init__(self, *, constraints: Constraints, tau_lambda: b2.Quantity):
+        super().__init__(LINEAR if constraints.equality else RECTIFIED, tau_lambda=tau_lambda)
+        self.constraints = constraints
+        self.per_cell = {"bound": constraints.b}
+
+    @property
+    def arguments(self) -> dict:
+        """What the constructor was given."""
+        return {"constraints": self.constraints, **self.values}

@@ -10,6 +10,10 @@ The dendritic potentials follow their drives algebraically, as published:
     v_B = W_ff^(k-1) r^(k-1)                                  the bottom-up prediction of this layer
     v_A = M r + W_fb^(k) r^(k+1),   M r = D r + i_SST         the top-down prediction and the lateral current
 
+Where the layer's domain has constraints, the multiplier cells' inhibition Aᵀλ arrives in `drive_multiplier`. It raises
+the threshold of r = σ(u), as perisomatic inhibition does; in the sparse circuits as published it is a current instead,
+`i_multiplier`, -ε_k λ in the apical dendrite of hidden cells and -λ in output cells.
+
 Each compartment has a gate (1 = intact, 0 = cut) and an injected current (0): `gate_basal` and `gate_apical` scale
 the synaptic input to a dendrite, which stays coupled to the soma; `gate_soma` scales what reaches the soma, so that
 0 leaves it to its leak. Injected currents are in units of the potential they would cause across a unit conductance.
@@ -19,7 +23,7 @@ theory asks for.
 """
 
 from .cell import Cell, Parameter
-from .domains import NONNEGATIVE_UNIT_BOX, Domain
+from .domains import INHIBITION, NONNEGATIVE_UNIT_BOX, Domain
 
 _COMPARTMENTS = """
 v_B = gate_basal*drive_basal + I_basal : 1
@@ -51,7 +55,30 @@ _COMMON_PARAMETERS = (
 _DRIVES = ("drive_basal", "drive_apical", "drive_autapse")
 
 
-class HiddenPyramidal(Cell):
+class _Pyramidal(Cell):
+    """What hidden and output cells have in common: how their domain's multiplier cells inhibit them."""
+
+    drives = _DRIVES
+    links = ("i_SST",)
+    state = ("u", "r")
+
+    def __init__(self, domain: Domain, multiplier_current: bool, current: str, **values):
+        super().__init__(domain, **values)
+        self._multiplier_current = multiplier_current
+        self.equations = type(self).equations
+        if domain.constraints is not None:
+            self.drives = (*type(self).drives, INHIBITION)
+            self.equations += f"{INHIBITION} : 1\n"
+        self.equations += f"i_multiplier = {current if multiplier_current else 0} : 1\n"
+        self.equations += "".join(f"{name} : 1\n" for name in domain.per_cell)
+
+    @property
+    def arguments(self) -> dict:
+        """What the constructor was given."""
+        return super().arguments | ({"multiplier_current": True} if self._multiplier_current else {})
+
+
+class HiddenPyramidal(_Pyramidal):
     """Pyramidal cell of a hidden layer (eqs 15-20).
 
     Parameters
@@ -63,6 +90,8 @@ class HiddenPyramidal(Cell):
     tau_u : Quantity
         Somatic time constant; the effective one is tau_u/(g_lk + g_A + g_B), .7 ms at the published settings.
     domain : Domain, default B_∞,+
+    multiplier_current : bool, default False
+        Whether the inhibition of the domain's multiplier cells is a current, not a raised threshold.
 
     Notes
     -----
@@ -75,7 +104,7 @@ class HiddenPyramidal(Cell):
         """
 du/dt = pace*I_net/tau_u : 1                                                   # eq 15
 I_net = -g_lk*u + gate_soma*(g_A*(v_A - u) + g_B*(v_B - u)) + I_soma : 1       # eqs 15-20
-v_A = gate_apical*(drive_autapse + i_SST + drive_apical) + I_apical : 1        # M r + W_fb r, M = D - O
+v_A = gate_apical*(drive_autapse + i_SST + i_multiplier + drive_apical) + I_apical : 1   # M r + W_fb r, M = D - O
 """
         + _COMPARTMENTS
     )
@@ -83,15 +112,12 @@ v_A = gate_apical*(drive_autapse + i_SST + drive_apical) + I_apical : 1        #
         *_COMMON_PARAMETERS,
         Parameter("g_A", "1", "apical coupling conductance, 1/ε_k", "eq 15; swapped in print after eq 20"),
     )
-    drives = _DRIVES
-    links = ("i_SST",)
-    state = ("u", "r")
 
-    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
-        super().__init__(domain, **values)
+    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, multiplier_current: bool = False, **values):
+        super().__init__(domain, multiplier_current, "-drive_multiplier/g_A", **values)
 
 
-class OutputPyramidal(Cell):
+class OutputPyramidal(_Pyramidal):
     """Pyramidal cell of the output layer, whose apical dendrite receives the teacher (eqs 14, 21, 22).
 
     Parameters
@@ -99,7 +125,7 @@ class OutputPyramidal(Cell):
     g_A, v_A : str
         Apical conductance and potential as Brian2 expressions of `beta`, `drive_apical` (the target y) and `r`:
         what the conventions differ in.
-    g_B, g_lk, tau_u, domain
+    g_B, g_lk, tau_u, domain, multiplier_current
         As in `HiddenPyramidal`.
 
     Notes
@@ -113,22 +139,25 @@ class OutputPyramidal(Cell):
         """
 du/dt = pace*I_net/tau_u : 1                                                   # eq 14
 I_net = -g_lk*u + gate_soma*(g_A*(v_A - u) + g_B*(v_B - u) + I_lat) + I_soma : 1   # eq 21, corrected
-I_lat = drive_autapse + i_SST : 1                                              # γ B r + g_lk r
+I_lat = drive_autapse + i_SST + i_multiplier : 1                               # γ B r + g_lk r
 beta : 1 (shared)
 """
         + _COMPARTMENTS
     )
     parameters = _COMMON_PARAMETERS
-    drives = _DRIVES
-    links = ("i_SST",)
-    state = ("u", "r")
 
-    def __init__(self, *, g_A: str, v_A: str, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
-        super().__init__(domain, **values)
+    def __init__(
+        self,
+        *,
+        g_A: str,
+        v_A: str,
+        domain: Domain = NONNEGATIVE_UNIT_BOX,
+        multiplier_current: bool = False,
+        **values,
+    ):
+        super().__init__(domain, multiplier_current, "-drive_multiplier", **values)
         self._apical = {"g_A": g_A, "v_A": v_A}
-        self.equations = type(self).equations + (
-            f"g_A = {g_A} : 1\nv_A = gate_apical*({v_A}) + I_apical : 1\n"  # eq 21, by convention
-        )
+        self.equations += f"g_A = {g_A} : 1\nv_A = gate_apical*({v_A}) + I_apical : 1\n"  # eq 21, by convention
 
     @property
     def arguments(self) -> dict:

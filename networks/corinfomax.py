@@ -9,7 +9,8 @@ Layer k of N_k pyramidal cells, k = 1 … P, the stimulus being layer 0::
     layer k-1 ──W_ff^(k-1)─▶ basal
 
 with D - O = M = ε_k(2γB + g_lk I), γ = (1-λ)/λ. In the output layer the apical dendrite receives the teacher, and
-the lateral term γBr + g_lk r is a current of its own at the soma.
+the lateral term γBr + g_lk r is a current of its own at the soma. A layer whose domain has constraints also has
+multiplier cells, one for each, which sum up its rates and inhibit it.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from ..errors import ParameterError
-from ..models import SST, HiddenPyramidal, LeakySST, OutputPyramidal, StimulusCell
+from ..models import SST, Domain, HiddenPyramidal, LeakySST, MultiplierCell, OutputPyramidal, StimulusCell
+from ..models.domains import INHIBITION, DomainChoice, domain_of
 from ..parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
 from . import initial
 from .circuit import Circuit, Plasticity
@@ -84,6 +86,14 @@ class CorInfoMax(Circuit):
         Update the SST input on every n-th step only (multirate integration); 1 is exact.
     tau_u : float, default 10
         Somatic time constant, in ms (not in the paper, which has no physical time).
+    domain : str, dict or Domain, or a list of P of them, default "B_inf_plus"
+        Domain of each layer 1 … P; see `corinfomax.models.domains`. Those with parameters are
+        ``{"name": "polytope", "A": …, "b": …}``.
+    constraints : {"enforced", "as_published"}
+        Where the inhibition arrives that enforces a domain's constraints: in the threshold of r = σ(u), or as the
+        current of the published sparse circuits, whose multipliers are too slow to enforce anything.
+    tau_multiplier : float or sequence of P floats, default 5
+        Time constant of the multiplier cells, in ms: dt/η_λ in the paper's terms.
     tau_SST : float, default 0
         SST membrane time constant, in ms; 0 is the paper's instantaneous cell.
     projection : {"dense", "synapses"}
@@ -126,6 +136,9 @@ class CorInfoMax(Circuit):
         sst_every: Count = 1,
         tau_u: Positive = 10.0,
         tau_SST: NonNegative = 0.0,
+        domain: DomainChoice | list[DomainChoice] = "B_inf_plus",
+        constraints: Literal["enforced", "as_published"] = "enforced",
+        tau_multiplier: Positive | list[Positive] = 5.0,
         projection: Literal["dense", "synapses"] = "dense",
         seed: Seed = 0,
         weights: Any = None,
@@ -135,6 +148,12 @@ class CorInfoMax(Circuit):
         self.epsilon = _per_projection("epsilon", epsilon, P)
         self.forgetting, self.g_leak, self.entropy_gain = forgetting, g_leak, entropy_gain
         self.convention, self.lateral_form = convention, lateral_form
+        self.domains = _domains(domain, architecture[1:])
+        self.constraints = constraints
+        if constraints == "as_published":
+            self.domains = {
+                k: found.inhibited_by_current() if found.constraints else found for k, found in self.domains.items()
+            }
         if lateral_form == "autapse" and lateral_rule == "regularised":
             raise ParameterError('lateral_form = "autapse" has rules (eqs 29, 30) for lateral_rule = "published" only')
         if lateral_form == "autapse" and entropy_gain == 0:
@@ -149,6 +168,8 @@ class CorInfoMax(Circuit):
             arrays = initial.given(weights, arrays, derived=("D", "O"))
         arrays["O"] = {k: np.zeros_like(B) for k, B in arrays["B"].items()}
         arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
+        limits = {k - 1: found.constraints.A for k, found in self.domains.items() if found.constraints}
+        arrays["A"], arrays["A_T"] = limits, {k: A.T for k, A in limits.items()}
 
         rate_ff = _per_projection("learning_rate_ff", learning_rate_ff, P)
         if isinstance(learning_rate_fb, Sequence) and len(learning_rate_fb) == P:
@@ -175,7 +196,7 @@ class CorInfoMax(Circuit):
 
         reading = CONVENTIONS[convention]
         super().__init__(
-            populations=list(self._populations(tau_u * b2.ms, tau_SST * b2.ms)),
+            populations=list(self._populations(tau_u * b2.ms, tau_SST * b2.ms, tau_multiplier)),
             projections=list(self._projections(projection, sst_every)),
             plasticity=plasticity,
             weights=arrays,
@@ -185,7 +206,7 @@ class CorInfoMax(Circuit):
             schedule=reading.schedule,
             restart_from_rate=reading.restart_from_rate,
             double_precision=("D",) if lateral_form == "autapse" else (),
-            derived=("B",) if lateral_form == "autapse" else ("D", "O"),
+            derived=("B", "A", "A_T") if lateral_form == "autapse" else ("D", "O", "A", "A_T"),
         )
         if lateral_form == "autapse":
             self._follow_from_B()
@@ -266,12 +287,16 @@ class CorInfoMax(Circuit):
             np.fill_diagonal(O, 0.0)
             self.weights["D"][k][:] = c * np.diagonal(B).astype(self.weights["D"][k].dtype) + d
 
-    def _populations(self, tau_u, tau_SST):
+    def _populations(self, tau_u, tau_SST, tau_multiplier):
         P = len(self.architecture) - 1
+        tau_multiplier = _per_projection("tau_multiplier", tau_multiplier, P)
         reading = CONVENTIONS[self.convention]
         yield PopulationSpec("stimulus", StimulusCell(), self.architecture[0], layer=0)
         for k in range(1, P + 1):
-            common = {"tau_u": tau_u, "g_lk": self.g_leak, "g_B": 1 / self.epsilon[k - 1]}
+            domain = self.domains[k]
+            common = {"tau_u": tau_u, "g_lk": self.g_leak, "g_B": 1 / self.epsilon[k - 1], "domain": domain}
+            if domain.constraints and self.constraints == "as_published":
+                common["multiplier_current"] = True
             if k < P:
                 cell = HiddenPyramidal(g_A=1 / self.epsilon[k], **common)
             else:
@@ -280,6 +305,9 @@ class CorInfoMax(Circuit):
             yield PopulationSpec(f"SST_{k}", interneuron, self.architecture[k], layer=k)
             inhibition = (("i_SST", (f"SST_{k}", "i_SST")),)
             yield PopulationSpec(f"layer_{k}", cell, self.architecture[k], layer=k, links=inhibition)
+            if domain.constraints:
+                multiplier = MultiplierCell(constraints=domain.constraints, tau_lambda=tau_multiplier[k - 1] * b2.ms)
+                yield PopulationSpec(f"multiplier_{k}", multiplier, len(domain.constraints.b), layer=k, follows=True)
 
     def _projections(self, pattern, sst_every):
         P = len(self.architecture) - 1
@@ -291,6 +319,10 @@ class CorInfoMax(Circuit):
                 yield Projection(names[k + 1], here, "drive_apical", ("W_fb", k), pattern)
             yield Projection(here, here, "drive_autapse", ("D", k - 1), "one_to_one")
             yield Projection(here, f"SST_{k}", "drive_soma", ("O", k - 1), pattern, every=sst_every)
+            if limits := self.domains[k].constraints:
+                signal = "abs(r)" if limits.magnitude else "r"
+                yield Projection(here, f"multiplier_{k}", "drive_soma", ("A", k - 1), pattern, signal=signal)
+                yield Projection(f"multiplier_{k}", here, INHIBITION, ("A_T", k - 1), pattern)
 
 
 def _per_projection(key: str, value: float | Sequence[float], count: int) -> tuple[float, ...]:
@@ -299,6 +331,20 @@ def _per_projection(key: str, value: float | Sequence[float], count: int) -> tup
     if len(value) != count:
         raise ParameterError(f"{key} has {len(value)} values; this architecture needs one number or {count}")
     return tuple(float(item) for item in value)
+
+
+def _domains(choice: DomainChoice | Sequence[DomainChoice], sizes: Sequence[int]) -> dict[int, Domain]:
+    """Make the domains of the layers 1 … P."""
+    choices = [choice] * len(sizes) if isinstance(choice, str | dict | Domain) else list(choice)
+    if len(choices) != len(sizes):
+        raise ParameterError(f"domain has {len(choices)} entries; this architecture needs one or {len(sizes)}")
+    domains = {}
+    for k, (name, units) in enumerate(zip(choices, sizes, strict=True), start=1):
+        try:
+            domains[k] = domain_of(name, units)
+        except ParameterError as error:
+            raise ParameterError(f"domain of layer {k} ({units} cells): {error}") from None
+    return domains
 
 
 def _decay_pieces(decay: float | Sequence) -> tuple[tuple[int, float], ...]:

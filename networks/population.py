@@ -32,6 +32,8 @@ class PopulationSpec:
         The layer it belongs to, 0 for the stimulus.
     links : tuple of (str, (str, str)), optional
         Linked variable, and (population, variable) that it reads.
+    follows : bool, default False
+        Whether its cells respond to the layer's rates of the same step, and act on the layer's thresholds.
     """
 
     name: str
@@ -39,6 +41,7 @@ class PopulationSpec:
     size: int
     layer: int
     links: tuple[tuple[str, tuple[str, str]], ...] = ()
+    follows: bool = False
 
 
 class Population:
@@ -92,6 +95,8 @@ class Population:
         for variable in self.group.equations:
             if variable.startswith("gate_") or variable == "pace":
                 self.write(variable, 1)
+        for variable, values in spec.cell.per_cell.items():
+            self.write(variable, values)
 
     def link(self, variable: str, source: "Population", source_variable: str):
         """Let `variable` be read where it stands in `source`, cell by cell."""
@@ -151,8 +156,12 @@ class Population:
         """Put the cells at rest: every state variable 0, and r = σ(0)."""
         for variable in self.cell.state:
             self.write(variable, 0)
-        if self.cell.domain is not None and self.cell.domain.in_place is not None:
-            self.cell.domain.in_place(self.view("u"), out=self.view("r"))
+        domain = self.cell.domain
+        if domain is not None and domain.in_place is not None:
+            for variable in domain.arguments:
+                if variable in self.cell.drives:
+                    self.write(variable, 0)
+            domain.in_place(*map(self.view, domain.arguments), out=self.view("r"))
 
     def rate_update(self, when: str, order: int) -> Callable[[], object] | None:
         """Set up r = σ(u): an operation to call in each step, or None where Brian2 itself now does it.
@@ -164,7 +173,7 @@ class Population:
         """
         domain = self.cell.domain
         if domain.in_place is not None:
-            return functools.partial(domain.in_place, self.view("u"), out=self.view("r"))
+            return functools.partial(domain.in_place, *map(self.view, domain.arguments), out=self.view("r"))
         self.group.run_regularly(
             f"r = {domain.nonlinearity}",
             dt=self.group.clock.dt,

@@ -34,6 +34,8 @@ class Projection:
         Update the drive on every n-th step only, counted from each phase's start.
     constant : bool
         The source is held while a stimulus is on: one product a presentation.
+    signal : {"r", "abs(r)"}
+        What of the source is carried.
     """
 
     source: str
@@ -43,6 +45,7 @@ class Projection:
     pattern: Pattern = "dense"
     every: int = 1
     constant: bool = False
+    signal: Literal["r", "abs(r)"] = "r"
 
     @property
     def name(self) -> str:
@@ -70,10 +73,11 @@ class Transmission:
     def __call__(self):
         """Compute the drive from the present signal."""
         weights = self._weights[self._key][self._index]
+        signal = self.signal if self.projection.signal == "r" else np.abs(self.signal)
         if self.projection.pattern == "one_to_one":
-            np.multiply(self.signal, weights, out=self.drive)
+            np.multiply(signal, weights, out=self.drive)
         else:
-            np.dot(self.signal, weights.T, out=self.drive)
+            np.dot(signal, weights.T, out=self.drive)
 
     def begin(self):
         """Compute the drive that a presentation begins with; a silent source needs no product."""
@@ -115,7 +119,7 @@ class SynapticTransmission(Transmission):
         self.synapses = b2.Synapses(
             source.group,
             target.group,
-            f"w : 1\n{projection.slot}_post = w*r_pre : 1 (summed)",
+            f"w : 1\n{projection.slot}_post = w*{projection.signal.replace('r', 'r_pre')} : 1 (summed)",
             clock=target.group.clock,
             dtype=target.view(projection.slot).dtype,
             codeobj_class=code_object_class,

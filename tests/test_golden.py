@@ -11,7 +11,7 @@ from corinfomax.protocols.clockwork import Preparation, contrastive
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.fixture(params=["two_layer", "three_layer", "three_phase"])
+@pytest.fixture(params=["two_layer", "three_layer", "three_phase", "sparse"])
 def golden(request):
     """One archive as a dictionary."""
     with np.load(GOLDEN / f"{request.param}.npz") as archive:
@@ -21,8 +21,14 @@ def golden(request):
 @pytest.fixture
 def preparation(golden):
     """The circuit and the protocol that an archive describes."""
+    layers = range(1, len(golden["architecture"]))
+    sparse = golden["sparse_layers"] if "sparse_layers" in golden else ()
+    rates = golden["sparse_rates"] if len(sparse) else [1.0] * len(layers)
     circuit = CorInfoMax(
         golden["architecture"],
+        domain=["B_1_plus" if k in sparse else "B_inf_plus" for k in layers],
+        constraints="as_published",
+        tau_multiplier=[10 * float(golden["step"]) / rate for rate in rates],
         epsilon=float(golden["epsilon"]),
         forgetting=float(golden["lambda_r"]),
         g_leak=float(golden["g_leak"]),

@@ -4,7 +4,7 @@ In each step, for the synchronous schedule, Brian2 executes
 
     start           courses of shared variables (β, pace) and of whatever else a phase changes
     groups          u, by the integration method
-    after_groups    r = σ(u)
+    after_groups    r = σ(u); before it, where a domain has constraints, λ and the thresholds that it raises
     synapses        drives, from the new rates
     end             0 step hooks (recorders)   1 end of phase   2 plasticity   3 next presentation
 
@@ -194,8 +194,9 @@ class Cycle:
             if self.phase.taught and self.stimulus.y is not None:
                 drive[: self.presented] = self.stimulus.y
         if self._circuit.restart_from_rate:
-            for layer in self.layers[1:]:
-                layer.write("u", layer.view("r"))
+            for population in self.populations.values():
+                if {"u", "r"} <= set(population.cell.state):
+                    population.write("u", population.view("r"))
         courses = {"pace": self._eta / self._protocol.step, "beta": self._beta, **self.phase.course}
         self._courses.begin(courses, restore=self.phase.course)
         for hook in self._preparation.on_phase_start:

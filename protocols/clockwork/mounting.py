@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import brian2 as b2
 
-from ...networks import Circuit, Population
+from ...networks import Circuit, Population, PopulationSpec
 from ...networks.projection import SynapticTransmission, Transmission
 from .phases import Protocol
 
@@ -36,19 +36,26 @@ class _Places:
 
     Ties within a slot are broken by name, so every place has an order. Cells that read a linked variable integrate
     after its owner, so that with τ_SST → 0 leaky interneurons become the instantaneous ones. In the
-    sequential schedule layer k computes its drives, its u and its r in turn, before layer k + 1.
+    sequential schedule layer k computes its drives, its u and its r in turn, before layer k + 1, and the cells that
+    follow the layer do so after it. In the synchronous schedule the followers' new rates reach the thresholds of the
+    layer before its own rates are computed, so that u, λ and r at the step's end belong to one instant.
     """
 
     sequential: bool
 
-    def drives(self, layer: int) -> tuple[str, int]:
-        return ("groups", 4 * layer) if self.sequential else ("synapses", 0)
+    def drives(self, source: PopulationSpec, target: PopulationSpec) -> tuple[str, int]:
+        if self.sequential:
+            return "groups", 8 * target.layer + (4 if target.follows else 0)
+        return ("after_groups", 1) if source.follows else ("synapses", 0)
 
-    def integration(self, layer: int, reader: bool) -> int:
-        return (4 * layer if self.sequential else 0) + (2 if reader else 1)
+    def integration(self, spec: PopulationSpec) -> int:
+        within = 5 if spec.follows else 2 if spec.links else 1
+        return (8 * spec.layer if self.sequential else 0) + within
 
-    def rate(self, layer: int) -> tuple[str, int]:
-        return ("groups", 4 * layer + 3) if self.sequential else ("after_groups", 0)
+    def rate(self, spec: PopulationSpec) -> tuple[str, int]:
+        if self.sequential:
+            return "groups", 8 * spec.layer + (6 if spec.follows else 3)
+        return "after_groups", 0 if spec.follows else 2
 
 
 def mount(
@@ -87,19 +94,18 @@ def mount(
             clock,
             protocol.method,
             code_objects,
-            order=places.integration(spec.layer, reader=bool(spec.links)),
+            order=places.integration(spec),
         )
         for spec in circuit.populations
     }
     operations = dict(operations)
-    layer_of = {}
+    specs = {spec.name: spec for spec in circuit.populations}
     for spec in circuit.populations:
-        layer_of[spec.name] = spec.layer
         population = populations[spec.name]
         for variable, (source, source_variable) in spec.links:
             population.link(variable, populations[source], source_variable)
         if spec.cell.domain is not None:
-            when, order = places.rate(spec.layer)
+            when, order = places.rate(spec)
             update = population.rate_update(when, order)
             if update is not None:
                 operations[f"rate_{spec.name}"] = (update, when, order)
@@ -108,7 +114,7 @@ def mount(
     stages: dict[tuple[str, int], list[Transmission]] = {}
     for projection in circuit.projections:
         source, target = populations[projection.source], populations[projection.target]
-        when, order = places.drives(layer_of[projection.target])
+        when, order = places.drives(specs[projection.source], specs[projection.target])
         if projection.pattern == "synapses":
             transmission = SynapticTransmission(projection, source, target, circuit.weights, when, order, code_objects)
         else:
@@ -117,7 +123,7 @@ def mount(
                 stages.setdefault((when, order), []).append(transmission)
         transmissions.append(transmission)
     for (when, order), stage in stages.items():
-        operations[f"drives_{order}"] = (_transmitter(stage, due), when, order)
+        operations[f"drives_{when}_{order}"] = (_transmitter(stage, due), when, order)
 
     network = b2.Network(
         *(population.group for population in populations.values()),
