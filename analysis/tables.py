@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..errors import ParameterError, RunError
@@ -50,7 +51,7 @@ def read_history(folder):
     return history
 
 
-def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None):
+def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None, excess=None):
     """Summarise one evaluation in the numbers that stand in the history, from states at the free phase's end.
 
     The information is that of the best linear predictors (ridge regression): with any other W, the circuit's own
@@ -71,13 +72,16 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None):
         ε_k of the projections k = 0 … P − 1.
     bounds : dict of int to (float, float), optional
         Between which rates of the layers k = 1 … P lie; 0 and 1 by default.
+    excess : dict of int to array, (stimuli,), optional
+        By how much rates exceed the constraints of the layers' domains.
 
     Returns
     -------
     dict of str to float
         `angle_k` in degrees (k = 1 … P − 1, where there are weights); `cmi_forward_k` (k = 0 … P − 1) and
         `cmi_backward_k` (k = 1 … P − 1) in nats, where there is an ε; `sparsity_k`, `saturation_k` and
-        `participation_ratio_k` (k = 1 … P), and `settling_residual`, the largest of all layers.
+        `participation_ratio_k` (k = 1 … P); `excess_k`, which 99 % of the stimuli stay below, where layers have
+        constraints; and `settling_residual`, the largest of all layers.
 
     Raises
     ------
@@ -101,5 +105,6 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None):
         **{f"sparsity_{k}": treves_rolls_sparsity(r[k]) for k in layers},
         **{f"saturation_{k}": saturation(r[k], *bounds[k]) for k in layers},
         **{f"participation_ratio_{k}": participation_ratio(r[k]) for k in layers},
+        **{f"excess_{k}": float(np.quantile(values, 0.99)) for k, values in (excess or {}).items()},
         "settling_residual": max((settling_residual(residual[k], u[k], *bounds[k]) for k in layers), default=0.0),
     }

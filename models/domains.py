@@ -197,7 +197,7 @@ def simplex(units: Count) -> Domain:
 @validated
 def features(
     units: Count,
-    signed: list[int] = [],
+    signed: list[int] = [],  # noqa: B006
     sparse: list[list[int]] = [],  # noqa: B006
 ) -> Domain:
     """Feature-based mixture: cells of either sign or nonnegative, and groups of which only few are active.
@@ -243,7 +243,7 @@ Row = Annotated[list[Finite], Field(min_length=1)]
 
 @validated
 def polytope(units: Count, A: Annotated[list[Row], Field(min_length=1)], b: Row) -> Domain:
-    """General polytope {r : Ar ≤ b}, rows scaled to unit length.
+    """General polytope {r : Ar ≤ b}, scaled so that the rows' lengths are equal and the largest gain of A is 1.
 
     Parameters
     ----------
@@ -262,6 +262,7 @@ def polytope(units: Count, A: Annotated[list[Row], Field(min_length=1)], b: Row)
     if linprog(np.zeros(units), matrix, limits, bounds=(None, None)).status == 2:
         raise ParameterError(f"polytope: infeasible, no r fulfils all {len(b)} rows of Ar ≤ b")
     norms = np.linalg.norm(matrix, axis=1)
+    norms *= np.linalg.norm(matrix / norms[:, None], ord=2)
     return Domain(
         "polytope",
         f"u - {INHIBITION}",

@@ -52,8 +52,14 @@ class LeakySST(Cell):
 class MultiplierCell(Cell):
     """Inhibitory cell whose rate is the Lagrange multiplier λ of a constraint a·m(r) ≤ b on its layer.
 
-    Its potential u (a in the paper) integrates what the layer exceeds the constraint by,
-    τ_λ da/ds = -a + (a·m(r) - b) + λ, λ = max(a, 0), or λ = a if the constraint is an equality.
+    Its potential u (a in the paper) integrates by how much the layer exceeds the constraint,
+
+        τ_λ da/dt = -a + λ + (a·m(r) - b)/(1 + g_shunt),   λ = max(a, 0), or λ = a if the constraint is an equality.
+
+    As published g_shunt = 0. But then the gain of the loop from λ through the layer and back is the number of active
+    cells, hundreds when a stimulus comes on and a few once it is coded, and no time constant suits both. So each
+    active afferent may open a conductance, g_shunt = Σ a_i² over the active cells, which divides the input as shunting
+    inhibition does. Equilibria stay where they are.
 
     Parameters
     ----------
@@ -64,15 +70,16 @@ class MultiplierCell(Cell):
 
     Notes
     -----
-    Receives `drive_soma` = A m(r). Sends `r` = λ, which reaches the layer through Aᵀ. `gate_soma` = 0 cuts its input.
-    It has no pace: published decaying step rules concern u only.
+    Receives `drive_soma` = A m(r) and `drive_shunt` = g_shunt. Sends `r` = λ, which reaches the
+    layer through Aᵀ. `gate_soma` = 0 cuts its input. It has no pace: published decaying step rules concern u only.
     """
 
     equations = """
-du/dt = (-u + r + excess)/tau_lambda : 1                    # the multiplier dynamics of the sparse circuits
+du/dt = (-u + r + excess/(1 + drive_shunt))/tau_lambda : 1
 excess = gate_soma*drive_soma - bound + I_soma : 1         # by how much the layer exceeds the constraint
 bound : 1
 drive_soma : 1
+drive_shunt : 1
 gate_soma : 1
 I_soma : 1
 r : 1                                                      # λ
@@ -80,7 +87,7 @@ V_soma = V_rest + V_scale*u : volt
 rate = rate_scale*r : Hz
 """
     parameters = (Parameter("tau_lambda", "second", "time constant of the multiplier", "dt/η_λ in the paper"),)
-    drives = ("drive_soma",)
+    drives = ("drive_soma", "drive_shunt")
     state = ("u", "r")
 
     def __init__(self, *, constraints: Constraints, tau_lambda: b2.Quantity):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DivergenceError, ParameterError
-from ..models import Cell
+from ..models import Cell, Domain
 from .population import Population, PopulationSpec
 from .projection import Projection, Weights
 from .states import Contrast
@@ -208,12 +208,27 @@ class Circuit:
     @property
     def bounds(self) -> dict[int, tuple[float, float]]:
         """Least and largest rate of the layers 1, …, P, by their domains."""
+        return {k: (-np.inf, np.inf) if domain is None else domain.bounds for k, domain in self._domains().items()}
+
+    def excess(self, r: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
+        """By how much rates (stimuli, cells) lie outside the domains of their layers, where these have constraints.
+
+        Parameters
+        ----------
+        r : mapping of int to ndarray (stimuli, cells)
+            Layers k ≥ 1; others are passed over.
+
+        Returns
+        -------
+        dict of int to ndarray (stimuli,)
+            At most 0 inside.
+        """
+        domains = {k: domain for k, domain in self._domains().items() if k in r and domain is not None}
+        return {k: domain.excess(r[k]) for k, domain in domains.items() if domain.constraints is not None}
+
+    def _domains(self) -> dict[int, Domain | None]:
         domains = {spec.name: spec.cell.domain for spec in self.populations}
-        return {
-            k: (-np.inf, np.inf) if domains[name] is None else domains[name].bounds
-            for k, name in enumerate(self.layers)
-            if k > 0
-        }
+        return {k: domains[name] for k, name in enumerate(self.layers) if k > 0}
 
     def predictors(self) -> dict:
         """Weights that predict one layer from another, for the columns of the history; none by default."""

@@ -46,6 +46,8 @@ FeedbackRates = Annotated[NonNegative | list[NonNegative], BeforeValidator(_with
 LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]]
 
 
+#: dt/η_λ, in ms, of the published multipliers: 1e-6 in hidden layers, .01 in the output layer, steps of .5 ms.
+_PUBLISHED_TAU = (5e5, 50.0)
 #: Relative error of 1/λ - 1 that a floating-point type may have. B's unexcited directions grow by it.
 _GROWTH_TOLERANCE = 0.01
 
@@ -92,8 +94,9 @@ class CorInfoMax(Circuit):
     constraints : {"enforced", "as_published"}
         Where the inhibition arrives that enforces a domain's constraints: in the threshold of r = σ(u), or as the
         current of the published sparse circuits, whose multipliers are too slow to enforce anything.
-    tau_multiplier : float or sequence of P floats, default 5
-        Time constant of the multiplier cells, in ms: dt/η_λ in the paper's terms.
+    tau_multiplier : float or sequence of P floats, optional
+        Time constant of the multiplier cells, in ms: dt/η_λ in the paper's terms. By default .7, about that of the
+        pyramidal cells; and as published 500 s in hidden layers, 50 ms in the output layer (A3, MNIST).
     tau_SST : float, default 0
         SST membrane time constant, in ms; 0 is the paper's instantaneous cell.
     projection : {"dense", "synapses"}
@@ -138,7 +141,7 @@ class CorInfoMax(Circuit):
         tau_SST: NonNegative = 0.0,
         domain: DomainChoice | list[DomainChoice] = "B_inf_plus",
         constraints: Literal["enforced", "as_published"] = "enforced",
-        tau_multiplier: Positive | list[Positive] = 5.0,
+        tau_multiplier: Positive | list[Positive] | None = None,
         projection: Literal["dense", "synapses"] = "dense",
         seed: Seed = 0,
         weights: Any = None,
@@ -150,6 +153,9 @@ class CorInfoMax(Circuit):
         self.convention, self.lateral_form = convention, lateral_form
         self.domains = _domains(domain, architecture[1:])
         self.constraints = constraints
+        if tau_multiplier is None:
+            published = [_PUBLISHED_TAU[0]] * (P - 1) + [_PUBLISHED_TAU[1]]
+            tau_multiplier = 0.7 if constraints == "enforced" else published
         if constraints == "as_published":
             self.domains = {
                 k: found.inhibited_by_current() if found.constraints else found for k, found in self.domains.items()
@@ -170,6 +176,7 @@ class CorInfoMax(Circuit):
         arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
         limits = {k - 1: found.constraints.A for k, found in self.domains.items() if found.constraints}
         arrays["A"], arrays["A_T"] = limits, {k: A.T for k, A in limits.items()}
+        arrays["A_squared"] = {k: A**2 for k, A in limits.items()}
 
         rate_ff = _per_projection("learning_rate_ff", learning_rate_ff, P)
         if isinstance(learning_rate_fb, Sequence) and len(learning_rate_fb) == P:
@@ -206,7 +213,7 @@ class CorInfoMax(Circuit):
             schedule=reading.schedule,
             restart_from_rate=reading.restart_from_rate,
             double_precision=("D",) if lateral_form == "autapse" else (),
-            derived=("B", "A", "A_T") if lateral_form == "autapse" else ("D", "O", "A", "A_T"),
+            derived=(*(("B",) if lateral_form == "autapse" else ("D", "O")), "A", "A_T", "A_squared"),
         )
         if lateral_form == "autapse":
             self._follow_from_B()
@@ -227,8 +234,8 @@ class CorInfoMax(Circuit):
     def step_bound(self, beta: float) -> float:
         """Largest Euler step: η(g_lk + g_A + g_B) < 2 in every layer, the output's g_A as the convention has it.
 
-        Leaky interneurons have a bound of their own, η < 2 tau_SST/tau_u. What an exchanged cell's equations have
-        beside these parameters is not counted.
+        Leaky interneurons and multiplier cells have bounds of their own, η < 2 tau_SST/tau_u, 2 tau_λ/tau_u. What an
+        exchanged cell's equations have beside these parameters is not counted.
         """
         reading, bounds = CONVENTIONS[self.convention], []
         output_g_A = reading.stiffness_constant + reading.stiffness_per_beta * abs(beta)
@@ -237,6 +244,8 @@ class CorInfoMax(Circuit):
                 bounds.append(2 / (values["g_lk"] + values.get("g_A", output_g_A) + values["g_B"]))
             if "tau_SST" in values:
                 bounds.append(2 * float(values["tau_SST"] / self.tau))
+            if "tau_lambda" in values:
+                bounds.append(2 * float(values["tau_lambda"] / self.tau))
         return min(bounds)
 
     def beta_bound(self) -> float:
@@ -322,6 +331,9 @@ class CorInfoMax(Circuit):
             if limits := self.domains[k].constraints:
                 signal = "abs(r)" if limits.magnitude else "r"
                 yield Projection(here, f"multiplier_{k}", "drive_soma", ("A", k - 1), pattern, signal=signal)
+                if self.constraints == "enforced":
+                    shunt = ("A_squared", k - 1)
+                    yield Projection(here, f"multiplier_{k}", "drive_shunt", shunt, pattern, signal="int(r != 0)")
                 yield Projection(f"multiplier_{k}", here, INHIBITION, ("A_T", k - 1), pattern)
 
 

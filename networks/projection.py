@@ -14,7 +14,11 @@ import numpy as np
 from .population import Population
 
 Pattern = Literal["dense", "one_to_one", "synapses"]
+Signal = Literal["r", "abs(r)", "int(r != 0)"]
 Weights = dict[str, dict[int, np.ndarray]]
+
+
+_SIGNALS = {"r": np.asarray, "abs(r)": np.abs, "int(r != 0)": np.bool_}
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Projection:
         Update the drive on every n-th step only, counted from each phase's start.
     constant : bool
         The source is held while a stimulus is on: one product a presentation.
-    signal : {"r", "abs(r)"}
-        What of the source is carried.
+    signal : {"r", "abs(r)", "int(r != 0)"}
+        What of the source's rates is carried.
     """
 
     source: str
@@ -45,7 +49,7 @@ class Projection:
     pattern: Pattern = "dense"
     every: int = 1
     constant: bool = False
-    signal: Literal["r", "abs(r)"] = "r"
+    signal: Signal = "r"
 
     @property
     def name(self) -> str:
@@ -73,7 +77,7 @@ class Transmission:
     def __call__(self):
         """Compute the drive from the present signal."""
         weights = self._weights[self._key][self._index]
-        signal = self.signal if self.projection.signal == "r" else np.abs(self.signal)
+        signal = _SIGNALS[self.projection.signal](self.signal)
         if self.projection.pattern == "one_to_one":
             np.multiply(signal, weights, out=self.drive)
         else:

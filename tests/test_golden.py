@@ -22,7 +22,7 @@ def golden(request):
 def preparation(golden):
     """The circuit and the protocol that an archive describes."""
     layers = range(1, len(golden["architecture"]))
-    sparse = golden["sparse_layers"] if "sparse_layers" in golden else ()
+    sparse = golden.get("sparse_layers", ())
     rates = golden["sparse_rates"] if len(sparse) else [1.0] * len(layers)
     circuit = CorInfoMax(
         golden["architecture"],

@@ -84,11 +84,19 @@ class PhaseTrace(Layers):
         Integration variable Σ η_i since the presentation's start.
     beta : ndarray (steps,)
         β.
+    others : dict of str to ndarray (steps, replicas, cells), optional
+        Traces of other populations, by names such as ``"multiplier_1.r"``: ``trace["multiplier_1.r"]``.
     """
 
-    def __init__(self, variables, t, s, beta):
+    def __init__(self, variables, t, s, beta, others=None):
         super().__init__(variables)
         self.t, self.s, self.beta = t, s, beta
+        self.others = dict(others or {})
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.others:
+            raise ParameterError(f"{name!r} was not recorded; recorded: {', '.join(self.others) or 'layers only'}")
+        return self.others[name]
 
 
 class Presentation:

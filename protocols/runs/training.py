@@ -113,10 +113,16 @@ class Training:
 
     def targets_out_of_reach(self) -> str | None:
         """One line if rates of the output layer cannot reach all targets, else None."""
-        low, high = self.circuit.bounds[self.circuit.output]
-        y = self.stimuli.y_train
+        output, y = self.circuit.output, self.stimuli.y_train
+        low, high = self.circuit.bounds[output]
         if low <= y.min() and y.max() <= high:
-            return None
+            worst = max(excess.max() for excess in self.circuit.excess({output: y}).values() or [np.zeros(1)])
+            if worst <= np.finfo(np.float32).eps * y.shape[1]:
+                return None
+            return (
+                f"Targets of {self.stimuli.name} lie outside the output layer's domain, the worst by {worst:.3g}: "
+                "take another domain, or other targets."
+            )
         return (
             f"Targets of {self.stimuli.name} reach from {y.min():g} to {y.max():g}, rates of the output layer from "
             f"{low:g} to {high:g} only: scale the targets."
@@ -234,7 +240,14 @@ class Training:
         states = self.evaluator.settle(x)
         return {
             f"test_{self.score_name}": self._score(states.r[circuit.output], y),
-            **summarise({0: x, **states.r}, states.u, states.I_net, **circuit.predictors(), bounds=circuit.bounds),
+            **summarise(
+                {0: x, **states.r},
+                states.u,
+                states.I_net,
+                **circuit.predictors(),
+                bounds=circuit.bounds,
+                excess=circuit.excess(states.r),
+            ),
         }
 
     def save_checkpoint(self):
