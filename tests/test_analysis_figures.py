@@ -130,11 +130,22 @@ def test_receptive_fields_are_the_weights():
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (4, 5, 3)])
-def test_receptive_fields_of_colour_images_are_means(shape):
-    """Channels, first or last, are averaged."""
+def test_receptive_fields_of_colour_images_are_coloured(shape):
+    """Channels, first or last, are red, green and blue: a half at weight 0, linear up to the limits; gaps are white."""
+    W = np.random.default_rng(0).standard_normal((4, 60))
+    drawn = receptive_fields(W, shape).images[0]
+    theory = np.clip(0.5 + np.moveaxis(W[0].reshape(shape), shape.index(3), -1) / (2 * drawn.norm.vmax), 0, 1)
+    np.testing.assert_allclose(drawn.get_array()[:4, :5], theory)
+    assert drawn.norm.vmin == -drawn.norm.vmax
+    np.testing.assert_array_equal(drawn.get_array()[4], 1)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 6), (5, 6, 2)])
+def test_receptive_fields_of_other_channels_are_means(shape):
+    """Channels, first or last, that are not three are averaged."""
     W = np.random.default_rng(0).standard_normal((1, 60))
     image = receptive_fields(W, shape).images[0].get_array()
-    np.testing.assert_allclose(image, W.reshape(shape).mean(axis=shape.index(3)))
+    np.testing.assert_allclose(image, W.reshape(shape).mean(axis=shape.index(2)))
 
 
 def test_receptive_fields_refuse_what_does_not_fit():

@@ -218,7 +218,7 @@ def test_unknown_name_is_answered_with_the_allowed_ones(name, hint):
     with pytest.raises(ParameterError) as refusal:
         load_stimuli(name)
     message = str(refusal.value)
-    assert "allowed are digits, mnist, diabetes" in message
+    assert "allowed are digits, mnist, fashion_mnist, cifar10, cifar100, diabetes" in message
     assert ("did you mean" in message) == (hint is not None)
     assert hint is None or f"did you mean {hint}" in message
 
@@ -235,7 +235,7 @@ def test_register_adds_a_set(monkeypatch, tmp_path):
     register("gratings", gratings)
     assert load_stimuli("gratings", data=str(tmp_path)).name == "gratings"
     assert folders == [tmp_path]
-    assert available() == ("digits", "mnist", "diabetes", "gratings")
+    assert available() == (*registry.BUILT_IN, "gratings")
 
 
 def test_register_refuses_taken_names_and_wrong_loaders(monkeypatch):

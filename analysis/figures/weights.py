@@ -12,14 +12,15 @@ MOST_FIELDS = 64
 def receptive_fields(W, image_shape, cells=None, ax=None):
     """Draw the input weights of hidden cells, one image a cell.
 
-    Colours are symmetric about zero and span the central 99.5 % of the weights drawn.
+    Colours are symmetric about zero and span the central 99.5 % of the weights drawn. Cells that see three channels are
+    drawn in colour, each channel with its weights: grey is zero, a bright red a positive weight from the red channel.
 
     Parameters
     ----------
     W : array, (cells, pixels)
         Feedforward weights from the stimulus, W_ff^(0).
     image_shape : tuple of int
-        (rows, columns), or with channels first or last, of which the mean is drawn.
+        (rows, columns), or with channels last or first. Of other than three channels the mean is drawn.
     cells : sequence of int, optional
         The cells to draw, by default the first; at most 64.
     ax : matplotlib.axes.Axes, optional
@@ -43,28 +44,44 @@ def receptive_fields(W, image_shape, cells=None, ax=None):
         raise ParameterError(f"receptive_fields: there are cells 0 to {len(W) - 1} to choose from")
 
     fields = W[chosen].reshape(-1, *image_shape)
+    averaged = len(image_shape) == 3 and image_shape[_channel_axis(image_shape)] != 3
     if len(image_shape) == 3:
-        fields = fields.mean(axis=1 + int(np.argmin(image_shape)))
+        fields = np.moveaxis(fields, 1 + _channel_axis(image_shape), -1)
+    if averaged:
+        fields = fields.mean(axis=-1)
     limit = np.quantile(np.abs(fields), 0.995) or 1.0
     mosaic = _mosaic(fields)
     ax = new_axis(4.6, 0.4 + 3.6 * mosaic.shape[0] / mosaic.shape[1]) if ax is None else ax
-    image = ax.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    if mosaic.ndim == 3:
+        image = ax.imshow(_colours(mosaic, limit), cmap="gray", vmin=-limit, vmax=limit, interpolation="nearest")
+    else:
+        image = ax.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     ax.set_axis_off()
     ax.set_title(f"Receptive fields of {len(chosen)} of {len(W)} cells of layer 1")
     bar = ax.figure.colorbar(image, ax=ax, extend="both", aspect=30, pad=0.03)
-    channels = ", mean of channels" if len(image_shape) == 3 else ""
+    channels = ", mean of channels" if averaged else ", brightness of its channel" if mosaic.ndim == 3 else ""
     bar.set_label(rf"Weight $W_\mathrm{{ff}}^{{(0)}}${channels}")
     bar.outline.set_linewidth(0.6)
     return ax
 
 
+def _channel_axis(image_shape):
+    """Which axis of an image is that of its channels: the shortest, and of equal ones the last."""
+    return max(range(3), key=lambda axis: (-image_shape[axis], axis))
+
+
+def _colours(weights, limit):
+    """Turn weights of three channels into colours, white where there are none."""
+    return np.nan_to_num(np.clip(0.5 + weights / (2 * limit), 0, 1), nan=1.0)
+
+
 def _mosaic(fields):
     """Lay images side by side in a nearly square grid, NaN between them."""
-    count, height, width = fields.shape
+    count, height, width, *channels = fields.shape
     columns = int(np.ceil(np.sqrt(count * height / width)))
     rows = -(-count // columns)
     gap = max(1, round(0.08 * max(height, width)))
-    mosaic = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    mosaic = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, *channels), np.nan)
     for n, image in enumerate(fields):
         top, left = n // columns * (height + gap), n % columns * (width + gap)
         mosaic[top : top + height, left : left + width] = image

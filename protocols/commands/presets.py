@@ -18,9 +18,10 @@ def presets(
     """
     found = all_presets()
     if name is None:
+        width = max(map(len, found)) + 2
         for key, path in sorted(found.items()):
             first = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
-            console.print(f"{key:<12}{first}")
+            console.print(f"{key:<{width}}{first}")
     elif name in found:
         console.print(found[name].read_text(encoding="utf-8"), end="")
     else:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import ParameterError
 from ...networks import Circuit
-from ...parameters import Count, Seed, describe, model_of
+from ...parameters import Count, Finite, Positive, Seed, describe, model_of
 from ..clockwork import Protocol
 from ..stimuli import Stimuli, load_stimuli
 from .learner import Learner
@@ -43,11 +43,15 @@ class StimuliSection(BaseModel):
         A built-in or registered set, or a path to an ``.npz`` file, in a parameter file relative to that file.
     data : str, optional
         Folder with data files; by default the environment variable CORINFOMAX_DATA.
+    mean, std : float or list of float, optional
+        The inputs are presented as (x - mean)/std: a number, one for each channel of an image, or one for each input.
     """
 
     model_config = ConfigDict(extra="forbid")
     stimuli: str = "digits"
     data: str | None = None
+    mean: Finite | list[Finite] | None = None
+    std: Positive | list[Positive] | None = None
 
 
 class TrainingSection(BaseModel):
@@ -177,8 +181,13 @@ class Configuration:
         return cls(_tables(text, source), source)
 
     def load_stimuli(self) -> Stimuli:
-        """Load the stimuli and check that the architecture fits them."""
+        """Load the stimuli, normalise them if asked to, and check that the architecture fits them."""
         stimuli = load_stimuli(self.stimuli.stimuli, data=self.stimuli.data)
+        if self.stimuli.mean is not None or self.stimuli.std is not None:
+            try:
+                stimuli = stimuli.normalised(self.stimuli.mean, self.stimuli.std)
+            except ParameterError as error:
+                raise ParameterError(f"{self.source}, [stimuli]: {error}") from None
         architecture = getattr(self.circuit, "architecture", None)
         if architecture is not None and (architecture[0], architecture[-1]) != (stimuli.inputs, stimuli.outputs):
             raise ParameterError(
@@ -187,7 +196,8 @@ class Configuration:
             )
         limit = np.finfo(self.training.dtype).max
         for name in ("x_train", "y_train", "x_test", "y_test"):
-            if (largest := np.abs(getattr(stimuli, name)).max()) > limit:
+            array = getattr(stimuli, name)
+            if (largest := max(array.max(), -array.min())) > limit:
                 raise ParameterError(
                     f"{self.source}: dtype = {self.training.dtype} ends at {limit:.3g}; {name} of {stimuli.name!r} "
                     f"reaches {largest:.3g}"

@@ -15,14 +15,15 @@ gave none) and returns one. To add a set of your own in a script or notebook, re
 >>> register("gratings", gratings)
 
 To add one to the package, write its loader in a module here and enter it in `BUILT_IN` of `registry.py`. Sets in the
-IDX format need only an `IdxSet` (see `mnist.py`). Arrays that are already saved need no code:
+IDX format need only an `IdxSet` (see `idx_sets.py`). Arrays that are already saved need no code:
 `load_stimuli("mine.npz")` (see `load_npz`).
 """
 
 from .batches import batches
 from .bundled import diabetes, digits
+from .cifar import cifar10, cifar100
 from .idx import read_idx
-from .mnist import mnist
+from .idx_sets import fashion_mnist, mnist
 from .npz import load_npz
 from .registry import available, load_stimuli, register
 from .split import train_test_rows
@@ -32,8 +33,11 @@ __all__ = [
     "Stimuli",
     "available",
     "batches",
+    "cifar10",
+    "cifar100",
     "diabetes",
     "digits",
+    "fashion_mnist",
     "load_npz",
     "load_stimuli",
     "mnist",

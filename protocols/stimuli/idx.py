@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import StimulusError
+from .files import read_bytes
 
 UNSIGNED_BYTE = 0x08
 GZIP_MAGIC = b"\x1f\x8b"
@@ -40,7 +41,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         A file that cannot be opened, is cut short or damaged, of another type or number of dimensions, empty, or of
         another length than its header says.
     """
-    content = _read_bytes(path)
+    content = _read_uncompressed(path)
     expected = UNSIGNED_BYTE << 8 | dimensions
     header_length = 4 + 4 * dimensions
     if len(content) < header_length:
@@ -58,11 +59,8 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=header_length).reshape(shape)
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StimulusError(f"{path}: cannot be read ({error.strerror})") from error
+def _read_uncompressed(path: Path) -> bytes:
+    content = read_bytes(path)
     if not content.startswith(GZIP_MAGIC):
         return content
     try:

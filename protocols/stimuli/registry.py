@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ...errors import ParameterError
 from .bundled import diabetes, digits
-from .mnist import mnist
+from .cifar import cifar10, cifar100
+from .idx_sets import fashion_mnist, mnist
 from .npz import load_npz
 from .stimuli import Stimuli
 
@@ -18,6 +19,9 @@ Loader = Callable[[Path | None], Stimuli]
 BUILT_IN: dict[str, Loader] = {
     "digits": digits,
     "mnist": mnist,
+    "fashion_mnist": fashion_mnist,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
     "diabetes": diabetes,
 }
 _registered: dict[str, Loader] = {}
@@ -61,8 +65,9 @@ def load_stimuli(name: str | os.PathLike[str], data: str | os.PathLike[str] | No
     name : str or path
         One of `available()`, or the path of a .npz file (its keys: see `load_npz`).
     data : path, optional
-        Folder of sets that do not come with the package, which now is mnist; by default the environment variable
-        `CORINFOMAX_DATA`, else they are downloaded once. Other sets do not look at it.
+        Folder of the sets that do not come with the package: mnist, fashion_mnist, cifar10 and cifar100; by default
+        the environment variable `CORINFOMAX_DATA`, else they are downloaded once. Registered loaders get it too;
+        digits, diabetes and .npz files do not look at it.
 
     Returns
     -------

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from ...errors import StimulusError
+from ...errors import ParameterError, StimulusError
 
 
 def one_hot(labels: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
@@ -48,7 +48,7 @@ class Stimuli:
     """A stimulus set: inputs and targets, for training and for testing.
 
     The arrays are read-only views and keep the precision they come with: float32 stays float32 (as in mnist, to halve
-    its memory), all other real numbers become float64. Nothing is rescaled.
+    its memory), all other real numbers become float64. Nothing is rescaled, unless by `normalised`.
 
     Parameters
     ----------
@@ -154,6 +154,38 @@ class Stimuli:
             class_names=class_names,
         )
 
+    def normalised(
+        self, mean: float | Sequence[float] | None = None, std: float | Sequence[float] | None = None
+    ) -> Stimuli:
+        """Return the set with inputs (x − mean)/std, in training and test part; the targets stay.
+
+        Parameters
+        ----------
+        mean, std : float or sequence of float, optional
+            A number, one for each channel of an image (the last of its three axes; an image of two has one channel),
+            or one for each input; by default 0 and 1.
+
+        Returns
+        -------
+        Stimuli
+            In the precision of this set: float32 stays float32.
+
+        Raises
+        ------
+        ParameterError
+            Another length, numbers that are not finite in that precision, or a standard deviation that is not above 0.
+        StimulusError
+            The results are not finite.
+        """
+        parts = {}
+        for part in ("x_train", "x_test"):
+            x = getattr(self, part)
+            shift, scale = self._per_input("mean", mean, 0, x.dtype), self._per_input("std", std, 1, x.dtype)
+            with np.errstate(over="ignore"):
+                parts[part] = x - shift
+                parts[part] /= scale
+        return replace(self, **parts)
+
     @property
     def inputs(self) -> int:
         """Number of input units."""
@@ -178,6 +210,24 @@ class Stimuli:
             f"<Stimuli {self.name}: {self.task}, inputs {self.inputs}, outputs {self.outputs}, "
             f"train {len(self.x_train)}, test {len(self.x_test)}>"
         )
+
+    def _per_input(self, key: str, given: float | Sequence[float] | None, default: float, dtype: Any) -> np.ndarray:
+        """Spread what is given for all inputs, for each channel or for each input to a number, or one an input."""
+        try:
+            with np.errstate(over="ignore", under="ignore"):
+                values = np.asarray(default if given is None else given, dtype)
+        except (TypeError, ValueError, OverflowError):
+            raise ParameterError(f"{key} is {given!r}; allowed are a number or a list of numbers") from None
+        allowed = {self.inputs: "one per input"}
+        if self.image_shape is not None:
+            allowed[self.image_shape[2] if len(self.image_shape) == 3 else 1] = "one per channel"
+        if values.ndim > 1 or (values.ndim == 1 and len(values) not in allowed):
+            lengths = " or ".join(f"{length} ({meaning})" for length, meaning in sorted(allowed.items()))
+            shown = f"has {len(values)} values" if values.ndim == 1 else f"has shape {values.shape}"
+            raise ParameterError(f"{key} {shown}; allowed for {self.name} are a number, or a list of {lengths}")
+        if not np.isfinite(values).all() or (key == "std" and not (values > 0).all()):
+            raise ParameterError(f"{key} must be finite{' and above 0' if key == 'std' else ''}, in {np.dtype(dtype)}")
+        return values if values.ndim == 0 else np.resize(values, self.inputs)
 
     def _error(self, array_name: str, message: str) -> StimulusError:
         return StimulusError(f"{self.name}: {array_name} {message}")

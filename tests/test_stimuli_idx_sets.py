@@ -6,28 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pooch
 import pytest
+from official_files import idx, idx_arrays, write_idx
 
 from corinfomax.errors import StimulusError
 from corinfomax.protocols.stimuli import load_stimuli, read_idx
-from corinfomax.protocols.stimuli.mnist import FILES, MNIST, load_idx_set
+from corinfomax.protocols.stimuli.idx_sets import FASHION_MNIST, FILES, MNIST, load_idx_set
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES
 
 
-def idx(array):
-    header = struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape)
-    return header + array.astype(np.uint8).tobytes()
-
-
 @pytest.fixture
 def arrays():
-    rng = np.random.default_rng(0)
-    return {
-        TRAIN_IMAGES: rng.integers(256, size=(6, 4, 5)),
-        TRAIN_LABELS: np.array([0, 1, 2, 3, 4, 9]),
-        TEST_IMAGES: rng.integers(256, size=(3, 4, 5)),
-        TEST_LABELS: np.array([9, 1, 0]),
-    }
+    return idx_arrays()
 
 
 @pytest.fixture(autouse=True)
@@ -35,21 +25,11 @@ def no_data_variable(monkeypatch):
     monkeypatch.delenv("CORINFOMAX_DATA", raising=False)
 
 
-def write(folder, arrays, compressed=True):
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, array in arrays.items():
-        if compressed:
-            (folder / f"{file}.gz").write_bytes(gzip.compress(idx(array)))
-        else:
-            (folder / file).write_bytes(idx(array))
-    return folder
-
-
 @pytest.mark.parametrize("below", ["", "mnist", "MNIST/raw"])
 @pytest.mark.parametrize("compressed", [True, False])
 def test_mnist_from_a_folder(tmp_path, arrays, below, compressed):
     """A small set in the official format is read from each accepted place, as float32 grey levels in [0, 1]."""
-    write(tmp_path / below, arrays, compressed)
+    write_idx(tmp_path / below, arrays, compressed)
     stimuli = load_stimuli("mnist", data=tmp_path)
     theory = arrays[TRAIN_IMAGES].reshape(6, 20) / 255
     np.testing.assert_allclose(stimuli.x_train, theory, rtol=1e-6)
@@ -58,9 +38,43 @@ def test_mnist_from_a_folder(tmp_path, arrays, below, compressed):
     assert (stimuli.image_shape, stimuli.class_names) == ((4, 5), tuple("0123456789"))
 
 
+@pytest.mark.parametrize("below", ["fashion_mnist", "fashion-mnist", "FashionMNIST/raw"])
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("given", ["above", "itself"])
+def test_fashion_mnist_from_a_folder(tmp_path, arrays, below, compressed, given):
+    """Fashion-MNIST is read from a folder that has one of its names, given itself or as one below the data folder."""
+    write_idx(tmp_path / below, arrays, compressed)
+    stimuli = load_stimuli("fashion_mnist", data=tmp_path if given == "above" else tmp_path / below)
+    np.testing.assert_allclose(stimuli.x_train, arrays[TRAIN_IMAGES].reshape(6, 20) / 255, rtol=1e-6)
+    np.testing.assert_array_equal(stimuli.labels_test, arrays[TEST_LABELS])
+    assert (stimuli.name, stimuli.image_shape, stimuli.x_train.dtype) == ("fashion_mnist", (4, 5), np.float32)
+    assert (stimuli.class_names[0], stimuli.class_names[9], stimuli.outputs) == ("T-shirt/top", "ankle boot", 10)
+
+
+def test_fashion_mnist_and_mnist_lie_side_by_side(tmp_path, arrays):
+    """With MNIST's files in the data folder itself and Fashion-MNIST's below, each name gets its own."""
+    write_idx(tmp_path, arrays)
+    write_idx(tmp_path / "fashion-mnist", {file: array[::-1] for file, array in arrays.items()})
+    np.testing.assert_array_equal(load_stimuli("mnist", data=tmp_path).labels_test, [9, 1, 0])
+    np.testing.assert_array_equal(load_stimuli("fashion_mnist", data=tmp_path).labels_test, [0, 1, 9])
+
+
+def test_fashion_mnist_does_not_take_files_that_may_be_mnists(tmp_path, arrays):
+    """Files in a folder of another name are refused with the names that tell; no files, with the files wanted."""
+    with pytest.raises(StimulusError, match=r"no files of fashion_mnist in fashion_mnist/ or .*; wanted are train-im"):
+        load_stimuli("fashion_mnist", data=tmp_path)
+    write_idx(tmp_path, arrays)
+    with pytest.raises(StimulusError) as refusal:
+        load_stimuli("fashion_mnist", data=tmp_path)
+    message = str(refusal.value)
+    assert message.startswith(f"{tmp_path}: its files may be MNIST's, which have")
+    assert "fashion_mnist/ or fashion-mnist/ or FashionMNIST/raw/" in message
+    assert "\n" not in message
+
+
 def test_mnist_from_the_environment_variable(tmp_path, arrays, monkeypatch):
     """CORINFOMAX_DATA is the default folder, an argument goes before it, and its errors name it."""
-    monkeypatch.setenv("CORINFOMAX_DATA", str(write(tmp_path / "data", arrays)))
+    monkeypatch.setenv("CORINFOMAX_DATA", str(write_idx(tmp_path / "data", arrays)))
     assert len(load_stimuli("mnist").x_train) == 6
     with pytest.raises(StimulusError, match="other: is not a folder"):
         load_stimuli("mnist", data=tmp_path / "other")
@@ -74,7 +88,7 @@ def test_mnist_names_what_a_folder_lacks(tmp_path, arrays):
     with pytest.raises(StimulusError, match="has no files of mnist, nor in mnist/ or MNIST/raw/; wanted are train-im"):
         load_stimuli("mnist", data=tmp_path)
     del arrays[TEST_LABELS]
-    write(tmp_path, arrays)
+    write_idx(tmp_path, arrays)
     with pytest.raises(StimulusError, match="lacks t10k-labels-idx1-ubyte of mnist"):
         load_stimuli("mnist", data=tmp_path)
 
@@ -93,7 +107,7 @@ def test_mnist_names_what_a_folder_lacks(tmp_path, arrays):
 )
 def test_mnist_files_must_fit_one_another(tmp_path, arrays, file, array, message):
     """Labels out of range, and files that do not belong together, are refused by file name."""
-    write(tmp_path, arrays | {file: array})
+    write_idx(tmp_path, arrays | {file: array})
     with pytest.raises(StimulusError) as refusal:
         load_stimuli("mnist", data=tmp_path)
     assert message in str(refusal.value)
@@ -186,6 +200,30 @@ def test_download_turns_to_the_next_mirror(mirrors, answer):
     answers["https://first.org/"] = None if answer is None else dict.fromkeys(FILES, answer)
     assert len(load_idx_set(source).x_train) == 6
     assert asked[:2] == [f"{mirror}{TRAIN_IMAGES}.gz" for mirror in source.mirrors]
+
+
+@pytest.mark.parametrize("md5_of", ["compressed", "uncompressed"])
+def test_download_compares_what_the_checksum_is_of(mirrors, arrays, md5_of, tmp_path):
+    """Files are kept in the form whose checksum is known; another file is refused in either form."""
+    source, answers, _ = mirrors
+    known = (
+        idx(array) if md5_of == "uncompressed" else gzip.compress(idx(array), mtime=0) for array in arrays.values()
+    )
+    source = replace(source, md5=tuple(hashlib.md5(content).hexdigest() for content in known), md5_of=md5_of)
+    for files in answers.values():
+        files.update({file: gzip.compress(idx(array), mtime=0) for file, array in arrays.items()})
+    assert len(load_idx_set(source).x_train) == 6
+    kept = {path.name for path in (tmp_path / "cache" / "corinfomax" / "mnist").iterdir()}
+    assert kept == set(FILES if md5_of == "uncompressed" else (f"{file}.gz" for file in FILES))
+    with pytest.raises(StimulusError, match="could not be downloaded"):
+        load_idx_set(replace(source, name="fresh", md5=("0" * 32,) * 4))
+
+
+def test_published_checksums_are_complete():
+    """Each set has four different checksums of 128 bits."""
+    for source in (MNIST, FASHION_MNIST):
+        assert len(set(source.md5)) == 4
+        assert all(len(md5) == 32 and int(md5, 16) for md5 in source.md5)
 
 
 def test_download_that_fails_says_how_to_supply_the_files(mirrors):

@@ -1,22 +1,18 @@
-"""MNIST, and what any set of images in the IDX format needs: found in a folder, or downloaded once."""
+"""MNIST and Fashion-MNIST, and what any set of images in the IDX format needs: found in a folder, or downloaded."""
 
 from __future__ import annotations
 
-import gzip
-import os
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Literal
 
 import numpy as np
 
 from ...errors import StimulusError
+from .files import data_folder, download, places
 from .idx import read_idx
 from .stimuli import Stimuli
 
-DATA_VARIABLE = "CORINFOMAX_DATA"
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
@@ -31,13 +27,16 @@ class IdxSet:
     class_names : tuple of str
         Name of each label from 0.
     folders : tuple of str
-        Where to look below the data folder, in this order; "" is the data folder itself.
+        Where to look below the data folder, in this order; "" is the data folder itself. Without "" it is looked
+        into only if it has one of these names, for nothing in the files tells one set from another.
     mirrors : tuple of str
         Addresses that the file names with ".gz" are appended to, tried in this order.
     md5 : tuple of four str
-        Of the *uncompressed* training images, training labels, test images and test labels. Mirrors compress
-        differently, so the compressed files have no checksum of their own. Only downloads are compared with it:
-        a user's subset in the same format is welcome.
+        Of training images, training labels, test images and test labels. Only downloads are compared with it: a
+        user's subset in the same format is welcome.
+    md5_of : {"compressed", "uncompressed"}
+        Whether these are the checksums of the files with ".gz" or of those without; mirrors that compress differently
+        have only the second in common.
     """
 
     name: str
@@ -45,6 +44,7 @@ class IdxSet:
     folders: tuple[str, ...]
     mirrors: tuple[str, ...]
     md5: tuple[str, str, str, str]
+    md5_of: Literal["compressed", "uncompressed"]
 
 
 MNIST = IdxSet(
@@ -61,6 +61,35 @@ MNIST = IdxSet(
         "2646ac647ad5339dbf082846283269ea",
         "27ae3e4e09519cfbb04c329615203637",
     ),
+    md5_of="uncompressed",
+)
+
+FASHION_MNIST = IdxSet(
+    name="fashion_mnist",
+    class_names=(
+        "T-shirt/top",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    ),
+    folders=("fashion_mnist", "fashion-mnist", "FashionMNIST/raw"),
+    mirrors=(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+    md5=(
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "bef4ecab320f06d8554ea6380940ec79",
+        "bb300cfdad3c16e7a12a480ee83cd310",
+    ),
+    md5_of="compressed",
 )
 
 
@@ -83,8 +112,35 @@ def mnist(data: Path | None = None) -> Stimuli:
     ------
     StimulusError
         Files that are missing, damaged, or do not fit one another, or that no mirror could supply.
+
+    Notes
+    -----
+    Fashion-MNIST's files have the same names and sizes, and no reader can tell them from these.
     """
     return load_idx_set(MNIST, data)
+
+
+def fashion_mnist(data: Path | None = None) -> Stimuli:
+    """Fashion-MNIST: clothes of 28 × 28 pixels, 60,000 to train and 10,000 to test (Xiao, Rasul & Vollgraf 2017).
+
+    Parameters
+    ----------
+    data : Path, optional
+        As in `mnist`, but the four files lie in `fashion_mnist/`, `fashion-mnist/` or `FashionMNIST/raw/`. The folder
+        itself may hold them only if it has one of these names: the files are named like MNIST's and nothing in them
+        says which set they are, so that the folder's name must.
+
+    Returns
+    -------
+    Stimuli
+        784 inputs, grey levels / 255 in [0, 1], as float32; 10 classes.
+
+    Raises
+    ------
+    StimulusError
+        As in `mnist`.
+    """
+    return load_idx_set(FASHION_MNIST, data)
 
 
 def load_idx_set(source: IdxSet, data: Path | None = None) -> Stimuli:
@@ -123,64 +179,33 @@ def _grey_levels(images: np.ndarray) -> np.ndarray:
 
 
 def _locate(source: IdxSet, data: Path | None) -> list[Path]:
-    variable = os.environ.get(DATA_VARIABLE)
-    if data is not None:
-        return _find(source, Path(data), "")
-    if variable:
-        return _find(source, Path(os.path.expanduser(variable)), f" (from {DATA_VARIABLE})")
-    return [_download(source, file, md5) for file, md5 in zip(FILES, source.md5, strict=True)]
+    if (given := data_folder(source.name, data)) is not None:
+        return _find(source, *given)
+    return [
+        download(source.name, f"{file}.gz", source.mirrors, md5, source.md5_of)
+        for file, md5 in zip(FILES, source.md5, strict=True)
+    ]
 
 
 def _find(source: IdxSet, root: Path, origin: str) -> list[Path]:
-    if not root.is_dir():
-        raise StimulusError(f"{root}{origin}: is not a folder; allowed is one that holds the files of {source.name}")
-    for folder in (root / below for below in source.folders):
+    for folder in places(root, source.folders):
         found = {file: _plain_or_gz(folder, file) for file in FILES}
         missing = [file for file, path in found.items() if path is None]
         if not missing:
             return [path for path in found.values() if path is not None]
         if len(missing) < len(FILES):
             raise StimulusError(f"{folder}{origin}: lacks {' and '.join(missing)} of {source.name}, plain or with .gz")
-    places = " or ".join(f"{below}/" for below in source.folders if below)
+    below = " or ".join(f"{folder}/" for folder in source.folders if folder)
+    if any(_plain_or_gz(root, file) for file in FILES):
+        raise StimulusError(
+            f"{root}{origin}: its files may be MNIST's, which have the same names; "
+            f"the folder that holds those of {source.name} must be called {below}"
+        )
+    nor = ", nor in" if "" in source.folders else " in"
     raise StimulusError(
-        f"{root}{origin}: has no files of {source.name}, nor in {places}; "
-        f"wanted are {', '.join(FILES)}, plain or with .gz"
+        f"{root}{origin}: has no files of {source.name}{nor} {below}; wanted are {', '.join(FILES)}, plain or with .gz"
     )
 
 
 def _plain_or_gz(folder: Path, file: str) -> Path | None:
     return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
-
-
-def _download(source: IdxSet, file: str, md5: str) -> Path:
-    import pooch
-
-    failures = []
-    for mirror in source.mirrors:
-        try:
-            path = pooch.retrieve(
-                url=f"{mirror}{file}.gz",
-                known_hash=f"md5:{md5}",
-                fname=file,
-                path=pooch.os_cache("corinfomax") / source.name,
-                # pooch's annotation names other arguments than it passes.
-                downloader=_download_uncompressed,  # type: ignore[arg-type]
-            )
-        # pooch answers a wrong checksum with ValueError; all errors of the network are OSErrors.
-        except (OSError, EOFError, ValueError, zlib.error) as error:
-            failures.append(f"{urlsplit(mirror).hostname}: {type(error).__name__}")
-        else:
-            return Path(path)
-    raise StimulusError(
-        f"{source.name}: {file}.gz could not be downloaded ({', '.join(failures)}); "
-        f"give the folder that holds the set's files by --data or {DATA_VARIABLE}"
-    )
-
-
-def _download_uncompressed(url: str, output_file: str, pooch_instance: Any) -> None:
-    # Uncompressed before pooch compares the checksum, which is that of the uncompressed file.
-    import pooch
-
-    pooch.HTTPDownloader()(url, output_file, pooch_instance)
-    output = Path(output_file)
-    output.write_bytes(gzip.decompress(output.read_bytes()))
