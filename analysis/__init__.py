@@ -5,14 +5,16 @@ projects from layer k to k + 1, and W_fb^(k), of shape (N_k, N_{k+1}), back. Fig
 `corinfomax.analysis.figures`.
 """
 
-from .activity import participation_ratio, saturation, settling_residual, treves_rolls_sparsity
+from .activity import participation_ratio, saturation, settling_residual, stuck, treves_rolls_sparsity
+from .diagnosis import Finding, diagnose
 from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
 from .performance import accuracy, linear_regression_r_squared, r_squared
 from .recordings import LayerRecording, Recording, read_recording
 from .tables import read_history, summarise
-from .weights import angle
+from .weights import angle, least_eigenvalue
 
 __all__ = [
+    "Finding",
     "LayerRecording",
     "Recording",
     "accuracy",
@@ -20,6 +22,8 @@ __all__ = [
     "cmi_backward",
     "cmi_forward",
     "cmi_joint",
+    "diagnose",
+    "least_eigenvalue",
     "linear_regression_r_squared",
     "participation_ratio",
     "r_squared",
@@ -28,6 +32,7 @@ __all__ = [
     "ridge_predictor",
     "saturation",
     "settling_residual",
+    "stuck",
     "summarise",
     "treves_rolls_sparsity",
 ]

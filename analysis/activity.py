@@ -64,6 +64,28 @@ def saturation(r, lower=0.0, upper=1.0):
     return float(np.mean((r <= lower) | (r >= upper)))
 
 
+def stuck(r):
+    """Measure the fraction of cells that respond to all stimuli alike, be they silent, saturated or constant.
+
+    Parameters
+    ----------
+    r : array, (stimuli, units)
+        Rates to at least two stimuli; one stimulus sticks no cell.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ParameterError
+        `r` is not (stimuli, units), or empty.
+    """
+    r = _responses(r)
+    return float(np.mean(np.all(r == r[0], axis=0))) if len(r) > 1 else 0.0
+
+
 def participation_ratio(r):
     """Measure the effective dimension (Σλ)² / Σλ² of a code, λ the eigenvalues of its covariance over stimuli.
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ParameterError, RunError
-from .activity import participation_ratio, saturation, settling_residual, treves_rolls_sparsity
+from .activity import participation_ratio, saturation, settling_residual, stuck, treves_rolls_sparsity
 from .information import cmi_backward, cmi_forward
-from .weights import angle
+from .weights import angle, least_eigenvalue
 
 
 def read_history(folder):
@@ -51,7 +51,7 @@ def read_history(folder):
     return history
 
 
-def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None, excess=None):
+def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=None, excess=None):
     """Summarise one evaluation in the numbers that stand in the history, from states at the free phase's end.
 
     The information is that of the best linear predictors (ridge regression): with any other W, the circuit's own
@@ -70,6 +70,8 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None, exc
         Feedback weights of the projections k = 1 … P − 1.
     epsilon : sequence of float, length P, optional
         ε_k of the projections k = 0 … P − 1.
+    B : dict of int to array, (N_{k+1}, N_{k+1}), optional
+        Lateral weights of the layers k + 1, k = 0 … P − 1.
     bounds : dict of int to (float, float), optional
         Between which rates of the layers k = 1 … P lie; 0 and 1 by default.
     excess : dict of int to array, (stimuli,), optional
@@ -78,10 +80,11 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None, exc
     Returns
     -------
     dict of str to float
-        `angle_k` in degrees (k = 1 … P − 1, where there are weights); `cmi_forward_k` (k = 0 … P − 1) and
+        `angle_k` in degrees (k = 1 … P − 1, where there are weights); `norm_ff_k` and `norm_fb_k`, Frobenius norms;
+        `lateral_minimum_k`, the least eigenvalue of layer k's B; `cmi_forward_k` (k = 0 … P − 1) and
         `cmi_backward_k` (k = 1 … P − 1) in nats, where there is an ε; `sparsity_k`, `saturation_k` and
-        `participation_ratio_k` (k = 1 … P); `excess_k`, which 99 % of the stimuli stay below, where layers have
-        constraints; and `settling_residual`, the largest of all layers.
+        `participation_ratio_k` and `stuck_k` (k = 1 … P); `excess_k`, which 99 % of the stimuli stay below, where
+        layers have constraints; and `settling_residual`, the largest of all layers.
 
     Raises
     ------
@@ -100,11 +103,15 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), bounds=None, exc
     weights = {} if W_ff is None or W_fb is None else {k: (W_ff[k], W_fb[k]) for k in feedback}
     return {
         **{f"angle_{k}": angle(*pair) for k, pair in weights.items()},
+        **{f"norm_ff_{k}": float(np.linalg.norm(W)) for k, W in (W_ff or {}).items()},
+        **{f"norm_fb_{k}": float(np.linalg.norm(W)) for k, W in (W_fb or {}).items()},
+        **{f"lateral_minimum_{k + 1}": least_eigenvalue(matrix) for k, matrix in (B or {}).items()},
         **{f"cmi_forward_{k}": cmi_forward(r[k], r[k + 1], epsilon[k]) for k in feedforward},
         **{f"cmi_backward_{k}": cmi_backward(r[k], r[k + 1], epsilon[k]) for k in feedback},
         **{f"sparsity_{k}": treves_rolls_sparsity(r[k]) for k in layers},
         **{f"saturation_{k}": saturation(r[k], *bounds[k]) for k in layers},
         **{f"participation_ratio_{k}": participation_ratio(r[k]) for k in layers},
+        **{f"stuck_{k}": stuck(r[k]) for k in layers},
         **{f"excess_{k}": float(np.quantile(values, 0.99)) for k, values in (excess or {}).items()},
         "settling_residual": max((settling_residual(residual[k], u[k], *bounds[k]) for k in layers), default=0.0),
     }

@@ -1,6 +1,7 @@
 """How feedforward and feedback weights relate to each other."""
 
 import numpy as np
+from scipy.linalg import eigh
 
 from ..errors import ParameterError
 
@@ -36,3 +37,18 @@ def angle(W_ff, W_fb):
         return float("nan")
     cosine = np.vdot(W_ff, W_fb.T) / norms
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def least_eigenvalue(B):
+    """Find the least eigenvalue of a symmetric matrix; above 0 it is positive definite.
+
+    Parameters
+    ----------
+    B : array, (N, N)
+        Symmetric; the lower triangle is read.
+
+    Returns
+    -------
+    float
+    """
+    return float(eigh(np.asarray(B, dtype=float), eigvals_only=True, subset_by_index=[0, 0])[0])

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, InstanceOf
 from scipy.optimize import linprog
 
 from ..errors import ParameterError
@@ -292,7 +292,7 @@ DOMAINS: dict[str, Callable[..., Domain]] = {
 }
 
 #: What a circuit takes for a domain: a name, a name with parameters, or a `Domain` of one's own.
-DomainChoice = str | dict[str, Any] | Domain
+DomainChoice = str | dict[str, Any] | InstanceOf[Domain]
 
 
 def domain_of(choice: DomainChoice, units: int) -> Domain:

@@ -257,8 +257,8 @@ class CorInfoMax(Circuit):
         return -(1 / self.epsilon[-1] + reading.stiffness_constant) / reading.stiffness_per_beta
 
     def predictors(self) -> dict:
-        """W_ff, W_fb and ε, as `corinfomax.analysis.summarise` takes them."""
-        return {"W_ff": self.weights["W_ff"], "W_fb": self.weights["W_fb"], "epsilon": self.epsilon}
+        """W_ff, W_fb, B and ε, as `corinfomax.analysis.summarise` takes them."""
+        return {**{key: self.weights[key] for key in ("W_ff", "W_fb", "B")}, "epsilon": self.epsilon}
 
     def astype(self, dtype):
         """Keep the weights in `dtype`, unless it is too coarse for 1/λ, the growth of eqs 28-30."""

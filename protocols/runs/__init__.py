@@ -1,6 +1,7 @@
 """Runs: configuration, run folder, training with checkpoints, and what is recorded of them."""
 
 from .configuration import Configuration, presets
+from .examination import examine
 from .folder import RunFolder, latest_folder, new_folder
 from .learner import Learner
 from .models import MODELS, Model
@@ -17,6 +18,7 @@ __all__ = [
     "Run",
     "RunFolder",
     "Training",
+    "examine",
     "latest_folder",
     "load",
     "new_folder",

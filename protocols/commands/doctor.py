@@ -1,0 +1,68 @@
+"""``corinfomax doctor``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ...analysis import Finding, diagnose
+from ..runs import Configuration, Run, examine
+from ..runs.configuration import DEFAULT_PRESET
+from .console import console
+
+
+def doctor(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[PRESET|FILE.toml|RUN]", help="A preset, a parameter file, or a run folder."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key otherwise; may be repeated.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
+):
+    """Examine a circuit before it is trained, or a trained one.
+
+    Tells the bound of Euler's step, the spectral abscissa of the linearised circuit, how long activity takes to settle
+    and how much of the nudge reaches each layer, each with what to change; of a run folder also what went wrong in
+    training.
+
+    Examples: `corinfomax doctor mnist` · `corinfomax doctor --set free_steps=10` · `corinfomax doctor runs/digits`
+    """
+    findings: list[Finding] = []
+    if source is not None and Path(source).is_dir():
+        run = Run(source)
+        configuration, circuit = run.configuration, run.circuit
+        if data is not None:
+            configuration.stimuli.data = str(data)
+        findings += diagnose(run.folder.history())
+    else:
+        configuration = Configuration.read(source or DEFAULT_PRESET, list(settings or []))
+        if data is not None:
+            configuration.stimuli.data = str(data)
+        circuit = configuration.build_circuit()
+    with console.status("examining") as status:
+        findings += examine(
+            circuit,
+            configuration.build_protocol(),
+            configuration.load_stimuli(),
+            dtype=configuration.training.dtype,
+            target=configuration.training.target,
+            report=lambda what: status.update(f"examining: {what}"),
+        )
+    _print(findings)
+
+
+def _print(findings: list[Finding]):
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("", "quantity", "found", "should be"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        table.add_row("!" if finding.advice else "ok", finding.what, finding.found, finding.wanted)
+    console.print(table)
+    advised = [finding for finding in findings if finding.advice]
+    for finding in advised:
+        console.print(f"! {finding.what}: {finding.advice}.")
+    if not advised:
+        console.print("Nothing to change.")

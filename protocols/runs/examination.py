@@ -1,0 +1,251 @@
+"""Examining a circuit before it is trained: step, stability, settling, and the nudge that reaches each layer."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ...analysis import Finding
+from ...errors import DivergenceError
+from ...networks import Circuit, CorInfoMax
+from ...networks.linearisation import euler_radius, spectral_abscissa
+from ..clockwork import Phase, Preparation, Protocol, Stimulus
+from ..stimuli import Stimuli
+
+#: How many training stimuli are presented.
+STIMULI = 10
+#: How many times longer than the protocol's own phases a layer may take to settle.
+_LONGER = 10
+#: A layer has settled when its rates stay within so much, of their norm, of what they become.
+_SETTLED = 0.02
+#: Of the nudge that a layer would get in equilibrium, so much should have arrived.
+_ARRIVED = 0.2
+#: The nudge that reaches a layer, in units of the drift that goes on without it.
+_ABOVE_DRIFT = 3.0
+#: The nudge that reaches a layer, in units of the rounding errors of its rates.
+_ABOVE_ROUNDING = 100.0
+
+
+def examine(
+    circuit: Circuit,
+    protocol: Protocol,
+    stimuli: Stimuli,
+    dtype: str = "float32",
+    target: str = "auto",
+    report: Callable[[str], object] = lambda what: None,
+) -> list[Finding]:
+    """Find out whether a circuit can learn by a protocol, before it is trained.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        With the weights it is to begin with, or those of a trained one; they stay.
+    protocol : Protocol
+        That of training. It is also tried with phases ten times as long.
+    stimuli : Stimuli
+        The first training stimuli are presented.
+    dtype : {"float32", "float64"}
+        Type of the training; the examination is done in float64.
+    target : {"auto", "cython", "numpy"}
+    report : callable
+        Told what is being done.
+
+    Returns
+    -------
+    list of Finding
+        In order: Euler step, spectral abscissa and Euler's radius with loops (`CorInfoMax` only), settling, and for
+        each layer the nudge that reaches it. Those that are well have no advice.
+    """
+    x, y = stimuli.x_train[:STIMULI].astype(float), stimuli.y_train[:STIMULI].astype(float)
+    kept = circuit.dtype
+    circuit.astype(np.float64)
+    try:
+        return list(_findings(circuit, _tolerant(protocol), x, y, np.dtype(dtype), target, report))
+    finally:
+        circuit.astype(kept)
+
+
+def _findings(circuit, protocol, x, y, dtype, target, report):
+    beta = protocol.beta
+    step = max(protocol.eta(phase).max() for phase in protocol.phases)
+    if protocol.method == "euler":
+        yield _step(circuit, step, beta)
+    if (bound := circuit.beta_bound()) > -np.inf:
+        least = min(protocol.betas) * max(np.max(phase.beta) for phase in protocol.phases)
+        too_low = f"take beta above {bound:.3g}, or random_sign = false" if least <= bound else ""
+        yield Finding("Least β", f"{least:.3g}", f"above {bound:.3g}", too_low)
+    report("settling")
+    try:
+        rates, residual_states = _long_free_phase(circuit, protocol, x, target)
+    except DivergenceError as error:
+        yield Finding("Free phase", str(error), "a rest", "take a smaller step, or smaller initial weights")
+        return
+    if isinstance(circuit, CorInfoMax):
+        report("linearising")
+        yield from _linearised(circuit, protocol, residual_states, step)
+    yield _settling(rates, protocol)
+    report("nudging")
+    yield from _nudges(circuit, protocol, x, y, dtype, target)
+
+
+def _step(circuit: Circuit, step: float, beta: float) -> Finding:
+    bound = circuit.step_bound(abs(beta))
+    advice = "" if step < bound else f'take step = {0.5 * bound:.2g}, or method = "exponential_euler"'
+    return Finding("Euler step η, each layer alone", f"{step:.3g}", f"below {bound:.3g}", advice)
+
+
+def _linearised(circuit: CorInfoMax, protocol: Protocol, states, step: float):
+    masks = []
+    for row in range(min(3, len(states.u[1]))):
+        bounds = circuit.bounds
+        masks.append({k: (bounds[k][0] < r[row]) & (r[row] < bounds[k][1]) for k, r in states.r.items()})
+    abscissa = max(spectral_abscissa(circuit, active) for active in masks)
+    advice = "" if abscissa < 0 else "scale the initial weights down, or lower entropy_gain"
+    slowest = f", a mode of {-1 / abscissa:.3g} τ_u or {-1 / (abscissa * step):.3g} steps" if abscissa < 0 else ""
+    yield Finding("Spectral abscissa of the Jacobian, in 1/τ_u", f"{abscissa:.3g}{slowest}", "below 0", advice)
+    if protocol.method == "euler":
+        radius = max(euler_radius(circuit, active, step) for active in masks)
+        advice = "" if radius < 1 or abscissa >= 0 else "the loops of W_ff and W_fb oscillate: take a smaller step"
+        yield Finding("Euler step η, loops included: |1 + η·eigenvalue|", f"{radius:.4f}", "below 1", advice)
+
+
+def _long_free_phase(circuit, protocol, x, target):
+    """Rates of all layers step by step, and the state they end in."""
+    *before, last = protocol.prediction
+    longer = _protocol_like(protocol, [*before, _lengthened(last)])
+    preparation = Preparation(circuit, len(x), protocol=longer, target=target)
+    rates: dict[int, list] = {k: [] for k in range(1, circuit.output + 1)}
+    ends = []
+
+    def note(preparation):
+        for k, rows in rates.items():
+            rows.append(preparation.layer(k).read("r").astype(np.float32))
+
+    preparation.on_step.append(note)
+    preparation.on_phase_end.append(lambda preparation, end: ends.append(end))
+    states = preparation.settle(x, ("r", "u"))
+    return {k: np.stack(rows) for k, rows in rates.items()}, states
+
+
+def _settling(rates: dict[int, np.ndarray], protocol: Protocol) -> Finding:
+    """Steps after which each layer stays where it is going, and how far from it the protocol's free phase ends."""
+    steps = sum(phase.steps for phase in protocol.prediction)
+    taken, left = {}, {}
+    for k, r in rates.items():
+        distance = np.linalg.norm(r - r[-1], axis=(1, 2)) / max(np.linalg.norm(r[-1]), np.finfo(np.float32).tiny)
+        away = np.flatnonzero(distance > _SETTLED)
+        taken[k], left[k] = (int(away[-1]) + 2 if len(away) else 1), float(distance[min(steps, len(r)) - 1])
+    slowest = max(taken, key=lambda k: taken[k])
+    if taken[slowest] >= 0.9 * len(rates[slowest]):
+        found, advice = (
+            f"layer {slowest} moves on for more than {len(rates[slowest])} steps",
+            ("it oscillates or creeps: look at the abscissa; smaller initial weights, or a smaller step"),
+        )
+    else:
+        found = f"layer {slowest} takes {taken[slowest]} steps; after {steps} it is {100 * left[slowest]:.2g} % away"
+        advice = "" if taken[slowest] <= steps else f"take free_steps = {taken[slowest]}"
+    return Finding("Free phase: steps to settle within 2 %", found, f"at most {steps}", advice)
+
+
+def _nudges(circuit, protocol, x, y, dtype, target):
+    """For each layer the nudge at the phase's end, against drift, rounding, and what equilibrium would give."""
+    names = [phase.name for phase in protocol.phases]
+    plus, minus = protocol.plus, protocol.minus
+    if minus is None or not any(phase.taught for phase in protocol.phases):
+        return
+    short = _ends(Preparation(circuit, len(x), protocol=protocol, target=target), x, y, protocol.beta)
+    try:
+        lengthened = [
+            _lengthened(phase) if phase.name == plus or phase in protocol.prediction else phase
+            for phase in protocol.phases[: names.index(plus) + 1]
+        ]
+        long_protocol = _protocol_like(protocol, lengthened, plus=plus, minus=protocol.prediction[-1].name)
+        long = _ends(Preparation(circuit, len(x), protocol=long_protocol, target=target), x, y, protocol.beta)
+    except DivergenceError:
+        long = None
+    output = circuit.output
+    size = {}
+    for k in range(1, output + 1):
+        nudged, unnudged = short["nudged"][plus].r[k], short["free"][plus].r[k]
+        effect = float(np.linalg.norm(nudged - unnudged))
+        drift = float(np.linalg.norm(unnudged - short["free"][minus].r[k]))
+        rounding = float(np.finfo(dtype).eps * np.linalg.norm(unnudged))
+        size[k] = effect
+        arrived = np.nan
+        if long is not None and (full := np.linalg.norm(long["nudged"][plus].r[k] - long["free"][plus].r[k])) > 0:
+            arrived = effect / full
+        yield _nudge(k, effect, drift, rounding, arrived, protocol)
+    weakest = min(size, key=lambda k: size[k])
+    if size[output] > 0:
+        ratio = size[weakest] / size[output]
+        advice = (
+            ""
+            if ratio > 1e-2
+            else f"the nudge vanishes on its way down: raise learning_rate_ff of layer {weakest} by about "
+            f"{1 / max(ratio, 1e-9):.0f} relative to the output's, or initial_gain_fb, or beta"
+        )
+        yield Finding(f"Nudge of layer {weakest}, relative to the output's", f"{ratio:.2g}", "above 0.01", advice)
+
+
+def _nudge(k: int, effect: float, drift: float, rounding: float, arrived: float, protocol: Protocol) -> Finding:
+    advice = ""
+    if effect == 0:
+        advice = "nothing reaches it: its feedback is silent, or its cells are dead or saturated"
+    elif effect < _ABOVE_ROUNDING * rounding:
+        advice = 'it drowns in rounding: take dtype = "float64"'
+    elif effect < _ABOVE_DRIFT * drift:
+        advice = "learning would take the free phase's drift for it: lengthen the free phase, or raise beta"
+    elif arrived < _ARRIVED:
+        advice = f"little of it has arrived: lengthen the nudge phase, now {protocol.phases[-1].steps} steps"
+    share = "" if np.isnan(arrived) else f", {100 * min(arrived, 1):.0f} % of the nudge in equilibrium"
+    return Finding(
+        f"Nudge of layer {k}: change of its rates",
+        f"{effect:.2g}, drift {drift:.2g}{share}",
+        f"above {_ABOVE_DRIFT:g} × drift",
+        advice,
+    )
+
+
+def _ends(preparation: Preparation, x, y, beta: float) -> dict:
+    """Phase ends of the same stimuli with the teacher at β, and with a teacher that does not teach."""
+    found = []
+    preparation.on_presentation.append(lambda preparation, ends: found.append(ends))
+    preparation.run([Stimulus(x, y, beta), Stimulus(x, y, 0.0)])
+    if preparation.interrupted:
+        raise KeyboardInterrupt
+    return {"nudged": found[0], "free": found[1]}
+
+
+def _tolerant(protocol: Protocol) -> Protocol:
+    return _protocol_like(protocol, protocol.phases, plus=protocol.plus, minus=protocol.minus)
+
+
+def _protocol_like(protocol: Protocol, phases, plus: str | None = None, minus: str | None = None) -> Protocol:
+    """Make the protocol with other phases, and without a bound to its step."""
+    phases = list(phases)
+    return Protocol(
+        phases,
+        plus=plus or phases[-1].name,
+        minus=minus,
+        beta=protocol.beta,
+        random_sign=protocol.random_sign,
+        step=protocol.step,
+        step_rule=protocol.step_rule,
+        step_decay=protocol.step_decay,
+        step_min=protocol.step_min,
+        method=protocol.method,
+        allow_unstable=True,
+    )
+
+
+def _lengthened(phase: Phase) -> Phase:
+    """Make the phase longer, its last values going on."""
+
+    def go_on(course):
+        course = np.asarray(course, dtype=float)
+        if course.ndim == 0 or len(course) == 1:
+            return course
+        return np.concatenate([course, np.repeat(course[-1:], (_LONGER - 1) * phase.steps, axis=0)])
+
+    courses = {key: go_on(course) for key, course in phase.course.items()}
+    return replace(phase, steps=_LONGER * phase.steps, beta=go_on(phase.beta), course=courses)
