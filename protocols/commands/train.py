@@ -71,6 +71,7 @@ def _run(training: Training):
         console.print(outside)
     with progress_bar() as bar:
         task = bar.add_task("training", total=epochs, completed=training.epoch, score="")
+        told: set[str] = set()
 
         def report(progress: Progress):
             if progress.row is None:
@@ -78,6 +79,10 @@ def _run(training: Training):
             else:
                 done, word = progress.epoch, "test"
                 _print_epoch(progress.row, epochs, training.score_name)
+                for finding in progress.findings:
+                    if finding.what not in told:
+                        told.add(finding.what)
+                        console.print(f"epoch {progress.epoch:4d}   {finding}.")
             bar.update(task, completed=done, score=f"{word} {_shown(training.score_name, progress.score)}")
 
         try:

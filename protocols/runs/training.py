@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...analysis import accuracy, r_squared, summarise
+from ...analysis import Finding, accuracy, diagnose, r_squared, summarise
 from ...errors import DivergenceError, ParameterError, RunError
 from ..clockwork import Stimulus
 from ..clockwork.interruption import on_interrupt
@@ -37,6 +37,8 @@ class Progress:
         Free-phase performance in this epoch so far: accuracy, or R².
     row : dict or None
         The epoch's row of the history, at its end.
+    findings : tuple of Finding
+        Known failures that this row tells of.
     """
 
     epoch: int
@@ -44,6 +46,7 @@ class Progress:
     batches: int
     score: float
     row: dict | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 class Training:
@@ -231,7 +234,7 @@ class Training:
         self._forget_outputs()
         self.folder.write_history(self.rows)
         self.save_checkpoint()
-        report(Progress(self.epoch, 0, number, row[f"test_{self.score_name}"], row))
+        report(Progress(self.epoch, 0, number, row[f"test_{self.score_name}"], row, tuple(diagnose(self.rows))))
 
     def evaluate(self) -> dict[str, float]:
         """Columns of the history that concern the test stimuli."""
