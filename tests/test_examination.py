@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from toys import on_toys
 from toys import stimuli as toy_arrays
 
 from corinfomax.networks import CorInfoMax
@@ -119,8 +120,6 @@ def test_command_refuses_in_one_line(refused, tmp_path):
 def test_training_tells_failures_once(command, tmp_path):
     """A learning rate far too large makes `train` name the failure, each kind once, beside the epoch."""
     np.savez(tmp_path / "toy.npz", **toy_arrays())
-    from toys import on_toys
-
     code, out, _ = command(*on_toys(tmp_path / "toy.npz"), "--set", "epochs=3", "--set", "learning_rate_ff=500.0")
     told = [line for line in out.splitlines() if "should be" in line]
     assert code in (0, 1)

@@ -1,0 +1,247 @@
+"""The evidence: the queue of its runs, its numbers, and what it compares them with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import evidence
+import numpy as np
+import pandas as pd
+import pytest
+import report
+from experiments import Experiment, Run, read_experiments
+from run import Queue, chosen
+from toys import stimuli
+from typer import BadParameter
+
+from corinfomax.analysis import read_history
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+SCRIPT = RESULTS / "run.py"
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A run on toy stimuli, a second an epoch or less."""
+    np.savez(tmp_path / "toy.npz", **stimuli())
+
+    def build(name="toy", seed=0, epochs=1, settings=(), diverges=False):
+        own = (f"stimuli={tmp_path / 'toy.npz'}", "architecture=[6,5,3]", "batch_size=5", "target=numpy")
+        return Run(name, "digits", seed, epochs, (*own, *settings), diverges)
+
+    return build
+
+
+@pytest.fixture
+def queue(tmp_path):
+    """A queue that works and keeps in folders of the test's own."""
+    return Queue(tmp_path / "kept", tmp_path / "working")
+
+
+def keep(root, name, seed, accuracies, angles=None, revision="abcdef0123456789"):
+    """Make up what is kept of a run: its test accuracies (fractions) epoch by epoch."""
+    folder = root / name / f"seed_{seed}"
+    folder.mkdir(parents=True)
+    history = pd.DataFrame({"epoch": np.arange(len(accuracies)) + 1, "test_accuracy": accuracies})
+    if angles is not None:
+        history["angle_1"] = angles
+    history.to_csv(folder / "history.csv", index=False)
+    (folder / "environment.json").write_text(json.dumps({"git_revision": revision}), encoding="utf-8")
+    return folder
+
+
+def experiment(name="made_up", seeds=(0, 1, 2), epochs=2, **keys):
+    return Experiment(name, name, tuple(Run(name, "digits", seed, epochs) for seed in seeds), **keys)
+
+
+def test_queue_begins_resumes_and_skips(toy, queue, capsys):
+    """One epoch is trained and kept; two are wanted, and the second is added to it; then there is nothing to do."""
+    assert queue.status(toy()) == "not begun"
+    assert queue.run([toy()]) == []
+    kept = toy().kept(queue.kept)
+    assert sorted(os.listdir(kept)) == ["config.toml", "environment.json", "history.csv"]
+    first = read_history(kept)
+    assert queue.status(toy(epochs=2)) == "begun, 1 of 2 epochs"
+    assert queue.run([toy(epochs=2)]) == []
+    second = read_history(kept)
+    pd.testing.assert_frame_equal(second.iloc[:1], first)
+    assert len(second) == 2
+    log = queue.working / "toy_seed0.log"
+    before = log.read_bytes()
+    capsys.readouterr()
+    assert queue.run([toy(epochs=2)]) == []
+    assert "finished already" in capsys.readouterr().out
+    assert log.read_bytes() == before
+
+
+def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, capsys):
+    """The second epoch's learning rate has no bounds: one line says so, one epoch is kept, and the next run is made."""
+    bad = toy("bad", epochs=3, settings=("learning_rate_decay=[[0, 1.0], [1, 1e30]]",))
+    assert queue.run([bad, toy()]) == ["bad_seed0"]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "failed" in line]
+    assert len(lines) == 1
+    assert "1 of 3 epochs: epoch 2, " in lines[0]
+    kept = bad.kept(queue.kept)
+    assert len(read_history(kept)) == 1
+    assert (kept / "failed.txt").read_text(encoding="utf-8").startswith("epoch 2, ")
+    assert str(queue.working) not in (kept / "failed.txt").read_text(encoding="utf-8")
+    assert queue.status(toy()) == "finished"
+    assert queue.status(bad) == "begun, 1 of 3 epochs"
+    assert queue.status(toy("bad", epochs=3, settings=bad.settings[4:], diverges=True)) == "finished"
+
+
+def test_queue_refuses_what_was_kept_of_another_configuration(toy, queue, capsys):
+    """A kept run does not count for an entry of the list that has changed since; a longer history is not replaced."""
+    run = toy()
+    queue.run([run])
+    changed = toy(settings=("beta=0.5",))
+    assert queue.run([changed]) == ["toy_seed0"]
+    assert "beta = 2.0 in place of 0.5" in capsys.readouterr().out
+    history = run.kept(queue.kept) / "history.csv"
+    longer = pd.concat([read_history(history.parent)] * 2).assign(epoch=[1, 2])
+    longer.to_csv(history, index=False)
+    queue._keep(run, queue.working / run.name, "")
+    assert len(read_history(history.parent)) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_queue_stopped_by_ctrl_c_keeps_all_and_can_go_on(toy, tmp_path):
+    """SIGINT to the script: exit code 130, checkpoint and what is kept of the run agree, and nothing else begins."""
+    run = toy()
+    listed = tmp_path / "experiments.toml"
+    settings = ", ".join(f"'{setting}'" for setting in run.settings)
+    listed.write_text(
+        f'[experiments.toy]\npreset = "digits"\nseeds = [0, 1]\nepochs = 100000\nsettings = [{settings}]\n',
+        encoding="utf-8",
+    )
+    folders = ("--experiments", listed, "--kept", tmp_path / "kept", "--working", tmp_path / "working")
+    words = [sys.executable, SCRIPT, *folders]
+    process = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True)
+    history, end = tmp_path / "working" / "toy_seed0" / "history.csv", time.monotonic() + 120
+    while not history.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "toy_seed0: stopped" in out
+    assert not (tmp_path / "working" / "toy_seed1").exists()
+    kept = tmp_path / "kept" / "toy" / "seed_0" / "history.csv"
+    assert kept.read_bytes() == history.read_bytes()
+    with np.load(history.with_name("checkpoint.npz")) as checkpoint:
+        assert int(checkpoint["epoch"]) == len(read_history(kept.parent))
+
+
+def test_patterns_choose_runs():
+    """Names of experiments or of single runs, and patterns; one that nothing meets is refused."""
+    runs = [Run("a", "digits", 0, 1), Run("a", "digits", 1, 1), Run("ab", "digits", 0, 1)]
+    assert chosen(runs, []) == runs
+    assert chosen(runs, ["a"]) == runs[:2]
+    assert chosen(runs, ["a_seed1", "ab*"]) == runs[1:]
+    with pytest.raises(BadParameter):
+        chosen(runs, ["b"])
+
+
+def test_list_of_experiments_is_sound():
+    """Every run is named once, and every published task and ablation that the list names exists."""
+    listed, published = read_experiments(), evidence.read_published()
+    names = [run.name for run in listed.runs]
+    assert len(set(names)) == len(names)
+    tasks = {each.published for each in listed.alone.values() if each.published}
+    assert tasks <= set(published.tasks)
+    assert {name for each in listed.ablations.values() for name in each.published} <= set(published.ablations)
+    for each in listed.ablations.values():
+        assert min(run.epochs for point in each.points.values() for run in point.runs) >= each.epochs
+    assert {run.seed: run.epochs for run in listed.alone["mnist"].runs} == {0: 50, 1: 20, 2: 20}
+
+
+def test_published_numbers_agree_with_themselves():
+    """Eight epochs a curve (six are known of MNIST's), all within 0 and 100, the last equal to the final accuracy."""
+    published = evidence.read_published()
+    for name, task in published.tasks.items():
+        assert list(task.curve)[::7] == [1, 50] if name != "mnist" else list(task.curve) == [1, 2, 5, 10, 20, 50]
+        assert all(0 <= accuracy <= 100 for accuracy in task.curve.values())
+        finals = [accuracy for accuracy, _ in task.settings] if task.final is None else [task.final[0]]
+        assert min(abs(task.curve[50] - accuracy) for accuracy in finals) < 0.015
+        if task.angle:
+            assert task.angle["minimum"] <= task.angle["end"] <= task.angle["start"]
+    for each in published.ablations.values():
+        assert len(each["x"]) == len(each["accuracy"])
+        assert all(0 <= accuracy <= 100 for accuracy in each["accuracy"])
+        assert set(each["std"]) <= set(each["x"])
+
+
+def test_mean_deviation_and_tolerance(tmp_path):
+    """Against values worked out by hand: 94, 96, 98 have mean 96 and s = 2; 2 · 0.3 · √(1/10 + 1/3) = .395."""
+    for seed, accuracy in enumerate((0.94, 0.96, 0.98)):
+        keep(tmp_path, "made_up", seed, [0.5, accuracy])
+    found = evidence.Evidence.read(experiment(), tmp_path)
+    sample = found.at(2)
+    assert (sample.n, sample.mean, sample.std) == (3, pytest.approx(96), pytest.approx(2))
+    assert evidence.tolerance(0.3, 3) == pytest.approx(0.39497, abs=1e-5)
+    task = evidence.Task("t", "T", (95.7, 0.3), {1: 51.0, 2: 95.7, 50: 95.7}, 0.3, {}, [(95.7, 0.3)])
+    first, second = evidence.compare(found, task)
+    assert (first.difference, first.agrees) == (pytest.approx(-1), False)
+    assert (second.difference, second.agrees) == (pytest.approx(0.3), True)
+
+
+def test_one_seed_has_no_deviation_and_missing_epochs_do_not_count(tmp_path):
+    """A run that ended earlier takes no part later; of one seed the number stands alone."""
+    keep(tmp_path, "made_up", 0, [0.5, 0.6])
+    keep(tmp_path, "made_up", 1, [0.7], revision="0123456789abcdef-dirty")
+    found = evidence.Evidence.read(experiment(), tmp_path)
+    assert list(found.at(1).values) == [0, 1]
+    assert list(found.at(2).values) == [0]
+    assert np.isnan(found.at(2).std)
+    assert found.state == (
+        "Seeds 0 (2 epochs), 1 (1 of 2 epochs so far), 2 (not run). Code: abcdef0123, 0123456789-dirty."
+    )
+
+
+def test_report_of_made_up_runs(tmp_path):
+    """Numbers, notes of rows, unexplained rows, divergence, angles and missing runs stand in it; figures are drawn."""
+    listed = tmp_path / "experiments.toml"
+    listed.write_text(
+        """
+        [experiments.ours]
+        preset = "mnist"
+        seeds = [0, 1]
+        epochs = 2
+        published = "mnist"
+        notes = { 1 = "the reason" }
+        [experiments.other]
+        preset = "mnist"
+        seeds = [0]
+        epochs = 2
+        published = "mnist_3layer"
+        [ablations.toy_step]
+        quantity = "step"
+        preset = "mnist"
+        seeds = [0]
+        epochs = 2
+        published = ["mnist_step"]
+        points = [{ x = 0.05, run = "ours" }, { x = 0.15, diverges = true }, { x = 0.3 }]
+        """,
+        encoding="utf-8",
+    )
+    for seed, accuracies in enumerate(([0.90, 0.9580], [0.92, 0.9590])):
+        keep(tmp_path, "ours", seed, accuracies, angles=[66.0 + seed, 65.0])
+    gone = keep(tmp_path, "toy_step_0.15", 0, [0.1])
+    (gone / "failed.txt").write_text("epoch 2, batch 1: diverges", encoding="utf-8")
+    text = report.report(read_experiments(listed), evidence.read_published(), tmp_path, tmp_path / "out")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    # 2 · .12 · √(1/10 + 1/2) = .186
+    assert ["1", "0, 1", "91.00 ± 1.41", "94.02", "-3.02", "0.19", "**no**", "the reason"] in rows
+    assert ["2", "0, 1", "95.85 ± 0.07", "95.75", "+0.10", "0.19", "yes", ""] in rows
+    angle = ["1, 2", "0, 1", "66.5 ± 0.7", "65.0 ± 0.0", "2", "65.0 ± 0.0", "2", "90", "64.2", "2.3", "82.7"]
+    assert ["ours", *angle] in rows
+    assert ["0.05", "95.85 ± 0.07", "0, 1", "97.43"] in rows
+    assert ["0.15", "diverged", "0", "10.00"] in rows
+    assert ["0.3", "not run", "–", "9.90"] in rows
+    assert next(row for row in rows if row[0].startswith("FashionMNIST"))[1:3] == ["88.14 ± 0.28", "not run"]
+    assert "### other\n\nnot run." in text
+    drawn = {path.stem for path in (tmp_path / "out" / "figures").iterdir()}
+    assert drawn == {"accuracy_mnist", "angle_mnist", "ablation_step"}
