@@ -11,7 +11,7 @@ from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
 from .performance import accuracy, linear_regression_r_squared, r_squared
 from .recordings import LayerRecording, Recording, read_recording
 from .tables import read_history, summarise
-from .weights import angle, least_eigenvalue
+from .weights import angle, definiteness
 
 __all__ = [
     "Finding",
@@ -22,8 +22,8 @@ __all__ = [
     "cmi_backward",
     "cmi_forward",
     "cmi_joint",
+    "definiteness",
     "diagnose",
-    "least_eigenvalue",
     "linear_regression_r_squared",
     "participation_ratio",
     "r_squared",

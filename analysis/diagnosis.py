@@ -13,6 +13,8 @@ _SYMMETRIC = 20.0
 _GROWN = 10.0
 #: Fraction of a layer's cells that respond to all stimuli alike.
 _STUCK = 0.9
+#: Least eigenvalue of B over the largest; the initial B = W Wᵀ is singular but for rounding, also in float32.
+_INDEFINITE = -1e-4
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,12 @@ def diagnose(history):
                     "take a smaller learning rate of the weights into it, or other initial gains",
                 )
             )
-        elif name == "lateral_minimum" and value <= 0:
+        elif name == "definiteness" and value < _INDEFINITE:
             findings.append(
                 Finding(
                     f"B of layer {k} is no longer positive definite",
-                    f"least eigenvalue {value:.3g}",
-                    "above 0",
+                    f"least eigenvalue {value:.3g} of the largest",
+                    "not below 0",
                     'take lateral_rule = "regularised", or a forgetting factor nearer to 1',
                 )
             )

@@ -9,7 +9,7 @@ import pandas as pd
 from ..errors import ParameterError, RunError
 from .activity import participation_ratio, saturation, settling_residual, stuck, treves_rolls_sparsity
 from .information import cmi_backward, cmi_forward
-from .weights import angle, least_eigenvalue
+from .weights import angle, definiteness
 
 
 def read_history(folder):
@@ -81,7 +81,7 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
     -------
     dict of str to float
         `angle_k` in degrees (k = 1 … P − 1, where there are weights); `norm_ff_k` and `norm_fb_k`, Frobenius norms;
-        `lateral_minimum_k`, the least eigenvalue of layer k's B; `cmi_forward_k` (k = 0 … P − 1) and
+        `definiteness_k`, the least eigenvalue of layer k's B over the largest; `cmi_forward_k` (k = 0 … P − 1) and
         `cmi_backward_k` (k = 1 … P − 1) in nats, where there is an ε; `sparsity_k`, `saturation_k` and
         `participation_ratio_k` and `stuck_k` (k = 1 … P); `excess_k`, which 99 % of the stimuli stay below, where
         layers have constraints; and `settling_residual`, the largest of all layers.
@@ -105,7 +105,7 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
         **{f"angle_{k}": angle(*pair) for k, pair in weights.items()},
         **{f"norm_ff_{k}": float(np.linalg.norm(W)) for k, W in (W_ff or {}).items()},
         **{f"norm_fb_{k}": float(np.linalg.norm(W)) for k, W in (W_fb or {}).items()},
-        **{f"lateral_minimum_{k + 1}": least_eigenvalue(matrix) for k, matrix in (B or {}).items()},
+        **{f"definiteness_{k + 1}": definiteness(matrix) for k, matrix in (B or {}).items()},
         **{f"cmi_forward_{k}": cmi_forward(r[k], r[k + 1], epsilon[k]) for k in feedforward},
         **{f"cmi_backward_{k}": cmi_backward(r[k], r[k + 1], epsilon[k]) for k in feedback},
         **{f"sparsity_{k}": treves_rolls_sparsity(r[k]) for k in layers},

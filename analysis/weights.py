@@ -39,8 +39,8 @@ def angle(W_ff, W_fb):
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
-def least_eigenvalue(B):
-    """Find the least eigenvalue of a symmetric matrix; above 0 it is positive definite.
+def definiteness(B):
+    """Find the least eigenvalue of a symmetric matrix, in units of the largest; above 0 it is positive definite.
 
     Parameters
     ----------
@@ -51,4 +51,6 @@ def least_eigenvalue(B):
     -------
     float
     """
-    return float(eigh(np.asarray(B, dtype=float), eigvals_only=True, subset_by_index=[0, 0])[0])
+    B = np.asarray(B, dtype=float)
+    least, largest = (eigh(B, eigvals_only=True, subset_by_index=[i, i])[0] for i in (0, len(B) - 1))
+    return float(least / largest)

@@ -26,7 +26,7 @@ class Run:
     Parameters
     ----------
     experiment, preset : str
-        Name of the experiment; preset or parameter file that it starts from.
+        Name of the experiment; preset, or parameter file in this folder, that it starts from.
     seed, epochs : int
     settings : tuple of str
         As for ``corinfomax train --set``, without seed and epochs.
@@ -169,8 +169,9 @@ def read_toml(path: Path) -> dict:
 def _experiment(name: str, keys: dict) -> Experiment:
     longer = {int(seed): epochs for seed, epochs in keys.get("longer", {}).items()}
     settings, diverges = tuple(keys.get("settings", ())), keys.get("diverges", False)
+    preset = str(HERE / keys["preset"]) if keys["preset"].endswith(".toml") else keys["preset"]
     runs = tuple(
-        Run(name, keys["preset"], seed, longer.get(seed, keys["epochs"]), settings, diverges) for seed in keys["seeds"]
+        Run(name, preset, seed, longer.get(seed, keys["epochs"]), settings, diverges) for seed in keys["seeds"]
     )
     notes = {int(epoch): text for epoch, text in keys.get("notes", {}).items()}
     return Experiment(name, keys.get("title", name), runs, keys.get("published"), keys.get("note", ""), notes)

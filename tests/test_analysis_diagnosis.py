@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from corinfomax.analysis import diagnose, least_eigenvalue, stuck
+from corinfomax.analysis import definiteness, diagnose, stuck
 
 HEALTHY = {
     "epoch": 1,
@@ -13,7 +13,7 @@ HEALTHY = {
     "norm_ff_0": 10.0,
     "norm_fb_1": 2.0,
     "stuck_1": 0.3,
-    "lateral_minimum_1": 1e-4,
+    "definiteness_1": -1e-7,
     "excess_1": 70.0,
 }
 
@@ -33,7 +33,7 @@ def test_a_healthy_run_has_no_findings():
         ("norm_ff_0", 101.0, "W_ff of projection 0 grows"),
         ("norm_fb_1", 21.0, "W_fb of projection 1 grows"),
         ("stuck_1", 0.95, "layer 1 are dead or saturated"),
-        ("lateral_minimum_1", -1e-9, "B of layer 1 is no longer positive definite"),
+        ("definiteness_1", -0.01, "B of layer 1 is no longer positive definite"),
     ],
 )
 def test_each_failure_is_found(column, value, words):
@@ -52,7 +52,7 @@ def test_stuck_cells():
     assert stuck(r[:1]) == 0.0
 
 
-def test_least_eigenvalue():
-    """Equals the least of a spectrum that a rotation hides, negative ones included, to 1e-12."""
+def test_definiteness():
+    """Is the ratio of the ends of a spectrum that a rotation hides, to 1e-12."""
     Q, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((5, 5)))
-    assert least_eigenvalue(Q @ np.diag([3.0, -0.25, 1, 2, 5]) @ Q.T) == pytest.approx(-0.25, abs=1e-12)
+    assert definiteness(Q @ np.diag([3.0, -0.25, 1, 2, 5]) @ Q.T) == pytest.approx(-0.05, abs=1e-12)

@@ -17,17 +17,20 @@ def circuit():
         "residual": {k: 0.1 * k * np.ones((40, sizes[k])) for k in u},
         "W_ff": {k: rng.standard_normal((sizes[k + 1], sizes[k])) for k in range(P)},
         "W_fb": {k: rng.standard_normal((sizes[k], sizes[k + 1])) for k in range(1, P)},
+        "B": {k: np.diag(np.arange(1.0, sizes[k + 1] + 1)) for k in range(P)},
         "epsilon": [0.1, 0.15, 0.2],
+        "excess": {2: np.linspace(0, 1, 40)},
     }
 
 
 def test_summary_has_exactly_the_columns_of_the_history(circuit):
     """The columns of two hidden layers, all of them floats."""
-    layer_columns = {f"{name}_{k}" for name in ("sparsity", "saturation", "participation_ratio") for k in (1, 2, 3)}
-    feedback_columns = {f"{name}_{k}" for name in ("angle", "cmi_backward") for k in (1, 2)}
-    forward_columns = {f"cmi_forward_{k}" for k in (0, 1, 2)}
+    of_layers = ("sparsity", "saturation", "participation_ratio", "stuck", "definiteness")
+    layer_columns = {f"{name}_{k}" for name in of_layers for k in (1, 2, 3)}
+    feedback_columns = {f"{name}_{k}" for name in ("angle", "cmi_backward", "norm_fb") for k in (1, 2)}
+    forward_columns = {f"{name}_{k}" for name in ("cmi_forward", "norm_ff") for k in (0, 1, 2)}
     summary = summarise(**circuit)
-    assert summary.keys() == layer_columns | feedback_columns | forward_columns | {"settling_residual"}
+    assert summary.keys() == layer_columns | feedback_columns | forward_columns | {"excess_2", "settling_residual"}
     assert all(type(value) is float for value in summary.values())
 
 
@@ -39,6 +42,9 @@ def test_summary_pairs_each_projection_with_its_own_layers(circuit):
     assert summary["cmi_forward_2"] == cmi_forward(r[2], r[3], 0.2)
     assert summary["cmi_backward_2"] == cmi_backward(r[2], r[3], 0.2)
     assert summary["settling_residual"] == pytest.approx(0.3)
+    assert summary["norm_ff_1"] == pytest.approx(np.sqrt((W_ff[1] ** 2).sum()))
+    assert summary["definiteness_2"] == pytest.approx(1 / 4)
+    assert summary["excess_2"] == pytest.approx(0.99)
 
 
 def test_summary_names_what_is_missing(circuit):
