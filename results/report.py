@@ -52,6 +52,7 @@ def report(experiments: Experiments, published: Published, kept: Path, out: Path
         sources="\n".join(f"- {source}" for source in published.sources.values()),
         overview=tables.overview(published, compared),
         accuracies="\n\n".join(_accuracies(compared, published, out / "figures")),
+        sums=tables.sums(compared + others),
         angle=tables.angles(published, compared + others),
         angle_states=_states(compared + others),
         angle_figures=_angle_figures(compared, published, out / "figures"),
@@ -158,6 +159,12 @@ for which there is a published number; the others follow below.
 ## Test accuracy
 
 {accuracies}
+
+## Sums of rates in the sparse circuits
+
+At the free phase's end, over the test stimuli. The domain B_1,+ asks for Σr ≤ 1.
+
+{sums}
 
 ## Angle between W_ff and W_fbᵀ
 

@@ -4,6 +4,9 @@ import numpy as np
 from evidence import Comparison, Evidence, Published, Sample, Task, compare
 from experiments import Ablation
 
+#: Up to here Σr counts as held to 1.
+_HELD = 1.01
+
 NOT_RUN, NOTHING = "not run", "–"
 
 
@@ -85,6 +88,21 @@ def angles(published: Published, found: list[Evidence]) -> str:
                 seeds = ", ".join(map(str, last.values))
                 rows.append([evidence.experiment.title, f"{k}, {k + 1}", seeds, *own, *theirs])
     return markdown(header, rows)
+
+
+def sums(found: list[Evidence]) -> str:
+    """What 99 % of the test stimuli have a Σr below, in circuits whose domain bounds it by 1, at the last epoch."""
+    rows = []
+    for evidence in found:
+        columns = sorted({c for history in evidence.histories.values() for c in history.filter(regex=r"^excess_\d+$")})
+        for column in columns:
+            epoch = evidence.epochs[0]
+            excess = evidence.at(epoch, column, 1)
+            total = Sample({seed: 1 + value for seed, value in excess.values.items()})
+            held = "yes" if max(total.values.values(), default=np.nan) <= _HELD else "**no**"
+            layer = column.removeprefix("excess_")
+            rows.append([evidence.experiment.title, layer, str(epoch), spread(total, 4), held])
+    return markdown(["circuit", "layer", "epoch", "99 % have Σr below", "Σr ≤ 1.01"], rows) if rows else NOT_RUN
 
 
 def ablation(which: Ablation, points: dict[float, Evidence], published: Published) -> str:
