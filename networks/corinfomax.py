@@ -101,6 +101,8 @@ class CorInfoMax(Circuit):
         SST membrane time constant, in ms; 0 is the paper's instantaneous cell.
     projection : {"dense", "synapses"}
         BLAS products, or Brian2 `Synapses`.
+    initial_gain_ff, initial_gain_fb : float or sequence of P, P - 1 floats, default 1
+        Multiply the random initial W_ff^(k), W_fb^(k): in deep circuits each layer else loses part of the signal.
     seed : int, default 0
         Seed of the initial weights.
     weights : mapping, optional
@@ -143,6 +145,8 @@ class CorInfoMax(Circuit):
         constraints: Literal["enforced", "as_published"] = "enforced",
         tau_multiplier: Positive | list[Positive] | None = None,
         projection: Literal["dense", "synapses"] = "dense",
+        initial_gain_ff: Positive | list[Positive] = 1.0,
+        initial_gain_fb: Positive | list[Positive] = 1.0,
         seed: Seed = 0,
         weights: Any = None,
     ):
@@ -168,6 +172,8 @@ class CorInfoMax(Circuit):
             raise ParameterError('sst_every > 1 needs projection = "dense"')
 
         arrays = initial.published(architecture, seed)
+        initial.amplify(arrays["W_ff"], _per_projection("initial_gain_ff", initial_gain_ff, P))
+        initial.amplify(arrays["W_fb"], _per_projection("initial_gain_fb", initial_gain_fb, P - 1))
         if lateral_rule == "regularised":
             arrays["B"] = {k: np.eye(len(B)) / self.epsilon[k] for k, B in arrays["B"].items()}
         if weights is not None:

@@ -39,6 +39,12 @@ def published(architecture: Sequence[int], seed: int) -> Weights:
     return {"W_ff": W_ff, "W_fb": W_fb, "B": B}
 
 
+def amplify(arrays: Mapping[int, np.ndarray], gains: Sequence[float]):
+    """Multiply the weights of projections, in order, by gains, in place."""
+    for W, gain in zip(arrays.values(), gains, strict=True):
+        W *= gain
+
+
 def symmetrised(B: np.ndarray) -> np.ndarray:
     """Symmetric part of B, exactly symmetric."""
     return (B + B.T) / 2

@@ -40,7 +40,7 @@ def test_each_preset_loads_and_builds_its_circuit_and_protocol(name):
     circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
     assert circuit.architecture == tuple(configuration.to_dict()["circuit"]["architecture"])
     assert [phase.name for phase in protocol.phases] == ["free", "nudge"]
-    assert protocol.step < circuit.step_bound(abs(protocol.beta))
+    protocol.check_stability(circuit, abs(protocol.beta))
 
 
 @pytest.mark.parametrize("name", ["digits", "diabetes"])

@@ -23,6 +23,8 @@ from corinfomax.networks import CorInfoMax
         ({"learning_rate_ff": [1.0, 0.7, 0.1]}, "learning_rate_ff", "needs one number or 2"),
         ({"learning_rate_fb": [0.1, 0.2, 0.3]}, "learning_rate_fb", "needs one number or 1"),
         ({"learning_rate_fb": [-0.1]}, "learning_rate_fb", "greater than or equal to 0"),
+        ({"initial_gain_ff": 0.0}, "initial_gain_ff", "greater than 0"),
+        ({"initial_gain_fb": [1.0, 1.0]}, "initial_gain_fb", "needs one number or 1"),
         ({"learning_rate_decay": 1.5}, "learning_rate_decay", "less than or equal to 1"),
         ({"learning_rate_decay": [(5, 0.9)]}, "learning_rate_decay", "begin with 0"),
         ({"learning_rate_decay": [(0, 0.9), (0, 0.8)]}, "learning_rate_decay", "increase"),
@@ -118,6 +120,21 @@ def test_initial_angle_is_right(published):
     angle = np.degrees(np.arccos(np.trace(W_ff @ W_fb) / (np.linalg.norm(W_ff) * np.linalg.norm(W_fb))))
     theory = 90.0
     assert angle == pytest.approx(theory, abs=1.0)
+
+
+def test_initial_gains():
+    """Gains multiply the random weights that the same seed gives, exactly, and leave given ones alone."""
+    given = np.ones((3, 4))
+    plain = CorInfoMax([6, 5, 4, 3])
+    circuit = CorInfoMax(
+        [6, 5, 4, 3], initial_gain_ff=[1.5, 2.0, 3.0], initial_gain_fb=0.25, weights={"W_ff": {2: given}}
+    )
+    for k, gain in ((0, 1.5), (1, 2.0)):
+        np.testing.assert_array_equal(circuit.weights["W_ff"][k], gain * plain.weights["W_ff"][k])
+    np.testing.assert_array_equal(circuit.weights["W_ff"][2], given)
+    for k in (1, 2):
+        np.testing.assert_array_equal(circuit.weights["W_fb"][k], 0.25 * plain.weights["W_fb"][k])
+        np.testing.assert_array_equal(circuit.weights["B"][k], plain.weights["B"][k])
 
 
 def test_seeds():
