@@ -118,7 +118,7 @@ def test_readme_commands_stand_alone(name):
     assert command.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["first", "protocol", "cell", "rule", "stimuli"])
+@pytest.mark.parametrize("name", ["first", "protocol", "domain", "cell", "rule", "stimuli"])
 def test_readme_example_runs(name, capsys):
     """The README's Python examples run as printed: the first has ten lines and learns, circuits can be mounted."""
     from corinfomax import Preparation
