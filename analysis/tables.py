@@ -51,7 +51,7 @@ def read_history(folder):
     return history
 
 
-def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=None, excess=None):
+def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=None, active=None, excess=None):
     """Summarise one evaluation in the numbers that stand in the history, from states at the free phase's end.
 
     The information is that of the best linear predictors (ridge regression): with any other W, the circuit's own
@@ -74,6 +74,8 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
         Lateral weights of the layers k + 1, k = 0 … P − 1.
     bounds : dict of int to (float, float), optional
         Between which rates of the layers k = 1 … P lie; 0 and 1 by default.
+    active : dict of int to array of bool, (stimuli, N_k), optional
+        Which cells are neither silent nor saturated; by default those with u between the bounds.
     excess : dict of int to array, (stimuli,), optional
         By how much rates exceed the constraints of the layers' domains.
 
@@ -100,6 +102,11 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
         if absent := [k for k in numbers if k not in given]:
             raise ParameterError(f"summarise: {name} has no entry {absent[0]}")
 
+    def _residual(k):
+        if active is None:
+            return settling_residual(residual[k], u[k], *bounds[k])
+        return float(np.abs(np.asarray(residual[k], dtype=float)[active[k]]).max(initial=0.0))
+
     weights = {} if W_ff is None or W_fb is None else {k: (W_ff[k], W_fb[k]) for k in feedback}
     return {
         **{f"angle_{k}": angle(*pair) for k, pair in weights.items()},
@@ -113,5 +120,5 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
         **{f"participation_ratio_{k}": participation_ratio(r[k]) for k in layers},
         **{f"stuck_{k}": stuck(r[k]) for k in layers},
         **{f"excess_{k}": float(np.quantile(values, 0.99)) for k, values in (excess or {}).items()},
-        "settling_residual": max((settling_residual(residual[k], u[k], *bounds[k]) for k in layers), default=0.0),
+        "settling_residual": max((_residual(k) for k in layers), default=0.0),
     }

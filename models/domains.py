@@ -20,16 +20,17 @@ then the point of P at which the layer's objective is extremal: where u = v with
 projection of v onto P.
 """
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, InstanceOf
+from pydantic import Field
 from scipy.optimize import linprog
 
 from ..errors import ParameterError
-from ..parameters import Count, Finite, validated
+from ..parameters import Count, Finite, Seed, validated
 
 #: Slot in which the multiplier cells' inhibition Aᵀλ arrives.
 INHIBITION = "drive_multiplier"
@@ -46,12 +47,30 @@ class Constraints:
     magnitude : bool
         Whether m(r) = |r|, not r.
     equality : bool
+    lengths : ndarray (constraints,), default 1
+        What the synapses and their multiplier cells divide each row by, so that all rows are enforced equally fast.
     """
 
     A: np.ndarray
     b: np.ndarray
     magnitude: bool = False
     equality: bool = False
+    lengths: np.ndarray | float = 1.0
+
+    @property
+    def synapses(self) -> np.ndarray:
+        """Weights from the layer to its multiplier cells; their transpose leads back, (constraints, cells)."""
+        return self.A / np.reshape(self.lengths, (-1, 1))
+
+    @property
+    def shunts(self) -> np.ndarray:
+        """Shunting conductance that each active cell opens in the multiplier cells, (constraints, cells).
+
+        |a_i| Σ_j|a_j|: summed over the active cells it bounds the gain of the loop through all constraints together
+        (Gershgorin's bound of A Aᵀ), also of those that share cells.
+        """
+        magnitude = np.abs(self.synapses)
+        return magnitude * magnitude.sum(axis=0)
 
     def excess(self, r: np.ndarray) -> np.ndarray:
         """By how much rates (stimuli, cells) break the constraint that they break most, (stimuli,); < 0 if none."""
@@ -88,17 +107,38 @@ class Domain:
     constraints: Constraints | None = None
     per_cell: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def excess(self, r: np.ndarray) -> np.ndarray:
-        """By how much rates (stimuli, cells) lie outside the bounds or break a constraint, (stimuli,); ≤ 0 inside."""
+    @property
+    def lower(self) -> np.ndarray | float:
+        """Least rate, of each cell where they differ."""
+        return self.per_cell.get("r_min", self.bounds[0])
+
+    def outside(self, r: np.ndarray) -> np.ndarray:
+        """By how much rates (stimuli, cells) lie outside the set, (stimuli,); at most 0 inside."""
         r = np.asarray(r, dtype=float)
-        lower = np.maximum(self.bounds[0], self.per_cell.get("r_min", -np.inf))
-        outside = np.maximum((lower - r).max(axis=1), (r - self.bounds[1]).max(axis=1))
-        return outside if self.constraints is None else np.maximum(outside, self.constraints.excess(r))
+        beyond = np.maximum((self.lower - r).max(axis=1), (r - self.bounds[1]).max(axis=1))
+        return beyond if self.constraints is None else np.maximum(beyond, self.constraints.excess(r))
+
+    def active(self, r: np.ndarray) -> np.ndarray:
+        """Which rates (…, cells) follow their cell's potential, σ' = 1; the others are silent or saturated."""
+        active = (self.lower < r) & (r < self.bounds[1])
+        soft = self.constraints is not None and self.constraints.magnitude
+        return active & (r != 0) if soft else active
+
+    def check(self, units: int):
+        """Raise a `ParameterError` if the set is not one of so many cells."""
+        sizes = {name: np.shape(values) for name, values in self.per_cell.items()}
+        for name, shape in sizes.items():
+            if shape not in ((), (units,)):
+                raise ParameterError(f"{self.name}: {name} has shape {shape}, the layer {units} cells")
+        if self.constraints is not None:
+            A, b = np.shape(self.constraints.A), np.shape(self.constraints.b)
+            if len(A) != 2 or A[1] != units or b != A[:1]:
+                raise ParameterError(f"{self.name}: A has shape {A} and b {b}; the layer has {units} cells")
 
     def inhibited_by_current(self) -> "Domain":
         """The same set with the inhibition as a current and not in the threshold, as the sparse circuits published."""
         if self.name != "B_1_plus":
-            raise ParameterError(f'"as_published" exists for the sparse circuits, domain B_1_plus, not for {self.name}')
+            raise ParameterError(f'constraints = "as_published" exists for the domain B_1_plus, not for {self.name}')
         return replace(self, nonlinearity=RECTIFIED.nonlinearity, in_place=_rectified, arguments=("u",))
 
 
@@ -197,8 +237,8 @@ def simplex(units: Count) -> Domain:
 @validated
 def features(
     units: Count,
-    signed: list[int] = [],  # noqa: B006
-    sparse: list[list[int]] = [],  # noqa: B006
+    signed: list[Seed] = [],  # noqa: B006
+    sparse: list[list[Seed]] = [],  # noqa: B006
 ) -> Domain:
     """Feature-based mixture: cells of either sign or nonnegative, and groups of which only few are active.
 
@@ -243,7 +283,9 @@ Row = Annotated[list[Finite], Field(min_length=1)]
 
 @validated
 def polytope(units: Count, A: Annotated[list[Row], Field(min_length=1)], b: Row) -> Domain:
-    """General polytope {r : Ar ≤ b}, scaled so that the rows' lengths are equal and the largest gain of A is 1.
+    """General polytope {r : Ar ≤ b}.
+
+    The more of its rows bear on the same cells, the longer it takes to settle.
 
     Parameters
     ----------
@@ -259,16 +301,21 @@ def polytope(units: Count, A: Annotated[list[Row], Field(min_length=1)], b: Row)
     if len(b) != len(A):
         raise ParameterError(f"polytope: b has {len(b)} numbers for the {len(A)} rows of A")
     matrix, limits = np.array(A), np.array(b)
-    if linprog(np.zeros(units), matrix, limits, bounds=(None, None)).status == 2:
+    largest = np.abs(matrix).max(axis=1)
+    with np.errstate(over="ignore", under="ignore"):
+        norms = largest * np.linalg.norm(matrix / largest[:, None], axis=1)
+        scaled, bounded = matrix / norms[:, None], limits / norms
+    for number in np.flatnonzero(~(np.isfinite(scaled).all(axis=1) & np.isfinite(bounded) & (np.abs(bounded) < 1e9))):
+        raise ParameterError(f"polytope: row {number} cannot be told from one without bound, or from zero; rescale it")
+    found = linprog(np.zeros(units), scaled, bounded, bounds=(None, None))
+    if found.status != 0:
         raise ParameterError(f"polytope: infeasible, no r fulfils all {len(b)} rows of Ar ≤ b")
-    norms = np.linalg.norm(matrix, axis=1)
-    norms *= np.linalg.norm(matrix / norms[:, None], ord=2)
     return Domain(
         "polytope",
         f"u - {INHIBITION}",
         _shifted,
         arguments=("u", INHIBITION),
-        constraints=Constraints(matrix / norms[:, None], limits / norms),
+        constraints=Constraints(matrix, limits, lengths=norms),
     )
 
 
@@ -291,8 +338,8 @@ DOMAINS: dict[str, Callable[..., Domain]] = {
     "polytope": polytope,
 }
 
-#: What a circuit takes for a domain: a name, a name with parameters, or a `Domain` of one's own.
-DomainChoice = str | dict[str, Any] | InstanceOf[Domain]
+#: What a circuit takes for a domain: a name, a table of a name and parameters, or a `Domain`. `domain_of` checks it.
+DomainChoice = Any
 
 
 def domain_of(choice: DomainChoice, units: int) -> Domain:
@@ -308,12 +355,18 @@ def domain_of(choice: DomainChoice, units: int) -> Domain:
     Raises
     ------
     ParameterError
-        For an unknown name, or a domain that a layer of so many cells cannot have.
+        For an unknown name or parameter, or a domain that a layer of so many cells cannot have.
     """
     if isinstance(choice, Domain):
+        choice.check(units)
         return choice
-    options = {"name": choice} if isinstance(choice, str) else dict(choice)
+    options = dict(choice) if isinstance(choice, Mapping) else {"name": choice}
     name = options.pop("name", None)
     if not isinstance(name, str) or name not in DOMAINS:
-        raise ParameterError(f"{name!r} is no domain; there are {', '.join(DOMAINS)}")
+        shown = choice if name is None else name
+        raise ParameterError(f"{shown!r} is no domain; there are {', '.join(DOMAINS)}, and tables with such a name")
+    allowed = [key for key in inspect.signature(DOMAINS[name]).parameters if key != "units"]
+    for key in options:
+        if key not in allowed:
+            raise ParameterError(f"{name} has no parameter {key!r}; it has {', '.join(allowed) or 'none'}")
     return DOMAINS[name](units, **options)

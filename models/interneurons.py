@@ -58,7 +58,7 @@ class MultiplierCell(Cell):
 
     As published g_shunt = 0. But then the gain of the loop from λ through the layer and back is the number of active
     cells, hundreds when a stimulus comes on and a few once it is coded, and no time constant suits both. So each
-    active afferent may open a conductance, g_shunt = Σ a_i² over the active cells, which divides the input as shunting
+    active afferent may open a conductance (`Constraints.shunts`; for Σr it is 1), which divides the input as shunting
     inhibition does. Equilibria stay where they are.
 
     Parameters
@@ -93,7 +93,7 @@ rate = rate_scale*r : Hz
     def __init__(self, *, constraints: Constraints, tau_lambda: b2.Quantity):
         super().__init__(LINEAR if constraints.equality else RECTIFIED, tau_lambda=tau_lambda)
         self.constraints = constraints
-        self.per_cell = {"bound": constraints.b}
+        self.per_cell = {"bound": constraints.b / constraints.lengths}
 
     @property
     def arguments(self) -> dict:

@@ -149,6 +149,12 @@ class Circuit:
         specs = list(self.populations)
         spec = specs[names.index(population)]
         cell = kind(**{**spec.cell.arguments, **values})
+        before, after = (getattr(each.domain, "constraints", None) for each in (spec.cell, cell))
+        if after is not before and population in self.layers:
+            raise ParameterError(
+                f"{population}: the new cell's domain has other constraints than the circuit enforces; "
+                "state the domain when the circuit is made"
+            )
         used = {item.slot for item in self.projections if item.target == population}
         for what, needed, has in (
             ("drive slot", used, cell.drives),
@@ -208,10 +214,10 @@ class Circuit:
     @property
     def bounds(self) -> dict[int, tuple[float, float]]:
         """Least and largest rate of the layers 1, …, P, by their domains."""
-        return {k: (-np.inf, np.inf) if domain is None else domain.bounds for k, domain in self._domains().items()}
+        return {k: (-np.inf, np.inf) if domain is None else domain.bounds for k, domain in self.layer_domains.items()}
 
     def excess(self, r: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
-        """By how much rates (stimuli, cells) lie outside the domains of their layers, where these have constraints.
+        """By how much rates (stimuli, cells) break the constraints of their layers' domains, where these have some.
 
         Parameters
         ----------
@@ -223,10 +229,19 @@ class Circuit:
         dict of int to ndarray (stimuli,)
             At most 0 inside.
         """
-        domains = {k: domain for k, domain in self._domains().items() if k in r and domain is not None}
-        return {k: domain.excess(r[k]) for k, domain in domains.items() if domain.constraints is not None}
+        domains = {k: domain for k, domain in self.layer_domains.items() if k in r and domain is not None}
+        return {k: domain.constraints.excess(r[k]) for k, domain in domains.items() if domain.constraints is not None}
 
-    def _domains(self) -> dict[int, Domain | None]:
+    def active(self, r: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
+        """Which cells of the layers k ≥ 1 are neither silent nor saturated at rates r (stimuli, cells)."""
+        return {
+            k: np.ones(np.shape(r[k]), dtype=bool) if domain is None else domain.active(r[k])
+            for k, domain in self.layer_domains.items()
+        }
+
+    @property
+    def layer_domains(self) -> dict[int, Domain | None]:
+        """Domains of the layers 1, …, P."""
         domains = {spec.name: spec.cell.domain for spec in self.populations}
         return {k: domains[name] for k, name in enumerate(self.layers) if k > 0}
 

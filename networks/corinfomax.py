@@ -48,6 +48,8 @@ LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[See
 
 #: dt/η_λ, in ms, of the published multipliers: 1e-6 in hidden layers, .01 in the output layer, steps of .5 ms.
 _PUBLISHED_TAU = (5e5, 50.0)
+#: Slower multipliers, in ms, enforce nothing: free phases last 10 to 30 ms.
+_SLOWEST_TAU = 10.0
 #: Relative error of 1/λ - 1 that a floating-point type may have. B's unexcited directions grow by it.
 _GROWTH_TOLERANCE = 0.01
 
@@ -141,7 +143,7 @@ class CorInfoMax(Circuit):
         sst_every: Count = 1,
         tau_u: Positive = 10.0,
         tau_SST: NonNegative = 0.0,
-        domain: DomainChoice | list[DomainChoice] = "B_inf_plus",
+        domain: DomainChoice = "B_inf_plus",
         constraints: Literal["enforced", "as_published"] = "enforced",
         tau_multiplier: Positive | list[Positive] | None = None,
         projection: Literal["dense", "synapses"] = "dense",
@@ -157,13 +159,23 @@ class CorInfoMax(Circuit):
         self.convention, self.lateral_form = convention, lateral_form
         self.domains = _domains(domain, architecture[1:])
         self.constraints = constraints
+        unused = "tau_multiplier" if tau_multiplier is not None else "constraints" * (constraints == "as_published")
+        if unused and not any(found.constraints for found in self.domains.values()):
+            raise ParameterError(f"{unused}: no layer's domain has constraints; domain = {domain!r}")
         if tau_multiplier is None:
             published = [_PUBLISHED_TAU[0]] * (P - 1) + [_PUBLISHED_TAU[1]]
             tau_multiplier = 0.7 if constraints == "enforced" else published
+        elif constraints == "enforced" and np.max(tau_multiplier) > _SLOWEST_TAU:
+            raise ParameterError(
+                f"tau_multiplier = {tau_multiplier}: too slow to enforce anything within a presentation; with "
+                f'constraints = "enforced" at most {_SLOWEST_TAU:g} ms, best about 0.7'
+            )
         if constraints == "as_published":
-            self.domains = {
-                k: found.inhibited_by_current() if found.constraints else found for k, found in self.domains.items()
-            }
+            for k, found in self.domains.items():
+                try:
+                    self.domains[k] = found.inhibited_by_current() if found.constraints else found
+                except ParameterError as error:
+                    raise ParameterError(f"layer {k}: {error}") from None
         if lateral_form == "autapse" and lateral_rule == "regularised":
             raise ParameterError('lateral_form = "autapse" has rules (eqs 29, 30) for lateral_rule = "published" only')
         if lateral_form == "autapse" and entropy_gain == 0:
@@ -180,9 +192,10 @@ class CorInfoMax(Circuit):
             arrays = initial.given(weights, arrays, derived=("D", "O"))
         arrays["O"] = {k: np.zeros_like(B) for k, B in arrays["B"].items()}
         arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
-        limits = {k - 1: found.constraints.A for k, found in self.domains.items() if found.constraints}
-        arrays["A"], arrays["A_T"] = limits, {k: A.T for k, A in limits.items()}
-        arrays["A_squared"] = {k: A**2 for k, A in limits.items()}
+        limits = {k - 1: found.constraints for k, found in self.domains.items() if found.constraints}
+        arrays["A"] = {k: found.synapses for k, found in limits.items()}
+        arrays["A_T"] = {k: A.T for k, A in arrays["A"].items()}
+        arrays["shunts"] = {k: found.shunts for k, found in limits.items()}
 
         rate_ff = _per_projection("learning_rate_ff", learning_rate_ff, P)
         if isinstance(learning_rate_fb, Sequence) and len(learning_rate_fb) == P:
@@ -219,7 +232,7 @@ class CorInfoMax(Circuit):
             schedule=reading.schedule,
             restart_from_rate=reading.restart_from_rate,
             double_precision=("D",) if lateral_form == "autapse" else (),
-            derived=(*(("B",) if lateral_form == "autapse" else ("D", "O")), "A", "A_T", "A_squared"),
+            derived=(*(("B",) if lateral_form == "autapse" else ("D", "O")), "A", "A_T", "shunts"),
         )
         if lateral_form == "autapse":
             self._follow_from_B()
@@ -338,8 +351,8 @@ class CorInfoMax(Circuit):
                 signal = "abs(r)" if limits.magnitude else "r"
                 yield Projection(here, f"multiplier_{k}", "drive_soma", ("A", k - 1), pattern, signal=signal)
                 if self.constraints == "enforced":
-                    shunt = ("A_squared", k - 1)
-                    yield Projection(here, f"multiplier_{k}", "drive_shunt", shunt, pattern, signal="int(r != 0)")
+                    shunts = ("shunts", k - 1)
+                    yield Projection(here, f"multiplier_{k}", "drive_shunt", shunts, pattern, signal="int(r != 0)")
                 yield Projection(f"multiplier_{k}", here, INHIBITION, ("A_T", k - 1), pattern)
 
 
@@ -353,7 +366,7 @@ def _per_projection(key: str, value: float | Sequence[float], count: int) -> tup
 
 def _domains(choice: DomainChoice | Sequence[DomainChoice], sizes: Sequence[int]) -> dict[int, Domain]:
     """Make the domains of the layers 1 … P."""
-    choices = [choice] * len(sizes) if isinstance(choice, str | dict | Domain) else list(choice)
+    choices = list(choice) if isinstance(choice, list | tuple) else [choice] * len(sizes)
     if len(choices) != len(sizes):
         raise ParameterError(f"domain has {len(choices)} entries; this architecture needs one or {len(sizes)}")
     domains = {}

@@ -14,6 +14,7 @@ from brian2.parsing.rendering import NumpyNodeRenderer
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..models import Cell
+from ..models.domains import INHIBITION
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,15 @@ class Population:
                 if variable in self.cell.drives:
                     self.write(variable, 0)
             domain.in_place(*map(self.view, domain.arguments), out=self.view("r"))
+
+    def restart_from_rate(self):
+        """u := r, as published, or where inhibition has raised the threshold the u nearest to it that has this r."""
+        u, r = self.view("u"), self.view("r")
+        kept = 0.0
+        if INHIBITION in self.cell.domain.arguments:
+            raised = np.abs(self.view(INHIBITION))
+            kept = np.clip(u - r, -raised, raised)
+        np.add(r, kept, out=u)
 
     def rate_update(self, when: str, order: int) -> Callable[[], object] | None:
         """Set up r = σ(u): an operation to call in each step, or None where Brian2 itself now does it.

@@ -26,12 +26,12 @@ from corinfomax.analysis.files import make_folder, replacing
 
 #: Columns of the history, their scale, and how they are called.
 MEASURES = {
-    "test_accuracy": (100, "Test accuracy (%)"),
-    "participation_ratio_1": (1, "Participation ratio, hidden layer"),
-    "sparsity_1": (1, "Sparsity, hidden layer"),
-    "cmi_forward_0": (1, "Information, stimulus → hidden (nats)"),
-    "cmi_forward_1": (1, "Information, hidden → output (nats)"),
-    "settling_residual": (1, r"Settling residual $|\tau_u\,du/ds|$"),
+    "test_accuracy": (100, "Test accuracy\n(%)"),
+    "participation_ratio_1": (1, "Participation ratio,\nhidden layer"),
+    "sparsity_1": (1, "Sparsity,\nhidden layer"),
+    "cmi_forward_0": (1, "Information (nats),\nstimulus and hidden layer"),
+    "cmi_forward_1": (1, "Information (nats),\nhidden and output layer"),
+    "settling_residual": (1, "Settling residual,\nlargest $|\\tau_u\\,du/ds|$"),
 }
 
 #: Weight of the entropy term at κ = 1, γ = (1 - λ)/λ with λ = .999.
@@ -46,16 +46,18 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for entropy.md and figures/.")] = HERE,
 ):
     """Write table and figure."""
+    experiments = read_experiments(path)
     sweeps = [
         (each, {x: Evidence.read(point, kept) for x, point in each.points.items()})
-        for each in read_experiments(path).ablations.values()
+        for each in experiments.ablations.values()
     ]
+    mnist = [Evidence.read(experiment, kept) for experiment in experiments.alone.values()]
     make_folder(out / "figures")
     figure = draw(sweeps)
     figure.savefig(out / "figures" / "entropy.png")
     plt.close(figure)
     words = (HERE / "entropy_notes.md").read_text(encoding="utf-8")
-    text = words.replace("<!-- table -->", table(sweeps))
+    text = words.replace("<!-- table -->", table(sweeps)).replace("<!-- MNIST -->", compared(mnist))
     with replacing(out / "entropy.md") as file:
         file.write(text.encode())
     typer.echo(f"{out / 'entropy.md'}")
@@ -109,13 +111,7 @@ def table(sweeps: list[tuple[Ablation, Points]]) -> str:
     str
         Markdown.
     """
-    header = [
-        "phases",
-        "κ",
-        "κγ",
-        "seeds",
-        *(label.replace(r"$|\tau_u\,du/ds|$", "") for _, label in MEASURES.values()),
-    ]
+    header = ["phases", "κ", "κγ", "seeds", *_names()]
     rows, revisions = [], {}
     for each, points in sweeps:
         for x, evidence in points.items():
@@ -125,6 +121,30 @@ def table(sweeps: list[tuple[Ablation, Points]]) -> str:
             state = str(seeds) if seeds else "diverged" if evidence.failures else "not run"
             rows.append([each.title, f"{x:g}", f"{x * _GAMMA:.3g}", state, *cells])
     return f"{markdown(header, rows)}\n\nCode: {', '.join(revisions) or 'not run'}."
+
+
+def compared(found: list[Evidence]) -> str:
+    """One row for each experiment, after its shortest runs' epochs.
+
+    Parameters
+    ----------
+    found : list of Evidence
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    epoch = min(run.epochs for evidence in found for run in evidence.experiment.runs)
+    rows = []
+    for evidence in found:
+        samples = [evidence.at(epoch, column, scale) for column, (scale, _) in MEASURES.items()]
+        rows.append([evidence.experiment.title, str(epoch), str(samples[0].n), *map(spread, samples)])
+    return markdown(["circuit", "epoch", "seeds", *_names()], rows)
+
+
+def _names() -> list[str]:
+    return [label.partition(", largest")[0] for label in (label.replace("\n", " ") for _, label in MEASURES.values())]
 
 
 if __name__ == "__main__":

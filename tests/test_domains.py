@@ -8,7 +8,16 @@ import pytest
 from scipy.optimize import nnls
 
 from corinfomax.errors import ParameterError
-from corinfomax.models import Cell, Domain, HiddenPyramidal, MultiplierCell, Parameter, StimulusCell, domain_of
+from corinfomax.models import (
+    Cell,
+    Domain,
+    HiddenPyramidal,
+    MultiplierCell,
+    OutputPyramidal,
+    Parameter,
+    StimulusCell,
+    domain_of,
+)
 from corinfomax.networks import Circuit, CorInfoMax, PopulationSpec, Projection
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 
@@ -84,7 +93,7 @@ def projecting(domain):
     projections = [Projection("stimulus", "cells", "drive_basal", ("W", 0), constant=True)]
     weights = {"W": {0: np.eye(N)}}
     if domain.constraints is not None:
-        A = domain.constraints.A
+        A = domain.constraints.synapses
         signal = "abs(r)" if domain.constraints.magnitude else "r"
         cell = MultiplierCell(constraints=domain.constraints, tau_lambda=2 * b2.ms)
         populations.append(PopulationSpec("multiplier", cell, len(A), layer=1, follows=True))
@@ -113,7 +122,7 @@ def test_dynamics_reach_the_exact_projection(choice):
     found = Preparation(projecting(domain), replicas=30, protocol=protocol).settle(v, ("r",)).r[1]
     theory = np.array([projected(*map(np.asarray, inequalities(choice)), point) for point in v])
     np.testing.assert_allclose(found, theory, rtol=0, atol=1e-9)
-    assert domain.excess(found).max() < 1e-9
+    assert domain.outside(found).max() < 1e-9
 
 
 @pytest.mark.parametrize("choice", CHOICES[:-1], ids=name_of)
@@ -192,6 +201,7 @@ def test_any_layer_may_have_any_domain(choice, minibatch):
     first = preparation.present(x, y, learn=False)
     again = preparation.present(x, y)
     np.testing.assert_array_equal(first.trace("r", 1), again.trace("r", 1))
+    assert np.isfinite(again.trace("u", 2)).all()
     assert np.abs(circuit.weights["W_ff"][1] - before).max() > 0
 
 
@@ -222,8 +232,14 @@ def test_published_multipliers_do_not_enforce_and_the_others_do():
     ("domain", "message"),
     [
         ("B_2", "'B_2' is no domain; there are B_inf, B_inf_plus"),
-        ({"A": [[1.0]]}, "None is no domain"),
-        ({"name": "B_1", "radius": 2}, "unknown key 'radius'"),
+        ({"A": [[1.0]]}, "{'A': [[1.0]]} is no domain; there are B_inf"),
+        (3, "3 is no domain; there are B_inf"),
+        ({"name": "B_1", "radius": 2}, "B_1 has no parameter 'radius'; it has none"),
+        ({"name": "polytope", "C": 1}, "polytope has no parameter 'C'; it has A, b"),
+        ({"name": "features", "signed": ["1"]}, "signed.0 = '1'"),
+        ([{"name": "polytope", "A": [[1e308] * 4], "b": [1]}, "B_inf"], "rescale it"),
+        ([{"name": "polytope", "A": [[1e-320] * 4], "b": [1]}, "B_inf"], "rescale it"),
+        (domain_of("B_1_plus", 5), "B_1_plus: A has shape (1, 5) and b (1,); the layer has 4 cells"),
         (["B_1"], "domain has 1 entries; this architecture needs one or 2"),
         (["B_1", {"name": "features", "signed": [3]}], "domain of layer 2 (3 cells): features: signed has cell 3"),
         ({"name": "features", "sparse": [[0, 0]]}, "sparse group 0 names a cell twice"),
@@ -245,8 +261,68 @@ def test_domains_that_a_layer_cannot_have(domain, message):
 
 def test_published_mode_is_for_the_published_domain():
     """Constraints as published exist for B_1,+ only, and the line says so."""
-    with pytest.raises(ParameterError, match=r'"as_published" exists for .* B_1_plus, not for simplex'):
-        CorInfoMax([6, 4, 3], domain="simplex", constraints="as_published")
+    with pytest.raises(ParameterError, match=r'layer 2: constraints = "as_published" .* B_1_plus, not for simplex'):
+        CorInfoMax([6, 4, 3], domain=["B_1_plus", "simplex"], constraints="as_published")
+
+
+@pytest.mark.parametrize("options", [{"constraints": "as_published"}, {"tau_multiplier": 1.0}])
+def test_constraints_without_a_constrained_layer(options):
+    """Keys that would do nothing are refused, and so are multipliers that are too slow to enforce anything."""
+    with pytest.raises(ParameterError, match=f"{next(iter(options))}: no layer's domain has constraints"):
+        CorInfoMax([6, 4, 3], **options)
+    with pytest.raises(ParameterError, match=r"tau_multiplier = \[450000.0, 45.0\]: too slow to enforce"):
+        CorInfoMax([6, 4, 3], domain="B_1_plus", tau_multiplier=[450_000, 45])
+
+
+def test_cells_are_not_exchanged_into_other_constraints():
+    """A cell whose domain has constraints that no multiplier of the circuit enforces is refused in one line."""
+    circuit = CorInfoMax([6, 4, 3], domain=["B_1_plus", "B_inf_plus"])
+    with pytest.raises(ParameterError, match="layer_2: the new cell's domain has other constraints"):
+        circuit.exchange_cell("layer_2", OutputPyramidal, domain=domain_of("simplex", 3))
+    circuit.exchange_cell("layer_1", HiddenPyramidal, g_lk=0.4)
+
+
+@pytest.mark.parametrize("groups", [[list(range(40))] * 5, [list(range(n)) for n in (10, 20, 30, 40)]])
+def test_overlapping_groups_settle(groups):
+    """Groups that share their cells, coinciding or nested, come to rest within their constraints, to 1e-6."""
+    circuit = CorInfoMax([30, 40, 10], domain=[{"name": "features", "sparse": groups}, "B_inf_plus"])
+    x = np.random.default_rng(0).uniform(0, 1, (5, 30))
+    _, states = settled(circuit, 3 * x, 1500)
+    assert np.abs(states.I_net[1]).max() < 1e-6
+    assert np.abs(circuit.excess(states.r)[1]).max() < 1e-6
+
+
+@pytest.mark.parametrize("choice", CHOICES[:-1], ids=name_of)
+@pytest.mark.parametrize("convention", ["normative", "authors"])
+def test_a_phase_without_nudge_changes_nothing(choice, convention):
+    """At rest, r stays through a phase that begins, u := r included, to 1e-8: thresholds are not lost."""
+    circuit = CorInfoMax([6, N, N], domain=[choice, choice], convention=convention, forgetting=0.9)
+    x = np.random.default_rng(0).uniform(0.3, 1, (3, 6))
+    phases = [Phase("free", 3000), Phase("idle", 3), Phase("nudge", 1, beta=1.0)]
+    shown = Preparation(circuit, replicas=3, protocol=Protocol(phases)).present(x, np.full((3, N), 0.2), learn=False)
+    for k in (1, 2):
+        np.testing.assert_allclose(shown.idle.r[k], shown.free.r[k][-1:].repeat(3, axis=0), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("choice", "r", "active"),
+    [
+        ("B_inf", [-1, 0, 0.5, 1], [False, True, True, False]),
+        ("B_1", [-0.5, 0, 0.3, 0], [True, False, True, False]),
+        ("B_1_plus", [0, 0.2, 0, 0.8], [False, True, False, True]),
+        (FEATURES, [-0.5, 0, 0.3, 0.2], [True, False, True, True]),
+        (POLYTOPE, [0, -3, 2, 0], [True, True, True, True]),
+    ],
+)
+def test_active_cells(choice, r, active):
+    """Cells between their bounds are active, silent cells of a soft threshold are not."""
+    np.testing.assert_array_equal(domain_of(choice, N).active(np.array(r)), active)
+
+
+def test_excess_is_in_the_users_units():
+    """Rows of a polytope are scaled for the multiplier cells only: {10 Σr ≤ 5} is broken by 35 if all rates are 1."""
+    domain = domain_of({"name": "polytope", "A": [[10] * N], "b": [5]}, N)
+    assert domain.constraints.excess(np.ones((1, N)))[0] == pytest.approx(35)
 
 
 def test_fast_multipliers_have_a_step_bound():

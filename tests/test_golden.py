@@ -23,12 +23,14 @@ def preparation(golden):
     """The circuit and the protocol that an archive describes."""
     layers = range(1, len(golden["architecture"]))
     sparse = golden.get("sparse_layers", ())
-    rates = golden["sparse_rates"] if len(sparse) else [1.0] * len(layers)
+    multipliers = {}
+    if len(sparse):
+        tau = [10 * float(golden["step"]) / rate for rate in golden["sparse_rates"]]
+        multipliers = {"constraints": "as_published", "tau_multiplier": tau}
     circuit = CorInfoMax(
         golden["architecture"],
         domain=["B_1_plus" if k in sparse else "B_inf_plus" for k in layers],
-        constraints="as_published",
-        tau_multiplier=[10 * float(golden["step"]) / rate for rate in rates],
+        **multipliers,
         epsilon=float(golden["epsilon"]),
         forgetting=float(golden["lambda_r"]),
         g_leak=float(golden["g_leak"]),

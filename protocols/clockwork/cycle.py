@@ -196,7 +196,7 @@ class Cycle:
         if self._circuit.restart_from_rate:
             for population in self.populations.values():
                 if {"u", "r"} <= set(population.cell.state):
-                    population.write("u", population.view("r"))
+                    population.restart_from_rate()
         courses = {"pace": self._eta / self._protocol.step, "beta": self._beta, **self.phase.course}
         self._courses.begin(courses, restore=self.phase.course)
         for hook in self._preparation.on_phase_start:

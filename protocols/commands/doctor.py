@@ -7,7 +7,9 @@ import typer
 from rich.table import Table
 
 from ...analysis import Finding, diagnose
+from ...errors import ParameterError
 from ..runs import Configuration, Run, examine
+from ..runs import presets as all_presets
 from ..runs.configuration import DEFAULT_PRESET
 from .console import console
 
@@ -31,7 +33,9 @@ def doctor(
     Examples: `corinfomax doctor mnist` · `corinfomax doctor --set free_steps=10` · `corinfomax doctor runs/digits`
     """
     findings: list[Finding] = []
-    if source is not None and Path(source).is_dir():
+    if source is not None and source not in all_presets() and Path(source).is_dir():
+        if settings:
+            raise ParameterError("--set: a run keeps its parameters; examine its config.toml to try others")
         run = Run(source)
         configuration, circuit = run.configuration, run.circuit
         if data is not None:

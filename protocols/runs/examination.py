@@ -18,6 +18,8 @@ STIMULI = 10
 _LONGER = 10
 #: A layer has settled when its rates stay within so much, of their norm, of what they become.
 _SETTLED = 0.02
+#: Excess over a constraint that still counts as holding it.
+_HELD = 0.01
 #: Of the nudge that a layer would get in equilibrium, so much should have arrived.
 _ARRIVED = 0.2
 #: The nudge that reaches a layer, in units of the drift that goes on without it.
@@ -66,24 +68,27 @@ def examine(
 
 
 def _findings(circuit, protocol, x, y, dtype, target, report):
-    beta = protocol.beta
     step = max(protocol.eta(phase).max() for phase in protocol.phases)
-    if protocol.method == "euler":
-        yield _step(circuit, step, beta)
+    betas = np.concatenate([beta * np.atleast_1d(phase.beta) for beta in protocol.betas for phase in protocol.phases])
+    if protocol.method == "euler" and circuit.step_bound(np.abs(betas).max()) < np.inf:
+        yield _step(circuit, step, np.abs(betas).max())
     if (bound := circuit.beta_bound()) > -np.inf:
-        least = min(protocol.betas) * max(np.max(phase.beta) for phase in protocol.phases)
-        too_low = f"take beta above {bound:.3g}, or random_sign = false" if least <= bound else ""
-        yield Finding("Least β", f"{least:.3g}", f"above {bound:.3g}", too_low)
+        too_low = f"take beta between {bound:.3g} and {-bound:.3g}" if betas.min() <= bound else ""
+        yield Finding("Least β", f"{betas.min():.3g}", f"above {bound:.3g}", too_low)
     report("settling")
     try:
-        rates, residual_states = _long_free_phase(circuit, protocol, x, target)
+        rates, states = _long_free_phase(circuit, protocol, x, target)
     except DivergenceError as error:
         yield Finding("Free phase", str(error), "a rest", "take a smaller step, or smaller initial weights")
         return
     if isinstance(circuit, CorInfoMax):
         report("linearising")
-        yield from _linearised(circuit, protocol, residual_states, step)
+        yield from _linearised(circuit, protocol, states, step)
     yield _settling(rates, protocol)
+    yield from _constraints(circuit, rates, protocol)
+    if protocol.minus is None or circuit.teacher is None or not any(phase.taught for phase in protocol.phases):
+        yield Finding("Nudge of the layers", "not examined", "a contrast of phases with and without a teacher")
+        return
     report("nudging")
     yield from _nudges(circuit, protocol, x, y, dtype, target)
 
@@ -95,12 +100,10 @@ def _step(circuit: Circuit, step: float, beta: float) -> Finding:
 
 
 def _linearised(circuit: CorInfoMax, protocol: Protocol, states, step: float):
-    masks = []
-    for row in range(min(3, len(states.u[1]))):
-        bounds = circuit.bounds
-        masks.append({k: (bounds[k][0] < r[row]) & (r[row] < bounds[k][1]) for k, r in states.r.items()})
+    active = circuit.active(states.r)
+    masks = [{k: mask[row] for k, mask in active.items()} for row in range(min(3, len(states.r[1])))]
     abscissa = max(spectral_abscissa(circuit, active) for active in masks)
-    advice = "" if abscissa < 0 else "scale the initial weights down, or lower entropy_gain"
+    advice = "" if abscissa < 0 else "lower initial_gain_fb or initial_gain_ff, or entropy_gain"
     slowest = f", a mode of {-1 / abscissa:.3g} τ_u or {-1 / (abscissa * step):.3g} steps" if abscissa < 0 else ""
     yield Finding("Spectral abscissa of the Jacobian, in 1/τ_u", f"{abscissa:.3g}{slowest}", "below 0", advice)
     if protocol.method == "euler":
@@ -137,13 +140,14 @@ def _settling(rates: dict[int, np.ndarray], protocol: Protocol) -> Finding:
         taken[k], left[k] = (int(away[-1]) + 2 if len(away) else 1), float(distance[min(steps, len(r)) - 1])
     slowest = max(taken, key=lambda k: taken[k])
     if taken[slowest] >= 0.9 * len(rates[slowest]):
-        found, advice = (
-            f"layer {slowest} moves on for more than {len(rates[slowest])} steps",
-            ("it oscillates or creeps: look at the abscissa; smaller initial weights, or a smaller step"),
-        )
+        found = f"layer {slowest} moves on for more than {len(rates[slowest])} steps"
+        advice = "it oscillates or creeps: lower initial_gain_fb or initial_gain_ff, or step; where a domain has "
+        advice += "constraints, raise tau_multiplier"
     else:
         found = f"layer {slowest} takes {taken[slowest]} steps; after {steps} it is {100 * left[slowest]:.2g} % away"
-        advice = "" if taken[slowest] <= steps else f"take free_steps = {taken[slowest]}"
+        phase = protocol.prediction[-1]
+        needed = phase.steps + taken[slowest] - steps
+        advice = "" if needed <= phase.steps else f"let phase {phase.name!r} last {needed} steps ({phase.name}_steps)"
     return Finding("Free phase: steps to settle within 2 %", found, f"at most {steps}", advice)
 
 
@@ -151,8 +155,6 @@ def _nudges(circuit, protocol, x, y, dtype, target):
     """For each layer the nudge at the phase's end, against drift, rounding, and what equilibrium would give."""
     names = [phase.name for phase in protocol.phases]
     plus, minus = protocol.plus, protocol.minus
-    if minus is None or not any(phase.taught for phase in protocol.phases):
-        return
     short = _ends(Preparation(circuit, len(x), protocol=protocol, target=target), x, y, protocol.beta)
     try:
         lengthened = [
@@ -174,29 +176,45 @@ def _nudges(circuit, protocol, x, y, dtype, target):
         arrived = np.nan
         if long is not None and (full := np.linalg.norm(long["nudged"][plus].r[k] - long["free"][plus].r[k])) > 0:
             arrived = effect / full
-        yield _nudge(k, effect, drift, rounding, arrived, protocol)
+        yield _nudge(k, effect, drift, rounding, arrived, protocol.phases[names.index(plus)])
     weakest = min(size, key=lambda k: size[k])
-    if size[output] > 0:
+    if size[weakest] > 0:
         ratio = size[weakest] / size[output]
         advice = (
             ""
             if ratio > 1e-2
-            else f"the nudge vanishes on its way down: raise learning_rate_ff of layer {weakest} by about "
-            f"{1 / max(ratio, 1e-9):.0f} relative to the output's, or initial_gain_fb, or beta"
+            else f"the nudge vanishes on its way down: raise initial_gain_fb, or make up for it by entry {weakest} of "
+            f"learning_rate_ff, up to {1 / ratio:.1g} times the output's"
         )
         yield Finding(f"Nudge of layer {weakest}, relative to the output's", f"{ratio:.2g}", "above 0.01", advice)
 
 
-def _nudge(k: int, effect: float, drift: float, rounding: float, arrived: float, protocol: Protocol) -> Finding:
+def _constraints(circuit: Circuit, rates: dict[int, np.ndarray], protocol: Protocol):
+    """How far the constraints of domains hold at the free phase's end, and ten times later."""
+    steps = sum(phase.steps for phase in protocol.prediction)
+    for k, early in circuit.excess({k: r[min(steps, len(r)) - 1] for k, r in rates.items()}).items():
+        late = circuit.excess({k: rates[k][-1]})[k].max()
+        advice = ""
+        if getattr(circuit, "constraints", "enforced") == "as_published":
+            advice = "" if early.max() <= _HELD else 'they are not held as published; constraints = "enforced" does'
+        elif late > _HELD:
+            advice = "they are not held however long the phase: raise tau_multiplier, or lower step"
+        elif early.max() > _HELD:
+            advice = f"lengthen phase {protocol.prediction[-1].name!r}"
+        yield Finding(f"Constraints of layer {k}: worst excess", f"{early.max():.2g}, in the end {late:.2g}",
+                      f"at most {_HELD:g}", advice)  # fmt: skip
+
+
+def _nudge(k: int, effect: float, drift: float, rounding: float, arrived: float, phase: Phase) -> Finding:
     advice = ""
     if effect == 0:
         advice = "nothing reaches it: its feedback is silent, or its cells are dead or saturated"
     elif effect < _ABOVE_ROUNDING * rounding:
         advice = 'it drowns in rounding: take dtype = "float64"'
     elif effect < _ABOVE_DRIFT * drift:
-        advice = "learning would take the free phase's drift for it: lengthen the free phase, or raise beta"
+        advice = "learning would take the free phase's drift for it: lengthen that phase, or raise beta"
     elif arrived < _ARRIVED:
-        advice = f"little of it has arrived: lengthen the nudge phase, now {protocol.phases[-1].steps} steps"
+        advice = f"little of it has arrived: lengthen phase {phase.name!r}, now {phase.steps} steps"
     share = "" if np.isnan(arrived) else f", {100 * min(arrived, 1):.0f} % of the nudge in equilibrium"
     return Finding(
         f"Nudge of layer {k}: change of its rates",
@@ -234,6 +252,7 @@ def _protocol_like(protocol: Protocol, phases, plus: str | None = None, minus: s
         step_decay=protocol.step_decay,
         step_min=protocol.step_min,
         method=protocol.method,
+        reset=protocol.reset,
         allow_unstable=True,
     )
 

@@ -50,7 +50,8 @@ def record(
     -------
     dict of str to ndarray
         ``t`` (s), ``s``, ``phase``, ``beta``: (steps,); ``stimuli``, and ``labels`` or ``targets``: (n, …);
-        ``output_layer``; ``V_rest`` (V); ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells);
+        ``output_layer``; ``V_rest`` (V); ``multiplier_k/r``, (steps, n, constraints), λ of layers with constraints;
+        ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells);
         ``units``, a JSON table.
 
     Raises
@@ -70,8 +71,9 @@ def record(
         for index in indices:
             if not 0 <= index < size:
                 raise ParameterError(f"layer {k}, cell {index}: this layer has cells 0 to {size - 1}")
+    multipliers = [f"{name}.r" for name in preparation.populations if name.startswith("multiplier_")]
     presentation = preparation.present(
-        stimuli.x_test[chosen], stimuli.y_test[chosen], beta=beta, learn=False, variables=tuple(UNITS)
+        stimuli.x_test[chosen], stimuli.y_test[chosen], beta=beta, learn=False, variables=(*UNITS, *multipliers)
     )
     phases = presentation.phases
     arrays = {
@@ -92,6 +94,8 @@ def record(
         arrays[f"layer_{k}/cells"] = np.asarray(indices, dtype=int)
         for variable in UNITS:
             arrays[f"layer_{k}/{variable}"] = presentation.trace(variable, k)[:, :, np.asarray(indices, dtype=int)]
+    for name in multipliers:
+        arrays[name.replace(".", "/")] = np.concatenate([trace[name] for trace in phases.values()])
     return arrays
 
 

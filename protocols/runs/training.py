@@ -119,7 +119,8 @@ class Training:
         output, y = self.circuit.output, self.stimuli.y_train
         low, high = self.circuit.bounds[output]
         if low <= y.min() and y.max() <= high:
-            worst = max(excess.max() for excess in self.circuit.excess({output: y}).values() or [np.zeros(1)])
+            domain = self.circuit.layer_domains[output]
+            worst = 0.0 if domain is None else domain.outside(y).max()
             if worst <= np.finfo(np.float32).eps * y.shape[1]:
                 return None
             return (
@@ -249,6 +250,7 @@ class Training:
                 states.I_net,
                 **circuit.predictors(),
                 bounds=circuit.bounds,
+                active=circuit.active(states.r),
                 excess=circuit.excess(states.r),
             ),
         }
