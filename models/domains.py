@@ -302,10 +302,11 @@ def polytope(units: Count, A: Annotated[list[Row], Field(min_length=1)], b: Row)
         raise ParameterError(f"polytope: b has {len(b)} numbers for the {len(A)} rows of A")
     matrix, limits = np.array(A), np.array(b)
     largest = np.abs(matrix).max(axis=1)
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(all="ignore"):
         norms = largest * np.linalg.norm(matrix / largest[:, None], axis=1)
         scaled, bounded = matrix / norms[:, None], limits / norms
-    for number in np.flatnonzero(~(np.isfinite(scaled).all(axis=1) & np.isfinite(bounded) & (np.abs(bounded) < 1e9))):
+    usable = np.isfinite(norms) & np.isfinite(scaled).all(axis=1) & (np.abs(bounded) < 1e9)
+    for number in np.flatnonzero(~usable):
         raise ParameterError(f"polytope: row {number} cannot be told from one without bound, or from zero; rescale it")
     found = linprog(np.zeros(units), scaled, bounded, bounds=(None, None))
     if found.status != 0:

@@ -1,5 +1,7 @@
 """`corinfomax doctor`: what it measures and what it advises."""
 
+import re
+
 import numpy as np
 import pytest
 from toys import on_toys
@@ -46,20 +48,41 @@ def test_step_beyond_the_bound(digits):
 
 
 def test_loops_beyond_stability(digits):
-    """Weights whose loop is unstable have an abscissa above 0, or do not come to rest; both are told."""
-    circuit = CorInfoMax([64, 30, 10])
-    W = np.random.default_rng(0).uniform(0, 1, (30, 10))
-    circuit.weights["W_fb"][1], circuit.weights["W_ff"][1] = W, W.T.copy(order="F")
+    """Weights whose loop is unstable are told: its abscissa, or that the free phase comes to no rest."""
+    circuit = CorInfoMax([64, 60, 60, 60, 60, 10], initial_gain_ff=3.0, initial_gain_fb=3.0)
     findings = findings_of(circuit, contrastive(), digits)
-    advised = [finding for finding in findings.values() if finding.advice]
-    assert advised
+    advice = [finding.advice for what, finding in findings.items() if what.startswith(("Spectral", "Free phase"))]
+    assert any("initial_gain_fb" in each for each in advice)
+
+
+def test_constraints_are_examined(digits):
+    """Enforced constraints hold at the free phase's end; as published they do not, and the advice names the key."""
+    enforced = findings_of(CorInfoMax([64, 60, 10], domain="B_1_plus"), contrastive(), digits)
+    assert begins(enforced, "Constraints of layer 1").advice == ""
+    published = CorInfoMax([64, 60, 10], domain="B_1_plus", constraints="as_published")
+    told = begins(findings_of(published, contrastive(), digits), "Constraints of layer 1")
+    assert 'constraints = "enforced"' in told.advice
+
+
+def test_beta_beyond_the_bound(digits):
+    """β = 8 with random sign is too low once it is negative, as it is in a third phase without one; told alike."""
+    circuit = CorInfoMax([64, 30, 10])
+    for protocol in (contrastive(beta=8, allow_unstable=True),
+                     contrastive(beta=8, random_sign=False, three_phase=True, allow_unstable=True)):  # fmt: skip
+        assert "take beta between -6.67 and 6.67" in begins(findings_of(circuit, protocol, digits), "Least β").advice
+
+
+def test_protocol_without_contrast(digits):
+    """Where learning contrasts nothing, the nudge is said not to be examined."""
+    protocol = Protocol([Phase("free", 20), Phase("nudge", 5, beta=1.0)], minus=None)
+    assert begins(findings_of(CorInfoMax([64, 30, 10]), protocol, digits), "Nudge").found == "not examined"
 
 
 def test_short_phases_are_told(digits):
     """A free phase of 2 steps is too short, and the length advised is enough when taken."""
     circuit = CorInfoMax([64, 30, 10])
     advice = begins(findings_of(circuit, contrastive(free_steps=2), digits), "Free phase").advice
-    steps = int(advice.removeprefix("take free_steps = "))
+    steps = int(re.fullmatch(r"let phase 'free' last (\d+) steps \(free_steps\)", advice).group(1))
     assert 5 < steps <= 20
     assert begins(findings_of(circuit, contrastive(free_steps=steps), digits), "Free phase").advice == ""
 
@@ -74,7 +97,7 @@ def test_vanishing_nudge_is_told(digits):
     """Through six hidden layers less than a hundredth of the nudge arrives, and rates are advised."""
     findings = findings_of(CorInfoMax([64, 30, 30, 30, 30, 30, 30, 10]), contrastive(free_steps=60), digits)
     told = begins(findings, "Nudge of layer 1, relative")
-    assert "raise learning_rate_ff of layer 1" in told.advice
+    assert "entry 1 of learning_rate_ff" in told.advice
 
 
 def test_dead_feedback_is_told(digits):
@@ -115,6 +138,7 @@ def test_command_refuses_in_one_line(refused, tmp_path):
     """A preset or folder that is none, and settings for a run folder, are refused in one line."""
     assert "no such preset" in refused("doctor", "digit")
     assert "config.toml" in refused("doctor", tmp_path)
+    assert "a run keeps its parameters" in refused("doctor", tmp_path, "--set", "step=0.1")
 
 
 def test_training_tells_failures_once(command, tmp_path):
