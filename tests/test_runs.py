@@ -65,9 +65,13 @@ def columns(hidden, score="accuracy"):
         f"train_{score}",
         f"test_{score}",
         *(f"angle_{k}" for k in range(1, output)),
+        *(f"norm_ff_{k}" for k in range(output)),
+        *(f"norm_fb_{k}" for k in range(1, output)),
+        *(f"definiteness_{k}" for k in range(1, output + 1)),
         *(f"cmi_forward_{k}" for k in range(output)),
         *(f"cmi_backward_{k}" for k in range(1, output)),
         *(f"{name}_{k}" for name in ("sparsity", "saturation", "participation_ratio") for k in range(1, output + 1)),
+        *(f"stuck_{k}" for k in range(1, output + 1)),
         "settling_residual",
         "seconds",
     ]
