@@ -118,7 +118,7 @@ def participation_ratio(r):
     return float(np.trace(gram) ** 2 / np.vdot(gram, gram))
 
 
-def settling_residual(residual, u, lower=0.0, upper=1.0):
+def settling_residual(residual, u, lower=0.0, upper=1.0, active=None):
     """Find the largest |τ_u du/ds| over the unsaturated cells: how far from equilibrium a phase ended.
 
     Saturated cells are left out: their u may still move where their rate no longer does.
@@ -131,6 +131,8 @@ def settling_residual(residual, u, lower=0.0, upper=1.0):
         Somatic potential, dimensionless.
     lower, upper : float
         A cell is unsaturated where lower < u < upper.
+    active : array of bool, same shape, optional
+        Which cells are unsaturated, where u alone does not tell, as in domains that raise the threshold.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def settling_residual(residual, u, lower=0.0, upper=1.0):
     residual, u = np.asarray(residual, dtype=float), np.asarray(u, dtype=float)
     if residual.shape != u.shape:
         raise ParameterError(f"settling_residual: residual {residual.shape} and u {u.shape} differ in shape")
-    unsaturated = (lower < u) & (u < upper)
+    unsaturated = (lower < u) & (u < upper) if active is None else active
     return float(np.abs(residual[unsaturated]).max(initial=0.0))
 
 

@@ -102,11 +102,6 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
         if absent := [k for k in numbers if k not in given]:
             raise ParameterError(f"summarise: {name} has no entry {absent[0]}")
 
-    def _residual(k):
-        if active is None:
-            return settling_residual(residual[k], u[k], *bounds[k])
-        return float(np.abs(np.asarray(residual[k], dtype=float)[active[k]]).max(initial=0.0))
-
     weights = {} if W_ff is None or W_fb is None else {k: (W_ff[k], W_fb[k]) for k in feedback}
     return {
         **{f"angle_{k}": angle(*pair) for k, pair in weights.items()},
@@ -120,5 +115,8 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
         **{f"participation_ratio_{k}": participation_ratio(r[k]) for k in layers},
         **{f"stuck_{k}": stuck(r[k]) for k in layers},
         **{f"excess_{k}": float(np.quantile(values, 0.99)) for k, values in (excess or {}).items()},
-        "settling_residual": max((_residual(k) for k in layers), default=0.0),
+        "settling_residual": max(
+            (settling_residual(residual[k], u[k], *bounds[k], active=(active or {}).get(k)) for k in layers),
+            default=0.0,
+        ),
     }

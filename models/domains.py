@@ -154,10 +154,6 @@ def _rectified(u, out):
     np.maximum(u, 0.0, out=out)
 
 
-def _copy(u, out):
-    np.copyto(out, u)
-
-
 def _rectified_above(u, theta, out):
     np.subtract(u, theta, out=out)
     np.maximum(out, 0.0, out=out)
@@ -173,13 +169,9 @@ def _soft_threshold_clipped(u, theta, r_min, out):
     np.clip(out, r_min, 1.0, out=out)
 
 
-def _shifted(u, theta, out):
-    np.subtract(u, theta, out=out)
-
-
 #: Rates of multiplier cells: λ ≥ 0, and for equalities λ of either sign.
 RECTIFIED = Domain("rectified", "clip(u, 0, inf)", _rectified, (0.0, np.inf))
-LINEAR = Domain("linear", "u", _copy)
+LINEAR = Domain("linear", "u", np.positive)
 #: B_∞,+ = {r : 0 ≤ r_i ≤ 1}, the domain of the paper's main experiments.
 NONNEGATIVE_UNIT_BOX = Domain("B_inf_plus", "clip(u, 0, 1)", _clip_to_unit_interval, (0.0, 1.0))
 #: B_∞ = {r : -1 ≤ r_i ≤ 1}.
@@ -314,7 +306,7 @@ def polytope(units: Count, A: Annotated[list[Row], Field(min_length=1)], b: Row)
     return Domain(
         "polytope",
         f"u - {INHIBITION}",
-        _shifted,
+        np.subtract,
         arguments=("u", INHIBITION),
         constraints=Constraints(matrix, limits, lengths=norms),
     )

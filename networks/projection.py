@@ -73,11 +73,12 @@ class Transmission:
         self.signal, self.drive = source.view("r"), target.view(projection.slot)
         self._key, self._index = projection.weights
         self._weights = weights
+        self._carried = _SIGNALS[projection.signal]
 
     def __call__(self):
         """Compute the drive from the present signal."""
         weights = self._weights[self._key][self._index]
-        signal = _SIGNALS[self.projection.signal](self.signal)
+        signal = self._carried(self.signal)
         if self.projection.pattern == "one_to_one":
             np.multiply(signal, weights, out=self.drive)
         else:

@@ -94,7 +94,7 @@ def _findings(circuit, protocol, x, y, dtype, target, report):
 
 
 def _step(circuit: Circuit, step: float, beta: float) -> Finding:
-    bound = circuit.step_bound(abs(beta))
+    bound = circuit.step_bound(beta)
     advice = "" if step < bound else f'take step = {0.5 * bound:.2g}, or method = "exponential_euler"'
     return Finding("Euler step η, each layer alone", f"{step:.3g}", f"below {bound:.3g}", advice)
 
@@ -118,15 +118,13 @@ def _long_free_phase(circuit, protocol, x, target):
     longer = _protocol_like(protocol, [*before, _lengthened(last)])
     preparation = Preparation(circuit, len(x), protocol=longer, target=target)
     rates: dict[int, list] = {k: [] for k in range(1, circuit.output + 1)}
-    ends = []
 
     def note(preparation):
         for k, rows in rates.items():
             rows.append(preparation.layer(k).read("r").astype(np.float32))
 
     preparation.on_step.append(note)
-    preparation.on_phase_end.append(lambda preparation, end: ends.append(end))
-    states = preparation.settle(x, ("r", "u"))
+    states = preparation.settle(x, ("r",))
     return {k: np.stack(rows) for k, rows in rates.items()}, states
 
 
