@@ -1,17 +1,22 @@
 """The circuit linearised about a state: how fast it settles, and whether its loops are stable.
 
-With S_k = diag(σ'(u_k)), 1 for cells between their bounds and 0 for others, τ_u du/ds = F(u) has the Jacobian, block by
-block (eqs 14, 15),
+With S_k = diag(σ'(u_k)), 1 for cells between their bounds and 0 for others, δr_k = S_k δu_k, and τ_u du/ds = F has the
+Jacobian (eqs 14, 15)
 
-    ∂F_k/∂u_k     = -(g_lk + g_A + g_B) I + (2κγB_k + g_lk I) S_k        hidden, g_A = 1/ε_k, g_B = 1/ε_{k-1}
-    ∂F_P/∂u_P     = -(g_lk + g_A + g_B) I + (κγB_P + g_lk I - c S_P)     output, g_A and c as the convention says
-    ∂F_k/∂u_{k-1} = W_ff^(k-1) S_{k-1}/ε_{k-1}
-    ∂F_k/∂u_{k+1} = W_fb^(k) S_{k+1}/ε_k
+    δF_k = -(g_lk + g_A + g_B) δu_k + g_A (D_k δr_k - δs_k + W_fb^(k) δr_{k+1}) + g_B W_ff^(k-1) δr_{k-1}     hidden
+    δF_P = -(g_lk + g_A + g_B) δu_P - c δr_P + D_P δr_P - δs_P + g_B W_ff^(P-1) δr_{P-1}                     output
 
-Multiplier cells and the delay of leaky interneurons are left out.
+with g_A = 1/ε_k in hidden layers, g_B = 1/ε_{k-1}, the output's g_A and c as the convention says, and s_k the potential
+of the SST cells: δs = O δr, or, where they are leaky, τ_SST dδs/dt = O δr - δs. A layer whose domain has constraints
+A m(r) ≤ b has multiplier cells a_k beside,
+
+    τ_λ dδa/dt = -δa + δλ + A Q δr/(1 + g_shunt),   δλ = δa where λ > 0 or the constraint is an equality, else 0
+
+with Q = diag(sign r) where m(r) = |r| and I otherwise. They act as δr_k = S_k (δu_k - Q Aᵀ δλ_k), or as published
+as a current, -Aᵀ δλ_k in δF_k.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs
@@ -19,75 +24,128 @@ from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator
 from .conventions import CONVENTIONS
 from .corinfomax import CorInfoMax
 
-#: Up to so many cells all eigenvalues are computed at once.
+#: Up to so many dimensions all eigenvalues are computed at once.
 _DENSE = 600
 
+Rates = Mapping[int, np.ndarray]
 
-def jacobian(circuit: CorInfoMax, active: Mapping[int, np.ndarray], beta: float = 0.0) -> LinearOperator:
-    """Jacobian of τ_u du/ds at a state.
+
+class Linearisation:
+    """A `CorInfoMax` circuit linearised about a state.
+
+    The state vector holds the potentials u of the layers 1 … P, one after the other, then those of leaky SST cells,
+    then those of multiplier cells.
 
     Parameters
     ----------
     circuit : CorInfoMax
-    active : mapping of int to ndarray (cells,)
-        Layer k ≥ 1 → which cells are between their bounds.
+    rates : mapping of int to ndarray (cells,)
+        r of each layer k ≥ 1.
+    multipliers : mapping of int to ndarray (constraints,), optional
+        λ of each layer whose domain has constraints. Without it, all inequalities count as slack.
     beta : float, default 0
         β.
-
-    Returns
-    -------
-    LinearOperator, (n, n)
-        Over the potentials of the layers 1 … P, one after the other; real.
     """
-    P, sizes = circuit.output, circuit.sizes
-    edges = np.cumsum((0, *sizes[1:]))
-    rows = {k: slice(edges[k - 1], edges[k]) for k in range(1, P + 1)}
-    S = {k: np.asarray(active[k], dtype=float) for k in rows}
-    W_ff, W_fb, B = (circuit.weights[key] for key in ("W_ff", "W_fb", "B"))
-    g_lk, eps, entropy = circuit.g_leak, circuit.epsilon, circuit.entropy_gain * circuit.gamma
-    reading = CONVENTIONS[circuit.convention]
 
-    def product(v):
-        v = np.asarray(v, dtype=float).ravel()
-        u = {k: v[rows[k]] for k in rows}
-        r = {k: S[k] * u[k] for k in rows}
-        out = np.empty(edges[-1])
-        for k in rows:
+    def __init__(self, circuit: CorInfoMax, rates: Rates, multipliers: Rates | None = None, beta: float = 0.0):
+        self._circuit, self._reading, self._beta = circuit, CONVENTIONS[circuit.convention], beta
+        cells = {spec.name: spec.cell.values for spec in circuit.populations}
+        layers = range(1, circuit.output + 1)
+        limits = {k: circuit.domains[k].constraints for k in layers if circuit.domains[k].constraints is not None}
+        self._slow = {k: circuit.tau / cells[f"SST_{k}"]["tau_SST"] for k in layers if "tau_SST" in cells[f"SST_{k}"]}
+        self._fast = {k: circuit.tau / cells[f"multiplier_{k}"]["tau_lambda"] for k in limits}
+        sizes = {("u", k): circuit.sizes[k] for k in layers}
+        sizes |= {("s", k): circuit.sizes[k] for k in self._slow} | {("a", k): len(limits[k].b) for k in limits}
+        edges = np.cumsum([0, *sizes.values()])
+        self._rows = {key: slice(*ends) for key, *ends in zip(sizes, edges[:-1], edges[1:], strict=True)}
+        self._size = int(edges[-1])
+
+        r = {k: np.asarray(rates[k], dtype=float) for k in layers}
+        self._S = {k: active.astype(float) for k, active in circuit.active(r).items()}
+        self._Q, self._tight, self._gain = {}, {}, {}
+        for k, limit in limits.items():
+            self._Q[k] = np.sign(r[k]) if limit.magnitude else np.ones_like(r[k])
+            given = np.zeros(len(limit.b)) if multipliers is None else np.asarray(multipliers[k])
+            self._tight[k] = np.ones(len(limit.b)) if limit.equality else (given > 0).astype(float)
+            shunt = limit.shunts @ (r[k] != 0) if circuit.constraints == "enforced" else 0.0
+            self._gain[k] = self._fast[k] / (1 + shunt)
+
+    def jacobian(self) -> LinearOperator:
+        """τ_u d(δstate)/ds as an operator on the state vector, (n, n), real."""
+        return LinearOperator((self._size, self._size), matvec=self._derivative, dtype=float)
+
+    def spectral_abscissa(self) -> float:
+        """Largest real part of the Jacobian's eigenvalues, in 1/τ_u: below 0 for a stable state.
+
+        Activity settles as exp(-|abscissa| s/τ_u).
+        """
+        return float(_extreme(self.jacobian(), "LR").real.max())
+
+    def euler_radius(self, step: float) -> float:
+        """Largest modulus of the eigenvalues of one Euler step: the scheme is stable below 1, loops included.
+
+        In the sequential schedule, thresholds follow enforced constraints a step later; that delay is left out.
+
+        Parameters
+        ----------
+        step : float
+            η = dt/τ_u.
+        """
+        blocks = list(self._blocks())
+
+        def one_step(v):
+            v = np.array(v, dtype=float).ravel()
+            for block in blocks:
+                change = self._derivative(v)
+                for key in block:
+                    v[self._rows[key]] += step * change[self._rows[key]]
+            return v
+
+        operator = LinearOperator((self._size, self._size), matvec=one_step, dtype=float)
+        return float(np.abs(_extreme(operator, "LM")).max())
+
+    def _blocks(self) -> Iterator[list]:
+        """What is integrated at once, in the clock's order: leaky SST cells before the cells that read them."""
+        sequential = self._circuit.schedule == "sequential"
+        for k in range(1, self._circuit.output + 1) if sequential else (None,):
+            for kinds in ("s", "u", "a") if sequential else ("s", "ua"):
+                if block := [key for key in self._rows if key[0] in kinds and k in (None, key[1])]:
+                    yield block
+
+    def _derivative(self, v: np.ndarray) -> np.ndarray:
+        circuit, P = self._circuit, self._circuit.output
+        W_ff, W_fb, D, O, A = (circuit.weights[key] for key in ("W_ff", "W_fb", "D", "O", "A"))
+        state = {key: np.ravel(v)[rows] for key, rows in self._rows.items()}
+        r, current = {}, {}
+        for k, S in self._S.items():
+            r[k], current[k] = state["u", k], 0.0
+            if k in self._tight:
+                inhibition = A[k - 1].T @ (self._tight[k] * state["a", k])
+                if circuit.constraints == "enforced":
+                    r[k] = r[k] - self._Q[k] * inhibition
+                else:
+                    current[k] = inhibition
+            r[k] = S * r[k]
+        out = np.empty(self._size)
+        for k in self._S:
+            g_B = 1 / circuit.epsilon[k - 1]
+            lateral = D[k - 1] * r[k] - (state["s", k] if k in self._slow else O[k - 1] @ r[k])
             if k < P:
-                total = g_lk + 1 / eps[k - 1] + 1 / eps[k]
-                own = 2 * entropy * (B[k - 1] @ r[k]) + g_lk * r[k] + W_fb[k] @ r[k + 1] / eps[k]
+                g_A = 1 / circuit.epsilon[k]
+                F = g_A * (lateral + W_fb[k] @ r[k + 1])
             else:
-                total = g_lk + 1 / eps[k - 1] + reading.conductance(beta)
-                own = entropy * (B[k - 1] @ r[k]) + (g_lk - reading.rate_gain(beta)) * r[k]
-            out[rows[k]] = own - total * u[k]
+                g_A = self._reading.conductance(self._beta)
+                F = lateral - self._reading.rate_gain(self._beta) * r[k]
+            F = F - (circuit.g_leak + g_A + g_B) * state["u", k] - current[k]
             if k > 1:
-                out[rows[k]] += W_ff[k - 1] @ r[k - 1] / eps[k - 1]
+                F += g_B * (W_ff[k - 1] @ r[k - 1])
+            out[self._rows["u", k]] = F
+            if k in self._slow:
+                out[self._rows["s", k]] = self._slow[k] * (O[k - 1] @ r[k] - state["s", k])
+            if k in self._tight:
+                decay = self._fast[k] * (self._tight[k] - 1) * state["a", k]
+                out[self._rows["a", k]] = decay + self._gain[k] * (A[k - 1] @ (self._Q[k] * r[k]))
         return out
-
-    return LinearOperator((edges[-1], edges[-1]), matvec=product, dtype=float)
-
-
-def spectral_abscissa(circuit: CorInfoMax, active: Mapping[int, np.ndarray], beta: float = 0.0) -> float:
-    """Largest real part of the Jacobian's eigenvalues, in 1/τ_u: below 0 for a stable state.
-
-    Activity settles as exp(-|abscissa| s/τ_u). Parameters as in `jacobian`.
-    """
-    return float(_extreme(jacobian(circuit, active, beta), "LR").real.max())
-
-
-def euler_radius(circuit: CorInfoMax, active: Mapping[int, np.ndarray], step: float, beta: float = 0.0) -> float:
-    """Largest modulus of the eigenvalues of I + ηJ: Euler's scheme is stable below 1, loops included.
-
-    Parameters
-    ----------
-    circuit, active, beta
-        As in `jacobian`.
-    step : float
-        η = dt/τ_u.
-    """
-    J = jacobian(circuit, active, beta)
-    euler = LinearOperator(J.shape, matvec=lambda v: np.ravel(v) + step * J.matvec(np.ravel(v)), dtype=float)
-    return float(np.abs(_extreme(euler, "LM")).max())
 
 
 def _extreme(operator: LinearOperator, which: str) -> np.ndarray:

@@ -7,13 +7,16 @@ import numpy as np
 
 from ...analysis import Finding
 from ...errors import DivergenceError
+from ...models import MultiplierCell
 from ...networks import Circuit, CorInfoMax
-from ...networks.linearisation import euler_radius, spectral_abscissa
+from ...networks.linearisation import Linearisation
 from ..clockwork import Phase, Preparation, Protocol, Stimulus
 from ..stimuli import Stimuli
 
 #: How many training stimuli are presented.
 STIMULI = 10
+#: At the states that so many of them lead to, the circuit is linearised.
+_LINEARISED = 3
 #: How many times longer than the protocol's own phases a layer may take to settle.
 _LONGER = 10
 #: A layer has settled when its rates stay within so much, of their norm, of what they become.
@@ -77,13 +80,13 @@ def _findings(circuit, protocol, x, y, dtype, target, report):
         yield Finding("Least β", f"{betas.min():.3g}", f"above {bound:.3g}", too_low)
     report("settling")
     try:
-        rates, states = _long_free_phase(circuit, protocol, x, target)
+        rates, multipliers = _long_free_phase(circuit, protocol, x, target)
     except DivergenceError as error:
         yield Finding("Free phase", str(error), "a rest", "take a smaller step, or smaller initial weights")
         return
     if isinstance(circuit, CorInfoMax):
         report("linearising")
-        yield from _linearised(circuit, protocol, states, step)
+        yield from _linearised(circuit, protocol, rates, multipliers, step)
     yield _settling(rates, protocol)
     yield from _constraints(circuit, rates, protocol)
     if protocol.minus is None or circuit.teacher is None or not any(phase.taught for phase in protocol.phases):
@@ -99,21 +102,24 @@ def _step(circuit: Circuit, step: float, beta: float) -> Finding:
     return Finding("Euler step η, each layer alone", f"{step:.3g}", f"below {bound:.3g}", advice)
 
 
-def _linearised(circuit: CorInfoMax, protocol: Protocol, states, step: float):
-    active = circuit.active(states.r)
-    masks = [{k: mask[row] for k, mask in active.items()} for row in range(min(3, len(states.r[1])))]
-    abscissa = max(spectral_abscissa(circuit, active) for active in masks)
+def _linearised(circuit: CorInfoMax, protocol: Protocol, rates, multipliers, step: float):
+    """Stability at the states that the first stimuli lead to, when all has settled."""
+    states = [
+        Linearisation(circuit, {k: r[-1][row] for k, r in rates.items()}, {k: a[row] for k, a in multipliers.items()})
+        for row in range(min(_LINEARISED, len(rates[1][-1])))
+    ]
+    abscissa = max(state.spectral_abscissa() for state in states)
     advice = "" if abscissa < 0 else "lower initial_gain_fb or initial_gain_ff, or entropy_gain"
     slowest = f", a mode of {-1 / abscissa:.3g} τ_u or {-1 / (abscissa * step):.3g} steps" if abscissa < 0 else ""
     yield Finding("Spectral abscissa of the Jacobian, in 1/τ_u", f"{abscissa:.3g}{slowest}", "below 0", advice)
     if protocol.method == "euler":
-        radius = max(euler_radius(circuit, active, step) for active in masks)
+        radius = max(state.euler_radius(step) for state in states)
         advice = "" if radius < 1 or abscissa >= 0 else "the loops of W_ff and W_fb oscillate: take a smaller step"
         yield Finding("Euler step η, loops included: |1 + η·eigenvalue|", f"{radius:.4f}", "below 1", advice)
 
 
 def _long_free_phase(circuit, protocol, x, target):
-    """Rates of all layers step by step, and the state they end in."""
+    """Rates of all layers step by step, and those of multiplier cells at the end, by layer."""
     *before, last = protocol.prediction
     longer = _protocol_like(protocol, [*before, _lengthened(last)])
     preparation = Preparation(circuit, len(x), protocol=longer, target=target)
@@ -124,8 +130,13 @@ def _long_free_phase(circuit, protocol, x, target):
             rows.append(preparation.layer(k).read("r").astype(np.float32))
 
     preparation.on_step.append(note)
-    states = preparation.settle(x, ("r",))
-    return {k: np.stack(rows) for k, rows in rates.items()}, states
+    preparation.settle(x, ("r",))
+    multipliers = {
+        spec.layer: preparation.populations[spec.name].read("r")
+        for spec in circuit.populations
+        if isinstance(spec.cell, MultiplierCell)
+    }
+    return {k: np.stack(rows) for k, rows in rates.items()}, multipliers
 
 
 def _settling(rates: dict[int, np.ndarray], protocol: Protocol) -> Finding:
