@@ -11,6 +11,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from tabulate import tabulate
 from threadpoolctl import threadpool_info
 
 from corinfomax.analysis.figures.style import COLOURS, publication_style
@@ -23,16 +24,9 @@ LINES = {
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table with aligned columns, the first to the left and all others to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-
-    def line(cells):
-        first, *others = cells
-        padded = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
-        return f"| {' | '.join(padded)} |"
-
-    rule = "|".join([":" + "-" * (widths[0] + 1), *("-" * (width + 1) + ":" for width in widths[1:])])
-    return "\n".join([line(header), f"|{rule}|", *map(line, rows)])
+    """A Markdown table, the first column to the left and all others to the right."""
+    sides = ("left", *["right"] * (len(header) - 1))
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
 def timing_table(rows: list[dict]) -> str:

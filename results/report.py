@@ -52,6 +52,8 @@ def report(experiments: Experiments, published: Published, kept: Path, out: Path
         sources="\n".join(f"- {source}" for source in published.sources.values()),
         overview=tables.overview(published, compared),
         accuracies="\n\n".join(_accuracies(compared, published, out / "figures")),
+        unpublished=tables.unpublished(others),
+        unpublished_notes=_notes(others),
         sums=tables.sums(compared + others),
         angle=tables.angles(published, compared + others),
         angle_states=_states(compared + others),
@@ -129,6 +131,14 @@ def _code(found) -> str:
     return ", ".join(dict.fromkeys(map(short, revisions))) or "unknown"
 
 
+def _notes(found: list[Evidence]) -> str:
+    """Notes of experiments, each once, with the titles that it belongs to."""
+    titles: dict[str, list[str]] = {}
+    for experiment in (evidence.experiment for evidence in found if evidence.experiment.note):
+        titles.setdefault(experiment.note, []).append(experiment.title)
+    return "\n".join(f"- {'; '.join(of)}: {note}" for note, of in titles.items())
+
+
 def _by_task(found: list[Evidence]) -> dict[str, list[Evidence]]:
     tasks: dict[str, list[Evidence]] = {}
     for evidence in found:
@@ -159,6 +169,12 @@ for which there is a published number; the others follow below.
 ## Test accuracy
 
 {accuracies}
+
+### Circuits that are not published
+
+{unpublished}
+
+{unpublished_notes}
 
 ## Sums of rates in the sparse circuits
 

@@ -3,6 +3,7 @@
 import numpy as np
 from evidence import Comparison, Evidence, Published, Sample, Task, compare
 from experiments import Ablation
+from tabulate import tabulate
 
 #: Up to here Σr counts as held to 1.
 _HELD = 1.01
@@ -11,17 +12,10 @@ NOT_RUN, NOTHING = "not run", "–"
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table with aligned columns, the first to the left and all others to the right."""
+    """A Markdown table, the first column to the left and all others to the right."""
     rows = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-
-    def line(cells):
-        first, *others = cells
-        padded = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
-        return f"| {' | '.join(padded)} |"
-
-    rule = "|".join([":" + "-" * (widths[0] + 1), *("-" * (width + 1) + ":" for width in widths[1:])])
-    return "\n".join([line(header), f"|{rule}|", *map(line, rows)])
+    sides = ("left", *["right"] * (len(header) - 1))
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
 def spread(sample: Sample, digits: int = 2) -> str:
@@ -66,6 +60,22 @@ def accuracies(evidence: Evidence, task: Task, seeds: int) -> str:
             remark = "not explained yet"
         rows.append([str(comparison.epoch), *_compared(comparison), remark])
     return markdown(header, rows)
+
+
+def unpublished(found: list[Evidence]) -> str:
+    """Experiments without a published counterpart: accuracy after the last epoch of all seeds, and the best mean."""
+    rows = []
+    for evidence in found:
+        if not evidence.epochs:
+            rows.append([evidence.experiment.title, *[NOTHING] * 2, NOT_RUN, NOTHING])
+            continue
+        last = evidence.epochs[0]
+        courses = {epoch: evidence.at(epoch) for epoch in range(1, last + 1)}
+        best = max(courses, key=lambda epoch: courses[epoch].mean)
+        seeds = ", ".join(map(str, courses[last].values))
+        accuracy = f"{courses[best].mean:.2f} in {best}"
+        rows.append([evidence.experiment.title, seeds, str(last), spread(courses[last]), accuracy])
+    return markdown(["circuit", "seeds", "epoch", "ours, %", "best mean, in epoch"], rows) if rows else NOT_RUN
 
 
 def angles(published: Published, found: list[Evidence]) -> str:

@@ -217,6 +217,11 @@ def test_report_of_made_up_runs(tmp_path):
         seeds = [0]
         epochs = 2
         published = "mnist_3layer"
+        [experiments.own]
+        preset = "digits"
+        seeds = [0, 1]
+        epochs = 3
+        note = "no such circuit is published"
         [ablations.toy_step]
         quantity = "step"
         preset = "mnist"
@@ -229,6 +234,8 @@ def test_report_of_made_up_runs(tmp_path):
     )
     for seed, accuracies in enumerate(([0.90, 0.9580], [0.92, 0.9590])):
         keep(tmp_path, "ours", seed, accuracies, angles=[66.0 + seed, 65.0])
+    for seed, accuracies in enumerate(([0.80, 0.96, 0.95], [0.90, 0.97, 0.97])):
+        keep(tmp_path, "own", seed, accuracies)
     gone = keep(tmp_path, "toy_step_0.15", 0, [0.1])
     (gone / "failed.txt").write_text("epoch 2, batch 1: diverges", encoding="utf-8")
     text = report.report(read_experiments(listed), evidence.read_published(), tmp_path, tmp_path / "out")
@@ -236,6 +243,8 @@ def test_report_of_made_up_runs(tmp_path):
     # 2 · .12 · √(1/10 + 1/2) = .186
     assert ["1", "0, 1", "91.00 ± 1.41", "94.02", "-3.02", "0.19", "**no**", "the reason"] in rows
     assert ["2", "0, 1", "95.85 ± 0.07", "95.75", "+0.10", "0.19", "yes", ""] in rows
+    assert ["own", "0, 1", "3", "96.00 ± 1.41", "96.50 in 2"] in rows
+    assert "- own: no such circuit is published" in text.splitlines()
     angle = ["1, 2", "0, 1", "66.5 ± 0.7", "65.0 ± 0.0", "2", "65.0 ± 0.0", "2", "90", "64.2", "2.3", "82.7"]
     assert ["ours", *angle] in rows
     assert ["0.05", "95.85 ± 0.07", "0, 1", "97.43"] in rows
