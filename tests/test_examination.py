@@ -8,7 +8,7 @@ from toys import on_toys
 from toys import stimuli as toy_arrays
 
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Phase, Protocol, contrastive
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus, contrastive
 from corinfomax.protocols.runs import examine
 from corinfomax.protocols.stimuli import load_stimuli
 
@@ -29,12 +29,12 @@ def begins(findings, words):
 
 def test_a_sound_circuit_is_left_alone(digits):
     """The preset's kind of circuit gets no advice, and keeps its weights and their type exactly."""
-    circuit = CorInfoMax([64, 30, 10])
+    circuit = CorInfoMax([64, 30, 10], initial_gain_ff=[1.0, 0.3])
     circuit.astype(np.float32)
     before = circuit.state_dict()
     findings = findings_of(circuit, contrastive(), digits)
     assert [finding.what for finding in findings.values() if finding.advice] == []
-    assert len(findings) == 8
+    assert len(findings) == 9
     for name, weights in circuit.state_dict().items():
         np.testing.assert_array_equal(weights, before[name])
         assert weights.dtype == before[name].dtype
@@ -62,6 +62,23 @@ def test_constraints_are_examined(digits):
     published = CorInfoMax([64, 60, 10], domain="B_1_plus", constraints="as_published")
     told = begins(findings_of(published, contrastive(), digits), "Constraints of layer 1")
     assert 'constraints = "enforced"' in told.advice
+
+
+def test_output_cells_beyond_the_teacher(digits):
+    """With β = 1 and seed 0, those cells are named that stay silent in both phases for 4 of 5 of their stimuli."""
+    circuit, rows = CorInfoMax([64, 30, 10], seed=0), slice(200)
+    x, y = digits.x_train[rows].astype(float), digits.y_train[rows].astype(float)
+    ends = []
+    preparation = Preparation(circuit, len(x), protocol=contrastive(free_steps=200, nudge_steps=200), target="numpy")
+    preparation.on_presentation.append(lambda preparation, found: ends.append(found))
+    preparation.run([Stimulus(x, y, 1.0)])
+    silent = (ends[0]["free"].r[2] == 0) & (ends[0]["nudge"].r[2] == 0)
+    late = [cell for cell in range(10) if silent[y[:, cell] > 0, cell].mean() > 0.8]
+    assert late
+    advice = begins(findings_of(circuit, contrastive(free_steps=200), digits), "Output cells").advice
+    assert advice.startswith(f"cell{'s' * (len(late) > 1)} {', '.join(map(str, late))} will be learnt late")
+    mended = CorInfoMax([64, 30, 10], seed=0, initial_gain_ff=[1.0, 0.3])
+    assert begins(findings_of(mended, contrastive(), digits), "Output cells").advice == ""
 
 
 def test_beta_beyond_the_bound(digits):

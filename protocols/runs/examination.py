@@ -19,6 +19,8 @@ STIMULI = 10
 _LINEARISED = 3
 #: How many times longer than the protocol's own phases a layer may take to settle.
 _LONGER = 10
+#: How many training stimuli tell whether the teacher can lift output cells, and of how many it should lift a cell.
+_TAUGHT, _LIFTED = 200, 0.2
 #: A layer has settled when its rates stay within so much, of their norm, of what they become.
 _SETTLED = 0.02
 #: Excess over a constraint that still counts as holding it.
@@ -48,7 +50,7 @@ def examine(
     protocol : Protocol
         That of training. It is also tried with phases ten times as long.
     stimuli : Stimuli
-        The first training stimuli are presented.
+        The first ten training stimuli are presented; of 200 the output cells are looked at.
     dtype : {"float32", "float64"}
         Type of the training; the examination is done in float64.
     target : {"auto", "cython", "numpy"}
@@ -58,10 +60,11 @@ def examine(
     Returns
     -------
     list of Finding
-        In order: Euler step, spectral abscissa and Euler's radius with loops (`CorInfoMax` only), settling, and for
-        each layer the nudge that reaches it. Those that are well have no advice.
+        In order: Euler step, spectral abscissa and Euler's radius with loops (`CorInfoMax` only), settling, output
+        cells that the teacher cannot lift (`CorInfoMax` only), and for each layer the nudge that reaches it. Those that
+        are well have no advice.
     """
-    x, y = stimuli.x_train[:STIMULI].astype(float), stimuli.y_train[:STIMULI].astype(float)
+    x, y = stimuli.x_train[:_TAUGHT].astype(float), stimuli.y_train[:_TAUGHT].astype(float)
     kept = circuit.dtype
     circuit.astype(np.float64)
     try:
@@ -70,7 +73,8 @@ def examine(
         circuit.astype(kept)
 
 
-def _findings(circuit, protocol, x, y, dtype, target, report):
+def _findings(circuit, protocol, many_x, many_y, dtype, target, report):
+    x, y = many_x[:STIMULI], many_y[:STIMULI]
     step = max(protocol.eta(phase).max() for phase in protocol.phases)
     betas = np.concatenate([beta * np.atleast_1d(phase.beta) for beta in protocol.betas for phase in protocol.phases])
     if protocol.method == "euler" and circuit.step_bound(np.abs(betas).max()) < np.inf:
@@ -93,6 +97,8 @@ def _findings(circuit, protocol, x, y, dtype, target, report):
         yield Finding("Nudge of the layers", "not examined", "a contrast of phases with and without a teacher")
         return
     report("nudging")
+    if isinstance(circuit, CorInfoMax):
+        yield from _lifting(circuit, protocol, many_x, many_y, np.abs(betas).max(), target)
     yield from _nudges(circuit, protocol, x, y, dtype, target)
 
 
@@ -158,6 +164,29 @@ def _settling(rates: dict[int, np.ndarray], protocol: Protocol) -> Finding:
         needed = phase.steps + taken[slowest] - steps
         advice = "" if needed <= phase.steps else f"let phase {phase.name!r} last {needed} steps ({phase.name}_steps)"
     return Finding("Free phase: steps to settle within 2 %", found, f"at most {steps}", advice)
+
+
+def _lifting(circuit: CorInfoMax, protocol: Protocol, x, y, beta: float, target):
+    """Output cells that stay silent under the teacher, so that their weights do not learn.
+
+    Below zero the output's equilibrium is u ∝ v_B/ε + βy, whatever the convention: a cell with v_B ≤ -βεy is silent in
+    both phases.
+    """
+    domain = circuit.domains[circuit.output]
+    if np.min(domain.lower) < 0 or (domain.constraints is not None and domain.constraints.equality):
+        return
+    below = circuit.output - 1
+    r = Preparation(circuit, min(STIMULI, len(x)), protocol=protocol, target=target).settle(x, ("r",)).r[below]
+    silent = r @ circuit.weights["W_ff"][below].T + beta * circuit.epsilon[below] * y <= 0
+    wanted = y > 0
+    share = (silent & wanted).sum(axis=0) / np.maximum(wanted.sum(axis=0), 1)
+    worst = np.flatnonzero(share > 1 - _LIFTED)
+    found = f"cell {share.argmax()} for {100 * share.max():.0f} % of the stimuli that want it"
+    advice = ""
+    if len(worst):
+        cells = f"cell{'s' * (len(worst) > 1)} {', '.join(map(str, worst))}"
+        advice = f"{cells} will be learnt late: lower the last entry of initial_gain_ff, to 0.3 say, or raise beta"
+    yield Finding("Output cells that the teacher cannot lift", found, f"at most {100 * (1 - _LIFTED):.0f} %", advice)
 
 
 def _nudges(circuit, protocol, x, y, dtype, target):
