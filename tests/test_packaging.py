@@ -82,7 +82,7 @@ def test_conda_pins_equal_project_pins():
     conda = [line.strip().removeprefix("- ") for line in lines if line.strip()]
     python = next(pin for pin in conda if pin.startswith("python=")).removeprefix("python=")
     project, extras = PROJECT["project"], PROJECT["project"]["optional-dependencies"]
-    pins = [pin for pin in [*project["dependencies"], *extras["test"], *extras["dev"]] if applies(pin, python)]
+    pins = [pin for pin in sum(extras.values(), project["dependencies"]) if applies(pin, python)]
     theory = dict(requirement(pin) for pin in pins if not pin.startswith("corinfomax"))
     theory = {CONDA_NAMES.get(name, name): version for name, version in theory.items()}
     tools = {"python", "pip", "c-compiler", "cxx-compiler"}
