@@ -3,6 +3,7 @@
 from .cell import PHYSICAL_SCALE, Cell, Parameter
 from .domains import DOMAINS, NONNEGATIVE_UNIT_BOX, UNIT_BOX, Constraints, Domain, domain_of
 from .interneurons import SST, LeakySST, MultiplierCell
+from .noise import BackgroundInput
 from .pyramidal import HiddenPyramidal, OutputPyramidal, StimulusCell
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "PHYSICAL_SCALE",
     "SST",
     "UNIT_BOX",
+    "BackgroundInput",
     "Cell",
     "Constraints",
     "Domain",

@@ -55,6 +55,10 @@ class Cell:
         Names of variables that belong to another population and are read where they stand.
     state : tuple of str
         Variables that a reset to rest sets to zero, and that a checkpoint keeps.
+    each_step : str
+        Brian2 statements that are run once a step, for what no differential equation states; "" for none.
+    at_rest : dict of str to float
+        Standard deviations of state variables that fluctuate about zero at rest.
     per_cell : dict of str to ndarray (cells,)
         Values of variables that differ from cell to cell, written when a population is made.
 
@@ -69,6 +73,7 @@ class Cell:
     drives: ClassVar[tuple[str, ...]] = ()
     links: ClassVar[tuple[str, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ()
+    each_step: ClassVar[str] = ""
 
     def __init__(self, domain: Domain | None = None, **values):
         names = {parameter.name for parameter in self.parameters}
@@ -79,6 +84,7 @@ class Cell:
             )
         self.domain = domain
         self.values = values
+        self.at_rest: dict[str, float] = {}
         self.per_cell = {} if domain is None else dict(domain.per_cell)
 
     @property

@@ -11,6 +11,7 @@ import brian2 as b2
 
 from .cell import Cell, Parameter
 from .domains import LINEAR, RECTIFIED, Constraints
+from .noise import with_noise
 
 _COMMON = """
 i_SST = -u : 1                                             # i_SST = -O r
@@ -25,6 +26,11 @@ V_soma = V_rest + V_scale*u : volt
 class SST(Cell):
     """Instantaneous SST interneuron, the paper's.
 
+    Parameters
+    ----------
+    noise : tuple of str, default ()
+        ("soma",) if it has background input.
+
     Notes
     -----
     Receives `drive_soma` = O r. Sends `i_SST`. `gate_soma` = 0 silences the cell.
@@ -33,14 +39,27 @@ class SST(Cell):
     equations = "u = gate_soma*drive_soma + I_soma : 1\n" + _COMMON
     drives = ("drive_soma",)
 
+    def __init__(self, *, noise: tuple[str, ...] = (), **values):
+        super().__init__(**values)
+        self.noise = noise
+        self.equations = with_noise(type(self).equations, noise)
+        self.links = (*type(self).links, *(f"noise_{compartment}" for compartment in noise))
 
-class LeakySST(Cell):
+    @property
+    def arguments(self) -> dict:
+        """What the constructor was given."""
+        return {**self.values, **({"noise": self.noise} if self.noise else {})}
+
+
+class LeakySST(SST):
     """SST interneuron with a membrane time constant.
 
     Parameters
     ----------
     tau_SST : Quantity
         Membrane time constant; the potential relaxes to O r.
+    noise
+        As in `SST`.
     """
 
     equations = "du/dt = pace*(gate_soma*drive_soma + I_soma - u)/tau_SST : 1\n" + _COMMON

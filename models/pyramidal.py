@@ -5,7 +5,8 @@ The soma leaks with g_lk and is coupled to the two dendrites by the conductances
     hidden layer k:   g_A = 1/ε_k,   g_B = 1/ε_{k-1}      (printed the other way round after eq 20; see eq 15)
     output layer P:   g_A as the convention says (β in the normative circuit),   g_B = 1/ε_{P-1}
 
-The dendritic potentials follow their drives algebraically, as published:
+The dendritic potentials follow their drives algebraically, as published, or as leaky compartments with a time constant
+of their own, τ_B dv_B/ds = -v_B + …, of the same steady state:
 
     v_B = W_ff^(k-1) r^(k-1)                                  the bottom-up prediction of this layer
     v_A = M r + W_fb^(k) r^(k+1),   M r = D r + i_SST         the top-down prediction and the lateral current
@@ -22,8 +23,12 @@ Negative g_A, as in the output layer when β < 0, is a *negative conductance*: n
 theory asks for.
 """
 
+import re
+
+from ..errors import ParameterError
 from .cell import Cell, Parameter
 from .domains import INHIBITION, NONNEGATIVE_UNIT_BOX, Domain
+from .noise import with_noise
 
 _COMPARTMENTS = """
 v_B = gate_basal*drive_basal + I_basal : 1
@@ -52,30 +57,72 @@ _COMMON_PARAMETERS = (
     Parameter("g_B", "1", "basal coupling conductance, 1/ε_{k-1}", "eq 15; swapped in print after eq 20"),
 )
 
+#: Time constants of dendrites that are leaky compartments, and their potentials.
+LEAKY = {
+    "tau_A": ("v_A", Parameter("tau_A", "second", "apical time constant", "not in the paper, where it is 0")),
+    "tau_B": ("v_B", Parameter("tau_B", "second", "basal time constant", "not in the paper, where it is 0")),
+}
+
 _DRIVES = ("drive_basal", "drive_apical", "drive_autapse")
 
 
+def leaky(equations: str, potential: str, tau: str) -> str:
+    """Turn a dendritic potential that follows its drives at once into a leaky compartment.
+
+    Parameters
+    ----------
+    equations : str
+        With a line ``v_A = … : 1``.
+    potential, tau : str
+        Names of the potential and of its time constant.
+    """
+    line = re.compile(rf"^{potential} = (.*?) : 1", flags=re.MULTILINE)
+    if not line.search(equations):
+        raise ParameterError(f"{tau}: the cell's equations have no line '{potential} = … : 1' that could become leaky")
+    return line.sub(rf"d{potential}/dt = pace*(\1 - {potential})/{tau} : 1", equations)
+
+
 class _Pyramidal(Cell):
-    """What hidden and output cells have in common: how their domain's multiplier cells inhibit them."""
+    """What hidden and output cells have in common.
+
+    That is how multiplier cells inhibit them, what makes their dendrites leaky, and their background input.
+    """
 
     drives = _DRIVES
     links = ("i_SST",)
     state = ("u", "r")
 
-    def __init__(self, domain: Domain, multiplier_current: bool, current: str, **values):
+    def __init__(
+        self,
+        domain: Domain,
+        noise: tuple[str, ...],
+        multiplier_current: bool,
+        *,
+        current: str,
+        further: str = "",
+        **values,
+    ):
+        slow = [name for name in LEAKY if name in values]
+        self.parameters = (*type(self).parameters, *(LEAKY[name][1] for name in slow))
         super().__init__(domain, **values)
-        self._multiplier_current = multiplier_current
+        self._noise, self._multiplier_current = noise, multiplier_current
         self.equations = type(self).equations
         if domain.constraints is not None:
             self.drives = (*type(self).drives, INHIBITION)
             self.equations += f"{INHIBITION} : 1\n"
         self.equations += f"i_multiplier = {current if multiplier_current else 0} : 1\n"
-        self.equations += "".join(f"{name} : 1\n" for name in domain.per_cell)
+        self.equations += "".join(f"{name} : 1\n" for name in domain.per_cell) + further
+        for name in slow:
+            self.equations = leaky(self.equations, LEAKY[name][0], name)
+        self.state = (*type(self).state, *(LEAKY[name][0] for name in slow))
+        self.equations = with_noise(self.equations, self._noise)
+        self.links = (*type(self).links, *(f"noise_{compartment}" for compartment in self._noise))
 
     @property
     def arguments(self) -> dict:
         """What the constructor was given."""
-        return super().arguments | ({"multiplier_current": True} if self._multiplier_current else {})
+        options = {"noise": self._noise, "multiplier_current": self._multiplier_current}
+        return super().arguments | {name: value for name, value in options.items() if value}
 
 
 class HiddenPyramidal(_Pyramidal):
@@ -90,8 +137,12 @@ class HiddenPyramidal(_Pyramidal):
     tau_u : Quantity
         Somatic time constant; the effective one is tau_u/(g_lk + g_A + g_B), .7 ms at the published settings.
     domain : Domain, default B_∞,+
+    noise : tuple of str, default ()
+        Compartments with background input, of "soma", "basal" and "apical".
     multiplier_current : bool, default False
         Whether the inhibition of the domain's multiplier cells is a current, not a raised threshold.
+    tau_A, tau_B : Quantity, optional
+        Time constants of the apical and the basal dendrite; without them `v_A` and `v_B` follow their drives at once.
 
     Notes
     -----
@@ -113,8 +164,15 @@ v_A = gate_apical*(drive_autapse + i_SST + i_multiplier + drive_apical) + I_apic
         Parameter("g_A", "1", "apical coupling conductance, 1/ε_k", "eq 15; swapped in print after eq 20"),
     )
 
-    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, multiplier_current: bool = False, **values):
-        super().__init__(domain, multiplier_current, "-drive_multiplier/g_A", **values)
+    def __init__(
+        self,
+        *,
+        domain: Domain = NONNEGATIVE_UNIT_BOX,
+        noise: tuple[str, ...] = (),
+        multiplier_current: bool = False,
+        **values,
+    ):
+        super().__init__(domain, noise, multiplier_current, current="-drive_multiplier/g_A", **values)
 
 
 class OutputPyramidal(_Pyramidal):
@@ -125,7 +183,7 @@ class OutputPyramidal(_Pyramidal):
     g_A, v_A : str
         Apical conductance and potential as Brian2 expressions of `beta`, `drive_apical` (the target y) and `r`:
         what the conventions differ in.
-    g_B, g_lk, tau_u, domain, multiplier_current
+    g_B, g_lk, tau_u, domain, noise, multiplier_current, tau_A, tau_B
         As in `HiddenPyramidal`.
 
     Notes
@@ -152,12 +210,13 @@ beta : 1 (shared)
         g_A: str,
         v_A: str,
         domain: Domain = NONNEGATIVE_UNIT_BOX,
+        noise: tuple[str, ...] = (),
         multiplier_current: bool = False,
         **values,
     ):
-        super().__init__(domain, multiplier_current, "-drive_multiplier", **values)
+        apical = f"g_A = {g_A} : 1\nv_A = gate_apical*({v_A}) + I_apical : 1\n"  # eq 21, by convention
+        super().__init__(domain, noise, multiplier_current, current="-drive_multiplier", further=apical, **values)
         self._apical = {"g_A": g_A, "v_A": v_A}
-        self.equations += f"g_A = {g_A} : 1\nv_A = gate_apical*({v_A}) + I_apical : 1\n"  # eq 21, by convention
 
     @property
     def arguments(self) -> dict:

@@ -21,16 +21,15 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from ..errors import ParameterError
-from ..models import SST, Domain, HiddenPyramidal, LeakySST, MultiplierCell, OutputPyramidal, StimulusCell
-from ..models.domains import INHIBITION, DomainChoice, domain_of
+from ..models import Domain
+from ..models.domains import DomainChoice, domain_of
+from ..models.noise import COMPARTMENTS
 from ..parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
-from . import initial
+from . import anatomy, initial
 from .circuit import Circuit, Plasticity
 from .conventions import CONVENTIONS, ConventionName
 from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, LearningRate, RegularisedInverse
 from .plasticity import CorrelationRule, FeedbackRule, ForwardRule, LateralRule
-from .population import PopulationSpec
-from .projection import Projection
 from .states import Contrast
 
 
@@ -99,8 +98,15 @@ class CorInfoMax(Circuit):
     tau_multiplier : float or sequence of P floats, optional
         Time constant of the multiplier cells, in ms: dt/η_λ in the paper's terms. By default .7, about that of the
         pyramidal cells; and as published 500 s in hidden layers, 50 ms in the output layer (A3, MNIST).
-    tau_SST : float, default 0
-        SST membrane time constant, in ms; 0 is the paper's instantaneous cell.
+    tau_SST, tau_A, tau_B : float, default 0
+        Time constants, in ms, of SST cells and of the apical and basal dendrites of pyramidal cells. 0 is the
+        paper's: they follow their input at once.
+    noise_soma, noise_basal, noise_apical, noise_SST : float, default 0
+        Background input (Ornstein-Uhlenbeck currents) of this standard deviation into each pyramidal cell's
+        compartments and each SST cell; 1 would move a compartment by 20 mV across a unit conductance. Not in the
+        paper.
+    tau_noise : float, default 5
+        Correlation time of the background input, in ms; about that of synaptic currents.
     projection : {"dense", "synapses"}
         BLAS products, or Brian2 `Synapses`.
     initial_gain_ff, initial_gain_fb : float or sequence of P, P - 1 floats, default 1
@@ -143,6 +149,13 @@ class CorInfoMax(Circuit):
         sst_every: Count = 1,
         tau_u: Positive = 10.0,
         tau_SST: NonNegative = 0.0,
+        tau_A: NonNegative = 0.0,
+        tau_B: NonNegative = 0.0,
+        noise_soma: NonNegative = 0.0,
+        noise_basal: NonNegative = 0.0,
+        noise_apical: NonNegative = 0.0,
+        noise_SST: NonNegative = 0.0,
+        tau_noise: Positive = 5.0,
         domain: DomainChoice = "B_inf_plus",
         constraints: Literal["enforced", "as_published"] = "enforced",
         tau_multiplier: Positive | list[Positive] | None = None,
@@ -220,10 +233,14 @@ class CorInfoMax(Circuit):
             else:
                 plasticity.append(Plasticity(LateralRule(k), InverseRecursion(k, forgetting)))
 
+        self.tau_u, self.tau_SST, self.tau_A, self.tau_B, self.tau_noise = tau_u, tau_SST, tau_A, tau_B, tau_noise
+        self.tau_multiplier = _per_projection("tau_multiplier", tau_multiplier, P)
+        sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
+        self.noise = {compartment: sigma for compartment, sigma in sigmas.items() if sigma > 0}
         reading = CONVENTIONS[convention]
         super().__init__(
-            populations=list(self._populations(tau_u * b2.ms, tau_SST * b2.ms, tau_multiplier)),
-            projections=list(self._projections(projection, sst_every)),
+            populations=list(anatomy.populations(self)),
+            projections=list(anatomy.projections(self, projection, sst_every)),
             plasticity=plasticity,
             weights=arrays,
             layers=["stimulus", *(f"layer_{k}" for k in range(1, P + 1))],
@@ -253,7 +270,7 @@ class CorInfoMax(Circuit):
     def step_bound(self, beta: float) -> float:
         """Largest Euler step: η(g_lk + g_A + g_B) < 2 in every layer, the output's g_A as the convention has it.
 
-        Leaky interneurons and multiplier cells have bounds of their own, η < 2 tau_SST/tau_u, 2 tau_λ/tau_u. What an
+        Leaky interneurons, leaky dendrites and multiplier cells have bounds of their own, η < 2 τ/tau_u. What an
         exchanged cell's equations have beside these parameters is not counted.
         """
         reading, bounds = CONVENTIONS[self.convention], []
@@ -261,10 +278,8 @@ class CorInfoMax(Circuit):
         for values in (spec.cell.values for spec in self.populations):
             if "g_B" in values:
                 bounds.append(2 / (values["g_lk"] + values.get("g_A", output_g_A) + values["g_B"]))
-            if "tau_SST" in values:
-                bounds.append(2 * float(values["tau_SST"] / self.tau))
-            if "tau_lambda" in values:
-                bounds.append(2 * float(values["tau_lambda"] / self.tau))
+            own = [values[name] for name in ("tau_SST", "tau_A", "tau_B", "tau_lambda") if name in values]
+            bounds += [2 * float(tau / self.tau) for tau in own]
         return min(bounds)
 
     def beta_bound(self) -> float:
@@ -314,46 +329,6 @@ class CorInfoMax(Circuit):
             np.multiply(B, -c, out=O)
             np.fill_diagonal(O, 0.0)
             self.weights["D"][k][:] = c * np.diagonal(B).astype(self.weights["D"][k].dtype) + d
-
-    def _populations(self, tau_u, tau_SST, tau_multiplier):
-        P = len(self.architecture) - 1
-        tau_multiplier = _per_projection("tau_multiplier", tau_multiplier, P)
-        reading = CONVENTIONS[self.convention]
-        yield PopulationSpec("stimulus", StimulusCell(), self.architecture[0], layer=0)
-        for k in range(1, P + 1):
-            domain = self.domains[k]
-            common = {"tau_u": tau_u, "g_lk": self.g_leak, "g_B": 1 / self.epsilon[k - 1], "domain": domain}
-            if domain.constraints and self.constraints == "as_published":
-                common["multiplier_current"] = True
-            if k < P:
-                cell = HiddenPyramidal(g_A=1 / self.epsilon[k], **common)
-            else:
-                cell = OutputPyramidal(g_A=reading.output_g_A, v_A=reading.output_v_A, **common)
-            interneuron = LeakySST(tau_SST=tau_SST) if tau_SST > 0 * b2.ms else SST()
-            yield PopulationSpec(f"SST_{k}", interneuron, self.architecture[k], layer=k)
-            inhibition = (("i_SST", (f"SST_{k}", "i_SST")),)
-            yield PopulationSpec(f"layer_{k}", cell, self.architecture[k], layer=k, links=inhibition)
-            if domain.constraints:
-                multiplier = MultiplierCell(constraints=domain.constraints, tau_lambda=tau_multiplier[k - 1] * b2.ms)
-                yield PopulationSpec(f"multiplier_{k}", multiplier, len(domain.constraints.b), layer=k, follows=True)
-
-    def _projections(self, pattern, sst_every):
-        P = len(self.architecture) - 1
-        names = ["stimulus", *(f"layer_{k}" for k in range(1, P + 1))]
-        for k in range(1, P + 1):
-            here, below = names[k], names[k - 1]
-            yield Projection(below, here, "drive_basal", ("W_ff", k - 1), pattern, constant=k == 1)
-            if k < P:
-                yield Projection(names[k + 1], here, "drive_apical", ("W_fb", k), pattern)
-            yield Projection(here, here, "drive_autapse", ("D", k - 1), "one_to_one")
-            yield Projection(here, f"SST_{k}", "drive_soma", ("O", k - 1), pattern, every=sst_every)
-            if limits := self.domains[k].constraints:
-                signal = "abs(r)" if limits.magnitude else "r"
-                yield Projection(here, f"multiplier_{k}", "drive_soma", ("A", k - 1), pattern, signal=signal)
-                if self.constraints == "enforced":
-                    shunts = ("shunts", k - 1)
-                    yield Projection(here, f"multiplier_{k}", "drive_shunt", shunts, pattern, signal="int(r != 0)")
-                yield Projection(f"multiplier_{k}", here, INHIBITION, ("A_T", k - 1), pattern)
 
 
 def _per_projection(key: str, value: float | Sequence[float], count: int) -> tuple[float, ...]:

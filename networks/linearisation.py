@@ -7,7 +7,8 @@ Jacobian (eqs 14, 15)
     δF_P = -(g_lk + g_A + g_B) δu_P - c δr_P + D_P δr_P - δs_P + g_B W_ff^(P-1) δr_{P-1}                     output
 
 with g_A = 1/ε_k in hidden layers, g_B = 1/ε_{k-1}, the output's g_A and c as the convention says, and s_k the potential
-of the SST cells: δs = O δr, or, where they are leaky, τ_SST dδs/dt = O δr - δs. A layer whose domain has constraints
+of the SST cells: δs = O δr, or, where they are leaky, τ_SST dδs/dt = O δr - δs. Leaky dendrites follow what stands for
+δv_A and δv_B here, the factors of g_A and g_B, in the same way, with τ_A and τ_B. A layer whose domain has constraints
 A m(r) ≤ b has multiplier cells a_k beside,
 
     τ_λ dδa/dt = -δa + δλ + A Q δr/(1 + g_shunt),   δλ = δa where λ > 0 or the constraint is an equality, else 0
@@ -33,8 +34,8 @@ Rates = Mapping[int, np.ndarray]
 class Linearisation:
     """A `CorInfoMax` circuit linearised about a state.
 
-    The state vector holds the potentials u of the layers 1 … P, one after the other, then those of leaky SST cells,
-    then those of multiplier cells.
+    The state vector holds the potentials u of the layers 1 … P, one after the other, then those of leaky SST cells and
+    of leaky dendrites, then those of multiplier cells.
 
     Parameters
     ----------
@@ -55,7 +56,15 @@ class Linearisation:
         self._slow = {k: circuit.tau / cells[f"SST_{k}"]["tau_SST"] for k in layers if "tau_SST" in cells[f"SST_{k}"]}
         self._fast = {k: circuit.tau / cells[f"multiplier_{k}"]["tau_lambda"] for k in limits}
         sizes = {("u", k): circuit.sizes[k] for k in layers}
-        sizes |= {("s", k): circuit.sizes[k] for k in self._slow} | {("a", k): len(limits[k].b) for k in limits}
+        sizes |= {("s", k): circuit.sizes[k] for k in self._slow}
+        leaky = [("A", "tau_A"), ("B", "tau_B")]
+        self._dendrites = {
+            (name, k): circuit.tau / cells[f"layer_{k}"][tau]
+            for name, tau in leaky
+            for k in layers
+            if tau in cells[f"layer_{k}"]
+        }
+        sizes |= {key: circuit.sizes[key[1]] for key in self._dendrites} | {("a", k): len(limits[k].b) for k in limits}
         edges = np.cumsum([0, *sizes.values()])
         self._rows = {key: slice(*ends) for key, *ends in zip(sizes, edges[:-1], edges[1:], strict=True)}
         self._size = int(edges[-1])
@@ -108,7 +117,7 @@ class Linearisation:
         """What is integrated at once, in the clock's order: leaky SST cells before the cells that read them."""
         sequential = self._circuit.schedule == "sequential"
         for k in range(1, self._circuit.output + 1) if sequential else (None,):
-            for kinds in ("s", "u", "a") if sequential else ("s", "ua"):
+            for kinds in ("s", "uAB", "a") if sequential else ("s", "uABa"):
                 if block := [key for key in self._rows if key[0] in kinds and k in (None, key[1])]:
                     yield block
 
@@ -131,14 +140,18 @@ class Linearisation:
             g_B = 1 / circuit.epsilon[k - 1]
             lateral = D[k - 1] * r[k] - (state["s", k] if k in self._slow else O[k - 1] @ r[k])
             if k < P:
-                g_A = 1 / circuit.epsilon[k]
-                F = g_A * (lateral + W_fb[k] @ r[k + 1])
+                g_A, v_A, somatic = 1 / circuit.epsilon[k], lateral + W_fb[k] @ r[k + 1], 0.0
             else:
-                g_A = self._reading.conductance(self._beta)
-                F = lateral - self._reading.rate_gain(self._beta) * r[k]
-            F = F - (circuit.g_leak + g_A + g_B) * state["u", k] - current[k]
-            if k > 1:
-                F += g_B * (W_ff[k - 1] @ r[k - 1])
+                g_A, somatic = self._reading.conductance(self._beta), lateral
+                v_A = -self._reading.rate_gain(self._beta) / g_A * r[k] if g_A else np.zeros_like(r[k])
+            v_B = W_ff[k - 1] @ r[k - 1] if k > 1 else np.zeros_like(r[k])
+            coupled = {}
+            for name, v in (("A", v_A), ("B", v_B)):
+                coupled[name] = state.get((name, k), v)
+                if (name, k) in self._dendrites:
+                    out[self._rows[name, k]] = self._dendrites[name, k] * (v - coupled[name])
+            leak = (circuit.g_leak + g_A + g_B) * state["u", k]
+            F = g_A * coupled["A"] + g_B * coupled["B"] + somatic - leak - current[k]
             out[self._rows["u", k]] = F
             if k in self._slow:
                 out[self._rows["s", k]] = self._slow[k] * (O[k - 1] @ r[k] - state["s", k])

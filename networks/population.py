@@ -153,10 +153,20 @@ class Population:
         found = self.group.resolve_all([identifier], run_namespace={})[identifier]
         return found.pyfunc if isinstance(found, Function) else found.get_value()
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether random numbers enter the cells' dynamics."""
+        return bool(self.cell.each_step or self.cell.at_rest or self.group.equations.is_stochastic)
+
     def rest(self):
-        """Put the cells at rest: every state variable 0, and r = σ(0)."""
+        """Put the cells at rest: every state variable 0, or drawn from how it fluctuates there, and r = σ(0).
+
+        It is drawn from NumPy's global generator, which is also Brian2's.
+        """
         for variable in self.cell.state:
             self.write(variable, 0)
+        for variable, deviation in self.cell.at_rest.items():
+            self.write(variable, deviation * np.random.standard_normal((self.replicas, self.size)))  # noqa: NPY002
         domain = self.cell.domain
         if domain is not None and domain.in_place is not None:
             for variable in domain.arguments:
@@ -172,6 +182,17 @@ class Population:
             raised = np.abs(self.view(INHIBITION))
             kept = np.clip(u - r, -raised, raised)
         np.add(r, kept, out=u)
+
+    def run_each_step(self, when: str, order: int):
+        """Let Brian2 run the cell's `each_step` statements, at this place in the schedule."""
+        self.group.run_regularly(
+            self.cell.each_step,
+            dt=self.group.clock.dt,
+            when=when,
+            order=order,
+            name=f"{self.name}_each_step",
+            codeobj_class=self.group.codeobj_class,
+        )
 
     def rate_update(self, when: str, order: int) -> Callable[[], object] | None:
         """Set up r = σ(u): an operation to call in each step, or None where Brian2 itself now does it.

@@ -43,6 +43,8 @@ SETTLING = {
     "authors": ({"convention": "authors"}, 1e-5),
     "leaky SST": ({"tau_SST": 4.0}, 1e-5),
     "leaky SST, sequential": ({"tau_SST": 4.0, "convention": "authors"}, 1e-5),
+    "leaky dendrites": ({"tau_A": 4.0, "tau_B": 2.0, "tau_SST": 1.0}, 1e-4),
+    "leaky dendrites, sequential": ({"tau_A": 4.0, "convention": "authors"}, 1e-4),
     "B_1": ({"domain": ["B_1", "B_inf_plus", "B_inf_plus"]}, 1e-5),
     "simplex": ({"domain": ["simplex", "B_1_plus", "simplex"]}, 5e-3),
     "polytope": ({"domain": ["B_inf_plus", POLYTOPE, "B_inf"]}, 5e-2),

@@ -59,7 +59,7 @@ class BareLearner:
     def check_beta(self, beta):
         self._preparation.check_beta(beta)
 
-    def settle(self, x):
+    def settle(self, x, *, seed=None):
         return self._preparation.settle(x)
 
     def state_dict(self):

@@ -107,8 +107,20 @@ def assert_same_run(first, second):
         (0, ["reset=carry", "beta=-0.5"]),
         (8, ["dtype=float64", "three_phase=true", *DEEPER]),
         (5, ["tau_SST=1.0", "reset=carry", "sst_every=3", "convention=authors", "random_sign=false"]),
+        (4, ["noise_soma=0.3", "noise_SST=0.1", "jitter=0.4", "tau_B=2.0"]),
+        (4, ["noise_apical=0.1", "reset=carry", "target=auto"]),
     ],
-    ids=["default", "epoch's end", "regularised", "autapse", "carry", "float64", "leaky"],
+    ids=[
+        "default",
+        "epoch's end",
+        "regularised",
+        "autapse",
+        "carry",
+        "float64",
+        "leaky",
+        "noisy",
+        "noise carries over",
+    ],
 )
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(configuration, started, settings, batch):
     """SIGINT mid-epoch or after an epoch's last minibatch, then resume: same checkpoint and history, bit for bit."""

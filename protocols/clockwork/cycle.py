@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import brian2 as b2
@@ -99,6 +100,7 @@ class Cycle:
                 raise ParameterError(f"{layer.name} has no variable {name!r}, which the circuit's rules learn from")
         self._transmissions = mounted.transmissions
         self._synapses = [item for item in self._transmissions if isinstance(item, SynapticTransmission)]
+        self._stochastic = any(population.stochastic for population in self.populations.values())
         self._courses = Courses(self.populations, self._protocol)
 
     @property
@@ -166,7 +168,12 @@ class Cycle:
             return False
         self.stimulus = stimulus
         complete = stimulus.y is not None or stimulus.learn
-        self._phases = self._protocol.phases if complete else self._protocol.prediction
+        phases = self._protocol.phases if complete else self._protocol.prediction
+        if stimulus.steps is not None:
+            phases = tuple(replace(phase, steps=steps) for phase, steps in zip(phases, stimulus.steps, strict=False))
+        self._phases = phases
+        if stimulus.seed is not None and self._stochastic:
+            b2.seed(stimulus.seed)
         self._ends: dict[str, PhaseEnd] = {}
         self._finished = False
         self.time, self.s = 0.0, 0.0

@@ -39,23 +39,39 @@ class _Places:
     sequential schedule layer k computes its drives, its u and its r in turn, before layer k + 1, and the cells that
     follow the layer do so after it. In the synchronous schedule the followers' new rates reach the thresholds of the
     layer before its own rates are computed, so that u, λ and r at the step's end belong to one instant.
+
+    Parameters
+    ----------
+    sequential : bool
+    specs : mapping of str to PopulationSpec
     """
 
     sequential: bool
+    specs: Mapping[str, PopulationSpec]
 
     def drives(self, source: PopulationSpec, target: PopulationSpec) -> tuple[str, int]:
         if self.sequential:
-            return "groups", 8 * target.layer + (4 if target.follows else 0)
+            return "groups", self._first(target) + (10 if target.follows else 0)
         return ("after_groups", 1) if source.follows else ("synapses", 0)
 
     def integration(self, spec: PopulationSpec) -> int:
-        within = 5 if spec.follows else 2 if spec.links else 1
-        return (8 * spec.layer if self.sequential else 0) + within
+        within = 12 if spec.follows else 2 + 2 * self._links_behind(spec)
+        return (self._first(spec) if self.sequential else 0) + within
 
     def rate(self, spec: PopulationSpec) -> tuple[str, int]:
         if self.sequential:
-            return "groups", 8 * spec.layer + (6 if spec.follows else 3)
+            return "groups", self._first(spec) + (14 if spec.follows else 8)
         return "after_groups", 0 if spec.follows else 2
+
+    @staticmethod
+    def _first(spec: PopulationSpec) -> int:
+        return 16 * spec.layer
+
+    def _links_behind(self, spec: PopulationSpec, most: int = 2) -> int:
+        """Length of the chain of links from a population to one that reads nothing of others, at most `most`."""
+        if most == 0:  # longer chains, and circles, end somewhere
+            return 0
+        return max((1 + self._links_behind(self.specs[source], most - 1) for _, (source, _) in spec.links), default=0)
 
 
 def mount(
@@ -84,7 +100,8 @@ def mount(
     guard : callable
         Wraps each operation.
     """
-    places = _Places(circuit.schedule == "sequential")
+    specs = {spec.name: spec for spec in circuit.populations}
+    places = _Places(circuit.schedule == "sequential", specs)
     clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
     populations = {
         spec.name: Population(
@@ -99,11 +116,12 @@ def mount(
         for spec in circuit.populations
     }
     operations = dict(operations)
-    specs = {spec.name: spec for spec in circuit.populations}
     for spec in circuit.populations:
         population = populations[spec.name]
         for variable, (source, source_variable) in spec.links:
             population.link(variable, populations[source], source_variable)
+        if spec.cell.each_step:
+            population.run_each_step("groups", places.integration(spec) - 1)
         if spec.cell.domain is not None:
             when, order = places.rate(spec)
             update = population.rate_update(when, order)

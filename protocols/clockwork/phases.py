@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from ...errors import ParameterError
 from ...networks import Circuit
@@ -16,6 +16,7 @@ StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_inde
 PhaseName = Annotated[str, BeforeValidator(lambda name: "" if name is None else name)]
 Course = Finite | list[Finite]
 CellCourse = Course | list[list[Finite]]
+Jitter = Annotated[NonNegative, Field(lt=1)]
 #: Least difference of the contrasted βs, in units of the largest |β|: learning divides by it.
 _LEAST_CONTRAST = 1e-6
 
@@ -100,6 +101,9 @@ class Protocol:
     method : {"euler", "exponential_euler"}
         Euler is the published scheme. Exponential Euler is exact for frozen drives: the cells' own stiffness sets no
         bound to its step, but the loop of feedforward and feedback weights may still oscillate.
+    jitter : float, default 0
+        In training each phase of each presentation lasts `steps` times a factor that is drawn from 1 - jitter to
+        1 + jitter, evenly, rounded to whole steps. Phases then need constant courses. Not in the paper.
     reset : {"rest", "carry"}
         Whether a presentation begins at rest (u = r = 0, as published) or where the preparation's last one ended,
         in each replica; predictions then depend on the order of stimuli.
@@ -126,6 +130,7 @@ class Protocol:
         step_decay: NonNegative = 0.01,
         step_min: Positive = 0.001,
         method: Literal["euler", "exponential_euler"] = "euler",
+        jitter: Jitter = 0.0,
         reset: Literal["rest", "carry"] = "rest",
         allow_unstable: Switch = False,
     ):
@@ -139,7 +144,11 @@ class Protocol:
                 raise ParameterError(f"protocol: learns from phase {name!r}, has {', '.join(names)}")
         if self.phases[0].taught:
             raise ParameterError(f"protocol: the first phase, {names[0]!r}, must be free of the teacher (β = 0)")
-        self.plus, self.minus = plus, minus
+        for phase in self.phases if jitter else ():
+            for variable, course in {"beta": phase.beta, **phase.course}.items():
+                if np.ndim(course) and len(course) > 1:
+                    raise ParameterError(f"jitter = {jitter:g}: {variable} of phase {phase.name!r} must be constant")
+        self.plus, self.minus, self.jitter = plus, minus, jitter
         self.beta, self.random_sign = beta, random_sign
         self.step, self.step_rule, self.step_decay, self.step_min = step, step_rule, step_decay, step_min
         self.method, self.reset, self.allow_unstable = method, reset, allow_unstable
@@ -176,6 +185,19 @@ class Protocol:
             raise ParameterError(
                 f"protocol: {self.plus!r} and {self.minus!r} end at the same β; learning divides by the difference"
             )
+
+    def jittered(self, random: np.random.Generator) -> tuple[int, ...] | None:
+        """Draw how many steps each phase of a presentation lasts; None without jitter.
+
+        Parameters
+        ----------
+        random : Generator
+        """
+        if self.jitter == 0:
+            return None
+        factors = random.uniform(1 - self.jitter, 1 + self.jitter, len(self.phases))
+        steps = np.array([phase.steps for phase in self.phases])
+        return tuple(np.maximum(np.rint(factors * steps), 1).astype(int).tolist())
 
     def eta(self, phase: Phase) -> np.ndarray:
         """Integration steps η_i of a phase, (steps,)."""
@@ -230,6 +252,7 @@ def contrastive(
     step_decay: NonNegative = 0.01,
     step_min: Positive = 0.001,
     method: Literal["euler", "exponential_euler"] = "euler",
+    jitter: Jitter = 0.0,
     reset: Literal["rest", "carry"] = "rest",
     allow_unstable: Switch = False,
 ) -> Protocol:
@@ -241,7 +264,7 @@ def contrastive(
         Steps of the phases (A2); the third is as long as the second.
     three_phase : bool, default False
         Add the phase at -β, which learning then contrasts with the one at β.
-    beta, random_sign, step, step_rule, step_decay, step_min, method, reset, allow_unstable
+    beta, random_sign, step, step_rule, step_decay, step_min, method, jitter, reset, allow_unstable
         As in `Protocol`.
 
     Returns
@@ -262,6 +285,7 @@ def contrastive(
         step_decay=step_decay,
         step_min=step_min,
         method=method,
+        jitter=jitter,
         reset=reset,
         allow_unstable=allow_unstable,
     )

@@ -161,7 +161,7 @@ class Preparation:
         """
         return self.settle(x, ("r",)).r[self.circuit.output]
 
-    def settle(self, x, variables: Sequence[str] = ("r", "u", "I_net")) -> Layers:
+    def settle(self, x, variables: Sequence[str] = ("r", "u", "I_net"), seed: int | None = None) -> Layers:
         """Variables of all layers at the free phase's end.
 
         Parameters
@@ -170,6 +170,8 @@ class Preparation:
             Any number of stimuli.
         variables : sequence of str
             Variables of the pyramidal cells; ``I_net`` is τ_u du/ds.
+        seed : int, optional
+            Seed of the background input, if the circuit has some.
 
         Returns
         -------
@@ -182,7 +184,8 @@ class Preparation:
         if not len(x):
             raise StimulusError("x has no stimuli")
         minibatches = [
-            self._checked(Stimulus(x[start : start + self.replicas])) for start in range(0, len(x), self.replicas)
+            self._checked(Stimulus(x[start : start + self.replicas], seed=seed if start == 0 else None))
+            for start in range(0, len(x), self.replicas)
         ]
         collected: dict = {name: {k: [] for k in layers} for name in variables}
 
@@ -270,6 +273,8 @@ class Preparation:
         checked = stimulus.checked(self.layer(0).size, self.layer(-1).size, self.replicas, self.dtype)
         if checked.y is not None:
             self.check_beta(checked.beta)
+        if checked.steps is not None and len(checked.steps) != len(self.protocol.phases):
+            raise StimulusError(f"steps = {checked.steps}: must be one number for each of the protocol's phases")
         if checked.learn:
             self.protocol.check_learning(taught=checked.y is not None)
         return checked

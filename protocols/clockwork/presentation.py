@@ -1,6 +1,6 @@
 """Stimuli as they enter the clockwork, and presentations as they come out of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,12 +21,18 @@ class Stimulus:
         Signed nudging strength β.
     learn : bool, default False
         Whether plasticity follows. Only a protocol without a taught phase learns without targets.
+    seed : int, optional
+        Seed of the background input during the presentation. Without it Brian2's generator goes on.
+    steps : tuple of int, optional
+        Steps of each phase, in place of the protocol's; see `Protocol.jittered`.
     """
 
     x: np.ndarray
     y: np.ndarray | None = None
     beta: float = 1.0
     learn: bool = False
+    seed: int | None = None
+    steps: tuple[int, ...] | None = None
 
     def checked(self, inputs: int, outputs: int, replicas: int, dtype) -> "Stimulus":
         """Return the stimulus as arrays (n, units) of `dtype`, or say what is wrong with it.
@@ -46,7 +52,7 @@ class Stimulus:
         if not np.isfinite(x).all():
             raise StimulusError("x contains NaN or infinity")
         if self.y is None:
-            return Stimulus(x, learn=self.learn)
+            return replace(self, x=x, beta=1.0)
         y = as_rows("y", self.y, dtype)
         if y.shape != (len(x), outputs):
             raise StimulusError(f"y has shape {np.shape(self.y)}, must be ({len(x)}, {outputs}) for this x")
@@ -56,7 +62,7 @@ class Stimulus:
             raise ParameterError(f"beta = {self.beta}: must be a finite number")
         if self.learn and self.beta == 0:
             raise ParameterError("beta = 0: learning divides by β; take another, or learn=False")
-        return Stimulus(x, y, float(self.beta), self.learn)
+        return replace(self, x=x, y=y, beta=float(self.beta))
 
 
 def as_rows(name: str, values, dtype) -> np.ndarray:

@@ -38,8 +38,8 @@ class Learner(Protocol):
     def check_beta(self, beta: float) -> None:
         """Raise a `ParameterError` if a presentation at this β would be unstable."""
 
-    def settle(self, x) -> Layers:
-        """States of all layers for x."""
+    def settle(self, x, *, seed: int | None = None) -> Layers:
+        """States of all layers for x; whatever is random is fixed by the seed."""
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """State beside the weights."""

@@ -17,7 +17,7 @@ from .configuration import Configuration
 from .folder import RunFolder
 
 #: Streams of random numbers, spawned from the run's one seed; stream 0 draws the initial weights.
-_ORDER, _SIGN = 1, 2
+_ORDER, _SIGN, _NOISE, _JITTER, _TEST_NOISE = 1, 2, 3, 4, 5
 
 #: Seconds between two reports of progress within an epoch.
 _REPORT_EVERY = 0.5
@@ -102,7 +102,9 @@ class Training:
                 self.learner.check_beta(beta)
         except ParameterError as error:
             raise ParameterError(f"{configuration.source}: {error}") from None
-        self._betas = protocol.betas
+        self._protocol, self._betas = protocol, protocol.betas
+        # The same background input in every evaluation, so that epochs differ by their weights only.
+        self._test_seed = int(np.random.SeedSequence(training.seed, spawn_key=(_TEST_NOISE,)).generate_state(1)[0])
         self._rest = self.evaluator.state_dict()
         self._resumed, self._begun = resume, False
         self._stop = False
@@ -174,11 +176,14 @@ class Training:
         reported = self._started = time.perf_counter()
         order = batches(len(stimuli.x_train), self.learner.replicas, self._random(_ORDER))
         betas = self._random(_SIGN).choice(self._betas, len(order))
+        seeds = self._random(_NOISE).integers(2**32, size=len(order)).tolist()
+        steps = [self._protocol.jittered(random) for random in [self._random(_JITTER)] for _ in order]
         self.circuit.epoch = self.epoch
 
         def presentations():
-            for rows, beta in zip(order[self.batch :], betas[self.batch :], strict=True):
-                yield Stimulus(stimuli.x_train[rows], stimuli.y_train[rows], float(beta), learn=True)
+            for n in range(self.batch, len(order)):
+                x, y = stimuli.x_train[order[n]], stimuli.y_train[order[n]]
+                yield Stimulus(x, y, float(betas[n]), learn=True, seed=seeds[n], steps=steps[n])
 
         def note(learner, ends):
             nonlocal reported
@@ -241,7 +246,7 @@ class Training:
         """Columns of the history that concern the test stimuli."""
         circuit, x, y = self.circuit, self.stimuli.x_test, self.stimuli.y_test
         self.evaluator.load_state_dict(self._rest)  # so that it does not matter what was presented before
-        states = self.evaluator.settle(x)
+        states = self.evaluator.settle(x, seed=self._test_seed)
         return {
             f"test_{self.score_name}": self._score(states.r[circuit.output], y),
             **summarise(
