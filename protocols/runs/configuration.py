@@ -316,11 +316,24 @@ def _apply(settings: Iterable[tuple[str, str, str]], owner: dict[str, str], valu
 
 
 def _make_paths_absolute(values: dict[str, dict], folder: Path):
-    """Let a run find its stimuli from wherever it is taken up again."""
+    """Let a run find its stimuli, and cells of one's own, from wherever it is taken up again."""
     section = values.get("stimuli", {})
     for key, value in section.items():
         if isinstance(value, str) and (key == "data" or value.endswith(".npz")):
             section[key] = os.path.abspath(folder / os.path.expanduser(value))
+    circuit = values.get("circuit", {})
+    if isinstance(cells := circuit.get("cell"), dict):
+        circuit["cell"] = {population: _beside(reference, folder) for population, reference in cells.items()}
+    elif cells is not None:
+        circuit["cell"] = _beside(cells, folder)
+
+
+def _beside(reference: Any, folder: Path) -> Any:
+    """``module:Class`` with the path of the module, if its file stands in the folder; what is installed stays."""
+    module, colon, name = str(reference).rpartition(":")
+    file = module if module.endswith(".py") else f"{module}.py"
+    path = Path(os.path.abspath(folder / os.path.expanduser(file)))
+    return f"{path}{colon}{name}" if path.is_file() else reference
 
 
 def _value(text: str) -> Any:
