@@ -160,8 +160,7 @@ def signs(found: list[Evidence], epochs: int) -> str:
     """
     rows = []
     for evidence in found:
-        measured = [evidence for history in evidence.histories.values() if "negative_ff_0" in history]
-        cells = [spread(evidence.at(epochs, column, 1)) if measured else "–" for column in FRACTIONS]
+        cells = [spread(evidence.at(epochs, column, 1)) for column in FRACTIONS]
         rows.append([evidence.experiment.title, *_outcome(evidence, epochs)[:3], *cells])
     return markdown(["circuit", "seeds", "diverged", "test accuracy (%)", *FRACTIONS.values()], rows)
 
