@@ -86,7 +86,10 @@ def listed(cells: Iterable[int] | None) -> str:
 
 def as_names(value: Any) -> Any:
     """Tuple of names, from one or several."""
-    return (value,) if isinstance(value, str) else value
+    value = (value,) if isinstance(value, str) else value
+    if value is not None and not len(value):
+        raise ValueError("should name a phase")
+    return value
 
 
 def as_period(period: type) -> Callable[[Any], Any]:
