@@ -1,6 +1,7 @@
 """Figures for publication; each draws data on an axis, or a figure, and returns it."""
 
 from .activity import activity_histogram
+from .perturbation import perturbation_effects
 from .report import draw_run, save_figure
 from .style import publication_style
 from .training import alignment, information, learning_curve
@@ -15,6 +16,7 @@ __all__ = [
     "draw_run",
     "information",
     "learning_curve",
+    "perturbation_effects",
     "publication_style",
     "receptive_fields",
     "save_figure",
