@@ -103,9 +103,10 @@ def test_a_clamped_soma_is_where_it_is_held_and_the_others_follow_a_loop(
     assert np.ptp(found["nudge", "u", 1][:, :, 0]) > 1e-3
 
 
-def test_a_clamped_dendrite_is_where_it_is_held(saturating_circuit, minibatch):
-    """v_A and v_B are the clamped potentials in each step, in volts by the one map; the others are not."""
-    circuit = saturating_circuit()
+@pytest.mark.parametrize("options", [{}, {"tau_A": 2.0, "tau_B": 3.0}, {"noise_basal": 0.2, "noise_apical": 0.2}])
+def test_a_clamped_dendrite_is_where_it_is_held(saturating_circuit, minibatch, options):
+    """v_A and v_B are the clamped potentials in each step, leaky and noisy ones too, in volts by the one map."""
+    circuit = saturating_circuit(**options)
     x, y = minibatch(circuit)
     clamps = [Clamp("layer_1", "apical", -80 * b2.mV), Clamp("layer_2", "basal", 0.25, cells=[0])]
     found = traces(shown(circuit, perturbed(SHORT, clamps, circuit), x, y))

@@ -164,8 +164,9 @@ class Clamp(CellPerturbation):
     def settings(self, circuit: Circuit) -> dict[str, float]:
         """The membrane is held; where there is none, the current takes the place of the input."""
         gate, current = self._variables(circuit, f"gate_{self.compartment}", f"I_{self.compartment}")
-        if self.compartment == "soma" and self._integrates(circuit):
-            return {"u": self.potential, current: 0.0}
+        membrane = {"soma": "u", "basal": "v_B", "apical": "v_A"}[self.compartment]
+        if self._integrates(circuit, membrane):
+            return {membrane: self.potential, current: 0.0}
         return {gate: 0.0, current: self.potential}
 
     def __str__(self):

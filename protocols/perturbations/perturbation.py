@@ -136,10 +136,10 @@ class CellPerturbation(Perturbation):
             raise ParameterError(f"{self}: compartments of {spec.name} are {', '.join(compartments)}")
         return list(names)
 
-    def _integrates(self, circuit: Circuit) -> bool:
-        """Whether the cells have a membrane; published SST cells follow their input at once."""
+    def _integrates(self, circuit: Circuit, potential: str = "u") -> bool:
+        """Whether a compartment has a membrane; published dendrites and SST cells follow their input at once."""
         equations = b2.Equations(self._spec(circuit).cell.equations)
-        return "u" in equations and equations["u"].type == DIFFERENTIAL_EQUATION
+        return potential in equations and equations[potential].type == DIFFERENTIAL_EQUATION
 
     def _which(self) -> str:
         return f"cells {listed(self.cells)} of " if self.cells is not None else ""
