@@ -1,7 +1,7 @@
 """Figures for publication; each draws data on an axis, or a figure, and returns it."""
 
 from .activity import activity_histogram
-from .perturbation import perturbation_effects
+from .perturbation import perturbation_effects, perturbed_learning
 from .report import draw_run, save_figure
 from .style import publication_style
 from .training import alignment, information, learning_curve
@@ -17,6 +17,7 @@ __all__ = [
     "information",
     "learning_curve",
     "perturbation_effects",
+    "perturbed_learning",
     "publication_style",
     "receptive_fields",
     "save_figure",

@@ -1,8 +1,11 @@
 """What perturbations change: performance and potentials against the control."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.pyplot import figure as new_figure
+from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
 from .style import COLOURS, publication_style
@@ -81,6 +84,66 @@ def perturbation_effects(table, figure=None):
         names = [name for name in _POTENTIALS if (potentials["quantity"] == name).any()]
         handles = [Line2D([], [], color=_POTENTIALS[n][1], marker="o", label=_POTENTIALS[n][0]) for n in names]
         figure.legend(handles=handles, loc="outside lower right", ncols=len(names))
+    return figure
+
+
+@publication_style()
+def perturbed_learning(histories, periods=(), figure=None):
+    """Draw performance on test stimuli, and angles, of control and perturbed circuits against epoch.
+
+    A thin line is a circuit, a thick one the mean over seeds; epochs with perturbations are shaded.
+
+    Parameters
+    ----------
+    histories : dict of (int, str) to pandas.DataFrame
+        By seed and "control" or "perturbed": `epoch`, `test_accuracy` or `test_r_squared`, and `angle_k`.
+    periods : sequence of (float, float)
+        From when to when there are perturbations, in epochs since training began.
+    figure : matplotlib.figure.Figure, optional
+        Where to draw, an empty figure; a new one by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ParameterError
+        There is no history, or it has no performance.
+    """
+    table = pd.concat(
+        [history.assign(seed=seed, trained=trained) for (seed, trained), history in histories.items()]
+        or [pd.DataFrame()]
+    )
+    labels = {"test_accuracy": "Test accuracy (%)", "test_r_squared": "Test $R^2$"}
+    labels |= {
+        name: rf"Angle of $W_\mathrm{{ff}}$ and $W_\mathrm{{fb}}^\top$ (°), layer {name.removeprefix('angle_')}"
+        for name in table.columns
+        if name.startswith("angle_")
+    }
+    columns = [name for name in labels if name in table]
+    if not columns or columns[0].startswith("angle_"):
+        raise ParameterError("perturbed_learning: the histories have no test_accuracy and no test_r_squared")
+    figure = new_figure(figsize=(0.6 + 3.4 * len(columns), 3.2)) if figure is None else figure
+    axes = figure.subplots(1, len(columns), squeeze=False)[0]
+    looks = {"control": COLOURS["black"], "perturbed": COLOURS["purple"]}
+    for ax, name in zip(axes, columns, strict=True):
+        scale = 100 if name == "test_accuracy" else 1
+        for trained, colour in looks.items():
+            rows = table[table["trained"] == trained]
+            for _, circuit in rows.groupby("seed"):
+                ax.plot(circuit["epoch"], scale * circuit[name], color=colour, linewidth=0.7, alpha=0.5)
+            mean = scale * rows.groupby("epoch")[name].mean()
+            ax.plot(mean.index, mean, "o-", color=colour, linewidth=1.8, label=trained)
+        for first, last in periods:
+            ax.axvspan(first, last, color="0.9", linewidth=0, zorder=0)
+        ax.set_xlabel("Epoch")
+        ax.set_ylabel(labels[name])
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    handles = axes[0].get_legend_handles_labels()[0]
+    if periods:
+        handles.append(Patch(color="0.9", label="perturbations in force"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 

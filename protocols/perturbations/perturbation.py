@@ -142,4 +142,6 @@ class CellPerturbation(Perturbation):
         return potential in equations and equations[potential].type == DIFFERENTIAL_EQUATION
 
     def _which(self) -> str:
-        return f"cells {listed(self.cells)} of " if self.cells is not None else ""
+        if self.cells is None:
+            return ""
+        return f"{'cells' if len(self.cells) > 1 else 'cell'} {listed(self.cells)} of "

@@ -28,6 +28,10 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+#: What is perturbed in a run, if it is one of a perturbation experiment.
+PERTURBATIONS = "perturbations.toml"
+
+
 class RunFolder:
     """A run's folder: ``config.toml``, ``environment.json``, ``history.csv``, ``checkpoint.npz`` and ``figures/``.
 
@@ -107,6 +111,10 @@ class RunFolder:
         if not (self.path / "history.csv").exists():
             return []
         return read_history(self.path).to_dict("records")
+
+    def write_perturbations(self, text: str):
+        """Write ``perturbations.toml``."""
+        self._write(PERTURBATIONS, lambda file: file.write(text.encode()))
 
     def write_arrays(self, name: str, arrays: dict):
         """Write an archive, such as ``checkpoint.npz``."""

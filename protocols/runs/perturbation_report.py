@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.comparison import CONTROL, over_seeds, rms
-from ...analysis.figures import perturbation_effects, save_figure
+from ...analysis.figures import perturbation_effects, perturbed_learning, save_figure
 from ...analysis.figures.perturbation import CONDITIONS
 from ...analysis.files import make_folder, replacing
 from ...models import PHYSICAL_SCALE
 from ..perturbations import Perturbation, to_toml
 from .configuration import Configuration
+from .folder import PERTURBATIONS
 from .perturbing import COMPARED, Experiment, concerns_interneurons
 
-PERTURBATIONS = "perturbations.toml"
 #: Columns of the history that the report shows; all are in the table.
 _SHOWN = ("test_", "predictions_changed", "angle_", "cmi_", "participation_ratio_", "sparsity_", "settling_residual")
 #: Weight κγ of the entropy term at which results/entropy.md finds that it tells, and below which it does not.
@@ -24,7 +24,7 @@ _TELLING, _INERT = 0.3, 0.01
 
 
 def write_experiment(folder, experiment: Experiment, configuration: Configuration, command: str = ""):
-    """Write what an experiment found: ``report.md``, ``table.csv``, ``effects.png``, and what it was done with.
+    """Write what an experiment found: ``report.md``, ``table.csv``, figures, and what it was done with.
 
     Each file takes the place of an older one once it is complete, the report last.
 
@@ -43,8 +43,18 @@ def write_experiment(folder, experiment: Experiment, configuration: Configuratio
     with replacing(folder / "table.csv") as file:
         experiment.table.to_csv(file, index=False)
     save_figure(perturbation_effects(experiment.table), [folder / "effects.png"])
+    if experiment.histories:
+        histories = {place: pd.DataFrame(rows) for place, rows in experiment.histories.items()}
+        save_figure(perturbed_learning(histories, _epochs(experiment)), [folder / "learning.png"])
     with replacing(folder / "report.md") as file:
         file.write(report(experiment, configuration, folder, command).encode())
+
+
+def _epochs(experiment: Experiment) -> list[tuple[float, float]]:
+    """From when to when there are perturbations, in epochs from the beginning of training."""
+    per_epoch = experiment.batches
+    spans = [item.period.batches(per_epoch) for item in experiment.perturbations if item.period is not None]
+    return sorted({(span.start / per_epoch, span.stop / per_epoch) for span in spans})
 
 
 def write_inputs(folder: Path, perturbations: Sequence[Perturbation], configuration: Configuration):
@@ -88,6 +98,7 @@ def report(experiment: Experiment, configuration: Configuration, folder, command
         *why_nothing_changes(experiment, configuration, folder),
         "![Performance, and changes of potentials](effects.png)",
         "",
+        *(["![Performance and angles while learning](learning.png)", ""] if trained else []),
         "## Potentials and rates at the phases' ends",
         "",
         "Means over stimuli and cells, their change, and the root mean square of the changes (rms).",

@@ -13,7 +13,7 @@ from ...analysis.comparison import CONTROL, against_control, rms
 from ...errors import ParameterError
 from ...networks import Circuit
 from ..clockwork import Preparation, Stimulus
-from ..perturbations import CellPerturbation, Freeze, Intervention, Perturbation
+from ..perturbations import CellPerturbation, Freeze, Intervention, Perturbation, to_toml
 from ..stimuli import Stimuli
 from .configuration import Configuration
 from .folder import RunFolder
@@ -65,6 +65,8 @@ class Experiment:
         By seed, how the circuit was trained and how it was tested, each "control" or "perturbed".
     histories : dict of (int, str) to list of dict
         By seed and how the circuit was trained, the rows of the history; empty if nothing was trained.
+    batches : int, default 1
+        Minibatches of an epoch.
     """
 
     perturbations: tuple[Perturbation, ...]
@@ -72,6 +74,7 @@ class Experiment:
     stimuli: Stimuli
     measured: Mapping[tuple[int, str, str], Measurement]
     histories: Mapping[tuple[int, str], list[dict]]
+    batches: int = 1
 
     @property
     def table(self) -> pd.DataFrame:
@@ -251,7 +254,7 @@ def perturb_training(
     """
     if len(set(seeds)) < len(seeds) or not seeds:
         raise ParameterError(f"seeds = {list(seeds)}: must name each seed once")
-    check_trainable(configuration, perturbations)
+    batches = check_trainable(configuration, perturbations)
     begin()
     measured: dict[tuple[int, str, str], Measurement] = {}
     histories = {}
@@ -268,7 +271,7 @@ def perturb_training(
             histories[seed, trained] = training.rows
             if trained == CONTROL[0]:
                 circuit = training.circuit
-    return Experiment(tuple(perturbations), circuit, training.stimuli, measured, histories)
+    return Experiment(tuple(perturbations), circuit, training.stimuli, measured, histories, batches)
 
 
 def prepare_training(
@@ -290,11 +293,13 @@ def prepare_training(
     training.before_presentation.append(intervention.follow)
     if not begun:
         folder.create(configuration)
+        if perturbations:
+            folder.write_perturbations(to_toml(perturbations))
     return training, intervention
 
 
-def check_trainable(configuration: Configuration, perturbations: Sequence[Perturbation]):
-    """Raise a `ParameterError` for perturbations that the circuit or its training have no place for."""
+def check_trainable(configuration: Configuration, perturbations: Sequence[Perturbation]) -> int:
+    """Raise a `ParameterError` for what the circuit or its training have no place for; return batches an epoch."""
     stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
     replicas = min(configuration.training.batch_size, len(stimuli.x_train))
     learner = configuration.build_learner(circuit, replicas, configuration.build_protocol())
@@ -303,6 +308,7 @@ def check_trainable(configuration: Configuration, perturbations: Sequence[Pertur
         if item.period is not None:
             item.period.check(configuration.training.epochs, batches)
     Intervention(learner, perturbations, batches)
+    return batches
 
 
 def with_seed(configuration: Configuration, seed: int) -> Configuration:

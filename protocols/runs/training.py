@@ -15,7 +15,7 @@ from ..clockwork.interruption import on_interrupt
 from ..stimuli import Stimuli, batches
 from .checkpoint import NAME, damaged, read_checkpoint
 from .configuration import Configuration
-from .folder import RunFolder
+from .folder import PERTURBATIONS, RunFolder
 
 #: Streams of random numbers, spawned from the run's one seed; stream 0 draws the initial weights.
 _ORDER, _SIGN, _NOISE, _JITTER, _TEST_NOISE = 1, 2, 3, 4, 5
@@ -294,6 +294,8 @@ class Training:
         """Make sure that the folder is this run's, before anything in it changes."""
         if self.folder.has(NAME) and not (self._resumed or self._begun):
             raise RunError(f"{self.folder.path}: holds a run; resume it, or choose another folder")
+        if self.folder.has(PERTURBATIONS) and not self.before_presentation:
+            raise RunError(f"{self.folder.path}: a perturbed run; go on with corinfomax perturb --training --resume")
         self._take_up_history()
         if self._resumed and not self._begun:
             self.folder.write_configuration(self.configuration)
