@@ -4,6 +4,7 @@ from .configuration import Configuration, presets
 from .examination import examine
 from .folder import RunFolder, latest_folder, new_folder
 from .learner import Learner
+from .lifting import unlifted_classes
 from .models import MODELS, Model
 from .record import record, telling_cells
 from .run import Run, load
@@ -25,4 +26,5 @@ __all__ = [
     "presets",
     "record",
     "telling_cells",
+    "unlifted_classes",
 ]
