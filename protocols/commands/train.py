@@ -10,7 +10,17 @@ import typer
 from ...analysis import linear_regression_r_squared
 from ...analysis.figures import draw_run
 from ..clockwork import Preparation
-from ..runs import Configuration, Progress, RunFolder, Training, latest_folder, new_folder, record, telling_cells
+from ..runs import (
+    Configuration,
+    Progress,
+    RunFolder,
+    Training,
+    latest_folder,
+    new_folder,
+    record,
+    telling_cells,
+    unlifted_classes,
+)
 from ..runs.configuration import DEFAULT_PRESET
 from .console import console, progress_bar
 
@@ -117,11 +127,7 @@ def _finish(training: Training, keep_recording: bool):
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI]).r
     folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
     if len(training.unlearnt):
-        classes = ", ".join(map(str, training.unlearnt))
-        console.print(
-            f"No training stimulus of class {classes} was recognised in the last epoch: the teacher cannot lift their "
-            "output cells yet. Train longer, or take a larger beta or another seed."
-        )
+        _tell_unlearnt(training)
     drawn = draw_run(folder.path)
     seconds = sum(row["seconds"] for row in training.rows)
     score = _shown(training.score_name, training.rows[-1][f"test_{training.score_name}"])
@@ -131,3 +137,21 @@ def _finish(training: Training, keep_recording: bool):
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)
         console.print(f"Linear regression on the same split: R² {np.float64(theirs):.3f}.")
     console.print(f"{len(drawn)} figures in {folder.path / 'figures'}; compartment voltages: compartment_voltages.png")
+
+
+def _tell_unlearnt(training: Training):
+    """Say which classes were not recognised, and why where that is known."""
+    console.print(f"No training stimulus of class {_listed(training.unlearnt)} was recognised in the last epoch.")
+    protocol = training.configuration.build_protocol()
+    beyond = unlifted_classes(training.circuit, training.evaluator, protocol, training.stimuli, training.unlearnt)
+    if beyond:
+        console.print(
+            f"The teacher cannot lift the output cell of class {_listed(beyond)} yet: train longer, or take a larger "
+            "beta, a smaller last entry of initial_gain_ff or another seed."
+        )
+    if len(beyond) < len(training.unlearnt):
+        console.print(f"What may be wrong with the circuit: corinfomax doctor {training.folder.path}")
+
+
+def _listed(numbers) -> str:
+    return ", ".join(map(str, numbers))

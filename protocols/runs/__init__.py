@@ -4,6 +4,7 @@ from .configuration import Configuration, presets
 from .examination import examine
 from .folder import RunFolder, latest_folder, new_folder
 from .learner import Learner
+from .lifting import unlifted_classes
 from .models import MODELS, Model
 from .perturbation_report import write_experiment
 from .perturbing import Experiment, measure, perturb_runs, perturb_training
@@ -31,5 +32,6 @@ __all__ = [
     "presets",
     "record",
     "telling_cells",
+    "unlifted_classes",
     "write_experiment",
 ]

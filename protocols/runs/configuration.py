@@ -6,8 +6,10 @@ table ``[[protocol.phases]]``. ``[stimuli]`` and ``[training]`` hold those below
 that ``--set epochs=5`` needs no section.
 """
 
+import ast
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -148,7 +150,8 @@ class Configuration:
         source : str or Path
             Name of a preset, or path of a file that ends in ``.toml``.
         settings : sequence of str
-            ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings.
+            ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings, and numbers may
+            begin or end with their point, ``.3``, ``[1., .5]``.
         """
         values = _parse(source)
         _make_paths_absolute(values, Path(source).parent)
@@ -340,8 +343,19 @@ def _value(text: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
-        return text
+        return _numbers(text)
     return parsed["value"] if len(parsed) == 1 else text  # a line break may have begun another key
+
+
+def _numbers(text: str) -> Any:
+    """Read numbers and lists of them that Python can read and TOML cannot, as .3; anything else stays as it is."""
+    if not re.fullmatch(r"[\d.eE+\-,\[\]\s]+", text):
+        return text
+    try:
+        parsed = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
+    return text if isinstance(parsed, tuple) else parsed
 
 
 def _nearest(word: str, allowed) -> str:

@@ -70,8 +70,8 @@ class Training:
     epoch, batch : int
         Epochs done, and minibatches done of the next.
     unlearnt : ndarray of int
-        Classes of which no training stimulus of the last epoch was recognised. Their output cells' basal potential
-        may be too low for the teacher to lift them, for many epochs.
+        Classes of which no training stimulus was recognised, in the free phase, during the last epoch. The history
+        counts them. Their output cells' basal potential may be too low for the teacher to lift them, for many epochs.
     before_presentation : list of callable
         Hooks ``hook(epoch, batch)`` before each minibatch of training, both counted from 0; when an epoch is taken up
         again, also if none of its minibatches is left.
@@ -243,12 +243,14 @@ class Training:
             raise
         except (DivergenceError, ParameterError) as error:  # ParameterError: numbers that no table can be made of
             raise self._diverged("after the last batch", error) from None
-        row = {"epoch": self.epoch + 1, f"train_{self.score_name}": train_score, **tested, "seconds": seconds}
-        self.rows.append(row)
-        self.epoch, self.batch = self.epoch + 1, 0
+        row = {"epoch": self.epoch + 1, f"train_{self.score_name}": train_score}
         if (labels := self.stimuli.labels_train) is not None:
             recognised = labels[self._outputs.argmax(axis=1) == labels]
             self.unlearnt = np.setdiff1d(labels, recognised)
+            row["unlearnt"] = len(self.unlearnt)
+        row |= {**tested, "seconds": seconds}
+        self.rows.append(row)
+        self.epoch, self.batch = self.epoch + 1, 0
         self._forget_outputs()
         self.folder.write_history(self.rows)
         self.save_checkpoint()
@@ -266,6 +268,8 @@ class Training:
         arrays["epoch"], arrays["batch"] = np.array(self.epoch), np.array(self.batch)
         arrays["stimuli"] = np.array(self.stimuli.digest)
         arrays["configuration"] = np.array(self.configuration.to_toml())
+        if self.epoch and self.stimuli.labels_train is not None:
+            arrays["unlearnt"] = self.unlearnt
         if self.batch:
             arrays["outputs"], arrays["seconds"] = self._outputs, np.array(self._seconds())
         if self.stimuli.image_shape is not None:
@@ -282,6 +286,10 @@ class Training:
             self.circuit.load_state_dict(state)
             self.circuit.check_finite()
             self.learner.load_state_dict(state)
+            self.unlearnt = state.get("unlearnt", self.unlearnt)  # checkpoints had none at first
+            labels = [] if self.stimuli.labels_train is None else self.stimuli.labels_train
+            if self.unlearnt.ndim != 1 or not np.isin(self.unlearnt, labels).all():
+                raise ParameterError("unlearnt are no classes of the stimuli")
             if self.batch:
                 outputs = state["outputs"]
                 if outputs.shape != self._outputs.shape or outputs.dtype != self._outputs.dtype:
