@@ -7,6 +7,7 @@ import pytest
 from toys import on_toys
 from toys import stimuli as toy_arrays
 
+from corinfomax.models import HiddenPyramidal
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus, contrastive
 from corinfomax.protocols.runs import examine
@@ -166,3 +167,16 @@ def test_training_tells_failures_once(command, tmp_path):
     assert code in (0, 1)
     assert told
     assert len({line.split(":")[0].split("   ")[-1] for line in told}) == len(told)
+
+
+def test_cells_of_ones_own_are_examined_but_not_linearised(digits):
+    """A circuit with a cell that the linearisation does not know gets all other findings, and is told so."""
+
+    class Own(HiddenPyramidal):
+        pass
+
+    circuit = CorInfoMax([64, 12, 10])
+    circuit.exchange_cell("layer_1", Own)
+    findings = findings_of(circuit, contrastive(), digits)
+    assert "layer_1: the linearisation does not know cells of Own" in begins(findings, "Spectral abscissa").found
+    assert begins(findings, "Free phase: steps to settle").found

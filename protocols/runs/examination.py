@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...analysis import Finding
-from ...errors import DivergenceError
+from ...errors import DivergenceError, ParameterError
 from ...models import MultiplierCell
 from ...networks import Circuit, CorInfoMax
 from ...networks.linearisation import Linearisation
@@ -95,7 +95,10 @@ def _findings(circuit, protocol, x, y, many, dtype, target, report):
         return
     if isinstance(circuit, CorInfoMax):
         report("linearising")
-        yield from _linearised(circuit, protocol, rates, multipliers, step)
+        try:
+            yield from _linearised(circuit, protocol, rates, multipliers, step)
+        except ParameterError as error:
+            yield Finding("Spectral abscissa of the Jacobian", f"not examined ({error})", "below 0")
     yield _settling(rates, protocol)
     if isinstance(circuit, CorInfoMax) and circuit.output > 2:
         yield _fading(circuit, rates)
@@ -164,7 +167,7 @@ def _settling(rates: dict[int, np.ndarray], protocol: Protocol) -> Finding:
     if taken[slowest] >= 0.9 * len(rates[slowest]):
         found = f"layer {slowest} moves on for more than {len(rates[slowest])} steps"
         advice = "it oscillates or creeps: lower initial_gain_fb or initial_gain_ff, or step; where a domain has "
-        advice += "constraints, raise tau_multiplier"
+        advice += "constraints, raise tau_multiplier; background input (noise_soma, …) moves it for ever"
     else:
         found = f"layer {slowest} takes {taken[slowest]} steps; after {steps} it is {100 * left[slowest]:.2g} % away"
         phase = protocol.prediction[-1]
