@@ -226,7 +226,7 @@ def test_targets_that_no_rate_reaches_are_told(command, tmp_path, monkeypatch):
 
 
 def test_classes_that_are_not_recognised_are_told(command, tmp_path):
-    """A class whose stimuli are all dark, to which a circuit without biases cannot answer, is named at the end."""
+    """A class whose stimuli are all dark is named; the teacher can lift its cell, as v_B = 0, so no cause is given."""
     rng = np.random.default_rng(0)
     x, labels = rng.uniform(0.2, 1, (60, 6)), np.arange(60) % 3
     x[labels == 2] = 0.0
@@ -234,3 +234,15 @@ def test_classes_that_are_not_recognised_are_told(command, tmp_path):
     code, out, err = command(*on_toys("dark.npz", "epochs=1"))
     assert (code, err) == (0, "")
     assert re.search(r"No training stimulus of class ([01], )*2 was recognised", out)
+    assert not re.search(r"cannot lift the output cell of class .*2", out)
+    assert "corinfomax doctor runs" in out
+
+
+def test_classes_that_the_teacher_cannot_lift_are_told(command, tmp_path):
+    """Where nothing is learnt and β is next to nothing, each class not recognised is one whose cell stays silent."""
+    np.savez(tmp_path / "toy.npz", **stimuli())
+    code, out, err = command(*on_toys("toy.npz", "epochs=1", "beta=1e-9", "learning_rate_ff=0", "learning_rate_fb=0"))
+    assert (code, err) == (0, "")
+    named = re.search(r"No training stimulus of class ([\d, ]+) was recognised", out).group(1)
+    assert f"cannot lift the output cell of class {named} yet" in out
+    assert "corinfomax doctor" not in out
