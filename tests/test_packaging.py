@@ -197,8 +197,10 @@ def test_no_file_is_long():
 
 
 def test_installed_command_lists_its_commands():
-    """`corinfomax --help`, as installed beside this Python, names the five commands."""
+    """`corinfomax --help`, as installed beside this Python, names the commands."""
     command = shutil.which("corinfomax", path=str(Path(sys.executable).parent))
     assert command is not None, "install the package first"
     shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True, timeout=120).stdout
-    assert [name for name in ("train", "evaluate", "record", "figures", "presets") if name not in shown] == []
+    assert [
+        name for name in ("train", "doctor", "evaluate", "record", "perturb", "figures", "presets") if name not in shown
+    ] == []

@@ -22,6 +22,7 @@ from corinfomax.protocols.perturbations import (
     Silence,
 )
 from corinfomax.protocols.runs import Configuration, Run, RunFolder, Training, measure, perturb_runs, perturb_training
+from corinfomax.protocols.runs.perturbation_report import why_nothing_changes
 from corinfomax.protocols.runs.perturbing import prepare_training
 from corinfomax.protocols.stimuli import load_stimuli
 
@@ -145,6 +146,23 @@ def test_a_perturbed_run_is_not_trained_on_without(configuration, tmp_path):
         else:
             with pytest.raises(RunError, match=r"perturbed.seed_0: a perturbed run; go on with corinfomax perturb"):
                 training.run()
+
+
+def test_the_report_says_why_little_can_change(configuration, run, tmp_path):
+    """After training without SST cells it says what they weigh; perturbed after the prediction, that it was earlier."""
+    given = [Silence("SST_1"), Lesion(("O", 1))]
+    experiment = perturb_training(configuration("epochs=1"), given, tmp_path / "found")
+    told = "\n".join(why_nothing_changes(experiment, configuration(), tmp_path / "found"))
+    assert "κγ = 1e-05" in told
+    assert "--training --seeds 0" in told
+    late = perturb_runs(Run(run), [Silence("layer_1", phases="nudge")])
+    told = why_nothing_changes(late, Run(run).configuration, tmp_path)
+    assert any("read at the end of phase free, before anything is perturbed" in line for line in told)
+    table = late.table[(late.table["quantity"] == "rate") & (late.table["tested"] == "perturbed")]
+    assert set(table[table["rms_change"] > 0]["phase"]) == {"nudge"}
+    early = perturb_runs(Run(run), [Silence("layer_1")])
+    assert early.changed_predictions(0, "control", "perturbed") > 0
+    assert why_nothing_changes(early, Run(run).configuration, tmp_path) == []
 
 
 def test_regression_is_measured_by_r_squared(tmp_path):

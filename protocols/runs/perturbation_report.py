@@ -15,7 +15,7 @@ from ...models import PHYSICAL_SCALE
 from ..perturbations import Perturbation, to_toml
 from .configuration import Configuration
 from .folder import PERTURBATIONS
-from .perturbing import COMPARED, Experiment, concerns_interneurons
+from .perturbing import COMPARED, Experiment, concerns_interneurons, later_than
 
 #: Columns of the history that the report shows; all are in the table.
 _SHOWN = ("test_", "predictions_changed", "angle_", "cmi_", "participation_ratio_", "sparsity_", "settling_residual")
@@ -160,26 +160,44 @@ def _shown(mean: float, sd: float, digits: int, sign: bool = False) -> str:
 
 
 def why_nothing_changes(experiment: Experiment, configuration: Configuration, folder) -> list[str]:
-    """Say why perturbed SST cells change no prediction, with what they measure, and what to do; else nothing."""
+    """Say why no prediction changes, with what SST cells measure and what to do if it is they; else nothing.
+
+    After training without SST cells some predictions differ, as they do after any rounding; it is said then, too.
+    """
     circuit, conditions = experiment.circuit, [place for place in experiment.measured if place[1:] != CONTROL]
-    if not concerns_interneurons(experiment) or any(experiment.changed_predictions(*place) for place in conditions):
+    changed = any(experiment.changed_predictions(*place) for place in conditions)
+    predicting = [phase.name for phase in configuration.build_protocol().prediction]
+    if conditions and not changed and not experiment.histories and later_than(experiment, predicting):
+        return [
+            "## Why no prediction changes",
+            "",
+            f"Predictions are read at the end of phase {predicting[-1]}, before anything is perturbed; what changes "
+            "are the phases after it, below.",
+            "",
+        ]
+    if not concerns_interneurons(experiment, driven=not changed) or (changed and not experiment.histories):
         return []
     controls = [found.ends for (_, *how), found in experiment.measured.items() if tuple(how) == CONTROL]
     phase = next(iter(controls[0]))[0]
     rest = 1e3 * float(PHYSICAL_SCALE["V_rest"])
     sizes = []
     for k in range(1, circuit.output + 1):
+        if (phase, k, "V_SST") not in controls[0]:
+            continue
         interneuron, soma = (
             np.mean([rms(ends[phase, k, variable] - rest) for ends in controls]) for variable in ("V_SST", "V_soma")
         )
         sizes.append(f"layer {k} {_volts(interneuron)} (pyramidal somata {_volts(soma)})")
+    gamma, gain = getattr(circuit, "gamma", None), getattr(circuit, "entropy_gain", None)
+    inert = gamma is not None and gain is not None and abs(gain * gamma) < _INERT
+    if changed and not inert:
+        return []
     lines = [
-        "## Why no prediction changes",
+        "## Why so little can change" if changed else "## Why no prediction changes",
         "",
         f"At the end of the {phase} phase the control's SST cells are this far from rest (rms): {', '.join(sizes)}.",
     ]
-    gamma, gain = getattr(circuit, "gamma", None), getattr(circuit, "entropy_gain", None)
-    if gamma is None or gain is None or abs(gain * gamma) >= _INERT:
+    if not inert:
         return [*lines, ""]
     weight, coupling = _TELLING / gamma, 1 / max(circuit.epsilon)
     lines += [
@@ -193,19 +211,25 @@ def why_nothing_changes(experiment: Experiment, configuration: Configuration, fo
         "To try it:",
         "",
         "```sh",
-        *_to_try(weight, configuration, Path(folder)),
+        *_to_try(weight, experiment, configuration, Path(folder)),
         "```",
         "",
     ]
     return lines
 
 
-def _to_try(weight: float, configuration: Configuration, folder: Path) -> list[str]:
+def _to_try(weight: float, experiment: Experiment, configuration: Configuration, folder: Path) -> list[str]:
     settings = ["lateral_rule=regularised", f"entropy_gain={float(f'{weight:.1g}'):g}"]
+    if getattr(experiment.circuit, "lateral_form", "inverse") != "inverse":
+        settings.append("lateral_form=inverse")
     if configuration.form == "contrastive":
         settings += ["free_steps=80", "nudge_steps=30"]
     words = [word for setting in settings for word in ("--set", setting)]
     target = str(folder.with_name(f"{folder.name}_entropy"))
+    if experiment.histories:
+        seeds = ",".join(map(str, dict.fromkeys(seed for seed, _ in experiment.histories)))
+        files = ["--file", str(folder / PERTURBATIONS), "--training", "--seeds", seeds, "--out", target]
+        return [shlex.join(["corinfomax", "perturb", str(folder / "config.toml"), *words, *files])]
     return [
         shlex.join(["corinfomax", "train", str(folder / "config.toml"), *words, "--out", target]),
         shlex.join(["corinfomax", "perturb", target, "--file", str(folder / PERTURBATIONS)]),

@@ -13,7 +13,7 @@ from ...analysis.comparison import CONTROL, against_control, rms
 from ...errors import ParameterError
 from ...networks import Circuit
 from ..clockwork import Preparation, Stimulus
-from ..perturbations import CellPerturbation, Freeze, Intervention, Perturbation, to_toml
+from ..perturbations import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, to_toml
 from ..stimuli import Stimuli
 from .configuration import Configuration
 from .folder import RunFolder
@@ -318,12 +318,20 @@ def with_seed(configuration: Configuration, seed: int) -> Configuration:
     return Configuration(values, configuration.source)
 
 
-def concerns_interneurons(experiment: Experiment) -> bool:
-    """Whether SST cells, or their synapses, are all that is perturbed."""
+def concerns_interneurons(experiment: Experiment, driven: bool = True) -> bool:
+    """Whether SST cells, or their synapses, are all that is perturbed; `driven` tells if by currents, too."""
 
     def of_interneurons(item: Perturbation) -> bool:
         if isinstance(item, CellPerturbation):
-            return item.target(experiment.circuit).startswith("SST_")
-        return getattr(item, "weights", ("",))[0] == "O"
+            return item.target(experiment.circuit).startswith("SST_") and (driven or isinstance(item, Silence | Cut))
+        return isinstance(item, Lesion) and item.weights[0] == "O"
 
     return bool(experiment.perturbations) and all(map(of_interneurons, experiment.perturbations))
+
+
+def later_than(experiment: Experiment, phases: Sequence[str]) -> bool:
+    """Whether cells are all that is perturbed, in none of these phases."""
+    return bool(experiment.perturbations) and all(
+        isinstance(item, CellPerturbation) and item.phases is not None and not set(item.phases) & set(phases)
+        for item in experiment.perturbations
+    )
