@@ -1,6 +1,7 @@
 """Figures for publication; each draws data on an axis, or a figure, and returns it."""
 
 from .activity import activity_histogram
+from .circuit_diagram import circuit_diagram
 from .report import draw_run, save_figure
 from .style import publication_style
 from .training import alignment, information, learning_curve
@@ -11,6 +12,7 @@ __all__ = [
     "COMPARTMENTS",
     "activity_histogram",
     "alignment",
+    "circuit_diagram",
     "compartment_voltages",
     "draw_run",
     "information",
