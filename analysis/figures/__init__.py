@@ -1,7 +1,9 @@
 """Figures for publication; each draws data on an axis, or a figure, and returns it."""
 
 from .activity import activity_histogram
+from .animation import save_animation, settling_animation
 from .circuit_diagram import circuit_diagram
+from .embedding import embedding
 from .report import draw_run, save_figure
 from .style import publication_style
 from .training import alignment, information, learning_curve
@@ -15,10 +17,13 @@ __all__ = [
     "circuit_diagram",
     "compartment_voltages",
     "draw_run",
+    "embedding",
     "information",
     "learning_curve",
     "publication_style",
     "receptive_fields",
+    "save_animation",
     "save_figure",
+    "settling_animation",
     "weight_histogram",
 ]
