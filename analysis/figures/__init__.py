@@ -6,7 +6,7 @@ from .circuit_diagram import circuit_diagram
 from .embedding import embedding
 from .report import draw_run, save_figure
 from .style import publication_style
-from .training import alignment, information, learning_curve
+from .training import alignment, information, learning_curve, signs
 from .voltages import COMPARTMENTS, compartment_voltages
 from .weights import receptive_fields, weight_histogram
 
@@ -25,5 +25,6 @@ __all__ = [
     "save_animation",
     "save_figure",
     "settling_animation",
+    "signs",
     "weight_histogram",
 ]

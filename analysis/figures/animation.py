@@ -43,7 +43,7 @@ def settling_animation(recording, stimulus=0, layers=None, every=None, fps=15, f
     Returns
     -------
     matplotlib.animation.FuncAnimation
-        Its attribute `steps` holds the steps shown.
+        With the attributes `figure`, and `steps`, those shown.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def settling_animation(recording, stimulus=0, layers=None, every=None, fps=15, f
         return [title, *(artist for move in movers for artist in move(step))]
 
     animation = FuncAnimation(figure, show, frames=steps.tolist(), interval=1000 / fps, blit=False)
-    animation.steps, animation.fps = steps, fps
+    animation.figure, animation.steps, animation.fps = figure, steps, fps
     return animation
 
 
@@ -218,4 +218,5 @@ def _title(recording, stimulus, step):
     name = f"Stimulus {recording.stimuli[stimulus]}"
     name = name if recording.labels is None else f"{name}, class {recording.labels[stimulus]}"
     time = f"{1e3 * recording.t[step]:.1f} ms"
-    return rf"{name}: {recording.phase[step]} phase, $\beta$ = {recording.beta[step]:+.3g}, {time}"
+    beta = f"{recording.beta[step]:+.3g}" if recording.beta[step] else "0"
+    return rf"{name}: {recording.phase[step]} phase, $\beta$ = {beta}, {time}"
