@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import DivergenceError, ParameterError
 from ..models import Cell, Domain
+from .description import describe
 from .population import Population, PopulationSpec
 from .projection import Projection, Weights
 from .states import Contrast
@@ -117,6 +118,10 @@ class Circuit:
         """Numbers of cells of the layers 0, …, P."""
         sizes = {spec.name: spec.size for spec in self.populations}
         return tuple(sizes[name] for name in self.layers)
+
+    def description(self) -> dict:
+        """Describe populations, projections, links and teacher by plain values (see `networks.description`)."""
+        return describe(self)
 
     @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
     def astype(self, dtype):

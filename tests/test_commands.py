@@ -24,9 +24,18 @@ def test_train_makes_a_complete_run_folder_and_says_where(trained):
     assert (code, err) == (0, "")
     assert str(folder) in out
     assert "epoch    2" in out
-    files = ["activity.npz", "checkpoint.npz", "config.toml", "environment.json", "figures", "history.csv"]
+    files = [
+        "activity.npz",
+        "checkpoint.npz",
+        "circuit.json",
+        "config.toml",
+        "environment.json",
+        "figures",
+        "history.csv",
+    ]
     assert sorted(os.listdir(folder)) == [*files, "recording.npz"]
     figures = {"learning_curve", "angle", "cmi", "weight_histograms", "activity_histograms", "compartment_voltages"}
+    figures |= {"circuit", "embedding_pca", "signs"}
     assert {path.stem for path in (folder / "figures").iterdir()} == figures
     assert len(read_history(folder)) == 2
 
@@ -87,9 +96,9 @@ def test_record_takes_telling_cells_and_the_run_s_beta_by_default_and_another_fi
 
 def test_figures_are_drawn_again_in_other_formats(command, run):
     """--format pdf --format svg writes each figure twice, and leaves the others where they are."""
-    for costly in ("recording.npz", "checkpoint.npz", "activity.npz"):
+    for costly in ("recording.npz", "checkpoint.npz", "activity.npz", "circuit.json"):
         (run / costly).unlink()
-    before = sorted(f"{name}.png" for name in ("learning_curve", "angle", "cmi"))
+    before = sorted(f"{name}.png" for name in ("learning_curve", "angle", "cmi", "signs"))
     for path in (run / "figures").iterdir():
         if path.name not in before:
             path.unlink()
@@ -153,7 +162,7 @@ def test_a_tilde_that_the_shell_left_is_the_home_folder(command, run, tmp_path, 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert command("evaluate", "~/run")[0] == 0
     assert command("record", "~/run", "--out", "~/run/again.npz")[0] == 0
-    for costly in ("recording.npz", "checkpoint.npz", "activity.npz"):
+    for costly in ("recording.npz", "checkpoint.npz", "activity.npz", "circuit.json"):
         (run / costly).unlink()
     assert command("figures", "~/run", "--format", "svg")[0] == 0
     assert (run / "again.npz").exists()

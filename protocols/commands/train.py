@@ -24,7 +24,7 @@ from ..runs import (
 from ..runs.configuration import DEFAULT_PRESET
 from .console import console, progress_bar
 
-#: Test stimuli whose rates are kept for the histograms.
+#: Test stimuli whose rates are kept for histograms and embeddings.
 _KEPT_STIMULI = 1000
 
 
@@ -41,8 +41,8 @@ def train(
 ):
     """Train a circuit and draw what it has become.
 
-    The run folder then holds config.toml, environment.json, history.csv, checkpoint.npz, recording.npz, activity.npz
-    and figures/. Ctrl-C stops after the present minibatch and keeps everything; --resume goes on.
+    The run folder then holds config.toml, environment.json, history.csv, checkpoint.npz, recording.npz, activity.npz,
+    circuit.json and figures/. Ctrl-C stops after the present minibatch and keeps everything; --resume goes on.
 
     Examples: `corinfomax train` · `corinfomax train mnist --set epochs=5` · `corinfomax train --out my_run --resume`
     """
@@ -125,7 +125,11 @@ def _finish(training: Training, keep_recording: bool):
         cells, beta = telling_cells(one, stimuli, 0), one.protocol.beta
         folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta))
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI]).r
-    folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
+    activity = {f"layer_{k}/r": r for k, r in rates.items()}
+    if stimuli.task == "classification":
+        activity["labels"] = stimuli.labels_test[:_KEPT_STIMULI]
+    folder.write_arrays("activity.npz", activity)
+    folder.write_json("circuit.json", training.circuit.description())
     if len(training.unlearnt):
         _tell_unlearnt(training)
     drawn = draw_run(folder.path)
