@@ -155,7 +155,7 @@ class _Diagram:
         else:
             (x, y), (to_x, to_y) = start.port(None, -1), stop.port(item["compartment"], 1)
             bar = _BAR if item["source"] in self._driven else {}
-            self._curve((x + 0.06, y - 0.14), (to_x + 0.06, to_y - 0.2), -0.42, look | bar, f"{text}, {size}", 0.33)
+            self._curve((x + 0.06, y - 0.14), (to_x + 0.06, to_y - 0.2), -0.42, look | bar, f"{text}, {size}", 0.26)
 
     def _between_layers(self, item, rise, number, text, look):
         start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
