@@ -156,6 +156,27 @@ def test_a_circuit_of_ones_own_is_drawn_with_round_cells(own_circuit):  # noqa: 
     assert "2 LinearCell" in "".join(text.get_text() for text in ax.texts)
 
 
+def test_wiring_that_corinfomax_has_not_is_drawn():
+    """Connections past a layer, two of one kind, and three kinds of interneurons that inhibit one another: all once."""
+    description = small().description()
+    description["populations"] += [
+        {"name": f"{kind}_1", "kind": kind, "layer": 1, "size": 2, "compartments": []} for kind in ("PV", "VIP")
+    ]
+    pairs = [("layer_1", "layer_3"), ("layer_3", "layer_1"), ("layer_1", "layer_2"), ("layer_2", "layer_2")]
+    pairs += [("layer_1", "PV_1"), ("PV_1", "layer_1"), ("layer_2", "VIP_1"), ("VIP_1", "SST_1"), ("VIP_1", "VIP_1")]
+    more = [
+        {"name": f"more {n}", "source": source, "target": target, "compartment": None, "slot": "drive", "signal": "r"}
+        for n, (source, target) in enumerate(pairs)
+    ]
+    description["projections"] += [item | {"weights": ["W_more", 0], "pattern": "dense"} for item in more]
+    ax, arrows, labels = drawn(description)
+    assert [name for name in arrows if name.startswith("more")] == [item["name"] for item in more]
+    assert len(labels) == len(set(labels))
+    assert {patch.get_gid() for patch in ax.patches} >= {item["name"] for item in description["populations"]} - {
+        "stimulus"
+    }
+
+
 def test_a_diagram_is_drawn_on_the_axis_given():
     """The axis is returned; a description that lacks something is refused, and named."""
     given = plt.subplots()[1]

@@ -32,7 +32,7 @@ WEIGHTS = {
     "A_T": _MULTIPLIER,
     "shunts": _MULTIPLIER,
 }
-_SYMBOLS = {"W_ff": r"W_\mathrm{ff}", "W_fb": r"W_\mathrm{fb}", "A_T": r"A^\top", "shunts": r"g_\mathrm{shunt}"}
+_SYMBOLS = {"A_T": r"A^\top", "shunts": r"g_\mathrm{shunt}"}
 _OTHER_COLOURS = (COLOURS["sky"], COLOURS["black"], "#7F4F24", "#8A8A00")
 _NOISE, _TEACHER = "0.55", COLOURS["black"]
 
@@ -155,7 +155,7 @@ class _Diagram:
         else:
             (x, y), (to_x, to_y) = start.port(None, -1), stop.port(item["compartment"], 1)
             bar = _BAR if item["source"] in self._driven else {}
-            self._curve((x + 0.06, y - 0.14), (to_x + 0.06, to_y - 0.2), -0.42, look | bar, f"{text}, {size}", 0.33)
+            self._curve((x + 0.06, y - 0.14), (to_x + 0.06, to_y - 0.2), -0.42, look | bar, f"{text}, {size}", 0.26)
 
     def _between_layers(self, item, rise, number, text, look):
         start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
@@ -231,7 +231,7 @@ class _Diagram:
         if key in WEIGHTS:
             return WEIGHTS[key]
         colour = self._other_colours.setdefault(key, _OTHER_COLOURS[len(self._other_colours) % len(_OTHER_COLOURS)])
-        return colour, f"${_SYMBOLS.get(key, key)}$"
+        return colour, _symbol(key, None)
 
     def draw(self, ax):
         left, right, bottom, top = self.extent
@@ -270,7 +270,10 @@ def _count(item):
 
 
 def _symbol(key, k):
-    symbol = _SYMBOLS.get(key, key if len(key) == 1 else rf"\mathrm{{{key}}}".replace("_", r"\_"))
+    head, _, tail = key.partition("_")
+    symbol = head if len(head) == 1 else rf"\mathrm{{{head}}}"
+    symbol += rf"_\mathrm{{{tail.replace('_', ' ')}}}" if tail else ""
+    symbol = _SYMBOLS.get(key, symbol)
     return f"${symbol}$" if k is None else f"${symbol}^{{({k})}}$"
 
 

@@ -159,7 +159,7 @@ def _draw_activity(path, tsne):
 
 def _embeddings(rates, labels, method):
     """Draw a panel a layer, with one legend."""
-    figure, axes = plt.subplots(1, len(rates), figsize=(3.3 * len(rates) + 0.8, 3.0), squeeze=False)
+    figure, axes = plt.subplots(1, len(rates), figsize=(3.3 * len(rates) + 0.8, 3.3), squeeze=False)
     for ax, (k, r) in zip(axes[0], rates.items(), strict=True):
         embedding(r, labels, method, ax)
         ax.set_title(f"Layer {k}")

@@ -153,7 +153,7 @@ def signs(history, ax=None):
     ax = new_axis(5.4) if ax is None else ax
     for label, look, k, column in columns:
         ax.plot(history["epoch"], 100 * history[column], color=layer_colour(k), label=label(k), **look)
-    ax.axhline(50, color="0.5", linewidth=0.9, linestyle=":", label="either sign alike")
+    ax.axhline(50, color="0.75", linewidth=0.9, zorder=1, label="either sign alike")
     ax.set_ylim(-2, max(100 * max(history[column].max() for *_, column in columns), 50) + 5)
     ax.set_ylabel("Synapses against Dale's law (%)")
     legend_beside(ax)
