@@ -213,7 +213,7 @@ def test_cut_feedback_stays_cut_where_activity_carries_over(saturating_circuit, 
 
 
 def test_a_drive_that_is_computed_once_is_held_too(saturating_circuit, minibatch):
-    """The stimulus' drive held at 0 in the nudge phase is bit by bit the closed basal gate, and back afterwards; so in the free."""
+    """The stimulus' drive held at 0 in one phase, nudge or free, is bit by bit the closed gate, and back afterwards."""
     circuit = saturating_circuit()
     x, y = minibatch(circuit)
     one, other = (
