@@ -197,6 +197,43 @@ def test_feedback_cut_in_one_phase_is_back_in_the_other(saturating_circuit, mini
         np.testing.assert_allclose(found[place], trace, rtol=0, atol=1e-12, err_msg=str(place))
 
 
+def test_cut_feedback_stays_cut_where_activity_carries_over(saturating_circuit, minibatch):
+    """Also in the second presentation of a protocol without reset it is bit by bit W_fb = 0."""
+    circuit = saturating_circuit()
+    carrying = contrastive(free_steps=4, nudge_steps=3, reset="carry")
+    x, y = minibatch(circuit)
+
+    def second(protocol):
+        preparation = Preparation(circuit, 2, protocol=protocol)
+        return [preparation.present(x, y, beta=0.7, learn=False, variables=VARIABLES) for _ in range(2)][1]
+
+    cut = second(perturbed(carrying, [CutFeedback(1), CutFeedback(2)], circuit))
+    for k in (1, 2):
+        circuit.weights["W_fb"][k][...] = 0
+    assert_same(cut, second(carrying))
+
+
+def test_a_drive_that_is_computed_once_is_held_too(saturating_circuit, minibatch):
+    """The stimulus' drive held at 0 in one phase, nudge or free, is bit by bit the closed gate, and back afterwards."""
+    circuit = saturating_circuit()
+    x, y = minibatch(circuit)
+    one, other = (
+        Protocol(
+            [Phase("free", 5), Phase("nudge", 4, beta=1.0, course={f"layer_1.{variable}": 0.0}), Phase("after", 4)]
+        )
+        for variable in ("drive_basal", "gate_basal")
+    )
+    found = shown(circuit, one, x, y)
+    assert_same(found, shown(circuit, other, x, y), phases=("free", "nudge", "after"))
+    assert not found.nudge.v_B[1].any()
+    assert found.after.v_B[1].any()
+    one, other = (
+        Protocol([Phase("free", 5, course={f"layer_1.{variable}": 0.0}), Phase("nudge", 4, beta=1.0)])
+        for variable in ("drive_basal", "gate_basal")
+    )
+    assert_same(shown(circuit, one, x, y), shown(circuit, other, x, y), phases=("free", "nudge"))
+
+
 def test_perturbations_add_to_the_protocol_s_own_courses(saturating_circuit, minibatch):
     """A protocol that drives cells itself keeps that beside a perturbation; single cells equal a course for them."""
     circuit = saturating_circuit()

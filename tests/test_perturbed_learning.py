@@ -1,5 +1,7 @@
 """Perturbations while a circuit learns, against rules written out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,20 @@ def test_periods_switch_within_a_run(learner):
 
     preparation.run(followed())
     assert [bool((found["nudge"].r[1] == 0.5).all()) for found in ends] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("projection", ["dense", "synapses"])
+def test_a_lesion_begins_and_ends_within_a_run(learner, projection):
+    """Without W_ff^(0) from the second minibatch on nothing is active; what is lost stays lost after the period."""
+    circuit = learner(projection=projection)
+    preparation, stimuli, ends, _ = learn(circuit, SHORT, 3)
+    intervention = Intervention(preparation, [Lesion(("W_ff", 0), period="2-3")])
+
+    def followed():
+        for epoch, stimulus in enumerate(stimuli):
+            intervention.follow(epoch, 0)
+            yield replace(stimulus, learn=False)
+
+    preparation.run(followed())
+    assert [bool(found["free"].r[1].any()) for found in ends] == [True, False, False, False]
+    assert circuit.lesions == {}
