@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import DivergenceError, ParameterError
 from ..models import Cell, Domain
+from .plasticity import OuterProducts
 from .population import Population, PopulationSpec
 from .projection import Projection, Weights
 from .states import Contrast
@@ -62,6 +63,10 @@ class Circuit:
         Counts from 0; learning rates follow it.
     protocol : Protocol or None
         What a preparation takes for its protocol by default; `corinfomax.load` sets it to the run's.
+    parameters : str
+        Parameter file that the circuit is from, as text, for recordings to carry; "" for one made in Python.
+    changes : dict of (str, int) to OuterProducts
+        ΔW that the rules found in the last contrast, before the optimisers applied it, by the weights they move.
     """
 
     def __init__(
@@ -100,6 +105,8 @@ class Circuit:
         self.signals = ("r", *signals)
         self.epoch = 0
         self.protocol = None
+        self.parameters = ""
+        self.changes: dict[tuple[str, int], OuterProducts] = {}
 
     @property
     def output(self) -> int:
@@ -254,6 +261,9 @@ class Circuit:
         changes = [plasticity.rule(contrast, self.weights) for plasticity in self.plasticity]
         for plasticity, change in zip(self.plasticity, changes, strict=True):
             plasticity.optimiser.step(self.weights, change, self.epoch)
+        self.changes = {
+            plasticity.optimiser.target: change for plasticity, change in zip(self.plasticity, changes, strict=True)
+        }
         self.refresh()
 
     def refresh(self):

@@ -21,12 +21,15 @@ class Stimulus:
         Signed nudging strength β.
     learn : bool, default False
         Whether plasticity follows. Only a protocol without a taught phase learns without targets.
+    rows : ndarray of int (n,), optional
+        Which stimuli of their set these are, for recordings.
     """
 
     x: np.ndarray
     y: np.ndarray | None = None
     beta: float = 1.0
     learn: bool = False
+    rows: np.ndarray | None = None
 
     def checked(self, inputs: int, outputs: int, replicas: int, dtype) -> "Stimulus":
         """Return the stimulus as arrays (n, units) of `dtype`, or say what is wrong with it.
@@ -45,8 +48,11 @@ class Stimulus:
             raise StimulusError(f"x has {len(x)} stimuli; this preparation takes 1 to {replicas} (replicas)")
         if not np.isfinite(x).all():
             raise StimulusError("x contains NaN or infinity")
+        rows = self.rows if self.rows is None else np.asarray(self.rows)
+        if rows is not None and (rows.shape != (len(x),) or rows.dtype.kind not in "iu" or rows.min() < 0):
+            raise StimulusError(f"rows must be {len(x)} whole numbers from 0, one for each stimulus of x")
         if self.y is None:
-            return Stimulus(x, learn=self.learn)
+            return Stimulus(x, learn=self.learn, rows=rows)
         y = as_rows("y", self.y, dtype)
         if y.shape != (len(x), outputs):
             raise StimulusError(f"y has shape {np.shape(self.y)}, must be ({len(x)}, {outputs}) for this x")
@@ -56,7 +62,7 @@ class Stimulus:
             raise ParameterError(f"beta = {self.beta}: must be a finite number")
         if self.learn and self.beta == 0:
             raise ParameterError("beta = 0: learning divides by β; take another, or learn=False")
-        return Stimulus(x, y, float(self.beta), self.learn)
+        return Stimulus(x, y, float(self.beta), self.learn, rows)
 
 
 def as_rows(name: str, values, dtype) -> np.ndarray:

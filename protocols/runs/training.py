@@ -178,7 +178,7 @@ class Training:
 
         def presentations():
             for rows, beta in zip(order[self.batch :], betas[self.batch :], strict=True):
-                yield Stimulus(stimuli.x_train[rows], stimuli.y_train[rows], float(beta), learn=True)
+                yield Stimulus(stimuli.x_train[rows], stimuli.y_train[rows], float(beta), learn=True, rows=rows)
 
         def note(learner, ends):
             nonlocal reported
