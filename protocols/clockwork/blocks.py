@@ -1,16 +1,24 @@
 """Tables that grow on disk: rows are filled in memory and written block by block, so that memory stays bounded."""
 
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import h5py
 import numpy as np
 
-#: Bytes of a chunk, the least that HDF5 reads at once.
+from ...errors import RunError
+
+#: Most bytes of a chunk, which HDF5 reads and writes at once.
 _CHUNK_BYTES = 2**20
+#: Entries of less than so many bytes are stored in chunks of so many rows: chunks as short as blocks can be are many.
+_SMALL, _ROWS_OF_SMALL = 64, 2**13
 #: More rows than this in one block save nothing.
 _MOST_ROWS = 2**16
+#: Seconds between two moments at which the file on disk is whole, whatever kills the process.
+_WHOLE_EVERY = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,46 +44,84 @@ class Column:
         return max(1, int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize)
 
 
+class Writer:
+    """A thread that writes blocks into an HDF5 file while the circuit goes on.
+
+    Parameters
+    ----------
+    file : h5py.File
+    """
+
+    def __init__(self, file: h5py.File):
+        self._file = file
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="corinfomax_recording")
+        self._whole = time.monotonic()
+
+    def submit(self, write, *arguments) -> Future:
+        """Let `write` be called, after what was submitted before."""
+        return self._thread.submit(self._run, write, *arguments)
+
+    def close(self):
+        """Wait for all that was submitted."""
+        self._thread.shutdown()
+
+    def _run(self, write, *arguments):
+        try:
+            write(*arguments)
+            if time.monotonic() - self._whole > _WHOLE_EVERY:
+                self._file.flush()
+                self._whole = time.monotonic()
+        except OSError as error:
+            raise RunError(f"{self._file.filename}: cannot be written ({error.strerror or error})") from None
+
+
 class Table:
     """Columns of one length, as extensible datasets of an HDF5 group.
+
+    There is memory for two blocks: one is filled while the other is written.
 
     Parameters
     ----------
     group : h5py.Group
     columns : mapping of str to Column
     block_bytes : int
-        Memory for rows that are not yet written. At least one row is kept.
+        Most memory for both blocks. They have at least one row each.
+    writer : Writer
 
     Attributes
     ----------
-    columns : dict of str to ndarray (capacity, …)
+    columns : dict of str to ndarray (2 capacity, …)
         Where the next row is to be filled in, at `row`.
     row : int
     capacity : int
         Rows of a block.
     """
 
-    def __init__(self, group: h5py.Group, columns: Mapping[str, Column], block_bytes: int):
-        row_bytes = sum(column.row_bytes for column in columns.values())
-        self.capacity = int(np.clip(block_bytes // row_bytes, 1, _MOST_ROWS))
-        self.columns = {name: np.empty((self.capacity, *item.shape), item.dtype) for name, item in columns.items()}
+    def __init__(self, group: h5py.Group, columns: Mapping[str, Column], block_bytes: int, writer: Writer):
+        sizes = [column.row_bytes for column in columns.values()]
+        # A block is one chunk of the largest column, so that chunks are written whole, past HDF5's cache.
+        rows = min(block_bytes // (2 * sum(sizes)), _CHUNK_BYTES // max(sizes))
+        self.capacity = int(np.clip(rows, 1, _MOST_ROWS))
+        self.columns = {name: np.empty((2 * self.capacity, *item.shape), item.dtype) for name, item in columns.items()}
         self.row = 0
-        self._group = group
+        self._begun = 0
+        self._writer = writer
+        self._pending: Future | None = None
         self._datasets = {}
         for name, column in columns.items():
-            rows = int(np.clip(_CHUNK_BYTES // column.row_bytes, 1, self.capacity))
+            rows = max(self.capacity, _ROWS_OF_SMALL) if column.row_bytes < _SMALL else self.capacity
             self._datasets[name] = group.create_dataset(
                 name,
                 shape=(0, *column.shape),
                 maxshape=(None, *column.shape),
                 dtype=column.dtype,
-                chunks=(rows, *(max(1, size) for size in column.shape)),
+                chunks=(rows, *column.shape),
             )
             self._datasets[name].attrs.update(column.attributes)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that rows not yet written may take."""
+        """Bytes of memory, however many rows there will be."""
         return sum(values.nbytes for values in self.columns.values())
 
     def append(self, values: Mapping[str, object]):
@@ -87,20 +133,45 @@ class Table:
     def end_row(self):
         """Keep what was filled in; what is not ended is not written."""
         self.row += 1
-        if self.row == self.capacity:
-            self.flush()
+        if self.row - self._begun == self.capacity:
+            self._hand_over()
 
     def flush(self):
-        """Write the rows that are not yet on disk."""
-        if self.row == 0:
-            return
-        for name, dataset in self._datasets.items():
-            done = len(dataset)
-            dataset.resize(done + self.row, axis=0)
-            dataset.write_direct(self.columns[name], np.s_[: self.row], np.s_[done : done + self.row])
-        self.row = 0
-        # Whatever kills the process now, the file can be read up to here.
-        self._group.file.flush()
+        """Write all rows, and wait until they are written."""
+        if self.row > self._begun:
+            self._hand_over()
+        self._wait()
+
+    def truncate(self, column: str, bound: int):
+        """Take back rows from the first on whose entry in an ascending column is `bound` or more."""
+        rows = int(np.searchsorted(self._datasets[column][:], bound))
+        for dataset in self._datasets.values():
+            dataset.resize(rows, axis=0)
+
+    def _hand_over(self):
+        self._wait()
+        self._pending = self._writer.submit(self._write, self._begun, self.row)
+        self.row = self._begun = self.capacity if self._begun == 0 else 0
+
+    def _wait(self):
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def _write(self, start: int, stop: int):
+        done = min(len(dataset) for dataset in self._datasets.values())
+        try:
+            for name, dataset in self._datasets.items():
+                values = self.columns[name][start:stop]
+                dataset.resize(done + len(values), axis=0)
+                if len(values) == dataset.chunks[0] and done % dataset.chunks[0] == 0:
+                    dataset.id.write_direct_chunk((done, *(0 for _ in values.shape[1:])), values)
+                else:
+                    dataset[done:] = values
+        except OSError:
+            for dataset in self._datasets.values():
+                dataset.resize(done, axis=0)
+            raise
 
 
 def choice_of(names: Sequence[str]) -> np.dtype:

@@ -29,7 +29,7 @@ from ...analysis.files import beside, put_in_place
 from ...analysis.traces import FORMAT, SUFFIXES, VERSION, is_recording
 from ...errors import ParameterError, RunError
 from ...networks import PhaseEnd
-from .blocks import Column, Table, choice_of
+from .blocks import Column, Table, Writer, choice_of
 from .interruption import on_interrupt
 from .selections import Selection, WeightSelection
 from .streams import CellStream, WeightStream
@@ -130,15 +130,20 @@ class StreamRecorder:
             raise ParameterError(f"{self.path}: this recorder was used; make another one")
         self._temporary = beside(self.path)
         self._file = h5py.File(self._temporary, "w")
+        self._writer = Writer(self._file)
         self._describe(self._file)
         share = max(1, self._block_bytes // len(self._selections))
         for name in ("cells", "weights"):
             self._file.create_group(name, track_order=True)
         for selection in self._selections:
             if isinstance(selection, Selection):
-                self._cells.append(CellStream(self._file, selection, self._preparation, self._dtype, share))
+                self._cells.append(
+                    CellStream(self._file, selection, self._preparation, self._dtype, share, self._writer)
+                )
             else:
-                self._weights.append(WeightStream(self._file, selection, self._preparation, self._dtype, share))
+                self._weights.append(
+                    WeightStream(self._file, selection, self._preparation, self._dtype, share, self._writer)
+                )
         for hooks, hook in self._hooks:
             hooks.append(hook)
         return self
@@ -154,11 +159,14 @@ class StreamRecorder:
 
     def _complete(self):
         try:
-            with contextlib.suppress(RunError):  # a full disk: what is in the file stays readable
-                self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
-                self._close_trial(complete=False)
-                for table in self._tables():
-                    table.flush()
+            self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
+            self._close_trial(complete=False)
+            whole = all(list(map(_flushed, self._tables())))
+            self._writer.close()
+            if not whole:  # a full disk: what is in the file stays readable
+                phases = len(self._file["phases/trial"])
+                for stream in self._cells:
+                    stream.table.truncate("phase", phases)
             self._file.close()
             put_in_place(self._temporary, self.path)
         except OSError as error:
@@ -192,6 +200,7 @@ class StreamRecorder:
                 **dict.fromkeys(("stimulus", "label"), per_replica),
             },
             _TABLE_BYTES,
+            self._writer,
         )
         self._phases = Table(
             file.create_group("phases"),
@@ -201,6 +210,7 @@ class StreamRecorder:
                 **dict.fromkeys(("start", "stop", "beta_first", "beta_last"), real),
             },
             _TABLE_BYTES,
+            self._writer,
         )
         self._names = {phase.name: number for number, phase in enumerate(protocol.phases)}
 
@@ -275,6 +285,13 @@ class StreamRecorder:
             self._in_trial = False
             self._trials.append(self._trial_row | {"stop": self._steps * self._dt, "complete": complete})
             self._trial += 1
+
+
+def _flushed(table: Table) -> bool:
+    with contextlib.suppress(RunError):
+        table.flush()
+        return True
+    return False
 
 
 def _check(selections: list, preparation: Preparation):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from .blocks import Column, Table
+from .blocks import Column, Table, Writer
 from .selections import Selection, WeightSelection
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class CellStream:
     """Rows of one `Selection`."""
 
-    def __init__(self, file: h5py.File, selection: Selection, preparation: Preparation, dtype, block_bytes: int):
+    def __init__(
+        self, file: h5py.File, selection: Selection, preparation: Preparation, dtype, block_bytes: int, writer: Writer
+    ):
         self._replicas, cells, self.phases = selection.check(preparation)
         self.every = selection.every
         population = preparation.populations[selection.population]
@@ -36,7 +38,7 @@ class CellStream:
             kept = probe.dtype if probe.dtype.kind == "f" else np.dtype(float)  # NaN has no place among whole numbers
             scaling = {"unit": probe.unit, "scale_factor": probe.scale, "add_offset": probe.offset}
             columns[f"variables/{name}"] = Column((len(self._replicas), len(cells)), dtype or kept, scaling)
-        self.table = Table(group, columns, block_bytes)
+        self.table = Table(group, columns, block_bytes, writer)
         self._time, self._phase, self._beta = (self.table.columns[name] for name in ("time", "phase", "beta"))
         self._probes = [(self.table.columns[f"variables/{name}"], probe.read) for name, probe in probes.items()]
 
@@ -59,7 +61,15 @@ class CellStream:
 class WeightStream:
     """Rows of one `WeightSelection`."""
 
-    def __init__(self, file: h5py.File, selection: WeightSelection, preparation: Preparation, dtype, block_bytes: int):
+    def __init__(
+        self,
+        file: h5py.File,
+        selection: WeightSelection,
+        preparation: Preparation,
+        dtype,
+        block_bytes: int,
+        writer: Writer,
+    ):
         self._circuit, self._key, self._every = preparation.circuit, selection.weights, selection.every
         axes = selection.check(self._circuit)
         group = file.create_group(f"weights/{selection.name}")
@@ -71,7 +81,7 @@ class WeightStream:
         columns = {"time": Column((), float, {"unit": "s"}), "trial": Column((), np.int64), "values": block}
         if selection.changes:
             columns |= {"changes": block, "change_norm": Column((), float, {"unit": "1"})}
-        self.table = Table(group, columns, block_bytes)
+        self.table = Table(group, columns, block_bytes, writer)
         self._axes, self._index, self._changes = axes, np.ix_(*axes), selection.changes
         self._learnt = 0
 
