@@ -8,15 +8,18 @@ projects from layer k to k + 1, and W_fb^(k), of shape (N_k, N_{k+1}), back. Fig
 from .activity import participation_ratio, saturation, settling_residual, stuck, treves_rolls_sparsity
 from .diagnosis import Finding, diagnose
 from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
+from .nwb import export_nwb
 from .performance import accuracy, linear_regression_r_squared, r_squared
 from .recordings import LayerRecording, Recording, read_recording
 from .tables import read_history, summarise
+from .traces import Traces, open_traces
 from .weights import angle, definiteness
 
 __all__ = [
     "Finding",
     "LayerRecording",
     "Recording",
+    "Traces",
     "accuracy",
     "angle",
     "cmi_backward",
@@ -24,7 +27,9 @@ __all__ = [
     "cmi_joint",
     "definiteness",
     "diagnose",
+    "export_nwb",
     "linear_regression_r_squared",
+    "open_traces",
     "participation_ratio",
     "r_squared",
     "read_history",

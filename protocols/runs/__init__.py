@@ -7,10 +7,12 @@ from .learner import Learner
 from .models import MODELS, Model
 from .record import record, telling_cells
 from .run import Run, load
+from .traces import TRACE_SUFFIXES, record_traces, select
 from .training import Progress, Training
 
 __all__ = [
     "MODELS",
+    "TRACE_SUFFIXES",
     "Configuration",
     "Learner",
     "Model",
@@ -24,5 +26,7 @@ __all__ = [
     "new_folder",
     "presets",
     "record",
+    "record_traces",
+    "select",
     "telling_cells",
 ]
