@@ -26,6 +26,8 @@ COMPARTMENTS = {
 }
 #: NWB spells units out.
 _UNITS = {"V": "volts", "Hz": "hertz", "A": "amperes", "S": "siemens", "s": "seconds"}
+#: Of a trace, in memory at once.
+_BUFFER_GB = 0.05
 _PAPER = "doi:10.48550/arXiv.2306.04810"
 
 
@@ -258,4 +260,4 @@ def _chunks(dataset, compression: str | None, drop: int | None = None):
 
     if not len(dataset):
         return np.empty([size for axis, size in enumerate(dataset.shape) if axis != drop], dataset.dtype)
-    return H5DataIO(Chunks(buffer_gb=0.05), compression=compression)
+    return H5DataIO(Chunks(buffer_gb=_BUFFER_GB), compression=compression)

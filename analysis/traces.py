@@ -22,6 +22,8 @@ SUFFIXES = (".h5", ".hdf5")
 #: Columns of tidy tables before those of the variables.
 INDEX = ("time", "trial", "phase", "beta", "stimulus", "label", "replica", "layer", "population", "cell")
 
+_TRIALS = ("start", "stop", "beta", "learn", "complete", "presented", "stimulus", "label")
+_PHASES = ("trial", "name", "start", "stop", "beta_first", "beta_last")
 #: Rows of a tidy table that are written at once.
 _ROWS_AT_ONCE = 2**17
 
@@ -89,8 +91,8 @@ class Traces:
         self.groups = tuple(PopulationTraces(group) for group in self._file["cells"].values())
         self.weights = {name: WeightTraces.of(group) for name, group in self._file["weights"].items()}
         self.units = {name: trace.unit for group in self.groups for name, trace in group.traces.items()}
-        self._trials = {name: dataset[:] for name, dataset in self._file["trials"].items()}
-        self._phases = {name: dataset[:] for name, dataset in self._file["phases"].items()}
+        self._trials = {name: self._file["trials"][name][:] for name in _TRIALS}
+        self._phases = {name: self._file["phases"][name][:] for name in _PHASES}
         names = h5py.check_enum_dtype(self._file["phases/name"].dtype)
         self._names = sorted(names, key=names.get)
         for columns in (self._trials, self._phases):
@@ -141,8 +143,7 @@ class Traces:
     @cached_property
     def phases(self) -> pd.DataFrame:
         """One row for each phase of each trial: trial, name, start, stop, beta_first, beta_last."""
-        names = ("trial", "name", "start", "stop", "beta_first", "beta_last")
-        return pd.DataFrame({name: self._phases[name] for name in names} | {"name": self._phase_names(slice(None))})
+        return pd.DataFrame(self._phases | {"name": self._phase_names(slice(None))})
 
     def group(self, population: str, variables: Sequence[str] | None = None) -> PopulationTraces:
         """What was recorded of a population at one cadence; a `ParameterError` says what was."""

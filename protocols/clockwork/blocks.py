@@ -13,10 +13,10 @@ from ...errors import RunError
 
 #: Most bytes of a chunk, which HDF5 reads and writes at once.
 _CHUNK_BYTES = 2**20
-#: Entries of less than so many bytes are stored in chunks of so many rows: chunks as short as blocks can be are many.
-_SMALL, _ROWS_OF_SMALL = 64, 2**13
-#: More rows than this in one block save nothing.
-_MOST_ROWS = 2**16
+#: Most rows of a block: more save nothing, and a chunk takes its room on disk even where it is not full.
+_MOST_ROWS = 2**12
+#: Entries of less than so many bytes have chunks of that many rows: others, as short as blocks may be, would be many.
+_SMALL = 64
 #: Seconds between two moments at which the file on disk is whole, whatever kills the process.
 _WHOLE_EVERY = 2.0
 
@@ -109,7 +109,7 @@ class Table:
         self._pending: Future | None = None
         self._datasets = {}
         for name, column in columns.items():
-            rows = max(self.capacity, _ROWS_OF_SMALL) if column.row_bytes < _SMALL else self.capacity
+            rows = _MOST_ROWS if column.row_bytes < _SMALL else self.capacity
             self._datasets[name] = group.create_dataset(
                 name,
                 shape=(0, *column.shape),

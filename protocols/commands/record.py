@@ -121,7 +121,7 @@ def _layer(preparation: Preparation, population: str) -> int:
 def _cells(preparation: Preparation, texts: list[str] | None) -> dict[str, list[int]]:
     """Read LAYER:CELLS and POPULATION:CELLS, by population."""
     found: dict[str, list[int]] = {}
-    largest = max(population.size for population in preparation.populations.values())
+    largest = max(preparation.circuit.sizes[1:])
     for text in texts or ():
         place, colon, numbers = text.partition(":")
         layers, place = preparation.circuit.layers, place.strip()
@@ -131,7 +131,9 @@ def _cells(preparation: Preparation, texts: list[str] | None) -> dict[str, list[
             place = layers[int(place)]
         if not colon or place not in preparation.populations:
             raise ParameterError(f"--cells {text}: must be LAYER:CELLS, such as 1:0,5,8-12, or POPULATION:CELLS")
-        found.setdefault(place, []).extend(_numbers("--cells", numbers, largest))
+        found.setdefault(place, []).extend(
+            _numbers("--cells", numbers, max(largest, preparation.populations[place].size))
+        )
     return found
 
 
