@@ -1,5 +1,8 @@
 """Tables that grow on disk: rows are filled in memory and written block by block, so that memory stays bounded."""
 
+import errno
+import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +20,8 @@ _CHUNK_BYTES = 2**20
 _MOST_ROWS = 2**12
 #: Entries of less than so many bytes have chunks of that many rows: others, as short as blocks may be, would be many.
 _SMALL = 64
+#: Bytes of disk that are kept free to complete a file, beside what the blocks need.
+_RESERVE = 2**24
 #: Seconds between two moments at which the file on disk is whole, whatever kills the process.
 _WHOLE_EVERY = 2.0
 
@@ -47,13 +52,24 @@ class Column:
 class Writer:
     """A thread that writes blocks into an HDF5 file while the circuit goes on.
 
+    HDF5 cannot mend a file that a full disk has cut short, so nothing is written unless there is room to complete it.
+
     Parameters
     ----------
     file : h5py.File
+    block_bytes : int
+        Of all blocks together.
+
+    Attributes
+    ----------
+    completing : bool
+        Whether the room that is kept free may be used.
     """
 
-    def __init__(self, file: h5py.File):
-        self._file = file
+    def __init__(self, file: h5py.File, block_bytes: int):
+        self._file, self._folder = file, os.path.dirname(os.path.abspath(file.filename))
+        self._reserve = 2 * block_bytes + _RESERVE
+        self.completing = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="corinfomax_recording")
         self._whole = time.monotonic()
 
@@ -67,12 +83,15 @@ class Writer:
 
     def _run(self, write, *arguments):
         try:
+            if not self.completing and shutil.disk_usage(self._folder).free < self._reserve:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             write(*arguments)
             if time.monotonic() - self._whole > _WHOLE_EVERY:
                 self._file.flush()
                 self._whole = time.monotonic()
-        except OSError as error:
-            raise RunError(f"{self._file.filename}: cannot be written ({error.strerror or error})") from None
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise RunError(f"{self._file.filename}: cannot be written ({reason})") from None
 
 
 class Table:
@@ -107,6 +126,7 @@ class Table:
         self._begun = 0
         self._writer = writer
         self._pending: Future | None = None
+        self._broken = False
         self._datasets = {}
         for name, column in columns.items():
             rows = _MOST_ROWS if column.row_bytes < _SMALL else self.capacity
@@ -137,16 +157,11 @@ class Table:
             self._hand_over()
 
     def flush(self):
-        """Write all rows, and wait until they are written."""
-        if self.row > self._begun:
-            self._hand_over()
+        """Write all rows, and wait until they are written; none after a block that could not be."""
         self._wait()
-
-    def truncate(self, column: str, bound: int):
-        """Take back rows from the first on whose entry in an ascending column is `bound` or more."""
-        rows = int(np.searchsorted(self._datasets[column][:], bound))
-        for dataset in self._datasets.values():
-            dataset.resize(rows, axis=0)
+        if self.row > self._begun and not self._broken:
+            self._hand_over()
+            self._wait()
 
     def _hand_over(self):
         self._wait()
@@ -156,22 +171,18 @@ class Table:
     def _wait(self):
         pending, self._pending = self._pending, None
         if pending is not None:
+            self._broken = pending.exception() is not None
             pending.result()
 
     def _write(self, start: int, stop: int):
-        done = min(len(dataset) for dataset in self._datasets.values())
-        try:
-            for name, dataset in self._datasets.items():
-                values = self.columns[name][start:stop]
-                dataset.resize(done + len(values), axis=0)
-                if len(values) == dataset.chunks[0] and done % dataset.chunks[0] == 0:
-                    dataset.id.write_direct_chunk((done, *(0 for _ in values.shape[1:])), values)
-                else:
-                    dataset[done:] = values
-        except OSError:
-            for dataset in self._datasets.values():
-                dataset.resize(done, axis=0)
-            raise
+        done = len(next(iter(self._datasets.values())))
+        for name, dataset in self._datasets.items():
+            values = self.columns[name][start:stop]
+            dataset.resize(done + len(values), axis=0)
+            if len(values) == dataset.chunks[0] and done % dataset.chunks[0] == 0:
+                dataset.id.write_direct_chunk((done, *(0 for _ in values.shape[1:])), values)
+            else:
+                dataset[done:] = values
 
 
 def choice_of(names: Sequence[str]) -> np.dtype:

@@ -130,7 +130,7 @@ class StreamRecorder:
             raise ParameterError(f"{self.path}: this recorder was used; make another one")
         self._temporary = beside(self.path)
         self._file = h5py.File(self._temporary, "w")
-        self._writer = Writer(self._file)
+        self._writer = Writer(self._file, self._block_bytes)
         self._describe(self._file)
         share = max(1, self._block_bytes // len(self._selections))
         for name in ("cells", "weights"):
@@ -153,24 +153,23 @@ class StreamRecorder:
         with on_interrupt(lambda: interrupted.append(True)):  # Ctrl-C now must not cost what was recorded
             for hooks, hook in self._hooks:
                 hooks.remove(hook)
-            self._complete()
+            self._complete(failed=kind is not None and issubclass(kind, RunError))
         if interrupted and kind is None:
             raise KeyboardInterrupt
 
-    def _complete(self):
+    def _complete(self, failed: bool):
         try:
             self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
             self._close_trial(complete=False)
-            whole = all(list(map(_flushed, self._tables())))
+            self._writer.completing = True
+            for table in self._tables():
+                with contextlib.suppress(*[RunError] * failed):  # of a disk that is full: that is known by now
+                    table.flush()
             self._writer.close()
-            if not whole:  # a full disk: what is in the file stays readable
-                phases = len(self._file["phases/trial"])
-                for stream in self._cells:
-                    stream.table.truncate("phase", phases)
             self._file.close()
             put_in_place(self._temporary, self.path)
-        except OSError as error:
-            reason = error.strerror or error
+        except (OSError, RuntimeError, RunError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             raise RunError(
                 f"{self.path}: cannot be completed ({reason}); what was recorded is in {self._temporary}"
             ) from None
@@ -285,13 +284,6 @@ class StreamRecorder:
             self._in_trial = False
             self._trials.append(self._trial_row | {"stop": self._steps * self._dt, "complete": complete})
             self._trial += 1
-
-
-def _flushed(table: Table) -> bool:
-    with contextlib.suppress(RunError):
-        table.flush()
-        return True
-    return False
 
 
 def _check(selections: list, preparation: Preparation):
