@@ -6,7 +6,30 @@
 """
 
 from .networks import CorInfoMax
-from .protocols.clockwork import Phase, Preparation, Presentation, Protocol, Stimulus, contrastive
+from .protocols.clockwork import (
+    Phase,
+    Preparation,
+    Presentation,
+    Protocol,
+    Selection,
+    Stimulus,
+    StreamRecorder,
+    WeightSelection,
+    contrastive,
+)
 from .protocols.runs import Run, load
 
-__all__ = ["CorInfoMax", "Phase", "Preparation", "Presentation", "Protocol", "Run", "Stimulus", "contrastive", "load"]
+__all__ = [
+    "CorInfoMax",
+    "Phase",
+    "Preparation",
+    "Presentation",
+    "Protocol",
+    "Run",
+    "Selection",
+    "Stimulus",
+    "StreamRecorder",
+    "WeightSelection",
+    "contrastive",
+    "load",
+]

@@ -9,15 +9,18 @@ from .activity import participation_ratio, saturation, settling_residual, stuck,
 from .comparison import against_control, over_seeds
 from .diagnosis import Finding, diagnose
 from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
+from .nwb import export_nwb
 from .performance import accuracy, linear_regression_r_squared, r_squared
 from .recordings import LayerRecording, Recording, read_recording
 from .tables import read_history, summarise
+from .traces import Traces, open_traces
 from .weights import angle, definiteness
 
 __all__ = [
     "Finding",
     "LayerRecording",
     "Recording",
+    "Traces",
     "accuracy",
     "against_control",
     "angle",
@@ -26,7 +29,9 @@ __all__ = [
     "cmi_joint",
     "definiteness",
     "diagnose",
+    "export_nwb",
     "linear_regression_r_squared",
+    "open_traces",
     "over_seeds",
     "participation_ratio",
     "r_squared",

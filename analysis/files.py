@@ -39,22 +39,46 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     RunError
         In one line that names `path`, if it cannot be written.
     """
-    if path.exists() and not path.is_file():
-        raise RunError(f"{path}: is no regular file; choose another name")
+    with replacing_path(path) as temporary, open(temporary, "wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def replacing_path(path: Path) -> Iterator[Path]:
+    """As `replacing`, for libraries that open files by their names: gives the name of an empty file to write."""
     temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.umask(mask := os.umask(0))  # there is no other way to ask for it
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
+        temporary = beside(path)
+        yield temporary
+        put_in_place(temporary, path)
     except OSError as error:
-        reason = error.strerror or str(error)
-        kept = "; the previous one is whole" if path.is_file() else ""
-        raise RunError(f"{path}: cannot be written ({reason}){kept}") from None
+        raise RunError(_unwritten(path, error)) from None
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        if temporary is not None and temporary.exists():
+            temporary.unlink()
+
+
+def beside(path: Path) -> Path:
+    """Make an empty file beside `path`, of a hidden name with the same ending; a `RunError` if that cannot be."""
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path}: is no regular file; choose another name")
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    except OSError as error:
+        raise RunError(_unwritten(path, error)) from None
+    os.close(descriptor)
+    return Path(temporary)
+
+
+def put_in_place(temporary: Path, path: Path):
+    """Move a complete file to its place, once it is on disk."""
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
+    os.umask(mask := os.umask(0))  # there is no other way to ask for it
+    os.chmod(temporary, 0o666 & ~mask)
+    os.replace(temporary, path)
+
+
+def _unwritten(path: Path, error: OSError) -> str:
+    kept = "; the previous one is whole" if path.is_file() else ""
+    return f"{path}: cannot be written ({error.strerror or error}){kept}"

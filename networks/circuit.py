@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import DivergenceError, ParameterError
 from ..models import Cell, Domain
 from .description import describe
+from .plasticity import OuterProducts
 from .population import Population, PopulationSpec
 from .projection import Projection, Weights
 from .states import Contrast
@@ -67,6 +68,10 @@ class Circuit:
         Weights whose rule rests for now, such as ``("W_fb", 1)``.
     lesions : dict of (str, int) to ndarray of bool
         Synapses that are no more, as masks of the weights' shape: `renew` keeps them at 0.
+    parameters : str
+        Parameter file that the circuit is from, as text, for recordings to carry; "" for one made in Python.
+    changes : dict of (str, int) to OuterProducts
+        ΔW that the rules found in the last contrast, before the optimisers applied it, by the weights they move.
     """
 
     def __init__(
@@ -107,6 +112,8 @@ class Circuit:
         self.protocol = None
         self.frozen: set[tuple[str, int]] = set()
         self.lesions: dict[tuple[str, int], np.ndarray] = {}
+        self.parameters = ""
+        self.changes: dict[tuple[str, int], OuterProducts] = {}
 
     @property
     def output(self) -> int:
@@ -266,6 +273,7 @@ class Circuit:
         changes = [plasticity.rule(contrast, self.weights) for plasticity in moving]
         for plasticity, change in zip(moving, changes, strict=True):
             plasticity.optimiser.step(self.weights, change, self.epoch)
+        self.changes = {each.optimiser.target: change for each, change in zip(moving, changes, strict=True)}
         self.renew()
 
     def refresh(self):

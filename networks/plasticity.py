@@ -32,7 +32,16 @@ class OuterProducts:
 
     def dense(self) -> np.ndarray:
         """ΔW as an array (N_post, N_pre)."""
-        return self.scale * (self.post.T @ self.pre)
+        return self.block()
+
+    def block(self, post=slice(None), pre=slice(None)) -> np.ndarray:
+        """ΔW of the synapses between chosen cells, an array (post, pre)."""
+        return self.scale * (self.post[:, post].T @ self.pre[:, pre])
+
+    def norm(self) -> float:
+        """Frobenius norm of ΔW, from products of events with events: small, where ΔW is large."""
+        post, pre = self.post.astype(float), self.pre.astype(float)
+        return abs(self.scale) * float(np.sqrt(max(np.vdot(post @ post.T, pre @ pre.T), 0.0)))
 
     def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0):
         """weights ← keep · weights + rate · ΔW, in one pass over the weights."""

@@ -1,20 +1,17 @@
 """Populations of cells, replicated: the only code that touches Brian2's variable buffers."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import brian2 as b2
 import numpy as np
 from brian2.codegen.codeobject import CodeObject
-from brian2.core.functions import Function
-from brian2.core.variables import Subexpression
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
-from brian2.parsing.rendering import NumpyNodeRenderer
-from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..models import Cell
 from ..models.domains import INHIBITION
+from .expressions import Probe, evaluator, probe, whole
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Population:
             codeobj_class=code_object_class,
             name=spec.name,
         )
-        self._expressions: dict[str, object] = {}
+        self._evaluators: dict[str, Callable[[], np.ndarray]] = {}
         for variable in self.group.equations:
             if variable.startswith("gate_") or variable == "pace":
                 self.write(variable, 1)
@@ -136,31 +133,16 @@ class Population:
 
     def read(self, variable: str) -> np.ndarray:
         """Present value of any variable or subexpression, (replicas, cells), in the paper's or in SI base units."""
-        value = np.asarray(self._evaluate(variable))
-        if value.ndim == 1 and value.size == self.replicas * self.size:
-            value = value.reshape(self.replicas, self.size)
-        return np.array(np.broadcast_to(value, (self.replicas, self.size)))
+        shape = (self.replicas, self.size)
+        if variable not in self._evaluators:
+            self._evaluators[variable] = evaluator(self.group, variable, whole(shape))
+        return np.array(np.broadcast_to(self._evaluators[variable](), shape))
 
-    def _evaluate(self, name: str):
-        # Brian2 generates code anew each time it evaluates a subexpression (5 ms); the same equation string,
-        # compiled once, takes microseconds.
-        variable = self.group.variables[name]
-        if not isinstance(variable, Subexpression):
-            return variable.get_value()
-        if name not in self._expressions:
-            self._expressions[name] = compile(NumpyNodeRenderer().render_expr(variable.expr), name, "eval")
-        code = self._expressions[name]
-        values = {identifier: self._resolve(identifier) for identifier in code.co_names}
-        if variable.dim is not DIMENSIONLESS:
-            # In single precision 7 nV are lost beside a resting potential of -70 mV, more than an SST cell may move.
-            values = {key: value if callable(value) else np.asarray(value, float) for key, value in values.items()}
-        return eval(code, {}, values)
-
-    def _resolve(self, identifier: str):
-        if identifier in self.group.variables:
-            return self._evaluate(identifier)
-        found = self.group.resolve_all([identifier], run_namespace={})[identifier]
-        return found.pyfunc if isinstance(found, Function) else found.get_value()
+    def probe(self, variable: str, replicas: Sequence[int] | None = None, cells: Sequence[int] | None = None) -> Probe:
+        """What reads a variable of chosen replicas and cells, all by default, again and again at little cost."""
+        replicas = range(self.replicas) if replicas is None else replicas
+        cells = range(self.size) if cells is None else cells
+        return probe(self.group, variable, (self.replicas, self.size), replicas, cells)
 
     @property
     def stochastic(self) -> bool:

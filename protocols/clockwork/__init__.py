@@ -4,6 +4,8 @@ from .phases import Phase, Protocol, contrastive
 from .preparation import Preparation
 from .presentation import PhaseTrace, Presentation, Stimulus
 from .recording import Recorder
+from .selections import Selection, WeightSelection
+from .streaming import StreamRecorder
 
 __all__ = [
     "Phase",
@@ -12,6 +14,9 @@ __all__ = [
     "Presentation",
     "Protocol",
     "Recorder",
+    "Selection",
     "Stimulus",
+    "StreamRecorder",
+    "WeightSelection",
     "contrastive",
 ]

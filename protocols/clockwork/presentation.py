@@ -21,6 +21,8 @@ class Stimulus:
         Signed nudging strength β.
     learn : bool, default False
         Whether plasticity follows. Only a protocol without a taught phase learns without targets.
+    rows : ndarray of int (n,), optional
+        Which stimuli of their set these are, for recordings.
     seed : int, optional
         Seed of the background input during the presentation. Without it Brian2's generator goes on.
     steps : tuple of int, optional
@@ -31,6 +33,7 @@ class Stimulus:
     y: np.ndarray | None = None
     beta: float = 1.0
     learn: bool = False
+    rows: np.ndarray | None = None
     seed: int | None = None
     steps: tuple[int, ...] | None = None
 
@@ -51,8 +54,11 @@ class Stimulus:
             raise StimulusError(f"x has {len(x)} stimuli; this preparation takes 1 to {replicas} (replicas)")
         if not np.isfinite(x).all():
             raise StimulusError("x contains NaN or infinity")
+        rows = self.rows if self.rows is None else np.asarray(self.rows)
+        if rows is not None and (rows.shape != (len(x),) or rows.dtype.kind not in "iu" or rows.min() < 0):
+            raise StimulusError(f"rows must be {len(x)} whole numbers from 0, one for each stimulus of x")
         if self.y is None:
-            return replace(self, x=x, beta=1.0)
+            return replace(self, x=x, beta=1.0, rows=rows)
         y = as_rows("y", self.y, dtype)
         if y.shape != (len(x), outputs):
             raise StimulusError(f"y has shape {np.shape(self.y)}, must be ({len(x)}, {outputs}) for this x")
@@ -62,7 +68,7 @@ class Stimulus:
             raise ParameterError(f"beta = {self.beta}: must be a finite number")
         if self.learn and self.beta == 0:
             raise ParameterError("beta = 0: learning divides by β; take another, or learn=False")
-        return replace(self, x=x, y=y, beta=float(self.beta))
+        return replace(self, x=x, y=y, beta=float(self.beta), rows=rows)
 
 
 def as_rows(name: str, values, dtype) -> np.ndarray:

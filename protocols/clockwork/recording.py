@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +65,8 @@ class Recorder:
 
 def named(variables: Sequence[str]) -> tuple[str, ...]:
     """Return names of variables, or say that they are none."""
-    if isinstance(variables, str) or not all(isinstance(variable, str) for variable in variables):
+    sequence = isinstance(variables, Iterable) and not isinstance(variables, str)
+    if not sequence or not all(isinstance(variable, str) for variable in variables):
         raise ParameterError(f"variables = {variables!r}: must be a sequence of names, such as ('u', 'r')")
     return tuple(variables)
 

@@ -9,9 +9,10 @@ import typer
 from ...analysis import read_recording
 from ...analysis.figures import compartment_voltages, save_figure
 from ...errors import ParameterError, RunError
-from ..runs import Run, RunFolder, telling_cells
+from ..clockwork import Preparation
+from ..runs import TRACE_SUFFIXES, Run, RunFolder, record_traces, select, telling_cells
 from ..runs import record as record_run
-from .console import console
+from .console import console, progress_bar
 
 #: Cells of a layer that one picture has room for.
 _MOST_DRAWN = 6
@@ -23,39 +24,77 @@ def record(
     cells: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="LAYER:CELLS", help="Cells of a layer, as 1:0,5,8-12; may be repeated. Else telling ones."
+            metavar="LAYER:CELLS",
+            help="Cells of a layer or population, as 1:0,5,8-12 or SST_1:0-3; may be repeated. "
+            "Else telling ones, or all.",
         ),
     ] = None,
     beta: Annotated[float | None, typer.Option(help="Nudging strength β; by default the run's own.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Archive to write, FILE.npz; by default RUN/recording.npz.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.npz, .h5, .nwb or .csv to write; by default RUN/recording.npz.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else the run's own.")] = None,
+    populations: Annotated[
+        str | None, typer.Option(help="As layer_1,SST_1,multiplier_1; by default all layers.")
+    ] = None,
+    variables: Annotated[
+        str | None, typer.Option(help="As V_soma,rate; by default the compartments' potentials and rates.")
+    ] = None,
+    phases: Annotated[str | None, typer.Option(help="As free,nudge; by default all.")] = None,
+    every: Annotated[int | None, typer.Option(help="Every n-th step of a phase only.")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(help="Stimuli to present at once, each to a copy of the circuit.")
+    ] = None,
 ):
-    """Record compartment voltages of chosen cells through the free and the nudge phase, and draw them.
+    """Record chosen cells through the free and the nudge phase.
 
-    The archive holds time (s), integration variable s, phase and β of each step, and for each layer the somatic,
-    basal and apical potentials (V), rates (Hz) and SST currents. Layers count from 1, the output is the last. Drawn
-    are the chosen cells in their order, six of each layer at most.
+    Without --out, or to a .npz, compartment voltages are also drawn. The archive holds time (s), integration variable
+    s, phase and β of each step, and for each layer the somatic, basal and apical potentials (V), rates (Hz) and SST
+    currents. Layers count from 1, the output is the last. Drawn are the chosen cells in their order, six of each layer
+    at most.
 
-    Example: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9`
+    To HDF5 (.h5), NWB (.nwb) or a tidy table (.csv) any number of stimuli is recorded, of all populations, in bounded
+    memory: choose with --populations, --variables, --phases, --every and --replicas.
+
+    Examples: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9` ·
+    `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
     """
     opened = Run(run)
     if data is not None:
         opened.configuration.stimuli.data = str(data)
-    path = opened.folder.path / "recording.npz" if out is None else _free(out)
+    at_scale = out is not None and out.suffix in TRACE_SUFFIXES
+    only = {"populations": populations, "variables": variables, "phases": phases, "every": every, "replicas": replicas}
+    if not at_scale and (given := [name for name, value in only.items() if value is not None]):
+        raise ParameterError(f"--{given[0]}: needs --out with a file that ends in {', '.join(TRACE_SUFFIXES)}")
+    archive = None if at_scale else opened.folder.path / "recording.npz" if out is None else _free(out)
     chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
+    beta = opened.circuit.protocol.beta if beta is None else beta
+    if archive is not None:
+        _draw(opened, archive, chosen, cells, beta)
+        return
+    at_once = min(len(chosen), opened.configuration.training.test_replicas) if replicas is None else replicas
+    preparation = opened.preparation(at_once)
+    listed = [text.split(",") if text else () for text in (populations, variables, phases)]
+    selections = select(preparation, *listed[:2], _cells(preparation, cells), listed[2], 1 if every is None else every)
+    with progress_bar() as bar:
+        task = bar.add_task("recording", total=len(chosen), score="")
+        path = record_traces(
+            preparation, opened.stimuli, chosen, selections, out, beta, lambda done: bar.update(task, completed=done)
+        )
+    recorded = "; ".join(f"{', '.join(item.variables)} of {item.population}" for item in selections)
+    console.print(f"{path}: {len(chosen)} stimuli, {recorded}")
+
+
+def _draw(opened: Run, path: Path, chosen: list[int], cells: list[str] | None, beta: float):
+    """Record to a NumPy archive, and draw."""
     preparation = opened.preparation(len(chosen))
     if cells:
-        selection: dict[int, list[int]] = {}
-        largest = max(preparation.layer(k).size for k in range(1, preparation.circuit.output + 1))
-        for text in cells:
-            layer, colon, numbers = text.partition(":")
-            if not colon or not layer.strip().isdecimal():
-                raise ParameterError(f"--cells {text}: must be LAYER:CELLS, such as 1:0,5,8-12")
-            selection.setdefault(int(layer), []).extend(_numbers("--cells", numbers, largest))
+        selection = {
+            _layer(preparation, population): numbers for population, numbers in _cells(preparation, cells).items()
+        }
     else:
         selection = telling_cells(preparation, opened.stimuli, chosen[0])
     drawn = {k: indices[:_MOST_DRAWN] for k, indices in selection.items()} if cells else None
-    beta = opened.circuit.protocol.beta if beta is None else beta
     arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
     target = RunFolder(path.parent)
     target.write_arrays(path.name, arrays)
@@ -72,11 +111,37 @@ def record(
         console.print(f"Drawn are the first {_MOST_DRAWN} cells of each layer.")
 
 
+def _layer(preparation: Preparation, population: str) -> int:
+    """Number of the layer that a population is the principal one of."""
+    if population not in preparation.circuit.layers:
+        raise ParameterError(f"--cells {population}: a .npz holds layers; take --out FILE.h5 for other populations")
+    return preparation.circuit.layers.index(population)
+
+
+def _cells(preparation: Preparation, texts: list[str] | None) -> dict[str, list[int]]:
+    """Read LAYER:CELLS and POPULATION:CELLS, by population."""
+    found: dict[str, list[int]] = {}
+    largest = max(preparation.circuit.sizes[1:])
+    for text in texts or ():
+        place, colon, numbers = text.partition(":")
+        layers, place = preparation.circuit.layers, place.strip()
+        if place.isdecimal():
+            if not 1 <= int(place) < len(layers):
+                raise ParameterError(f"layer {int(place)}: this circuit has layers 1 to {len(layers) - 1}")
+            place = layers[int(place)]
+        if not colon or place not in preparation.populations:
+            raise ParameterError(f"--cells {text}: must be LAYER:CELLS, such as 1:0,5,8-12, or POPULATION:CELLS")
+        found.setdefault(place, []).extend(
+            _numbers("--cells", numbers, max(largest, preparation.populations[place].size))
+        )
+    return found
+
+
 def _free(path: Path) -> Path:
     """Check that a recording may be written here: nothing is overwritten but an older recording."""
     path = Path(os.path.expanduser(path))
     if path.suffix != ".npz":
-        raise ParameterError(f"--out {path}: must end in .npz")
+        raise ParameterError(f"--out {path}: must end in .npz, {', '.join(TRACE_SUFFIXES)}")
     if path.exists():
         try:
             read_recording(path)

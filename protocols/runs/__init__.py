@@ -10,10 +10,12 @@ from .perturbation_report import write_experiment
 from .perturbing import Experiment, measure, perturb_runs, perturb_training
 from .record import record, telling_cells
 from .run import Run, load
+from .traces import TRACE_SUFFIXES, record_traces, select
 from .training import Progress, Training
 
 __all__ = [
     "MODELS",
+    "TRACE_SUFFIXES",
     "Configuration",
     "Experiment",
     "Learner",
@@ -31,6 +33,8 @@ __all__ = [
     "perturb_training",
     "presets",
     "record",
+    "record_traces",
+    "select",
     "telling_cells",
     "unlifted_classes",
     "write_experiment",

@@ -210,11 +210,13 @@ class Configuration:
     def build_circuit(self) -> Circuit:
         """Build the circuit, with its initial weights."""
         try:
-            return MODELS[self.model].circuit(**self.circuit.model_dump(), seed=self.training.seed)
+            circuit = MODELS[self.model].circuit(**self.circuit.model_dump(), seed=self.training.seed)
         except ParameterError as error:
             raise ParameterError(f"{self.source}, [circuit]: {error}") from None
         except (MemoryError, ValueError) as error:  # NumPy's, for layers that no memory holds
             raise ParameterError(f"{self.source}, [circuit]: cannot be built ({error})") from None
+        circuit.parameters = self.to_toml()
+        return circuit
 
     def build_protocol(self) -> Protocol:
         """Build the protocol of one presentation."""

@@ -64,7 +64,7 @@ class Run:
     def preparation(self, replicas: int = 1) -> Preparation:
         """Mount the circuit with the run's protocol."""
         training = self.configuration.training
-        return Preparation(self.circuit, replicas, target=training.target, blas_threads=training.blas_threads)
+        return Preparation(self.circuit, replicas=replicas, target=training.target, blas_threads=training.blas_threads)
 
 
 def load(run) -> Circuit:

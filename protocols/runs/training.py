@@ -188,8 +188,9 @@ class Training:
         def presentations():
             for n in range(self.batch, len(order)):
                 announce(n)
-                x, y = stimuli.x_train[order[n]], stimuli.y_train[order[n]]
-                yield Stimulus(x, y, float(betas[n]), learn=True, seed=seeds[n], steps=steps[n])
+                rows = order[n]
+                x, y = stimuli.x_train[rows], stimuli.y_train[rows]
+                yield Stimulus(x, y, float(betas[n]), learn=True, rows=rows, seed=seeds[n], steps=steps[n])
 
         def announce(batch):
             for hook in self.before_presentation:

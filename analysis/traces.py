@@ -1,0 +1,310 @@
+"""Recordings at scale: traces in HDF5, read as needed, and as tables of pandas or NumPy archives."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from ..errors import ParameterError, RunError
+from .files import replacing
+from .series import PopulationTraces, Trace, WeightTraces
+
+#: What a recording's attributes `format` and `version` say.
+FORMAT, VERSION = "corinfomax traces", 1
+SUFFIXES = (".h5", ".hdf5")
+#: Columns of tidy tables before those of the variables.
+INDEX = ("time", "trial", "phase", "beta", "stimulus", "label", "replica", "layer", "population", "cell")
+
+_TRIALS = ("start", "stop", "beta", "learn", "complete", "presented", "stimulus", "label")
+_PHASES = ("trial", "name", "start", "stop", "beta_first", "beta_last")
+#: Rows of a tidy table that are written at once.
+_ROWS_AT_ONCE = 2**17
+
+
+class Traces:
+    """A recording by `StreamRecorder`, opened for reading; a context manager.
+
+    ``traces["layer_1", "V_soma"]`` is a `Trace`.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Attributes
+    ----------
+    path : Path
+    groups : tuple of PopulationTraces
+    weights : dict of str to WeightTraces
+        By names such as ``"W_ff_0"``.
+    units : dict of str to str
+        SI unit of each variable, "1" if it has none.
+    parameters : str
+        Parameter file of the circuit, as text; "" if it had none.
+    software : dict of str to str
+        Versions of what made the recording.
+    created : str
+        When, in ISO 8601.
+    circuit : str
+        Class of the circuit.
+    dt : float
+        Seconds of a step.
+
+    Raises
+    ------
+    RunError
+        In one line, if the file is missing, damaged or no recording.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(os.path.expanduser(path))
+        try:
+            self._file = h5py.File(self.path, "r")
+        except FileNotFoundError:
+            raise RunError(f"{self.path}: no such file") from None
+        except OSError as error:
+            raise RunError(f"{self.path}: not a readable HDF5 file ({' '.join(str(error).split())})") from None
+        try:
+            self._read()
+        except RunError:
+            self.close()
+            raise
+        except (KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError) as error:
+            self.close()
+            raise RunError(f"{self.path}: damaged ({' '.join(str(error).split())})") from None
+
+    def _read(self):
+        attributes = self._file.attrs
+        if attributes.get("format") != FORMAT:
+            raise RunError(f"{self.path}: is no recording of traces")
+        if attributes["version"] > VERSION:
+            raise RunError(f"{self.path}: written by a newer version; this one reads version {VERSION}")
+        self.created, self.circuit, self.dt = str(attributes["created"]), str(attributes["circuit"]), attributes["dt"]
+        self.software: dict[str, str] = json.loads(attributes["software"])
+        self.parameters = self._file["parameters"].asstr()[()]
+        self.groups = tuple(PopulationTraces(group) for group in self._file["cells"].values())
+        self.weights = {name: WeightTraces.of(group) for name, group in self._file["weights"].items()}
+        self.units = {name: trace.unit for group in self.groups for name, trace in group.traces.items()}
+        self._trials = {name: self._file["trials"][name][:] for name in _TRIALS}
+        self._phases = {name: self._file["phases"][name][:] for name in _PHASES}
+        names = h5py.check_enum_dtype(self._file["phases/name"].dtype)
+        self._names = sorted(names, key=names.get)
+        for columns in (self._trials, self._phases):
+            if len({len(values) for values in columns.values()}) > 1:
+                raise ValueError("columns of a table differ in length")
+        for group in self.groups:
+            last = group._group["phase"][-1:]
+            if (last >= len(self._phases["trial"])).any():
+                raise ValueError(f"steps of {group.population} are of phases that are not there")
+
+    def close(self):
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Traces:
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Traces {self.path}: {', '.join(map(repr, self.groups))}; {len(self._trials['start'])} trials>"
+
+    def __getitem__(self, key: tuple[str, str]) -> Trace:
+        if not isinstance(key, tuple) or len(key) != 2:
+            raise ParameterError("a trace is named by population and variable, as traces['layer_1', 'V_soma']")
+        population, variable = key
+        return self.group(population, [variable]).traces[variable]
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row for each stimulus presented: trial, replica, stimulus, label, start, stop, beta, learn, complete.
+
+        Start and stop in simulated seconds; stimulus and label are -1 where they are not known; a trial is incomplete
+        if an error cut it short. Replicas of a trial are simultaneous.
+        """
+        presented = self._trials["presented"]
+        trial = np.repeat(np.arange(len(presented)), presented)
+        first = np.repeat(np.cumsum(presented) - presented, presented)
+        replica = np.arange(len(trial)) - first
+        frame = pd.DataFrame({"trial": trial, "replica": replica})
+        for name in ("stimulus", "label"):
+            frame[name] = self._trials[name][trial, replica]
+        for name in ("start", "stop", "beta", "learn", "complete"):
+            frame[name] = self._trials[name][trial]
+        return frame
+
+    @cached_property
+    def phases(self) -> pd.DataFrame:
+        """One row for each phase of each trial: trial, name, start, stop, beta_first, beta_last."""
+        return pd.DataFrame(self._phases | {"name": self._phase_names(slice(None))})
+
+    def group(self, population: str, variables: Sequence[str] | None = None) -> PopulationTraces:
+        """What was recorded of a population at one cadence; a `ParameterError` says what was."""
+        groups = [group for group in self.groups if group.population == population]
+        if not groups:
+            there = ", ".join(dict.fromkeys(group.population for group in self.groups)) or "weights only"
+            raise ParameterError(f"{self.path}: {population!r} was not recorded; recorded: {there}")
+        recorded = [name for group in groups for name in group.traces]
+        for variable in variables or ():
+            if variable not in recorded:
+                raise ParameterError(
+                    f"{self.path}: {variable!r} of {population} was not recorded; recorded: {', '.join(recorded)}"
+                )
+        found = [group for group in groups if set(variables or recorded) <= set(group.traces)]
+        if not found:
+            together = "; ".join(", ".join(group.traces) for group in groups)
+            raise ParameterError(
+                f"{self.path}: {population} was recorded in several selections; ask for variables of one: {together}"
+            )
+        return found[0]
+
+    def dataframe(
+        self,
+        population: str,
+        variables: str | Sequence[str] | None = None,
+        cells: int | Sequence[int] | None = None,
+        replicas: int | Sequence[int] | None = None,
+        trials: int | Sequence[int] | None = None,
+        phases: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Tidy table of a population: a row for each recorded step, stimulus and cell, a column for each variable.
+
+        Parameters
+        ----------
+        population : str
+        variables : str or sequence of str, optional
+            All by default; of one selection, for each has its own time.
+        cells, replicas, trials : int or sequence of int, optional
+            Which of those recorded, by their numbers; all by default.
+        phases : str or sequence of str, optional
+
+        Returns
+        -------
+        DataFrame
+            Columns time, trial, phase, beta, stimulus, label, replica, layer, population, cell, then the variables in
+            their units. Replicas without a stimulus have no rows.
+
+        Raises
+        ------
+        ParameterError
+            In one line, for what was not recorded.
+        """
+        group = self.group(population, [variables] if isinstance(variables, str) else variables)
+        names = list(group.traces) if variables is None else np.atleast_1d(variables).tolist()
+        columns = _places(f"{population}, cell", group.cells, cells)
+        lines = _places(f"{population}, replica", group.replicas, replicas)
+        kept = np.ones(len(self._phases["trial"]), dtype=bool)
+        if trials is not None:
+            kept &= np.isin(self._phases["trial"], _places("trial", np.arange(len(self._trials["start"])), trials))
+        if phases is not None:
+            wanted = [phases] if isinstance(phases, str) else list(phases)
+            if unknown := [name for name in wanted if name not in group.phases]:
+                raise ParameterError(f"phase {unknown[0]!r} was not recorded; recorded: {', '.join(group.phases)}")
+            kept &= np.isin(self._phases["name"], [self._names.index(name) for name in wanted])
+        return self._tidy(group, names, columns, lines, kept[group.phase])
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """All populations in tidy tables of bounded size, whose columns are the same: those of any population."""
+        for group in self.groups:
+            every_cell, every_replica = np.arange(len(group.cells)), np.arange(len(group.replicas))
+            step = max(1, _ROWS_AT_ONCE // (len(every_cell) * len(every_replica)))
+            for start in range(0, len(group.phase), step):
+                kept = np.zeros(len(group.phase), dtype=bool)
+                kept[start : start + step] = True
+                frame = self._tidy(group, list(group.traces), every_cell, every_replica, kept)
+                yield frame.reindex(columns=[*INDEX, *self.units])
+
+    def _phase_names(self, rows) -> pd.Categorical:
+        return pd.Categorical.from_codes(self._phases["name"][rows], self._names)
+
+    def _tidy(self, group: PopulationTraces, names, columns, lines, kept) -> pd.DataFrame:
+        steps = np.flatnonzero(kept)
+        rows = slice(int(steps[0]), int(steps[-1]) + 1) if len(steps) else slice(0, 0)
+        steps = steps - rows.start
+        phase = group.phase[rows][steps]
+        trial, replica = self._phases["trial"][phase], group.replicas[lines]
+        presented = replica < self._trials["presented"][trial][:, None]  # (steps, replicas)
+        step, line = np.nonzero(presented)
+
+        def spread(values):  # one value for each step and replica → one a row
+            return np.repeat(values, len(columns))
+
+        frame = pd.DataFrame(
+            {
+                "time": spread(group.time[rows][steps][step]),
+                "trial": spread(trial[step]),
+                "phase": self._phase_names(spread(phase[step])),
+                "beta": spread(group.beta[rows][steps][step]),
+                "stimulus": spread(self._trials["stimulus"][trial[step], replica[line]]),
+                "label": spread(self._trials["label"][trial[step], replica[line]]),
+                "replica": spread(replica[line]),
+                "layer": group.layer,
+                "population": pd.Categorical.from_codes(np.zeros(len(step) * len(columns), int), [group.population]),
+                "cell": np.tile(group.cells[columns], len(step)),
+            }
+        )
+        for name in names:
+            frame[name] = group.traces[name].read(rows, lines, columns)[steps][presented].ravel()
+        return frame
+
+    def save_npz(self, path: str | os.PathLike):
+        """Write all traces, in their units, and the tables to a NumPy archive; one trace at a time is in memory.
+
+        Keys are ``layer_1/V_soma`` (steps, replicas, cells), ``layer_1/time``, ``layer_1/cells``, ``W_ff_0/values``,
+        ``trials/start``, ``phases/name`` and so on; of a second selection of a population, ``layer_1-2/…``.
+        """
+        arrays: dict = {"units": np.array(json.dumps(self.units)), "parameters": np.array(self.parameters)}
+        for name, group in zip(self._file["cells"], self.groups, strict=True):
+            arrays |= {f"{name}/{variable}": trace for variable, trace in group.traces.items()}
+            arrays |= {f"{name}/{column}": getattr(group, column) for column in ("time", "phase", "beta")}
+            arrays |= {f"{name}/cells": group.cells, f"{name}/replicas": group.replicas}
+        for name, group in self._file["weights"].items():
+            arrays |= {f"{name}/{column}": dataset for column, dataset in group.items()}
+        arrays |= {f"trials/{name}": values for name, values in self._trials.items()}
+        arrays |= {f"phases/{name}": values for name, values in self._phases.items()}
+        arrays["phases/name"] = np.array(self._names)[self._phases["name"]]
+        with replacing(Path(os.path.expanduser(path))) as file:
+            np.savez(file, **arrays)
+
+    def save_csv(self, path: str | os.PathLike):
+        """Write all traces as one tidy table, `frames` one after the other."""
+        with replacing(Path(os.path.expanduser(path))) as file:
+            for number, frame in enumerate(self.frames()):
+                frame.to_csv(file, index=False, header=number == 0)
+
+
+def open_traces(path: str | os.PathLike) -> Traces:
+    """Open a recording by `StreamRecorder`; best in a ``with`` statement."""
+    return Traces(path)
+
+
+def is_recording(path: str | os.PathLike) -> bool:
+    """Whether a file is a recording of traces."""
+    try:
+        with h5py.File(path, "r") as file:
+            return file.attrs.get("format") == FORMAT
+    except OSError:
+        return False
+
+
+def _places(what: str, recorded: np.ndarray, chosen) -> np.ndarray:
+    """Where chosen numbers stand among those recorded; all by default."""
+    if chosen is None:
+        return np.arange(len(recorded))
+    places = {int(number): place for place, number in enumerate(recorded)}
+    wanted = np.atleast_1d(chosen).tolist()
+    if absent := [number for number in wanted if number not in places]:
+        raise ParameterError(f"{what} {absent[0]} was not recorded; recorded: {_shortened(recorded)}")
+    return np.array([places[number] for number in wanted], dtype=int)
+
+
+def _shortened(numbers: np.ndarray) -> str:
+    shown = [str(number) for number in numbers[:10]]
+    return ", ".join(shown) + (", …" if len(numbers) > 10 else "")

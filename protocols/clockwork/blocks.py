@@ -1,0 +1,190 @@
+"""Tables that grow on disk: rows are filled in memory and written block by block, so that memory stays bounded."""
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...errors import RunError
+
+#: Most bytes of a chunk, which HDF5 reads and writes at once.
+_CHUNK_BYTES = 2**20
+#: Most rows of a block: more save nothing, and a chunk takes its room on disk even where it is not full.
+_MOST_ROWS = 2**12
+#: Entries of less than so many bytes have chunks of that many rows: others, as short as blocks may be, would be many.
+_SMALL = 64
+#: Bytes of disk that are kept free to complete a file, beside what the blocks need.
+_RESERVE = 2**24
+#: Seconds between two moments at which the file on disk is whole, whatever kills the process.
+_WHOLE_EVERY = 2.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of an entry; () for a number.
+    dtype : dtype
+    attributes : dict of str to str or float, optional
+        What the file tells of it, such as its unit.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    attributes: dict[str, str | float] = field(default_factory=dict)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of an entry."""
+        return max(1, int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize)
+
+
+class Writer:
+    """A thread that writes blocks into an HDF5 file while the circuit goes on.
+
+    HDF5 cannot mend a file that a full disk has cut short, so nothing is written unless there is room to complete it.
+
+    Parameters
+    ----------
+    file : h5py.File
+    block_bytes : int
+        Of all blocks together.
+
+    Attributes
+    ----------
+    completing : bool
+        Whether the room that is kept free may be used.
+    """
+
+    def __init__(self, file: h5py.File, block_bytes: int):
+        self._file, self._folder = file, os.path.dirname(os.path.abspath(file.filename))
+        self._reserve = 2 * block_bytes + _RESERVE
+        self.completing = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="corinfomax_recording")
+        self._whole = time.monotonic()
+
+    def submit(self, write, *arguments) -> Future:
+        """Let `write` be called, after what was submitted before."""
+        return self._thread.submit(self._run, write, *arguments)
+
+    def close(self):
+        """Wait for all that was submitted."""
+        self._thread.shutdown()
+
+    def _run(self, write, *arguments):
+        try:
+            if not self.completing and shutil.disk_usage(self._folder).free < self._reserve:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write(*arguments)
+            if time.monotonic() - self._whole > _WHOLE_EVERY:
+                self._file.flush()
+                self._whole = time.monotonic()
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise RunError(f"{self._file.filename}: cannot be written ({reason})") from None
+
+
+class Table:
+    """Columns of one length, as extensible datasets of an HDF5 group.
+
+    There is memory for two blocks: one is filled while the other is written.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    columns : mapping of str to Column
+    block_bytes : int
+        Most memory for both blocks. They have at least one row each.
+    writer : Writer
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray (2 capacity, …)
+        Where the next row is to be filled in, at `row`.
+    row : int
+    capacity : int
+        Rows of a block.
+    """
+
+    def __init__(self, group: h5py.Group, columns: Mapping[str, Column], block_bytes: int, writer: Writer):
+        sizes = [column.row_bytes for column in columns.values()]
+        # A block is one chunk of the largest column, so that chunks are written whole, past HDF5's cache.
+        rows = min(block_bytes // (2 * sum(sizes)), _CHUNK_BYTES // max(sizes))
+        self.capacity = int(np.clip(rows, 1, _MOST_ROWS))
+        self.columns = {name: np.empty((2 * self.capacity, *item.shape), item.dtype) for name, item in columns.items()}
+        self.row = 0
+        self._begun = 0
+        self._writer = writer
+        self._pending: Future | None = None
+        self._broken = False
+        self._datasets = {}
+        for name, column in columns.items():
+            rows = _MOST_ROWS if column.row_bytes < _SMALL else self.capacity
+            self._datasets[name] = group.create_dataset(
+                name,
+                shape=(0, *column.shape),
+                maxshape=(None, *column.shape),
+                dtype=column.dtype,
+                chunks=(rows, *column.shape),
+            )
+            self._datasets[name].attrs.update(column.attributes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, however many rows there will be."""
+        return sum(values.nbytes for values in self.columns.values())
+
+    def append(self, values: Mapping[str, object]):
+        """Fill in and end a row."""
+        for name, value in values.items():
+            self.columns[name][self.row] = value
+        self.end_row()
+
+    def end_row(self):
+        """Keep what was filled in; what is not ended is not written."""
+        self.row += 1
+        if self.row - self._begun == self.capacity:
+            self._hand_over()
+
+    def flush(self):
+        """Write all rows, and wait until they are written; none after a block that could not be."""
+        self._wait()
+        if self.row > self._begun and not self._broken:
+            self._hand_over()
+            self._wait()
+
+    def _hand_over(self):
+        self._wait()
+        self._pending = self._writer.submit(self._write, self._begun, self.row)
+        self.row = self._begun = self.capacity if self._begun == 0 else 0
+
+    def _wait(self):
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._broken = pending.exception() is not None
+            pending.result()
+
+    def _write(self, start: int, stop: int):
+        done = len(next(iter(self._datasets.values())))
+        for name, dataset in self._datasets.items():
+            values = self.columns[name][start:stop]
+            dataset.resize(done + len(values), axis=0)
+            if len(values) == dataset.chunks[0] and done % dataset.chunks[0] == 0:
+                dataset.id.write_direct_chunk((done, *(0 for _ in values.shape[1:])), values)
+            else:
+                dataset[done:] = values
+
+
+def choice_of(names: Sequence[str]) -> np.dtype:
+    """Type of a column whose entries are some of these names, by their numbers."""
+    return h5py.enum_dtype({name: number for number, name in enumerate(names)}, basetype=np.int16)

@@ -1,0 +1,169 @@
+"""What to record: variables of chosen cells, and weights with their changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...analysis.traces import INDEX
+from ...errors import ParameterError
+from ...networks import Circuit
+from .recording import named, recordable
+
+if TYPE_CHECKING:
+    from .preparation import Preparation
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Variables of chosen cells of one population, step by step.
+
+    Parameters
+    ----------
+    population : str
+        As in `Preparation.populations`: ``"layer_1"``, ``"SST_1"``, ``"multiplier_1"``, …
+    variables : str or sequence of str
+        State variables or subexpressions of its cells, as ``("V_soma", "V_apical", "rate", "I_net")``.
+    cells, replicas : int or sequence of int, optional
+        Which of them, in this order; all by default. A replica that carries no stimulus is NaN.
+    phases : str or sequence of str, optional
+        Names of phases; all by default.
+    every : int, default 1
+        Cadence: every n-th step of each phase, the n-th, the 2n-th and so on, so that where n divides a phase's steps
+        its end is among them.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for what cannot be. What a circuit does not have is refused when a recorder is made.
+    """
+
+    population: str
+    variables: str | Sequence[str]
+    cells: int | Sequence[int] | None = None
+    replicas: int | Sequence[int] | None = None
+    phases: str | Sequence[str] | None = None
+    every: int = 1
+
+    def __post_init__(self):
+        object.__setattr__(self, "variables", named(_listed(self.variables)))
+        if not self.variables:
+            raise ParameterError(f"{self.population}: no variables to record")
+        if doubled := _doubled(self.variables):
+            raise ParameterError(f"{self.population}: variable {doubled!r} is chosen twice")
+        if present := sorted({*INDEX}.intersection(self.variables)):
+            raise ParameterError(f"{self.population}: {present[0]} is recorded with every step; leave it out")
+        _check_cadence(self.population, self.every)
+
+    def check(self, preparation: Preparation) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        """Compare with what a preparation has; return replicas, cells and names of phases."""
+        populations = preparation.populations
+        if self.population not in populations:
+            raise ParameterError(f"no population {self.population!r}; there are {', '.join(populations)}")
+        population = populations[self.population]
+        recordable({self.population: population}, self.variables)
+        replicas = _indices(f"{self.population}, replica", self.replicas, preparation.replicas)
+        cells = _indices(f"{self.population}, cell", self.cells, population.size)
+        steps = {phase.name: phase.steps for phase in preparation.protocol.phases}
+        phases = tuple(steps) if self.phases is None else named(_listed(self.phases))
+        if doubled := _doubled(phases):
+            raise ParameterError(f"{self.population}: phase {doubled!r} is chosen twice")
+        if unknown := [name for name in phases if name not in steps]:
+            raise ParameterError(f"{self.population}: no phase {unknown[0]!r}; the protocol has {', '.join(steps)}")
+        if not phases or max(steps[name] for name in phases) < self.every:
+            longest = max((steps[name] for name in phases), default=0)
+            raise ParameterError(
+                f"{self.population}: every = {self.every} records nothing; the longest chosen phase has {longest} steps"
+            )
+        return replicas, cells, phases
+
+
+@dataclass(frozen=True)
+class WeightSelection:
+    """Weights of chosen synapses after learning, and what the rule changed.
+
+    Parameters
+    ----------
+    weights : (str, int)
+        As in `Circuit.weights`: ``("W_ff", 0)``.
+    post, pre : int or sequence of int, optional
+        Postsynaptic and presynaptic cells; all by default. Weights with one axis, as D, have no `pre`.
+    every : int, default 1
+        After every n-th learning presentation.
+    changes : bool, default False
+        Also the rule's ΔW of these synapses in that presentation, before learning rate and decay, and the Frobenius
+        norm of the whole ΔW.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for what cannot be.
+    """
+
+    weights: tuple[str, int]
+    post: int | Sequence[int] | None = None
+    pre: int | Sequence[int] | None = None
+    every: int = 1
+    changes: bool = False
+
+    def __post_init__(self):
+        pair = tuple(self.weights) if isinstance(self.weights, tuple | list) else ()
+        if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], Integral):
+            raise ParameterError(f"weights = {self.weights!r}: must be a name and a number, as ('W_ff', 0)")
+        object.__setattr__(self, "weights", (pair[0], int(pair[1])))
+        _check_cadence(self.name, self.every)
+
+    @property
+    def name(self) -> str:
+        """``W_ff_0`` and so on, in recordings."""
+        return f"{self.weights[0]}_{self.weights[1]}"
+
+    def check(self, circuit: Circuit) -> tuple[np.ndarray, ...]:
+        """Compare with what a circuit has; return the chosen indices of each axis."""
+        key, k = self.weights
+        if k not in circuit.weights.get(key, {}):
+            there = ", ".join(f"{name}[{n}]" for name, arrays in circuit.weights.items() for n in arrays)
+            raise ParameterError(f"no weights {key}[{k}]; this circuit has {there}")
+        shape = circuit.weights[key][k].shape
+        if len(shape) == 1 and self.pre is not None:
+            raise ParameterError(f"{key}[{k}] has one axis; choose by post alone")
+        targets = [plasticity.optimiser.target for plasticity in circuit.plasticity]
+        if self.changes and self.weights not in targets:
+            raise ParameterError(
+                f"no rule moves {key}[{k}], so it has no changes; rules move "
+                f"{', '.join(f'{name}[{n}]' for name, n in targets) or 'nothing'}"
+            )
+        post = _indices(f"{key}[{k}], postsynaptic cell", self.post, shape[0])
+        return (post, _indices(f"{key}[{k}], presynaptic cell", self.pre, shape[1])) if len(shape) == 2 else (post,)
+
+
+def _listed(value):
+    return (value,) if isinstance(value, str) else value
+
+
+def _doubled(names: Sequence[str]) -> str | None:
+    return next((name for name in names if names.count(name) > 1), None)
+
+
+def _check_cadence(where: str, every):
+    if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
+        raise ParameterError(f"{where}: every = {every!r} must be a whole number, at least 1")
+
+
+def _indices(what: str, chosen, count: int) -> np.ndarray:
+    """Return chosen indices below a count, all by default, or say in one line what is wrong with them."""
+    if chosen is None:
+        return np.arange(count)
+    found = np.atleast_1d(np.asarray(chosen))
+    if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu":
+        raise ParameterError(f"{what} {chosen!r}: must be a whole number or a list of them")
+    for index in found:
+        if not 0 <= index < count:
+            raise ParameterError(f"{what} {index}: there are 0 to {count - 1}")
+    if len(np.unique(found)) < len(found):
+        raise ParameterError(f"{what}: one is chosen twice in {found.tolist()}")
+    return found

@@ -1,0 +1,315 @@
+"""Recording at scale: blocks of chosen variables go to disk while the circuit runs, so that memory stays bounded.
+
+>>> circuit = corinfomax.load("runs/digits")
+>>> preparation = Preparation(circuit, replicas=20)
+>>> chosen = [Selection("layer_1", ("V_soma", "V_basal", "V_apical"), every=5), Selection("SST_1", "V_soma")]
+>>> with StreamRecorder(preparation, "digits.h5", chosen, labels=digits.labels_test):
+...     preparation.run(Stimulus(digits.x_test[n : n + 20], rows=np.arange(n, n + 20)) for n in range(0, 340, 20))
+>>> with open_traces("digits.h5") as traces:
+...     frame = traces.dataframe("layer_1", cells=[3, 7])
+...     export_nwb(traces, "digits.nwb")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from ...analysis.files import beside, put_in_place
+from ...analysis.traces import FORMAT, SUFFIXES, VERSION, is_recording
+from ...errors import ParameterError, RunError
+from ...networks import PhaseEnd
+from .blocks import Column, Table, Writer, choice_of
+from .interruption import on_interrupt
+from .selections import Selection, WeightSelection
+from .streams import CellStream, WeightStream
+
+if TYPE_CHECKING:
+    from .preparation import Preparation
+
+#: Memory for rows on their way to disk, shared among the selections.
+BLOCK_BYTES = 2**25
+#: The same for each of the tables of trials and phases.
+_TABLE_BYTES = 2**18
+
+
+class StreamRecorder:
+    """Records a preparation's presentations into an HDF5 file, from entering the context to leaving it.
+
+    The file is whole and readable afterwards, also if an error or Ctrl-C ended the run: it then holds all steps until
+    then. It is written beside its place under a hidden name, and moved there at the end. `open_traces` reads it.
+
+    Stored is what the simulation holds, the dimensionless variable in its own precision, with the map to physical
+    units in the attributes `scale_factor` and `add_offset`, as usual in netCDF: V = add_offset + scale_factor * stored.
+    So float32 recordings are half as large as volts in double precision, and lose nothing beside a resting potential.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    path : path-like
+        File to write, ``.h5`` or ``.hdf5``. Only an older recording is overwritten.
+    selections : Selection, WeightSelection, or sequence of them
+        What to record. A variable of a population can be chosen once; a second recorder may run beside.
+    dtype : {"float32", "float64"}, optional
+        Of the stored traces; by default that of the simulation.
+    labels : array_like of int, optional
+        Class of each stimulus of the set that `Stimulus.rows` number.
+    block_bytes : int, default 32 MiB
+        Memory for what is not yet on disk.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for populations, variables, cells, replicas, phases or weights that do not exist, and for a path
+        that is no recording's.
+    RunError
+        If the file cannot be written.
+
+    Notes
+    -----
+    Time is that of the simulation since the recorder was attached, through all presentations; the first step ends at
+    dt. A step's row holds the state at its end, as in `Preparation.present`.
+    """
+
+    def __init__(
+        self,
+        preparation: Preparation,
+        path: str | os.PathLike,
+        selections: Selection | WeightSelection | Sequence[Selection | WeightSelection],
+        *,
+        dtype: str | np.dtype | type | None = None,
+        labels: Sequence[int] | np.ndarray | None = None,
+        block_bytes: int = BLOCK_BYTES,
+    ):
+        self.path = _writable(path)
+        self._preparation = preparation
+        self._selections = (
+            [selections] if isinstance(selections, Selection | WeightSelection) else list(selections or ())
+        )
+        _check(self._selections, preparation)
+        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
+            raise ParameterError(f"dtype = {dtype!r}: must be float32 or float64")
+        self._dtype = None if dtype is None else np.dtype(dtype)
+        self._labels = None if labels is None else np.asarray(labels)
+        if self._labels is not None and (self._labels.ndim != 1 or self._labels.dtype.kind not in "iu"):
+            raise ParameterError("labels must be whole numbers, one for each stimulus of the set")
+        if block_bytes < 1:
+            raise ParameterError(f"block_bytes = {block_bytes}: must be at least 1")
+        self._block_bytes = block_bytes
+        self._dt = float(preparation.protocol.step * preparation.circuit.tau)
+        self._hooks = (
+            (preparation.on_phase_start, self._begin_phase),
+            (preparation.on_step, self._end_step),
+            (preparation.on_phase_end, self._end_phase),
+            (preparation.on_presentation, self._end_presentation),
+        )
+        self._file: h5py.File | None = None
+        self._cells: list[CellStream] = []
+        self._weights: list[WeightStream] = []
+        self._active: list[CellStream] = []
+        self._steps, self._trial, self._phase = 0, 0, 0
+        self._in_trial = self._in_phase = False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory for what is not yet on disk, however long the run."""
+        return sum(table.nbytes for table in self._tables())
+
+    def __enter__(self) -> StreamRecorder:
+        if self._file is not None:
+            raise ParameterError(f"{self.path}: this recorder was used; make another one")
+        self._temporary = beside(self.path)
+        self._file = h5py.File(self._temporary, "w")
+        self._writer = Writer(self._file, self._block_bytes)
+        self._describe(self._file)
+        share = max(1, self._block_bytes // len(self._selections))
+        for name in ("cells", "weights"):
+            self._file.create_group(name, track_order=True)
+        for selection in self._selections:
+            if isinstance(selection, Selection):
+                self._cells.append(
+                    CellStream(self._file, selection, self._preparation, self._dtype, share, self._writer)
+                )
+            else:
+                self._weights.append(
+                    WeightStream(self._file, selection, self._preparation, self._dtype, share, self._writer)
+                )
+        for hooks, hook in self._hooks:
+            hooks.append(hook)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        interrupted = []
+        with on_interrupt(lambda: interrupted.append(True)):  # Ctrl-C now must not cost what was recorded
+            for hooks, hook in self._hooks:
+                hooks.remove(hook)
+            self._complete(failed=kind is not None and issubclass(kind, RunError))
+        if interrupted and kind is None:
+            raise KeyboardInterrupt
+
+    def _complete(self, failed: bool):
+        try:
+            self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
+            self._close_trial(complete=False)
+            self._writer.completing = True
+            for table in self._tables():
+                with contextlib.suppress(*[RunError] * failed):  # of a disk that is full: that is known by now
+                    table.flush()
+            self._writer.close()
+            self._file.close()
+            put_in_place(self._temporary, self.path)
+        except (OSError, RuntimeError, RunError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise RunError(
+                f"{self.path}: cannot be completed ({reason}); what was recorded is in {self._temporary}"
+            ) from None
+
+    def _tables(self) -> list[Table]:
+        return [] if self._file is None else [stream.table for stream in (*self._cells, *self._weights)] + [
+            self._trials, self._phases
+        ]  # fmt: skip
+
+    def _describe(self, file: h5py.File):
+        circuit, protocol, replicas = self._preparation.circuit, self._preparation.protocol, self._preparation.replicas
+        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+        file.attrs["created"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        file.attrs["dt"], file.attrs["replicas"] = self._dt, replicas
+        file.attrs["circuit"] = type(circuit).__name__
+        packages = ("corinfomax", "brian2", "numpy", "h5py")
+        versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
+        file.attrs["software"] = json.dumps(versions)
+        file.create_dataset("parameters", data=circuit.parameters)
+        real, whole, per_replica = Column((), float), Column((), np.int64), Column((replicas,), np.int64)
+        self._trials = Table(
+            file.create_group("trials"),
+            {
+                **dict.fromkeys(("start", "stop", "beta"), real),
+                **{name: Column((), bool) for name in ("learn", "complete")},
+                "presented": whole,
+                **dict.fromkeys(("stimulus", "label"), per_replica),
+            },
+            _TABLE_BYTES,
+            self._writer,
+        )
+        self._phases = Table(
+            file.create_group("phases"),
+            {
+                "trial": whole,
+                "name": Column((), choice_of([phase.name for phase in protocol.phases])),
+                **dict.fromkeys(("start", "stop", "beta_first", "beta_last"), real),
+            },
+            _TABLE_BYTES,
+            self._writer,
+        )
+        self._names = {phase.name: number for number, phase in enumerate(protocol.phases)}
+
+    def _begin_phase(self, preparation: Preparation):
+        cycle = preparation.cycle
+        if cycle.time == 0:
+            self._close_phase(0.0)  # of a presentation that an error has cut short
+            self._close_trial(complete=False)
+            self._begin_trial(preparation)
+        elif not self._in_trial:
+            return  # attached amid a presentation
+        self._in_phase = True
+        self._phase_row = {
+            "trial": self._trial,
+            "name": self._names[cycle.phase.name],
+            "start": self._steps * self._dt,
+            "beta_first": cycle.beta,
+        }
+        self._active = [stream for stream in self._cells if cycle.phase.name in stream.phases]
+
+    def _begin_trial(self, preparation: Preparation):
+        cycle, rows = preparation.cycle, preparation.cycle.stimulus.rows
+        stimulus = np.full(preparation.replicas, -1)
+        label = stimulus.copy()
+        if rows is not None:
+            stimulus[: cycle.presented] = rows
+            if self._labels is not None:
+                if rows.max() >= len(self._labels):
+                    raise ParameterError(f"stimulus {rows.max()} has no label; labels has {len(self._labels)} entries")
+                label[: cycle.presented] = self._labels[rows]
+        self._in_trial = True
+        self._trial_row = {
+            "start": self._steps * self._dt,
+            "beta": cycle.stimulus.beta,
+            "learn": cycle.stimulus.learn,
+            "presented": cycle.presented,
+            "stimulus": stimulus,
+            "label": label,
+        }
+        for stream in self._cells:
+            stream.begin(cycle.presented)
+
+    def _end_step(self, preparation: Preparation):
+        if not self._in_phase:
+            return
+        self._steps += 1
+        cycle = preparation.cycle
+        step = cycle.step_index + 1
+        for stream in self._active:
+            if step % stream.every == 0:
+                stream.take(self._steps * self._dt, self._phase, cycle.beta)
+
+    def _end_phase(self, preparation: Preparation, end: PhaseEnd):
+        self._close_phase(end.beta)
+
+    def _end_presentation(self, preparation: Preparation, ends):
+        if not self._in_trial:
+            return
+        if preparation.cycle.stimulus.learn:
+            for stream in self._weights:
+                stream.take(self._steps * self._dt, self._trial)
+        self._close_trial(complete=True)
+
+    def _close_phase(self, beta: float):
+        if self._in_phase:
+            self._in_phase, self._active = False, []
+            self._phases.append(self._phase_row | {"stop": self._steps * self._dt, "beta_last": beta})
+            self._phase += 1
+
+    def _close_trial(self, complete: bool):
+        if self._in_trial:
+            self._in_trial = False
+            self._trials.append(self._trial_row | {"stop": self._steps * self._dt, "complete": complete})
+            self._trial += 1
+
+
+def _check(selections: list, preparation: Preparation):
+    """Compare selections with the preparation, and with each other."""
+    seen = set()
+    for selection in selections:
+        if isinstance(selection, Selection):
+            selection.check(preparation)
+            chosen = [f"{variable} of {selection.population}" for variable in selection.variables]
+        elif isinstance(selection, WeightSelection):
+            selection.check(preparation.circuit)
+            chosen = [f"weights {selection.name}"]
+        else:
+            raise ParameterError(f"{type(selection).__name__} is no Selection or WeightSelection")
+        if doubled := [name for name in chosen if name in seen]:
+            raise ParameterError(f"{doubled[0]}: chosen twice; one recorder records it once")
+        seen.update(chosen)
+    if not seen:
+        raise ParameterError("no selections: there is nothing to record")
+
+
+def _writable(path: str | os.PathLike) -> Path:
+    """Check that a recording may be written here: nothing is overwritten but an older recording."""
+    path = Path(os.path.expanduser(path))
+    if path.suffix not in SUFFIXES:
+        raise ParameterError(f"{path}: must end in {' or '.join(SUFFIXES)}")
+    if path.exists() and not is_recording(path):
+        raise ParameterError(f"{path}: exists and is no recording; choose another name")
+    return path

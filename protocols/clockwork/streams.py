@@ -1,0 +1,98 @@
+"""What a recorder takes of each selection, row by row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from .blocks import Column, Table, Writer
+from .selections import Selection, WeightSelection
+
+if TYPE_CHECKING:
+    from .preparation import Preparation
+
+
+class CellStream:
+    """Rows of one `Selection`."""
+
+    def __init__(
+        self, file: h5py.File, selection: Selection, preparation: Preparation, dtype, block_bytes: int, writer: Writer
+    ):
+        self._replicas, cells, self.phases = selection.check(preparation)
+        self.every = selection.every
+        population = preparation.populations[selection.population]
+        spec = next(spec for spec in preparation.circuit.populations if spec.name == population.name)
+        number = sum(group.attrs["population"] == population.name for group in file["cells"].values())
+        group = file.create_group(f"cells/{population.name}" + (f"-{number + 1}" if number else ""))
+        group.attrs["population"], group.attrs["layer"] = population.name, spec.layer
+        group.attrs["cell_type"], group.attrs["every"] = type(spec.cell).__name__, selection.every
+        group.attrs["phases"] = list(self.phases)
+        group.create_group("variables", track_order=True)
+        group.create_dataset("cell", data=cells)
+        group.create_dataset("replica", data=self._replicas)
+        probes = {name: population.probe(name, self._replicas, cells) for name in selection.variables}
+        columns = {"time": Column((), float, {"unit": "s"}), "phase": Column((), np.int64), "beta": Column((), float)}
+        for name, probe in probes.items():
+            kept = probe.dtype if probe.dtype.kind == "f" else np.dtype(float)  # NaN has no place among whole numbers
+            scaling = {"unit": probe.unit, "scale_factor": probe.scale, "add_offset": probe.offset}
+            columns[f"variables/{name}"] = Column((len(self._replicas), len(cells)), dtype or kept, scaling)
+        self.table = Table(group, columns, block_bytes, writer)
+        self._time, self._phase, self._beta = (self.table.columns[name] for name in ("time", "phase", "beta"))
+        self._probes = [(self.table.columns[f"variables/{name}"], probe.read) for name, probe in probes.items()]
+
+    def begin(self, presented: int):
+        """Begin a presentation of so many stimuli."""
+        self._absent = np.flatnonzero(self._replicas >= presented)
+
+    def take(self, time: float, phase: int, beta: float):
+        """Record the present step."""
+        row = self.table.row
+        self._time[row], self._phase[row], self._beta[row] = time, phase, beta
+        for values, read in self._probes:
+            values[row] = read()
+        if len(self._absent):
+            for values, _ in self._probes:
+                values[row, self._absent] = np.nan
+        self.table.end_row()
+
+
+class WeightStream:
+    """Rows of one `WeightSelection`."""
+
+    def __init__(
+        self,
+        file: h5py.File,
+        selection: WeightSelection,
+        preparation: Preparation,
+        dtype,
+        block_bytes: int,
+        writer: Writer,
+    ):
+        self._circuit, self._key, self._every = preparation.circuit, selection.weights, selection.every
+        axes = selection.check(self._circuit)
+        group = file.create_group(f"weights/{selection.name}")
+        group.attrs["weights"], group.attrs["k"], group.attrs["every"] = *self._key, self._every
+        for name, indices in zip(("post", "pre"), axes, strict=False):
+            group.create_dataset(name, data=indices)
+        key, k = self._key
+        block = Column(tuple(map(len, axes)), dtype or self._circuit.weights[key][k].dtype, {"unit": "1"})
+        columns = {"time": Column((), float, {"unit": "s"}), "trial": Column((), np.int64), "values": block}
+        if selection.changes:
+            columns |= {"changes": block, "change_norm": Column((), float, {"unit": "1"})}
+        self.table = Table(group, columns, block_bytes, writer)
+        self._axes, self._index, self._changes = axes, np.ix_(*axes), selection.changes
+        self._learnt = 0
+
+    def take(self, time: float, trial: int):
+        """Record the weights after learning, if it is their turn."""
+        self._learnt += 1
+        if self._learnt % self._every:
+            return
+        key, k = self._key
+        row = {"time": time, "trial": trial, "values": self._circuit.weights[key][k][self._index]}
+        if self._changes:
+            change = self._circuit.changes[self._key]
+            row |= {"changes": change.block(*self._axes), "change_norm": change.norm()}
+        self.table.append(row)

@@ -1,0 +1,147 @@
+"""Recording a run at scale: any number of test stimuli, to HDF5, NWB or a tidy table."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...analysis.nwb import export_nwb
+from ...analysis.traces import SUFFIXES, open_traces
+from ...errors import ParameterError, RunError
+from ..clockwork import Preparation, Selection, Stimulus, StreamRecorder
+from ..stimuli import Stimuli
+
+#: Endings of the files that traces are written to.
+TRACE_SUFFIXES = (*SUFFIXES, ".nwb", ".csv")
+#: What is recorded of each population, as far as it has it, where nothing else is asked for.
+DEFAULT_VARIABLES = ("V_soma", "V_basal", "V_apical", "rate")
+
+
+def select(
+    preparation: Preparation,
+    populations: Sequence[str] = (),
+    variables: Sequence[str] = (),
+    cells: Mapping[str, Sequence[int]] | None = None,
+    phases: Sequence[str] = (),
+    every: int = 1,
+) -> list[Selection]:
+    """Choose the same of several populations, of each as far as it has it.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    populations : sequence of str
+        By default those of `cells`, or all layers.
+    variables : sequence of str
+        By default compartments and rates.
+    cells : mapping of str to sequence of int, optional
+        Cells of some of the populations; of others all.
+    phases : sequence of str
+        By default all.
+    every : int, default 1
+
+    Returns
+    -------
+    list of Selection
+
+    Raises
+    ------
+    ParameterError
+        In one line, for what the circuit does not have.
+    """
+    cells = cells or {}
+    populations = tuple(populations) or tuple(cells) or preparation.circuit.layers[1:]
+    if stray := [name for name in cells if name not in populations]:
+        raise ParameterError(f"cells of {stray[0]} are chosen, but only {', '.join(populations)} are recorded")
+    there = preparation.populations
+    if unknown := [name for name in populations if name not in there]:
+        raise ParameterError(f"no population {unknown[0]!r}; there are {', '.join(there)}")
+    if absent := [name for name in variables if not any(name in there[population] for population in populations)]:
+        raise ParameterError(f"no variable {absent[0]!r} in {', '.join(populations)}")
+    selections = []
+    for population in populations:
+        has = [name for name in variables or DEFAULT_VARIABLES if name in there[population]]
+        if not has:
+            raise ParameterError(f"{population} has none of the variables {', '.join(variables or DEFAULT_VARIABLES)}")
+        selections.append(Selection(population, has, cells.get(population), phases=tuple(phases) or None, every=every))
+    return selections
+
+
+def record_traces(
+    preparation: Preparation,
+    stimuli: Stimuli,
+    chosen: Sequence[int],
+    selections: Sequence[Selection],
+    path: str | os.PathLike,
+    beta: float = 1.0,
+    report: Callable[[int], object] = lambda done: None,
+) -> Path:
+    """Present test stimuli with their targets, without learning, in minibatches, and record them to a file.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        Its replicas are the size of the minibatches.
+    stimuli : Stimuli
+    chosen : sequence of int
+        Indices of test stimuli.
+    selections : sequence of Selection
+    path : path-like
+        ``.h5`` or ``.hdf5``, of `StreamRecorder`; ``.nwb``; or ``.csv``, a tidy table.
+    beta : float, default 1
+        Nudging strength.
+    report : callable
+        Called with the number of stimuli that are done.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    StimulusError, ParameterError, RunError
+        In one line, for what does not exist or cannot be written.
+    KeyboardInterrupt
+        After Ctrl-C; the file then holds what was recorded until then.
+    """
+    path, chosen = Path(os.path.expanduser(path)), np.asarray(chosen, dtype=int)
+    if path.suffix not in TRACE_SUFFIXES:
+        raise ParameterError(f"{path}: must end in {', '.join(TRACE_SUFFIXES)}")
+    with _streamed(path) as streamed:
+        done = 0
+
+        def presentations() -> Iterator[Stimulus]:
+            nonlocal done
+            for start in range(0, len(chosen), preparation.replicas):
+                rows = chosen[start : start + preparation.replicas]
+                yield Stimulus(stimuli.x_test[rows], stimuli.y_test[rows], beta, rows=rows)
+                done += len(rows)
+                report(done)
+
+        with StreamRecorder(preparation, streamed, selections, labels=stimuli.labels_test):
+            preparation.run(presentations())
+        if streamed != path:
+            with open_traces(streamed) as traces:
+                export_nwb(traces, path) if path.suffix == ".nwb" else traces.save_csv(path)
+    if preparation.interrupted:
+        raise KeyboardInterrupt
+    return path
+
+
+@contextlib.contextmanager
+def _streamed(path: Path) -> Iterator[Path]:
+    """Where to stream to: the file itself, or one beside that it is then made from."""
+    if path.suffix in SUFFIXES:
+        yield path
+        return
+    if path.exists():
+        raise ParameterError(f"{path}: exists; choose another name")
+    try:
+        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror})") from None
+    with folder as name:
+        yield Path(name) / "traces.h5"

@@ -1,0 +1,113 @@
+"""``corinfomax record`` to HDF5, NWB and tidy tables."""
+
+import os
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+from pynwb import NWBHDF5IO, validate
+
+from corinfomax import Run, StreamRecorder
+from corinfomax.analysis import open_traces
+
+
+def test_hdf5_of_many_stimuli_in_minibatches(command, run):
+    """Seven stimuli, three at once, as chosen: equal to `present` of each minibatch, bit for bit, with their labels."""
+    words = ("--stimuli", "3,0-5", "--replicas", "3", "--populations", "layer_1,SST_1", "--variables", "V_soma,rate")
+    words += ("--cells", "1:4,0", "--cells", "SST_1:1-2", "--phases", "free", "--every", "2", "--beta", "-0.5")
+    code, out, err = command("record", run, "--out", "a.h5", *words)
+    assert (code, err) == (0, "")
+    assert "a.h5: 7 stimuli, V_soma, rate of layer_1; V_soma of SST_1" in out
+    opened, rows = Run(run), np.array([3, 0, 1, 2, 3, 4, 5])
+    preparation = opened.preparation(3)
+    with open_traces("a.h5") as traces:
+        assert traces.trials["stimulus"].tolist() == rows.tolist()
+        assert traces.trials["label"].tolist() == opened.stimuli.labels_test[rows].tolist()
+        assert (traces.trials["beta"] == -0.5).all()
+        assert traces.parameters == (run / "config.toml").read_text()
+        steps = opened.circuit.protocol.phases[0].steps // 2
+        for trial, some in enumerate((rows[:3], rows[3:6], rows[6:])):
+            shown = preparation.present(
+                opened.stimuli.x_test[some],
+                opened.stimuli.y_test[some],
+                beta=-0.5,
+                learn=False,
+                variables=("V_soma", "rate", "SST_1.V_soma"),
+            )
+            part = slice(trial * steps, (trial + 1) * steps)
+            for name in ("V_soma", "rate"):
+                expected = getattr(shown.free, name)[1][1::2][:, :, [4, 0]]
+                np.testing.assert_array_equal(traces["layer_1", name][part, : len(some)], expected)
+            expected = shown.free["SST_1.V_soma"][1::2][:, :, [1, 2]]
+            np.testing.assert_array_equal(traces["SST_1", "V_soma"][part, : len(some)], expected)
+
+
+def test_nwb_and_csv_hold_what_hdf5_does(command, run):
+    """The same recording in all three: the validator finds nothing, values agree to 1e-12; nothing else is left."""
+    for name in ("a.h5", "a.nwb", "a.csv"):
+        assert command("record", run, "--out", name, "--stimuli", "0-3", "--replicas", "1")[0] == 0
+    assert sorted(os.listdir()) == ["a.csv", "a.h5", "a.nwb", "run"]
+    assert not validate(path="a.nwb")
+    table = pd.read_csv("a.csv")
+    with open_traces("a.h5") as traces, NWBHDF5IO("a.nwb", "r") as io:
+        file = io.read()
+        assert [group.population for group in traces.groups] == ["layer_1", "layer_2"]
+        for group in traces.groups:
+            assert list(group.traces) == ["V_soma", "V_basal", "V_apical", "rate"]
+            rows = table[table["population"] == group.population]
+            for name, trace in group.traces.items():
+                series = file.acquisition[f"{group.population}_{name}"]
+                np.testing.assert_allclose(series.get_data_in_units(), trace[:, 0], rtol=0, atol=1e-12)
+                np.testing.assert_allclose(rows[name], trace[:].ravel(), rtol=1e-12)
+        assert file.trials["stimulus"][:].tolist() == [0, 1, 2, 3]
+
+
+def test_ctrl_c_keeps_what_was_recorded(command, run, monkeypatch):
+    """SIGINT in the second of five presentations: exit code 130, and the file holds two of them."""
+    taken = StreamRecorder._begin_trial
+
+    def interrupt(recorder, preparation):
+        taken(recorder, preparation)
+        if recorder._trial == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(StreamRecorder, "_begin_trial", interrupt)
+    assert command("record", run, "--out", "a.h5", "--stimuli", "0-4", "--replicas", "1")[0] == 130
+    with open_traces("a.h5") as traces:
+        assert traces.trials["stimulus"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--every", "2"], "--every: needs --out"),
+        (["--out", "a.npz", "--populations", "layer_1"], "--populations: needs --out with a file that ends in .h5"),
+        (["--out", "a.npz", "--cells", "SST_1:0"], "--cells SST_1: a .npz holds layers"),
+        (["--out", "a.mat"], "must end in .npz, .h5"),
+        (["--out", "a.h5", "--populations", "layer_1,PV_1"], "no population 'PV_1'; there are stimulus"),
+        (["--out", "a.h5", "--variables", "V_axon"], "no variable 'V_axon' in layer_1, layer_2"),
+        (["--out", "a.h5", "--populations", "SST_1", "--variables", "V_soma,rate"], "no variable 'rate' in SST_1"),
+        (["--out", "a.h5", "--populations", "stimulus"], "stimulus has none of the variables V_soma"),
+        (["--out", "a.h5", "--phases", "third"], "no phase 'third'"),
+        (["--out", "a.h5", "--every", "0"], "every = 0"),
+        (["--out", "a.h5", "--replicas", "0"], "replicas = 0"),
+        (["--out", "a.h5", "--cells", "2:4"], "layer_2, cell 4: there are 0 to 2"),
+        (
+            ["--out", "a.h5", "--populations", "layer_1", "--cells", "2:0"],
+            "cells of layer_2 are chosen, but only layer_1",
+        ),
+        (["--out", "a.h5", "--cells", "PV_1:0"], "LAYER:CELLS"),
+        (["--out", "no/a.h5"], "no/a.h5: cannot be written"),
+        (["--out", "no/a.nwb"], "no/a.nwb: cannot be written"),
+        (["--out", "mine.csv"], "mine.csv: exists"),
+        (["--out", "mine.h5"], "mine.h5: exists and is no recording"),
+    ],
+)
+def test_refusals(refused, run, tmp_path, words, message):
+    """Each is one line that names it; no file is written or changed."""
+    for name in ("mine.csv", "mine.h5"):
+        (tmp_path / name).write_bytes(b"mine")
+    assert message in refused("record", run, *words)
+    assert sorted(os.listdir(tmp_path)) == ["mine.csv", "mine.h5", "run"]
+    assert (tmp_path / "mine.csv").read_bytes() == (tmp_path / "mine.h5").read_bytes() == b"mine"

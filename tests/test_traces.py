@@ -1,0 +1,198 @@
+"""Recordings read back: slices, tidy tables and archives against an independent walk through the presentations."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from corinfomax.analysis import open_traces
+from corinfomax.errors import ParameterError, RunError
+from corinfomax.networks import CorInfoMax
+from corinfomax.protocols.clockwork import (
+    Preparation,
+    Selection,
+    Stimulus,
+    StreamRecorder,
+    WeightSelection,
+    contrastive,
+)
+
+LABELS = np.arange(20) % 3
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A file of three trials, the last incomplete, and what `present` gives for each."""
+    path = tmp_path_factory.mktemp("traces") / "a.h5"
+    preparation = Preparation(CorInfoMax([6, 5, 3]), 2, protocol=contrastive(free_steps=4, nudge_steps=2))
+    rng = np.random.default_rng(0)
+    stimuli = [Stimulus(rng.random((n, 6)), rng.random((n, 3)), rows=rng.permutation(20)[:n]) for n in (2, 2, 1)]
+    names = ("V_soma", "V_apical", "rate", "u")
+    shown = [preparation.present(item.x, item.y, learn=False, variables=names) for item in stimuli]
+    chosen = [
+        Selection("layer_1", ("V_soma", "rate"), cells=[4, 0, 2]),
+        Selection("layer_1", "V_apical", every=2),
+        Selection("layer_2", ("u",), phases="nudge"),
+        WeightSelection(("W_ff", 1), post=[2, 0], pre=[1], changes=True),
+    ]
+    with StreamRecorder(preparation, path, chosen, labels=LABELS):
+        preparation.run(stimuli)
+        preparation.run([Stimulus(stimuli[0].x, stimuli[0].y, learn=True)])
+    return path, stimuli, shown
+
+
+def test_slices(recorded):
+    """Slices, single steps and cells of a trace, and it as an array, are those of `present`, bit for bit."""
+    path, _, shown = recorded
+    expected = np.concatenate([item.trace("V_soma", 1) for item in shown[:2]])[:, :, [4, 0, 2]]
+    with open_traces(path) as traces:
+        trace = traces["layer_1", "V_soma"]
+        assert trace.shape == (24, 2, 3)
+        assert (trace.unit, traces.units["rate"], traces.units["u"]) == ("V", "Hz", "1")
+        np.testing.assert_array_equal(trace[:12], expected)
+        np.testing.assert_array_equal(trace[7, 1], expected[7, 1])
+        np.testing.assert_array_equal(trace[2:9, :, 1], expected[2:9, :, 1])
+        np.testing.assert_array_equal(np.asarray(trace)[:12], expected)
+        assert traces.software["corinfomax"]
+        assert traces.circuit == "CorInfoMax"
+
+
+def test_tidy_table(recorded):
+    """Every row of the table against a walk through trials, steps, stimuli and cells; absent replicas have no rows."""
+    path, stimuli, shown = recorded
+    rows = []
+    for trial, (stimulus, item) in enumerate(zip(stimuli, shown, strict=True)):
+        for step in range(6):
+            for replica in range(len(stimulus.x)):
+                for cell in (4, 0, 2):
+                    row = stimulus.rows[replica]
+                    rows.append(
+                        {
+                            "time": 5e-4 * (6 * trial + step + 1),
+                            "trial": trial,
+                            "phase": "free" if step < 4 else "nudge",
+                            "beta": float(step >= 4),
+                            "stimulus": row,
+                            "label": LABELS[row],
+                            "replica": replica,
+                            "layer": 1,
+                            "population": "layer_1",
+                            "cell": cell,
+                            "V_soma": item.trace("V_soma", 1)[step, replica, cell],
+                            "rate": item.trace("rate", 1)[step, replica, cell],
+                        }
+                    )
+    with open_traces(path) as traces:
+        frame = traces.dataframe("layer_1", ("V_soma", "rate"), trials=[0, 1, 2])
+        pd.testing.assert_frame_equal(frame, pd.DataFrame(rows), check_dtype=False, check_categorical=False, rtol=1e-12)
+        part = traces.dataframe("layer_1", "rate", cells=[2, 4], replicas=1, trials=1, phases="nudge")
+        expected = pd.DataFrame(rows).query("trial == 1 and replica == 1 and phase == 'nudge' and cell in (2, 4)")
+        expected = expected.drop(columns="V_soma").sort_values(["time", "cell"], kind="stable")
+        pd.testing.assert_frame_equal(
+            part, expected.reset_index(drop=True), check_dtype=False, check_categorical=False, rtol=1e-12
+        )
+        assert len(traces.dataframe("layer_2")) == 3 * 2 * (2 + 2 + 1 + 2)
+
+
+def test_csv_is_the_tidy_tables(recorded, tmp_path, monkeypatch):
+    """The file read back is all tables, one after the other, whatever the size of the pieces."""
+    monkeypatch.setattr("corinfomax.analysis.traces._ROWS_AT_ONCE", 30)
+    path, _, _ = recorded
+    with open_traces(path) as traces:
+        traces.save_csv(tmp_path / "a.csv")
+        frames = [traces.dataframe("layer_1", ("V_soma", "rate")), traces.dataframe("layer_1", "V_apical")]
+        frames.append(traces.dataframe("layer_2"))
+        for frame in frames:
+            frame["phase"], frame["population"] = frame["phase"].astype(str), frame["population"].astype(str)
+        expected = pd.concat(frames, ignore_index=True)
+    found = pd.read_csv(tmp_path / "a.csv")
+    pd.testing.assert_frame_equal(found, expected[list(found)], check_dtype=False, rtol=1e-12)
+
+
+def test_archive(recorded, tmp_path):
+    """The archive has every trace in its unit, the weights and the tables, all equal to what the file gives."""
+    path, _, _ = recorded
+    with open_traces(path) as traces:
+        traces.save_npz(tmp_path / "a.npz")
+        with np.load(tmp_path / "a.npz") as archive:
+            np.testing.assert_array_equal(archive["layer_1/V_soma"], traces["layer_1", "V_soma"][:])
+            np.testing.assert_array_equal(archive["layer_1-2/V_apical"], traces["layer_1", "V_apical"][:])
+            np.testing.assert_array_equal(archive["layer_1/cells"], [4, 0, 2])
+            np.testing.assert_array_equal(archive["layer_2/time"], traces.group("layer_2").time)
+            np.testing.assert_array_equal(archive["W_ff_1/values"], traces.weights["W_ff_1"].values[:])
+            assert archive["phases/name"].tolist() == traces.phases["name"].tolist()
+            assert archive["trials/presented"].tolist() == [2, 2, 1, 2]
+
+
+def test_table_of_weights(recorded):
+    """One row a synapse, with the numbers of its cells, the weight and its change."""
+    path, _, _ = recorded
+    with open_traces(path) as traces:
+        weights = traces.weights["W_ff_1"]
+        frame = weights.dataframe()
+        assert frame[["trial", "post", "pre"]].to_numpy().tolist() == [[3, 2, 1], [3, 0, 1]]
+        np.testing.assert_array_equal(frame["weight"], weights.values[0].ravel())
+        np.testing.assert_array_equal(frame["change"], weights.changes[0].ravel())
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda traces: traces["layer_3", "u"], "'layer_3' was not recorded; recorded: layer_1, layer_2"),
+        (lambda traces: traces["layer_2", "r"], "'r' of layer_2 was not recorded; recorded: u"),
+        (lambda traces: traces["layer_2"], "named by population and variable"),
+        (lambda traces: traces.dataframe("layer_1"), "ask for variables of one: V_soma, rate; V_apical"),
+        (lambda traces: traces.dataframe("layer_1", "rate", cells=1), "cell 1 was not recorded; recorded: 4, 0, 2"),
+        (lambda traces: traces.dataframe("layer_2", replicas=2), "replica 2 was not recorded"),
+        (lambda traces: traces.dataframe("layer_2", trials=9), "trial 9 was not recorded; recorded: 0, 1, 2, 3"),
+        (lambda traces: traces.dataframe("layer_2", phases="free"), "phase 'free' was not recorded; recorded: nudge"),
+    ],
+)
+def test_what_was_not_recorded_is_named(recorded, ask, message):
+    """Asking for it is a `ParameterError` of one line that says what was."""
+    with open_traces(recorded[0]) as traces, pytest.raises(ParameterError, match=message) as caught:
+        ask(traces)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_files_are_named(recorded, tmp_path):
+    """Absent, empty, foreign, cut-off files, and files with parts gone, are each a `RunError` of one line."""
+    whole = recorded[0].read_bytes()
+    path = tmp_path / "a.h5"
+    with pytest.raises(RunError, match=r"a\.h5: no such file"):
+        open_traces(path)
+    for content in (b"", b"no recording", whole[:1000], whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=r"a\.h5: not a readable HDF5 file") as caught:
+            open_traces(path)
+        assert "\n" not in str(caught.value)
+    for part in (
+        "trials/start",
+        "phases",
+        "cells/layer_1/time",
+        "cells/layer_1/cell",
+        "parameters",
+        "cells",
+        "weights",
+    ):
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            del file[part]
+        with pytest.raises(RunError, match=r"a\.h5: damaged") as caught:
+            open_traces(path)
+        assert "\n" not in str(caught.value)
+    for part, rows in (("trials/beta", 1), ("cells/layer_1/beta", 3), ("phases/trial", 2)):
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            file[part].resize(rows, axis=0)
+        with pytest.raises(RunError, match=r"a\.h5: damaged"):
+            open_traces(path)
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = "other"
+    with pytest.raises(RunError, match=r"a\.h5: is no recording"):
+        open_traces(path)
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 99
+    with pytest.raises(RunError, match="written by a newer version"):
+        open_traces(path)
