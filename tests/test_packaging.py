@@ -51,9 +51,9 @@ def applies(text, python):
     return older if relation == "<" else not older
 
 
-def readme_blocks(kind):
-    """Fenced blocks of the README by the name in the marker above them."""
-    return dict(re.findall(rf"<!-- {kind}: (\w+) -->\n```\w+\n(.*?)```", README, flags=re.DOTALL))
+def readme_blocks(kind, text=README):
+    """Fenced blocks of the README, or of another text, by the name in the marker above them."""
+    return dict(re.findall(rf"<!-- {kind}: (\w+) -->\n```\w+\n(.*?)```", text, flags=re.DOTALL))
 
 
 def readme_map():
@@ -118,11 +118,12 @@ def test_readme_commands_stand_alone(name):
     assert command.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["first", "protocol", "domain", "cell", "rule", "stimuli"])
-def test_readme_example_runs(name, capsys):
+@pytest.mark.parametrize("name", ["first", "protocol", "record", "cell", "rule", "stimuli"])
+def test_readme_example_runs(name, capsys, tmp_path, monkeypatch):
     """The README's Python examples run as printed: the first has ten lines and learns, circuits can be mounted."""
     from corinfomax import Preparation
 
+    monkeypatch.chdir(tmp_path)
     code = readme_blocks("example")[name]
     scope = {}
     exec(compile(code, f"README, {name}", "exec"), scope)
@@ -134,6 +135,22 @@ def test_readme_example_runs(name, capsys):
     elif "circuit" in scope:
         presentation = Preparation(scope["circuit"]).present([0.5] * 64, [0.1] * 10)
         assert presentation.nudge.r[1].shape == (10, 1, 128)
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "printed"),
+    [
+        ("domains", "domain", "λ"),
+        ("recording", "stream", "V_soma"),
+        ("perturbing", "intervention", "W_fb moved: 0.0"),
+    ],
+)
+def test_documented_example_runs(page, name, printed, capsys, tmp_path, monkeypatch):
+    """The examples in docs/ run as printed, and print what belongs to them."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    exec(compile(readme_blocks("example", text)[name], f"docs/{page}.md, {name}", "exec"), {})
+    assert printed in capsys.readouterr().out
 
 
 def test_readme_phases_are_those_of_its_python_example(tmp_path):
