@@ -194,7 +194,7 @@ class Circuit:
         Parameters
         ----------
         beta : float
-            Largest |β| of the presentation.
+            Largest ``|β|`` of the presentation.
         """
         return np.inf
 

@@ -1,6 +1,6 @@
-"""The order of the examples in the gallery."""
+"""The order of the examples in the gallery, from a first look to cells and rules of one's own."""
 
-#: From the first look to one's own; files that are not named here stand before `own_cell`, by name.
+#: Examples that are named nowhere here stand between these and `LAST`, by name.
 FIRST = (
     "train_and_look",
     "plot_circuit",
@@ -15,10 +15,10 @@ LAST = ("own_cell", "own_rule")
 
 
 class Order:
-    """Sort key of the files of the gallery, as sphinx-gallery takes it."""
+    """Sort key of the gallery's files, as sphinx-gallery takes it."""
 
     def __init__(self, folder):
-        self.folder = folder
+        pass
 
     def __call__(self, file):
         """Give the place of a file."""
