@@ -15,6 +15,7 @@ PAGES = {
     "results/README.md": "results.md",
     "results/depth.md": "depth.md",
     "results/entropy.md": "entropy.md",
+    "benchmarks/results/training_step.md": "training_step.md",
     "examples": "gallery/index.rst",
     "examples/own_cell.py": "gallery/own_cell.rst",
     "examples/own_rule.py": "gallery/own_rule.rst",
@@ -26,8 +27,8 @@ _LINK = re.compile(r"(\[[^\]]*\])\(([^)#\s]+)(#[^)\s]+)?\)")
 def relinked(text: str, folder: Path) -> str:
     """Let the links of a document lead, from here, where they lead from its own folder.
 
-    To a page if there is one, else to the file itself, as a download. A link to a folder without a page becomes its
-    text. One that leads nowhere stays as it is, and the build complains.
+    To a page if there is one, else to the file itself, as a download. A link to a folder or a document without a page
+    becomes its text. One that leads nowhere stays as it is, and the build complains.
     """
 
     def replaced(match):
@@ -36,7 +37,7 @@ def relinked(text: str, folder: Path) -> str:
         if "://" in target or not place.exists():
             return match.group()
         name = place.relative_to(ROOT).as_posix()
-        if name not in PAGES and place.is_dir():
+        if name not in PAGES and (place.is_dir() or place.suffix == ".md"):
             return label.strip("[]")
         return f"{label}({PAGES.get(name) or os.path.relpath(place, DOCS)}{anchor or ''})"
 

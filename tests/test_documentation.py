@@ -136,10 +136,10 @@ def test_links_of_included_text_lead_somewhere(docs, document):
 
 
 def test_links_without_a_page(docs, tmp_path):
-    """A link elsewhere stays, one to a folder becomes its text, an anchor is kept."""
+    """A link elsewhere stays, one to a folder or document without a page becomes its text, an anchor is kept."""
     links = docs("links")
-    text = "[a](https://b.c/d) [e](nowhere.md) [tests](tests) [f](docs/conventions.md#learning)"
-    expected = "[a](https://b.c/d) [e](nowhere.md) tests [f](conventions.md#learning)"
+    text = "[a](https://b.c/d) [e](nowhere.md) [tests](tests) [notes](results/entropy_notes.md) [f](docs/conventions.md#learning)"
+    expected = "[a](https://b.c/d) [e](nowhere.md) tests notes [f](conventions.md#learning)"
     assert links.relinked(text, ROOT) == expected
 
 
