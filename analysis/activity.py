@@ -119,7 +119,7 @@ def participation_ratio(r):
 
 
 def settling_residual(residual, u, lower=0.0, upper=1.0, active=None):
-    """Find the largest |τ_u du/ds| over the unsaturated cells: how far from equilibrium a phase ended.
+    """Find the largest ``|τ_u du/ds|`` over the unsaturated cells: how far from equilibrium a phase ended.
 
     Saturated cells are left out: their u may still move where their rate no longer does.
 

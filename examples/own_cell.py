@@ -1,9 +1,15 @@
-"""A cell of your own: hidden pyramidal cells with an adaptation current, in an otherwise unchanged circuit.
+"""
+A cell of your own
+==================
+
+Hidden pyramidal cells with an adaptation current, in an otherwise unchanged circuit.
 
 The cell inherits the equations of the paper's hidden layer, adds a slow variable a that follows its rate, and draws
-the current b·a from its soma. Run: python examples/own_cell.py
+the current b·a from its soma. Run: ``python examples/own_cell.py``
 
-A parameter file can name it too, and `corinfomax train` then trains a circuit of such cells:
+A parameter file can name it too, and ``corinfomax train`` then trains a circuit of such cells:
+
+.. code-block:: toml
 
     [circuit]
     cell = "examples/own_cell.py:AdaptingPyramidal"

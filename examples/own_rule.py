@@ -1,7 +1,11 @@
-"""A learning rule of your own: Kolen and Pollack's, by which feedback learns with the transposed forward change.
+"""
+A learning rule of your own
+===========================
+
+Kolen and Pollack's rule, by which feedback learns with the transposed forward change.
 
 In place of eq 27 each feedback projection takes the transpose of eq 26's ΔW, at the same rate and with the same
-weight decay, so that W_fb turns towards the transpose of W_ff. Run: python examples/own_rule.py
+weight decay, so that W_fb turns towards the transpose of W_ff. Run: ``python examples/own_rule.py``
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,10 @@
-"""Train a small circuit on the bundled digits, then look at its compartments while a test stimulus is on.
+"""
+Train a circuit and look at it
+==============================
 
-Run: python examples/train_and_look.py [PICTURE.png]
+Train a small circuit on the bundled digits, then look at its compartments while a test stimulus is on.
+
+Run: ``python examples/train_and_look.py [PICTURE.png]``
 """
 
 import sys
@@ -62,6 +66,6 @@ with publication_style():
         ax.axvline(1e3 * free.t[-1], color="0.7", linewidth=0.8)
         ax.set(title=f"{title}, cell {n}", xlabel="Time (ms)", ylabel="Potential (mV)")
     axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
-    picture = sys.argv[1] if len(sys.argv) > 1 else "train_and_look.png"
-    figure.savefig(picture)
-print(f"potentials, the nudge beginning at the grey line: {picture}")
+    if len(sys.argv) > 1:
+        figure.savefig(sys.argv[1])
+plt.show()

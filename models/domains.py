@@ -45,7 +45,7 @@ class Constraints:
     A : ndarray (constraints, cells)
     b : ndarray (constraints,)
     magnitude : bool
-        Whether m(r) = |r|, not r.
+        Whether ``m(r) = |r|``, not r.
     equality : bool
     lengths : ndarray (constraints,), default 1
         What the synapses and their multiplier cells divide each row by, so that all rows are enforced equally fast.
@@ -66,7 +66,7 @@ class Constraints:
     def shunts(self) -> np.ndarray:
         """Shunting conductance that each active cell opens in the multiplier cells, (constraints, cells).
 
-        |a_i| Σ_j|a_j|: summed over the active cells it bounds the gain of the loop through all constraints together
+        ``|a_i| Σ_j|a_j|``: summed over the active cells it bounds the gain of the loop through all constraints together
         (Gershgorin's bound of A Aᵀ), also of those that share cells.
         """
         magnitude = np.abs(self.synapses)

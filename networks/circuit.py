@@ -212,7 +212,7 @@ class Circuit:
         Parameters
         ----------
         beta : float
-            Largest |β| of the presentation.
+            Largest ``|β|`` of the presentation.
         """
         return np.inf
 

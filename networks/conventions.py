@@ -26,7 +26,7 @@ class Convention:
     restart_from_rate : bool
         Whether u := r when a phase begins.
     stiffness_constant, stiffness_per_beta : float
-        What the apical dendrite and the terms in r add to the output cells' stiffness, at β = 0 and per |β|.
+        What the apical dendrite and the terms in r add to the output cells' stiffness, at β = 0 and per ``|β|``.
     teacher_in_rates : bool
         Whether the teacher compares y with the rate r, in v_A, and not with u.
     """

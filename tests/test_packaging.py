@@ -4,10 +4,15 @@ import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import brian2
 import matplotlib
 import pytest
+
+from corinfomax.protocols import stimuli
+from corinfomax.protocols.stimuli import load_stimuli
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -168,9 +173,13 @@ def test_readme_phases_are_those_of_its_python_example(tmp_path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_example_runs(path, tmp_path, monkeypatch, capsys):
-    """Each script in examples/ runs from start to end and prints what it found."""
+    """Each script in examples/ runs from start to end, with a sixth of the digits, and prints what it found."""
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
+    every = load_stimuli("digits")
+    few = replace(every, **{name: getattr(every, name)[:240] for name in ("x_train", "y_train", "labels_train")})
+    monkeypatch.setattr(stimuli, "load_stimuli", {"digits": few}.__getitem__)
+    monkeypatch.setitem(brian2.prefs, "codegen.target", "numpy")  # compiling each circuit would take longer
     monkeypatch.setattr(sys, "argv", [path.name])
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out.count("\n") >= 2

@@ -93,7 +93,7 @@ class Protocol:
     minus : str, default "free"
         The phases whose ends learning contrasts; if `minus` is "" (or None) it learns from the end of `plus` alone.
     beta : float, default 1
-        Nudging strength |β| of the presentations of a training run (A1).
+        Nudging strength ``|β|`` of the presentations of a training run (A1).
     random_sign : bool, default True
         Whether in training β keeps or flips its sign by a fair coin each minibatch (A1).
     step : float, default .05

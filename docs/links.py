@@ -1,0 +1,49 @@
+"""Links of documents that lie elsewhere in the repository and are included in pages here."""
+
+import os
+import re
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+
+#: What has a page of its own, by its place in the repository.
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "docs/conventions.md": "conventions.md",
+    "docs/domains.md": "domains.md",
+    "docs/perturbing.md": "perturbing.md",
+    "docs/recording.md": "recording.md",
+    "results/README.md": "results.md",
+    "results/depth.md": "depth.md",
+    "results/entropy.md": "entropy.md",
+    "results/robustness.md": "robustness.md",
+    "benchmarks/results/recording.md": "recording_cost.md",
+    "benchmarks/results/training_step.md": "training_step.md",
+    "examples": "gallery/index.rst",
+    "examples/own_cell.py": "gallery/own_cell.rst",
+    "examples/own_rule.py": "gallery/own_rule.rst",
+}
+
+_LINK = re.compile(r"(\[[^\]]*\])\(([^)#\s]+)(#[^)\s]+)?\)")
+
+
+def relinked(text: str, folder: Path) -> str:
+    """Let the links of a document lead, from here, where they lead from its own folder.
+
+    To a page if there is one, else to the file itself, as a download. A link to a folder or a document without a page
+    becomes its text. One that leads nowhere stays as it is, and the build complains.
+    """
+
+    def replaced(match):
+        label, target, anchor = match.groups()
+        place = (folder / target).resolve()
+        if "://" in target or not place.exists():
+            return match.group()
+        name = place.relative_to(ROOT).as_posix()
+        if name not in PAGES and (place.is_dir() or place.suffix == ".md"):
+            return label.strip("[]")
+        return f"{label}({PAGES.get(name) or os.path.relpath(place, DOCS)}{anchor or ''})"
+
+    return _LINK.sub(replaced, text)

@@ -1,0 +1,26 @@
+"""Which packages the reference describes, and where it describes what several of them offer."""
+
+import importlib
+
+#: The packages whose `__all__` is public; what several offer is described with the first.
+PACKAGES = (
+    "corinfomax",
+    "corinfomax.models",
+    "corinfomax.networks",
+    "corinfomax.protocols.clockwork",
+    "corinfomax.protocols.perturbations",
+    "corinfomax.protocols.runs",
+    "corinfomax.protocols.stimuli",
+    "corinfomax.analysis",
+    "corinfomax.analysis.figures",
+)
+
+
+def homes() -> dict[str, dict[str, str]]:
+    """Where each package's public names are described: package → name → full name."""
+    found, first = {}, {}
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        things = {name: getattr(module, name) for name in module.__all__}
+        found[package] = {name: first.setdefault(id(thing), f"{package}.{name}") for name, thing in things.items()}
+    return found

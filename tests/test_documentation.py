@@ -1,0 +1,152 @@
+import ast
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PACKAGES = (
+    "corinfomax",
+    "corinfomax.models",
+    "corinfomax.networks",
+    "corinfomax.protocols.clockwork",
+    "corinfomax.protocols.runs",
+    "corinfomax.protocols.stimuli",
+    "corinfomax.analysis",
+    "corinfomax.analysis.figures",
+)
+
+
+@pytest.fixture
+def docs(monkeypatch):
+    """Import a module that conf.py uses."""
+    monkeypatch.syspath_prepend(DOCS)
+
+    def load(name):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return load
+
+
+def gallery_settings():
+    """What conf.py sets for the gallery, read and not executed, which would change this session's preferences."""
+    for node in ast.parse((DOCS / "conf.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "sphinx_gallery_conf":
+            return ast.literal_eval(node.value)
+    raise AssertionError("conf.py has no sphinx_gallery_conf")
+
+
+def inclusions():
+    """What pages include: (page, file, text to start after or None, text to end before or None)."""
+    for page in sorted(DOCS.glob("*.md")):
+        for block in re.findall(
+            r"^```\{include\} (.+?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        ):
+            file, *options = block.splitlines()
+            given = dict(re.fullmatch(r':([\w-]+): "(.*)"', option).groups() for option in options)
+            yield page.name, file, given.get("start-after"), given.get("end-before")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example_stands_in_the_gallery(path):
+    """An example begins with a title, underlined as long as it is, and text; and the gallery's pattern takes it."""
+    lines = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()
+    assert re.fullmatch("=+", lines[1])
+    assert len(lines[1]) >= len(lines[0])
+    assert lines[2] == ""
+    assert len(" ".join(lines[3:])) > 40
+    gallery = gallery_settings()
+    assert (DOCS / gallery["examples_dirs"]).resolve() == path.parent
+    assert re.search(gallery["filename_pattern"], str(path))
+
+
+def test_gallery_order_names_examples_once(docs):
+    """Sorted as the gallery does, examples come each once, the first look first, one's own cell and rule last."""
+    order = docs("order")
+    names = [name.removesuffix(".py") for name in sorted((path.name for path in EXAMPLES), key=order.Order(""))]
+    assert names[0] == "train_and_look"
+    assert names[-2:] == ["own_cell", "own_rule"]
+    assert len(set(names)) == len(EXAMPLES)
+
+
+def test_reference_lists_the_packages(docs):
+    """The reference's first page lists the public packages, and so does what its pages are made from."""
+    page = (DOCS / "api.rst").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^   (corinfomax[\w.]*)$", page, flags=re.MULTILINE)) == PACKAGES
+    assert docs("reference").PACKAGES == PACKAGES
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_names_are_in_the_reference(docs, package):
+    """A package's page, made from its template, names each of `__all__`; where that is described is the same thing."""
+    template = Environment()
+    template.filters["underline"] = str
+    source = (DOCS / "_templates/autosummary/module.rst").read_text(encoding="utf-8")
+    homes = docs("reference").homes()
+    page = template.from_string(source).render(fullname=package, homes=homes)
+    listed = re.findall(r"^   ~?([\w.]+)$", page, flags=re.MULTILINE)
+    public = importlib.import_module(package)
+    assert sorted(name.rpartition(".")[2] for name in listed) == sorted(public.__all__)
+    for name, home in homes[package].items():
+        owner, _, described = home.rpartition(".")
+        assert owner in PACKAGES
+        assert getattr(importlib.import_module(owner), described) is getattr(public, name)
+
+
+def test_included_text_exists():
+    """Each file that a page includes exists, and so do, in this order, the texts between which it is included."""
+    found = list(inclusions())
+    assert len(found) > 8
+    for page, file, start, end in found:
+        text = (DOCS / file).read_text(encoding="utf-8")
+        begin = text.index(start) + len(start) if start else 0
+        assert end is None or text.index(end, begin) > begin, page
+
+
+def test_readme_sections_are_included():
+    """Every section of the README is in some page, but for those that the site's own pages replace."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    parts = ""
+    for _, file, start, end in inclusions():
+        if file == "../README.md":
+            parts += readme.partition(start)[2].partition(end)[0] + start
+    sections = re.findall(r"^## .+$", readme, flags=re.MULTILINE)
+    missing = {section for section in sections if section not in parts}
+    assert missing == {"## Evidence", "## Scope", "## Licence and citation"}
+
+
+@pytest.mark.parametrize("document", ["README.md", "results/README.md", "results/depth.md", "results/entropy.md"])
+def test_links_of_included_text_lead_somewhere(docs, document):
+    """Relative links of an included document lead, from the site, to files or to pages of the gallery."""
+    links = docs("links")
+    path = ROOT / document
+    text = links.relinked(path.read_text(encoding="utf-8"), path.parent)
+    targets = [target for target in re.findall(r"\]\(([^)#\s]+)\)", text) if "://" not in target]
+    assert targets
+    for target in targets:
+        made = re.fullmatch(r"gallery/(\w+)\.rst", target)
+        sources = {path.stem for path in EXAMPLES} | {"index"}
+        assert made.group(1) in sources if made else (DOCS / target).is_file(), target
+
+
+def test_links_without_a_page(docs):
+    """A link elsewhere stays, one to a folder or document without a page becomes its text, an anchor is kept."""
+    links = docs("links")
+    text = "[a](https://b.c/d) [e](nowhere.md) [tests](tests) [g](results/entropy_notes.md) [f](docs/conventions.md#h)"
+    expected = "[a](https://b.c/d) [e](nowhere.md) tests g [f](conventions.md#h)"
+    assert links.relinked(text, ROOT) == expected
+
+
+def test_built_pages_are_not_shipped():
+    """What a build writes is ignored by git and pruned from the sdist."""
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    manifest = (ROOT / "MANIFEST.in").read_text(encoding="utf-8")
+    for folder in ("docs/_build", "docs/api", "docs/gallery"):
+        assert f"/{folder}/" in ignored
+        assert f"prune {folder}\n" in manifest
