@@ -56,6 +56,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "download_all_examples": False,
     "show_memory": False,
+    "matplotlib_animations": True,
 }
 
 
