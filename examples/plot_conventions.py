@@ -11,6 +11,7 @@ step one after the other, and the somata begin each phase at their rates.
 """
 
 # %%
+# For such short runs ``target="numpy"`` is faster than compiling each circuit.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -27,7 +28,7 @@ def trained(convention, epochs=3):
     rng = np.random.default_rng(1)
     rates = {"learning_rate_ff": [2.0, 1.4], "learning_rate_fb": 0.3}
     circuit = CorInfoMax([64, 64, 10], convention=convention, seed=1, **rates)
-    preparation = Preparation(circuit, replicas=20, dtype=np.float32)
+    preparation = Preparation(circuit, replicas=20, dtype=np.float32, target="numpy")
     for epoch in range(epochs):
         circuit.epoch = epoch
         preparation.run(
@@ -45,14 +46,15 @@ for convention in CONVENTIONS:
 # %%
 # Now the weights of the normative circuit in all three, and a stimulus that it leaves undecided, nudged with β = 1.
 weights = {key: circuits["normative"].weights[key] for key in ("W_ff", "W_fb", "B")}
-rates = Preparation(circuits["normative"], replicas=360).predict(digits.x_test)
+rates = Preparation(circuits["normative"], replicas=360, target="numpy").predict(digits.x_test)
 stimulus = int(np.abs(rates[np.arange(len(rates)), digits.labels_test] - 0.5).argmin())
 label = int(digits.labels_test[stimulus])
 with publication_style():
     figure, axes = plt.subplots(1, 3, figsize=(9, 2.8))
     for convention, colour in CONVENTIONS.items():
         circuit = CorInfoMax([64, 64, 10], convention=convention, weights=weights)
-        shown = Preparation(circuit).present(digits.x_test[stimulus], digits.y_test[stimulus], learn=False)
+        preparation = Preparation(circuit, target="numpy")
+        shown = preparation.present(digits.x_test[stimulus], digits.y_test[stimulus], learn=False)
         time = 1e3 * np.concatenate([phase.t for phase in shown.phases.values()])
         for ax, variable in zip(axes, ("v_A", "u", "r"), strict=True):
             ax.plot(time, shown.trace(variable, 2)[:, 0, label], color=colour, label=convention)

@@ -20,7 +20,7 @@ from corinfomax.protocols.stimuli import load_stimuli
 digits = load_stimuli("digits")
 DOMAINS = {1: ("B_1_plus", "hidden layer, Σr ≤ 1"), 2: ("simplex", "output, Σr = 1")}
 circuit = CorInfoMax([64, 128, 10], domain=[name for name, _ in DOMAINS.values()])
-preparation = Preparation(circuit, replicas=20)
+preparation = Preparation(circuit, replicas=20, target="numpy")  # compiling takes longer than one look
 recorded = ("r", "multiplier_1.r", "multiplier_2.r")
 free = preparation.present(digits.x_test[:20], variables=recorded).free
 print("Σr at the end of the free phase, least and largest of 20 stimuli")
@@ -47,5 +47,6 @@ plt.show()
 # One line a stimulus. With ``constraints="as_published"`` the multipliers are those of the published sparse circuits, a
 # current that moves by a millionth of the excess each step: Σr stays where the unconstrained circuit has it.
 published = CorInfoMax([64, 128, 10], domain="B_1_plus", constraints="as_published")
-total = Preparation(published, replicas=20).settle(digits.x_test[:20]).r[1].sum(axis=1)
+preparation = Preparation(published, replicas=20, target="numpy")
+total = preparation.settle(digits.x_test[:20]).r[1].sum(axis=1)
 print(f"as published: Σr of the hidden layer {total.min():.1f} to {total.max():.1f}")

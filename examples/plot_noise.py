@@ -20,7 +20,7 @@ from corinfomax.protocols.stimuli import batches, load_stimuli
 rng = np.random.default_rng(1)
 digits = load_stimuli("digits")
 quiet = CorInfoMax([64, 64, 10], learning_rate_ff=[2.0, 1.4], learning_rate_fb=0.3, seed=1)
-preparation = Preparation(quiet, replicas=20, dtype=np.float32)
+preparation = Preparation(quiet, replicas=20, dtype=np.float32, target="numpy")
 for epoch in range(4):
     quiet.epoch = epoch
     preparation.run(
@@ -30,7 +30,7 @@ for epoch in range(4):
 
 # %%
 # Its weights go into circuits with noise in each of the compartments in turn. ``seed`` fixes the noise. (Each σ is a
-# circuit of its own: for a single look, ``target="numpy"`` is faster than compiling it.)
+# circuit of its own: ``target="numpy"`` is faster here than compiling them all.)
 weights = {key: quiet.weights[key] for key in ("W_ff", "W_fb", "B")}
 SIGMAS = (0.1, 0.3, 1.0, 3.0)
 KINDS = {"noise_soma": "black", "noise_basal": "#0072B2", "noise_apical": "#D55E00"}

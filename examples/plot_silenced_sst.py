@@ -27,7 +27,8 @@ experiment = Protocol(
 
 # %%
 # Two circuits learn for three epochs: the published one, and one whose B = (R + εI)⁻¹ is kept regularised, with an
-# entropy term of weight κγ = .3 (λ = .999, κ = 300) and phases long enough to settle.
+# entropy term of weight κγ = .3 (λ = .999, κ = 300) and phases long enough to settle. (For such short runs
+# ``target="numpy"`` is faster than compiling.)
 CIRCUITS = {
     "published": {},
     "entropy_gain = 300": {
@@ -42,7 +43,7 @@ for name, options in CIRCUITS.items():
     rng = np.random.default_rng(0)
     circuit = CorInfoMax([64, 64, 10], learning_rate_ff=[3.0, 2.1], learning_rate_fb=0.45, seed=0, **options)
     training = contrastive(free_steps=60, nudge_steps=20) if options else contrastive()
-    preparation = Preparation(circuit, replicas=20, dtype=np.float32, protocol=training)
+    preparation = Preparation(circuit, replicas=20, dtype=np.float32, protocol=training, target="numpy")
     for epoch in range(3):
         circuit.epoch = epoch
         preparation.run(
@@ -50,7 +51,7 @@ for name, options in CIRCUITS.items():
             for rows in batches(len(digits.x_train), 20, rng)
         )
     correct = np.mean(preparation.predict(digits.x_test).argmax(axis=1) == digits.labels_test)
-    looking = Preparation(circuit, replicas=50, protocol=experiment)
+    looking = Preparation(circuit, replicas=50, protocol=experiment, target="numpy")
     shown[name] = looking.present(digits.x_test[:50], variables=("rate",))
     print(f"{name:18}  {100 * correct:.1f} % of the test stimuli")
 
