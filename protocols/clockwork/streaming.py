@@ -129,21 +129,12 @@ class StreamRecorder:
         if self._file is not None:
             raise ParameterError(f"{self.path}: this recorder was used; make another one")
         self._temporary = beside(self.path)
-        self._file = h5py.File(self._temporary, "w")
-        self._writer = Writer(self._file, self._block_bytes)
-        self._describe(self._file)
-        share = max(1, self._block_bytes // len(self._selections))
-        for name in ("cells", "weights"):
-            self._file.create_group(name, track_order=True)
-        for selection in self._selections:
-            if isinstance(selection, Selection):
-                self._cells.append(
-                    CellStream(self._file, selection, self._preparation, self._dtype, share, self._writer)
-                )
-            else:
-                self._weights.append(
-                    WeightStream(self._file, selection, self._preparation, self._dtype, share, self._writer)
-                )
+        try:
+            self._file = h5py.File(self._temporary, "w")
+            self._begin_file(self._file)
+        except OSError as error:
+            self._temporary.unlink()
+            raise RunError(f"{self.path}: cannot be written ({error.strerror or error})") from None
         for hooks, hook in self._hooks:
             hooks.append(hook)
         return self
@@ -159,14 +150,16 @@ class StreamRecorder:
 
     def _complete(self, failed: bool):
         try:
-            self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
-            self._close_trial(complete=False)
-            self._writer.completing = True
-            for table in self._tables():
-                with contextlib.suppress(*[RunError] * failed):  # of a disk that is full: that is known by now
-                    table.flush()
-            self._writer.close()
-            self._file.close()
+            try:
+                self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
+                self._close_trial(complete=False)
+                self._writer.completing = True
+                for table in self._tables():
+                    with contextlib.suppress(*[RunError] * failed):  # of a disk that is full: that is known by now
+                        table.flush()
+            finally:
+                self._writer.close()
+                self._file.close()
             put_in_place(self._temporary, self.path)
         except (OSError, RuntimeError, RunError) as error:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
@@ -175,9 +168,22 @@ class StreamRecorder:
             ) from None
 
     def _tables(self) -> list[Table]:
-        return [] if self._file is None else [stream.table for stream in (*self._cells, *self._weights)] + [
-            self._trials, self._phases
-        ]  # fmt: skip
+        if self._file is None:
+            return []
+        return [*(stream.table for stream in (*self._cells, *self._weights)), self._trials, self._phases]
+
+    def _begin_file(self, file: h5py.File):
+        """Write what is known before the first step, and make the tables."""
+        self._writer = Writer(file, self.path, self._block_bytes)
+        self._describe(file)
+        share = max(1, self._block_bytes // len(self._selections))
+        for name in ("cells", "weights"):
+            file.create_group(name, track_order=True)
+        for selection in self._selections:
+            if isinstance(selection, Selection):
+                self._cells.append(CellStream(file, selection, self._preparation, self._dtype, share, self._writer))
+            else:
+                self._weights.append(WeightStream(file, selection, self._preparation, self._dtype, share, self._writer))
 
     def _describe(self, file: h5py.File):
         circuit, protocol, replicas = self._preparation.circuit, self._preparation.protocol, self._preparation.replicas
