@@ -1,10 +1,10 @@
 """Recording at scale: blocks of chosen variables go to disk while the circuit runs, so that memory stays bounded.
 
->>> circuit = corinfomax.load("runs/digits")
->>> preparation = Preparation(circuit, replicas=20)
+>>> digits, preparation = load_stimuli("digits"), Preparation(corinfomax.load("runs/digits"), replicas=20)
 >>> chosen = [Selection("layer_1", ("V_soma", "V_basal", "V_apical"), every=5), Selection("SST_1", "V_soma")]
 >>> with StreamRecorder(preparation, "digits.h5", chosen, labels=digits.labels_test):
-...     preparation.run(Stimulus(digits.x_test[n : n + 20], rows=np.arange(n, n + 20)) for n in range(0, 340, 20))
+...     rows = np.arange(360).reshape(-1, 20)
+...     preparation.run(Stimulus(digits.x_test[n], digits.y_test[n], rows=n) for n in rows)
 >>> with open_traces("digits.h5") as traces:
 ...     frame = traces.dataframe("layer_1", cells=[3, 7])
 ...     export_nwb(traces, "digits.nwb")
@@ -97,9 +97,7 @@ class StreamRecorder:
             [selections] if isinstance(selections, Selection | WeightSelection) else list(selections or ())
         )
         _check(self._selections, preparation)
-        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
-            raise ParameterError(f"dtype = {dtype!r}: must be float32 or float64")
-        self._dtype = None if dtype is None else np.dtype(dtype)
+        self._dtype = _precision(dtype)
         self._labels = None if labels is None else np.asarray(labels)
         if self._labels is not None and (self._labels.ndim != 1 or self._labels.dtype.kind not in "iu"):
             raise ParameterError("labels must be whole numbers, one for each stimulus of the set")
@@ -290,6 +288,14 @@ class StreamRecorder:
             self._in_trial = False
             self._trials.append(self._trial_row | {"stop": self._steps * self._dt, "complete": complete})
             self._trial += 1
+
+
+def _precision(dtype) -> np.dtype | None:
+    allowed = [np.dtype(np.float32), np.dtype(np.float64)]
+    with contextlib.suppress(TypeError):  # NumPy's, for what is no type
+        if dtype is None or np.dtype(dtype) in allowed:
+            return None if dtype is None else np.dtype(dtype)
+    raise ParameterError(f"dtype = {dtype!r}: must be float32 or float64")
 
 
 def _check(selections: list, preparation: Preparation):
