@@ -6,10 +6,12 @@ import signal
 import numpy as np
 import pandas as pd
 import pytest
+import toys
 from pynwb import NWBHDF5IO, validate
 
-from corinfomax import Run, StreamRecorder
+from corinfomax import Run, Selection, StreamRecorder, WeightSelection
 from corinfomax.analysis import open_traces
+from corinfomax.protocols.runs import Configuration, RunFolder, Training
 
 
 def test_hdf5_of_many_stimuli_in_minibatches(command, run):
@@ -61,6 +63,33 @@ def test_nwb_and_csv_hold_what_hdf5_does(command, run):
                 np.testing.assert_allclose(series.get_data_in_units(), trace[:, 0], rtol=0, atol=1e-12)
                 np.testing.assert_allclose(rows[name], trace[:].ravel(), rtol=1e-12)
         assert file.trials["stimulus"][:].tolist() == [0, 1, 2, 3]
+
+
+def test_recording_while_a_run_trains(tmp_path):
+    """A recorder on a training's learner: each epoch's trials are all training stimuli once, with their labels.
+
+    The last weights recorded are those that the training ends with, bit for bit.
+    """
+    np.savez(tmp_path / "toy.npz", **toys.stimuli())
+    settings = toys.on_toys(tmp_path / "toy.npz")[2::2]
+    configuration, folder = Configuration.read("digits", settings), RunFolder(tmp_path / "run")
+    folder.create(configuration)
+    training = Training(configuration, folder)
+    labels = training.stimuli.labels_train
+    chosen = [Selection("layer_2", "rate", phases="free"), WeightSelection(("W_ff", 0))]
+    with StreamRecorder(training.learner, tmp_path / "a.h5", chosen, labels=labels):
+        training.run()
+    with open_traces(tmp_path / "a.h5") as traces:
+        trials, n = traces.trials, len(labels)
+        assert len(trials) == 2 * n
+        for epoch in range(2):
+            rows = trials["stimulus"].iloc[epoch * n : (epoch + 1) * n]
+            assert sorted(rows) == list(range(n))
+        assert trials["label"].tolist() == labels[trials["stimulus"]].tolist()
+        assert trials["learn"].all()
+        weights = traces.weights["W_ff_0"]
+        assert weights.trial.tolist() == sorted(set(trials["trial"]))
+        np.testing.assert_array_equal(weights.values[-1], training.circuit.weights["W_ff"][0])
 
 
 def test_ctrl_c_keeps_what_was_recorded(command, run, monkeypatch):

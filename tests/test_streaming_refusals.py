@@ -74,6 +74,7 @@ def test_bad_selections(tmp_path, build, message):
         ("a.npz", {}, r"a\.npz: must end in \.h5 or \.hdf5"),
         ("mine.h5", {}, r"mine\.h5: exists and is no recording"),
         ("a.h5", {"dtype": "float16"}, "dtype = 'float16': must be float32 or float64"),
+        ("a.h5", {"dtype": "volts"}, "dtype = 'volts': must be float32 or float64"),
         ("a.h5", {"labels": [0.5]}, "labels must be whole numbers"),
         ("a.h5", {"block_bytes": 0}, "block_bytes = 0"),
     ],

@@ -57,6 +57,8 @@ class Writer:
     Parameters
     ----------
     file : h5py.File
+    path : path-like
+        What errors call it.
     block_bytes : int
         Of all blocks together.
 
@@ -66,8 +68,8 @@ class Writer:
         Whether the room that is kept free may be used.
     """
 
-    def __init__(self, file: h5py.File, block_bytes: int):
-        self._file, self._folder = file, os.path.dirname(os.path.abspath(file.filename))
+    def __init__(self, file: h5py.File, path: str | os.PathLike, block_bytes: int):
+        self._file, self._path, self._folder = file, path, os.path.dirname(os.path.abspath(path))
         self._reserve = 2 * block_bytes + _RESERVE
         self.completing = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="corinfomax_recording")
@@ -91,7 +93,7 @@ class Writer:
                 self._whole = time.monotonic()
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-            raise RunError(f"{self._file.filename}: cannot be written ({reason})") from None
+            raise RunError(f"{self._path}: cannot be written ({reason})") from None
 
 
 class Table:

@@ -1,10 +1,10 @@
 """Recording at scale: blocks of chosen variables go to disk while the circuit runs, so that memory stays bounded.
 
->>> circuit = corinfomax.load("runs/digits")
->>> preparation = Preparation(circuit, replicas=20)
+>>> digits, preparation = load_stimuli("digits"), Preparation(corinfomax.load("runs/digits"), replicas=20)
 >>> chosen = [Selection("layer_1", ("V_soma", "V_basal", "V_apical"), every=5), Selection("SST_1", "V_soma")]
 >>> with StreamRecorder(preparation, "digits.h5", chosen, labels=digits.labels_test):
-...     preparation.run(Stimulus(digits.x_test[n : n + 20], rows=np.arange(n, n + 20)) for n in range(0, 340, 20))
+...     rows = np.arange(360).reshape(-1, 20)
+...     preparation.run(Stimulus(digits.x_test[n], digits.y_test[n], rows=n) for n in rows)
 >>> with open_traces("digits.h5") as traces:
 ...     frame = traces.dataframe("layer_1", cells=[3, 7])
 ...     export_nwb(traces, "digits.nwb")
@@ -97,9 +97,7 @@ class StreamRecorder:
             [selections] if isinstance(selections, Selection | WeightSelection) else list(selections or ())
         )
         _check(self._selections, preparation)
-        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
-            raise ParameterError(f"dtype = {dtype!r}: must be float32 or float64")
-        self._dtype = None if dtype is None else np.dtype(dtype)
+        self._dtype = _precision(dtype)
         self._labels = None if labels is None else np.asarray(labels)
         if self._labels is not None and (self._labels.ndim != 1 or self._labels.dtype.kind not in "iu"):
             raise ParameterError("labels must be whole numbers, one for each stimulus of the set")
@@ -129,21 +127,12 @@ class StreamRecorder:
         if self._file is not None:
             raise ParameterError(f"{self.path}: this recorder was used; make another one")
         self._temporary = beside(self.path)
-        self._file = h5py.File(self._temporary, "w")
-        self._writer = Writer(self._file, self._block_bytes)
-        self._describe(self._file)
-        share = max(1, self._block_bytes // len(self._selections))
-        for name in ("cells", "weights"):
-            self._file.create_group(name, track_order=True)
-        for selection in self._selections:
-            if isinstance(selection, Selection):
-                self._cells.append(
-                    CellStream(self._file, selection, self._preparation, self._dtype, share, self._writer)
-                )
-            else:
-                self._weights.append(
-                    WeightStream(self._file, selection, self._preparation, self._dtype, share, self._writer)
-                )
+        try:
+            self._file = h5py.File(self._temporary, "w")
+            self._begin_file(self._file)
+        except OSError as error:
+            self._temporary.unlink()
+            raise RunError(f"{self.path}: cannot be written ({error.strerror or error})") from None
         for hooks, hook in self._hooks:
             hooks.append(hook)
         return self
@@ -159,14 +148,16 @@ class StreamRecorder:
 
     def _complete(self, failed: bool):
         try:
-            self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
-            self._close_trial(complete=False)
-            self._writer.completing = True
-            for table in self._tables():
-                with contextlib.suppress(*[RunError] * failed):  # of a disk that is full: that is known by now
-                    table.flush()
-            self._writer.close()
-            self._file.close()
+            try:
+                self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
+                self._close_trial(complete=False)
+                self._writer.completing = True
+                for table in self._tables():
+                    with contextlib.suppress(*[RunError] * failed):  # of a disk that is full: that is known by now
+                        table.flush()
+            finally:
+                self._writer.close()
+                self._file.close()
             put_in_place(self._temporary, self.path)
         except (OSError, RuntimeError, RunError) as error:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
@@ -175,9 +166,22 @@ class StreamRecorder:
             ) from None
 
     def _tables(self) -> list[Table]:
-        return [] if self._file is None else [stream.table for stream in (*self._cells, *self._weights)] + [
-            self._trials, self._phases
-        ]  # fmt: skip
+        if self._file is None:
+            return []
+        return [*(stream.table for stream in (*self._cells, *self._weights)), self._trials, self._phases]
+
+    def _begin_file(self, file: h5py.File):
+        """Write what is known before the first step, and make the tables."""
+        self._writer = Writer(file, self.path, self._block_bytes)
+        self._describe(file)
+        share = max(1, self._block_bytes // len(self._selections))
+        for name in ("cells", "weights"):
+            file.create_group(name, track_order=True)
+        for selection in self._selections:
+            if isinstance(selection, Selection):
+                self._cells.append(CellStream(file, selection, self._preparation, self._dtype, share, self._writer))
+            else:
+                self._weights.append(WeightStream(file, selection, self._preparation, self._dtype, share, self._writer))
 
     def _describe(self, file: h5py.File):
         circuit, protocol, replicas = self._preparation.circuit, self._preparation.protocol, self._preparation.replicas
@@ -284,6 +288,14 @@ class StreamRecorder:
             self._in_trial = False
             self._trials.append(self._trial_row | {"stop": self._steps * self._dt, "complete": complete})
             self._trial += 1
+
+
+def _precision(dtype) -> np.dtype | None:
+    allowed = [np.dtype(np.float32), np.dtype(np.float64)]
+    with contextlib.suppress(TypeError):  # NumPy's, for what is no type
+        if dtype is None or np.dtype(dtype) in allowed:
+            return None if dtype is None else np.dtype(dtype)
+    raise ParameterError(f"dtype = {dtype!r}: must be float32 or float64")
 
 
 def _check(selections: list, preparation: Preparation):
