@@ -74,10 +74,10 @@ def main(
     plt.close(figure)
     words = (HERE / "robustness_notes.md").read_text(encoding="utf-8")
     epochs = next(each.epochs for each, _ in sweeps.values())
-    dale = [alone["digits"], *(evidence for name, evidence in alone.items() if name.startswith("dale_"))]
-    text = words.replace("<!-- sweeps -->", table(sweeps, alone["digits"])).replace(
-        "<!-- Dale -->", signs(dale, epochs)
-    )
+    dale = [evidence for name, evidence in alone.items() if name.startswith("dale_")]
+    slow = [evidence for name, evidence in alone.items() if name.startswith("slow_")]
+    text = words.replace("<!-- sweeps -->", table(sweeps, alone["digits"], slow))
+    text = text.replace("<!-- Dale -->", signs(dale, epochs))
     with replacing(out / "robustness.md") as file:
         file.write(text.encode())
     typer.echo(f"{out / 'robustness.md'}")
@@ -121,13 +121,14 @@ def draw(sweeps: dict[str, tuple[Ablation, Points]], published: Evidence):
     return figure
 
 
-def table(sweeps: dict[str, tuple[Ablation, Points]], published: Evidence) -> str:
-    """One row for each sweep and value.
+def table(sweeps: dict[str, tuple[Ablation, Points]], published: Evidence, others: list[Evidence]) -> str:
+    """One row for each sweep and value, and for each other experiment.
 
     Parameters
     ----------
     sweeps : dict of str to (Ablation, dict of float to Evidence)
     published : Evidence
+    others : list of Evidence
 
     Returns
     -------
@@ -141,6 +142,7 @@ def table(sweeps: dict[str, tuple[Ablation, Points]], published: Evidence) -> st
         for x, evidence in points.items():
             revisions |= dict.fromkeys(map(short, evidence.revisions))
             rows.append([each.title, f"{x:g}", *_outcome(evidence, each.epochs)])
+    rows += [[evidence.experiment.title, "", *_outcome(evidence, epochs)] for evidence in others]
     header = ["what", "value", "seeds", "diverged", "test accuracy (%)", "angle (°)", "settling residual"]
     return f"{markdown(header, rows)}\n\nCode: {', '.join(revisions) or 'not run'}."
 
