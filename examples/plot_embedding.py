@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
+from corinfomax.analysis import participation_ratio
 from corinfomax.analysis.figures import embedding
 from corinfomax.protocols.stimuli import batches, load_stimuli
 
@@ -25,6 +26,8 @@ for epoch in range(10):
         for rows in batches(len(digits.x_train), 20, rng)
     )
 after = preparation.settle(digits.x_test).r
+for name, r in (("before learning", before), ("after 10 epochs", after)):
+    print(f"{name}: participation ratio of the hidden layer {participation_ratio(r[1]):.1f}")
 
 # %%
 # Principal components: learning spreads the classes in the hidden layer.

@@ -40,6 +40,7 @@ correct = {}
 for name, perturbations in interventions.items():
     with Intervention(preparation, perturbations):
         correct[name] = 100 * np.mean(preparation.predict(digits.x_test).argmax(axis=1) == digits.labels_test)
+    print(f"{name:40} {correct[name]:5.1f} %")
 
 with publication_style():
     figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")

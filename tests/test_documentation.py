@@ -15,6 +15,7 @@ PACKAGES = (
     "corinfomax.models",
     "corinfomax.networks",
     "corinfomax.protocols.clockwork",
+    "corinfomax.protocols.perturbations",
     "corinfomax.protocols.runs",
     "corinfomax.protocols.stimuli",
     "corinfomax.analysis",
