@@ -39,9 +39,8 @@ with tempfile.TemporaryDirectory() as folder:
     np.savez(path, **record(preparation, digits, [stimulus], cells, beta=2.0))
     recording = read_recording(path)
 
-print(
-    f"test stimulus {stimulus}, a {digits.labels_test[stimulus]}: its output cell fires at {100 * rates[stimulus]:.0f} Hz"
-)
+label, rate = digits.labels_test[stimulus], 100 * rates[stimulus]
+print(f"test stimulus {stimulus}, a {label}: its output cell fires at {rate:.0f} Hz")
 print("cells shown, by layer:", cells)
 animation = settling_animation(recording)
 plt.show()

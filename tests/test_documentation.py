@@ -119,10 +119,22 @@ def test_readme_sections_are_included():
             parts += readme.partition(start)[2].partition(end)[0] + start
     sections = re.findall(r"^## .+$", readme, flags=re.MULTILINE)
     missing = {section for section in sections if section not in parts}
-    assert missing == {"## Evidence", "## Scope", "## Licence and citation"}
+    assert missing == {"## Domains", "## Evidence", "## Documentation", "## Scope", "## Licence and citation"}
 
 
-@pytest.mark.parametrize("document", ["README.md", "results/README.md", "results/depth.md", "results/entropy.md"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "README.md",
+        "results/README.md",
+        "results/depth.md",
+        "results/entropy.md",
+        "results/robustness.md",
+        "docs/recording.md",
+        "docs/perturbing.md",
+        "docs/domains.md",
+    ],
+)
 def test_links_of_included_text_lead_somewhere(docs, document):
     """Relative links of an included document lead, from the site, to files or to pages of the gallery."""
     links = docs("links")
