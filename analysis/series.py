@@ -71,8 +71,8 @@ class Trace:
         step = max(1, _VALUES_AT_ONCE // max(1, int(np.prod(self.shape[1:]))))
         for first in range(start, stop, step):
             last = min(first + step, stop)
-            kept[first - start : last - start] = self[first:last][:, replicas][:, :, cells]
-        return kept
+            kept[first - start : last - start] = self.dataset[first:last][:, replicas][:, :, cells]
+        return self.scale * kept + self.offset if self._mapped else kept
 
 
 class PopulationTraces:

@@ -79,7 +79,7 @@ def main(
             typer.echo(f"{case.name}, {case.replicas} at once …", err=True)
             rows.append(compare(case, path, *((3, 400) if quick else (11, 2000))))
     text = TEXT.format(
-        command=" ".join(["python", "benchmarks/recording.py", *sys.argv[1:]]),
+        command="python benchmarks/recording.py" + " --quick" * quick + " --no-long" * (not long),
         environment=report.environment(),
         load="/".join(f"{load:.1f}" for load in os.getloadavg()),
         table=report.table(HEADER, rows),
