@@ -129,6 +129,7 @@ class Preparation:
         beta: float = 1.0,
         learn: bool | None = None,
         variables: Sequence[str] = DEFAULT_VARIABLES,
+        seed: int | None = None,
     ) -> Presentation:
         """Present one minibatch and record it.
 
@@ -144,6 +145,8 @@ class Preparation:
             Apply plasticity afterwards; by default if there are targets.
         variables : sequence of str
             What to record of every layer.
+        seed : int, optional
+            Seed of the background input, if the circuit has some.
 
         Returns
         -------
@@ -159,7 +162,8 @@ class Preparation:
         DivergenceError
             If activity or weights are no longer finite.
         """
-        stimulus = self._checked(Stimulus(x, y, beta, y is not None if learn is None else bool(learn)))
+        learn = y is not None if learn is None else bool(learn)
+        stimulus = self._checked(Stimulus(x, y, beta, learn, seed=seed))
         recorder = Recorder(self, variables)
         self.on_step.append(recorder)
         try:

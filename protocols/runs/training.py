@@ -18,7 +18,7 @@ from .configuration import Configuration
 from .folder import PERTURBATIONS, RunFolder
 
 #: Streams of random numbers, spawned from the run's one seed; stream 0 draws the initial weights.
-_ORDER, _SIGN, _NOISE, _JITTER, _TEST_NOISE = 1, 2, 3, 4, 5
+_ORDER, _SIGN, _NOISE, _JITTER, _TEST_NOISE = range(1, 6)
 
 #: Seconds between two reports of progress within an epoch.
 _REPORT_EVERY = 0.5
@@ -107,8 +107,7 @@ class Training:
         except ParameterError as error:
             raise ParameterError(f"{configuration.source}: {error}") from None
         self._protocol, self._betas = protocol, protocol.betas
-        # The same background input in every evaluation, so that epochs differ by their weights only.
-        self._test_seed = int(np.random.SeedSequence(training.seed, spawn_key=(_TEST_NOISE,)).generate_state(1)[0])
+        self._test_seed = test_seed(training.seed)
         self._rest = self.evaluator.state_dict()
         self._resumed, self._begun = resume, False
         self._stop = False
@@ -182,7 +181,8 @@ class Training:
         order = batches(len(stimuli.x_train), self.learner.replicas, self._random(_ORDER))
         betas = self._random(_SIGN).choice(self._betas, len(order))
         seeds = self._random(_NOISE).integers(2**32, size=len(order)).tolist()
-        steps = [self._protocol.jittered(random) for random in [self._random(_JITTER)] for _ in order]
+        jitter = self._random(_JITTER)
+        steps = [self._protocol.jittered(jitter) for _ in order]
         self.circuit.epoch = self.epoch
 
         def presentations():
@@ -333,6 +333,17 @@ class Training:
     def _random(self, stream: int) -> np.random.Generator:
         seed = self.configuration.training.seed
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, self.epoch)))
+
+
+def test_seed(seed: int) -> int:
+    """Seed of the background input in tests of a run: the same each time, so that what differs is the circuit.
+
+    Parameters
+    ----------
+    seed : int
+        The run's.
+    """
+    return int(np.random.SeedSequence(seed, spawn_key=(_TEST_NOISE,)).generate_state(1)[0])
 
 
 def columns(circuit: Circuit, stimuli: Stimuli, states: Layers) -> dict[str, float]:
