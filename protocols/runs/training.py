@@ -107,7 +107,7 @@ class Training:
         except ParameterError as error:
             raise ParameterError(f"{configuration.source}: {error}") from None
         self._protocol, self._betas = protocol, protocol.betas
-        self._test_seed = test_seed(training.seed)
+        self._test_seed = seed_of_tests(training.seed)
         self._rest = self.evaluator.state_dict()
         self._resumed, self._begun = resume, False
         self._stop = False
@@ -335,7 +335,7 @@ class Training:
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, self.epoch)))
 
 
-def test_seed(seed: int) -> int:
+def seed_of_tests(seed: int) -> int:
     """Seed of the background input in tests of a run: the same each time, so that what differs is the circuit.
 
     Parameters
