@@ -49,7 +49,7 @@ for kind, fractions in correct.items():
 # less. On the left one cell of layer 1 through the free phase, in five presentations of one stimulus.
 noisy = CorInfoMax([64, 64, 10], weights=weights, noise_basal=0.3)
 preparation = Preparation(noisy, replicas=5, target="numpy")
-free = preparation.present(np.tile(digits.x_test[0], (5, 1)), variables=("V_soma", "V_basal")).free
+free = preparation.present(np.tile(digits.x_test[0], (5, 1)), variables=("V_soma", "V_basal"), seed=0).free
 cell = int(free.V_soma[1][-1].mean(axis=0).argmax())
 with publication_style():
     figure, axes = plt.subplots(1, 2, figsize=(8, 3))

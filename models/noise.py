@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import brian2 as b2
 
+from ..errors import ParameterError
 from .cell import Cell, Parameter
 
 #: What can receive background input: the compartments of pyramidal cells, and the soma of their SST interneurons.
@@ -31,7 +32,8 @@ class BackgroundInput(Cell):
 
     Notes
     -----
-    Sends `noise_soma`, … Brian2's generator draws the numbers: `brian2.seed` and `Stimulus.seed` fix them.
+    Sends `noise_soma`, … It has no pace: published decaying step rules concern u only. Brian2's generator draws the
+    numbers: `brian2.seed` and `Stimulus.seed` fix them, for one target and type.
     """
 
     parameters = (Parameter("tau_noise", "second", "correlation time", "not in the paper; 5 ms here"),)
@@ -62,9 +64,17 @@ def with_noise(equations: str, compartments: tuple[str, ...]) -> str:
         In which ``I_soma`` stands for the current injected into the soma, and so on.
     compartments : tuple of str
         Of "soma", "basal" and "apical".
+
+    Raises
+    ------
+    ParameterError
+        If the equations do not use the injected current.
     """
     for compartment in compartments:
         use = rf"(?<=[ (+*-])I_{compartment}\b"  # not where it is declared, at a line's beginning
-        equations = re.sub(use, f"(I_{compartment} + gate_{compartment}*noise_{compartment})", equations)
+        noisy = f"(I_{compartment} + gate_{compartment}*noise_{compartment})"
+        equations, uses = re.subn(use, noisy, equations)
+        if not uses:
+            raise ParameterError(f"noise_{compartment}: adds to I_{compartment}, which the cell's equations do not use")
         equations += f"noise_{compartment} : 1 (linked)\n"
     return equations

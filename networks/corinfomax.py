@@ -205,6 +205,8 @@ class CorInfoMax(Circuit):
             raise ParameterError('lateral_form = "autapse" has rules (eqs 29, 30) for lateral_rule = "published" only')
         if lateral_form == "autapse" and entropy_gain == 0:
             raise ParameterError('lateral_form = "autapse" needs entropy_gain ≠ 0: its D and O carry γB')
+        if lateral_form == "autapse" and "O" in dale:
+            raise ParameterError('dale: "O" needs lateral_form = "inverse"; B would follow from O and be indefinite')
         if sst_every > 1 and projection == "synapses":
             raise ParameterError('sst_every > 1 needs projection = "dense"')
 
@@ -249,7 +251,7 @@ class CorInfoMax(Circuit):
                 optimiser = RegularisedInverse(k, architecture[k + 1], forgetting, self.epsilon[k], lateral_refresh)
                 plasticity.append(Plasticity(CorrelationRule(k), optimiser))
             elif lateral_form == "autapse":
-                optimiser = AutapseRecursion(k, forgetting, *self.lateral_gains(k + 1), "O" in dale)
+                optimiser = AutapseRecursion(k, forgetting, *self.lateral_gains(k + 1))
                 plasticity.append(Plasticity(LateralRule(k), optimiser))
             else:
                 plasticity.append(Plasticity(LateralRule(k), InverseRecursion(k, forgetting)))

@@ -118,15 +118,12 @@ class AutapseRecursion:
         λ.
     lateral_gain, leak_gain : float
         c and d of M = cB + dI: 2κγε_k and ε_k g_lk in hidden layers, κγ and g_lk in the output layer.
-    inhibitory : bool, default False
-        Whether O stays at 0 where SST cells would come to excite (not in the paper).
     """
 
     k: int
     forgetting: float
     lateral_gain: float
     leak_gain: float
-    inhibitory: bool = False
 
     @property
     def target(self) -> tuple[str, int]:
@@ -139,8 +136,6 @@ class AutapseRecursion:
         O, D = weights["O"][self.k], weights["D"][self.k]
         change.add_to_symmetric(O, gain / self.forgetting, keep=1 / self.forgetting)
         np.fill_diagonal(O, 0.0)
-        if self.inhibitory:
-            np.maximum(O, 0, out=O)
         squares = change.scale * np.einsum("bi,bi->i", change.post, change.pre, dtype=np.float64)
         D[:] = (D - gain * squares) / self.forgetting + self.leak_gain * (1 - 1 / self.forgetting)
 

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +40,9 @@ def install(circuit: Circuit, choice: str | Mapping[str, str] | None, values: Ma
     unused = set(values)
     for population, reference in choice.items():
         kind = find_cell(reference)
+        present = next((spec.cell.values for spec in circuit.populations if spec.name == population), {})
+        if doubled := sorted(set(present).intersection(values)):
+            raise ParameterError(f"cell_parameters: {doubled[0]!r} follows from the circuit's own parameters")
         rows = {parameter.name: parameter for parameter in kind.parameters}
         own = {name: value * _unit(reference, rows[name]) for name, value in values.items() if name in rows}
         unused -= set(own)
@@ -48,6 +52,12 @@ def install(circuit: Circuit, choice: str | Mapping[str, str] | None, values: Ma
             raise ParameterError(f"cell = {reference!r} for {population}: {error}") from None
     if unused:
         raise ParameterError(f"cell_parameters: no cell of one's own has a parameter {sorted(unused)[0]!r}")
+
+
+def module_file(reference: str) -> Path | None:
+    """Path of the module in ``"path/module.py:Class"``; None for modules that are imported by their name."""
+    module = reference.rpartition(":")[0]
+    return Path(module) if module.endswith(".py") else None
 
 
 def find_cell(reference: str) -> type[Cell]:
@@ -79,9 +89,14 @@ def find_cell(reference: str) -> type[Cell]:
 def _module(name: str) -> ModuleType:
     if not name.endswith(".py"):
         return importlib.import_module(name)
-    spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+    spec = importlib.util.spec_from_file_location(f"{__name__}.{Path(name).stem}", name)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
     return module
 
 

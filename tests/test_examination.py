@@ -251,4 +251,15 @@ def test_cells_of_ones_own_are_examined_but_not_linearised(digits):
     circuit.exchange_cell("layer_1", Own)
     findings = findings_of(circuit, contrastive(), digits)
     assert "layer_1: the linearisation does not know cells of Own" in begins(findings, "Spectral abscissa").found
-    assert begins(findings, "Free phase: steps to settle").found
+    plain = findings_of(CorInfoMax([64, 12, 10]), contrastive(), digits)
+    linearised = ("Spectral abscissa", "Euler step η, loops")
+    assert set(findings) - {"Spectral abscissa of the Jacobian"} == {
+        what for what in plain if not what.startswith(linearised)
+    }
+
+
+def test_noise_is_no_nudge(digits):
+    """Where feedback carries nothing, a noisy hidden layer's nudge is below 1e-6 of the output's, as without noise."""
+    circuit = CorInfoMax([64, 12, 10], initial_gain_fb=1e-12, noise_soma=0.5)
+    found = begins(findings_of(circuit, contrastive(), digits), "Nudge of layer 1, relative").found
+    assert float(found) < 1e-6

@@ -28,7 +28,7 @@ def shown(circuit, steps=400, replicas=100, variables=("u",), step=0.02):
 
 @pytest.mark.parametrize("compartment", ["soma", "basal", "apical", "SST"])
 def test_background_input_is_an_ornstein_uhlenbeck_process(compartment):
-    """Mean, variance and autocorrelation of each current are 0, σ² and exp(-t/τ_n), from the first step on, to 3 %."""
+    """Mean, standard deviation in each step, and autocorrelation are 0, σ and exp(-t/τ_n), to .03 σ, 6 % and .03."""
     name, sigma, tau = f"noise_{compartment}", 0.05, 4.0
     trace = shown(linear_circuit(**{name: sigma, "tau_noise": tau}), 60, variables=(f"noise_1.{name}",))
     n = trace[f"noise_1.{name}"]
@@ -163,6 +163,11 @@ def test_cells_without_what_noise_or_leak_needs_are_refused():
     class NoDendrite(HiddenPyramidal):
         equations = HiddenPyramidal.equations.replace("v_A = ", "v_apical = ")
 
+    class NoCurrent(HiddenPyramidal):
+        equations = HiddenPyramidal.equations.replace("+ I_soma", "")
+
+    with pytest.raises(ParameterError, match="noise_soma: adds to I_soma, which the cell's equations do not use"):
+        CorInfoMax([3, 4, 2], noise_soma=0.1).exchange_cell("layer_1", NoCurrent)
     with pytest.raises(ParameterError, match="tau_A: the cell's equations have no line 'v_A = "):
         CorInfoMax([3, 4, 2], tau_A=1.0).exchange_cell("layer_1", NoDendrite)
     assert with_noise("r : 1\n", ()) == "r : 1\n"
@@ -191,7 +196,13 @@ def test_jittered_phases_last_what_was_drawn(saturating_circuit, minibatch):
 
 
 @pytest.mark.parametrize(
-    "phase", [Phase("nudge", 2, beta=[0.5, 1.0]), Phase("nudge", 2, beta=1.0, course={"gate_soma": [1, 0]})]
+    "phase",
+    [
+        Phase("nudge", 2, beta=[0.5, 1.0]),
+        Phase("nudge", 1, beta=[1.0]),
+        Phase("nudge", 2, beta=1.0, course={"gate_soma": [1, 0]}),
+        Phase("nudge", 2, beta=1.0, course={"layer_1.gate_soma": [[1, 0], [0, 0]]}),
+    ],
 )
 def test_jitter_refuses_courses(phase):
     """A phase whose β or gates change from step to step cannot be jittered; a constant array (1, cells) can."""

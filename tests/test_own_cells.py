@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from corinfomax import CorInfoMax, Preparation
+from corinfomax import CorInfoMax, Preparation, load
 from corinfomax.errors import ParameterError
 from corinfomax.protocols.runs import Configuration
 
@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 ADAPTING = f"{ROOT / 'examples' / 'own_cell.py'}:AdaptingPyramidal"
 
 MODULE = """
+from __future__ import annotations
+from dataclasses import dataclass
 from corinfomax.models import SST, HiddenPyramidal, Parameter
 
 class Leaky(HiddenPyramidal):
@@ -28,8 +30,9 @@ class Odd(HiddenPyramidal):
 class Undriven(SST):
     drives = ()
 
+@dataclass
 class Plain:
-    pass
+    x: int
 """
 
 
@@ -84,6 +87,27 @@ def test_adapting_cells_learn_digits(command, tmp_path):
     assert history["test_accuracy"].iloc[-1] > 0.9
 
 
+def test_a_run_keeps_its_cells(module, command, tmp_path):
+    """A moved run folder loads with its copy of the module; to resume with a changed module is one line."""
+    words = ["train", str(module), "--out", "run", "--set", "epochs=1", "--set", "target=numpy"]
+    code, _, error = command(*words)
+    assert code == 0, error
+    cells = module.with_name("mycells.py")
+    assert (tmp_path / "run" / "mycells.py").read_bytes() == cells.read_bytes()
+    weights = load(tmp_path / "run").weights["W_ff"][0]
+    cells.write_text(MODULE.replace("g_more)*u", "2*g_more)*u"))
+    code, _, error = command(*words[:-3], "epochs=2", "--set", "target=numpy", "--resume")
+    assert code == 1
+    assert "mycells.py: differs from " in error
+    cells.unlink()
+    (tmp_path / "run").rename(tmp_path / "moved")
+    circuit = load(tmp_path / "moved")
+    np.testing.assert_array_equal(circuit.weights["W_ff"][0], weights)
+    assert type(circuit.populations[2].cell).__name__ == "Leaky"
+    code, _, error = command("train", "--out", "moved", "--resume", "--set", "epochs=2")
+    assert code == 0, error
+
+
 @pytest.mark.parametrize(
     ("cell", "parameters", "message"),
     [
@@ -97,6 +121,7 @@ def test_adapting_cells_learn_digits(command, tmp_path):
         ({"layer_9": "mycells.py:Leaky"}, {"g_more": 1.0, "V_th": 1.0}, "no population 'layer_9'"),
         ("mycells.py:Leaky", {"g_more": 1.0, "V_th": 1.0, "tau": 2.0}, "has a parameter 'tau'"),
         (None, {"tau": 2.0}, "no cell of one's own has a parameter 'tau'"),
+        ("mycells.py:Leaky", {"g_lk": 2.0}, "'g_lk' follows from the circuit's own parameters"),
     ],
 )
 def test_cells_that_do_not_fit_are_refused(module, cell, parameters, message):

@@ -149,7 +149,7 @@ class Protocol:
             raise ParameterError(f"protocol: the first phase, {names[0]!r}, must be free of the teacher (β = 0)")
         for phase in self.phases if jitter else ():
             for variable, course in {"beta": phase.beta, **phase.course}.items():
-                if np.ndim(course) and len(course) > 1:
+                if np.ndim(course) == 1 or len(np.atleast_1d(course)) > 1:
                     raise ParameterError(f"jitter = {jitter:g}: {variable} of phase {phase.name!r} must be constant")
         self.plus, self.minus, self.jitter = plus, minus, jitter
         self.beta, self.random_sign = beta, random_sign

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ParameterError, RunError
-from .configuration import Configuration
+from .configuration import Configuration, by_name
 from .folder import RunFolder
 
 NAME = "checkpoint.npz"
@@ -52,6 +52,8 @@ def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str
     for section, keys in configuration.to_dict().items():
         for key, value in keys.items():
             theirs = saved[section].get(key)
+            if key == "cell":  # the folder holds a copy of its module, and may have moved
+                value, theirs = by_name(value), by_name(theirs)
             # Not a number is no other number, but the same text: courses of single cells have it.
             if key not in _CHANGEABLE and theirs != value and repr(theirs) != repr(value):
                 raise RunError(

@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import ParameterError
 from ...networks import Circuit
+from ...networks.own_cells import module_file
 from ...parameters import Count, Finite, Positive, Seed, describe, model_of
 from ..clockwork import Protocol
 from ..stimuli import Stimuli, load_stimuli
@@ -177,6 +178,20 @@ class Configuration:
     def to_toml(self) -> str:
         """Return the resolved configuration as a parameter file."""
         return tomli_w.dumps(self.to_dict())
+
+    @property
+    def modules(self) -> list[Path]:
+        """Files of the modules with cells of one's own."""
+        cells = getattr(self.circuit, "cell", None) or {}
+        references = cells.values() if isinstance(cells, Mapping) else [cells]
+        return list(dict.fromkeys(path for path in map(module_file, references) if path is not None))
+
+    def beside_modules(self) -> str:
+        """Return the parameter file for a folder that the `modules` lie in, too."""
+        values = self.to_dict()
+        if "cell" in values["circuit"]:
+            values["circuit"]["cell"] = by_name(values["circuit"]["cell"])
+        return tomli_w.dumps(values)
 
     @classmethod
     def from_toml(cls, text: str, source: str = "configuration") -> "Configuration":
@@ -339,6 +354,15 @@ def _beside(reference: Any, folder: Path) -> Any:
     file = module if module.endswith(".py") else f"{module}.py"
     path = Path(os.path.abspath(folder / os.path.expanduser(file)))
     return f"{path}{colon}{name}" if path.is_file() else reference
+
+
+def by_name(cell: Any) -> Any:
+    """Cells of one's own with the names of their modules' files, and not their folders."""
+    if isinstance(cell, Mapping):
+        return {population: by_name(reference) for population, reference in cell.items()}
+    if isinstance(cell, str) and (path := module_file(cell)) is not None:
+        return f"{path.name}:{cell.rpartition(':')[2]}"
+    return cell
 
 
 def _value(text: str) -> Any:

@@ -75,8 +75,20 @@ class RunFolder:
         self.write_json("environment.json", environment)
 
     def write_configuration(self, configuration: Configuration):
-        """Write ``config.toml``, with every key resolved."""
-        self._write("config.toml", lambda file: file.write(configuration.to_toml().encode()))
+        """Write ``config.toml``, with every key resolved, and copies of the modules with cells of one's own.
+
+        Raises
+        ------
+        RunError
+            If a module is not the one that the run has a copy of: a run keeps its cells.
+        """
+        for module in configuration.modules:
+            source, copy = module.read_bytes(), self.path / module.name
+            if not copy.exists():
+                self._write(module.name, lambda file, source=source: file.write(source))
+            elif copy.read_bytes() != source:
+                raise RunError(f"{module}: differs from {copy}, which this run's cells are from")
+        self._write("config.toml", lambda file: file.write(configuration.beside_modules().encode()))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
