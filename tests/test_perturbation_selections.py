@@ -66,6 +66,7 @@ def test_words_and_files_say_the_same(tmp_path):
         (lambda: [Clamp("layer_1", "axon", 0.0)], "compartment = 'axon': should be 'soma', 'basal' or 'apical'"),
         (lambda: [Clamp("layer_1", "soma", "high")], "should be a number, or a voltage such as -60mV"),
         (lambda: [Clamp("layer_1", "soma", np.nan)], "finite"),
+        (lambda: [Clamp("layer_1", "soma", -60)], "potential = -60: is -1270 mV; should be from -200 to 200 mV"),
         (lambda: [Clamp("layer_1", "soma", 3 * b2.nA)], "a voltage such as -60mV"),
         (lambda: [Silence("SST_1", phases=["third"])], "no phase 'third'; this protocol has free, nudge"),
         (lambda: [Silence("SST_1", phases=[])], "should name a phase"),

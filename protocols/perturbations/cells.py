@@ -2,16 +2,16 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ...errors import ParameterError
 from ...networks import Circuit
 from ...parameters import Count
 from .perturbation import CellPerturbation, data
-from .text import as_current, as_potential, listed, millivolts
+from .text import as_current, as_potential, listed, millivolts, plausible
 
 Compartment = Literal["soma", "basal", "apical"]
-Potential = Annotated[float, BeforeValidator(as_potential), Field(allow_inf_nan=False)]
+Potential = Annotated[float, BeforeValidator(as_potential), Field(allow_inf_nan=False), AfterValidator(plausible)]
 Current = Annotated[float, BeforeValidator(as_current), Field(allow_inf_nan=False)]
 
 

@@ -10,12 +10,23 @@ import numpy as np
 from ...models import PHYSICAL_SCALE
 
 _REST, _SCALE = float(PHYSICAL_SCALE["V_rest"]), float(PHYSICAL_SCALE["V_scale"])
+#: Potentials of compartments that one may clamp, in volts.
+_PLAUSIBLE = 0.2
 _MILLIVOLTS = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(mV)?\s*", re.IGNORECASE)
 
 
 def as_potential(value: Any) -> Any:
     """Potential in the paper's units, from a number in these units or a voltage."""
     return _in_units(value, _REST)
+
+
+def plausible(value: float) -> float:
+    """Refuse potentials that are none of a cell's, as -60 for -60 mV."""
+    if abs(_SCALE * value + _REST) > _PLAUSIBLE:
+        raise ValueError(
+            f"is {millivolts(value)}; should be from -200 to 200 mV (a bare number counts 20 mV from rest, -70 mV)"
+        )
+    return value
 
 
 def as_current(value: Any) -> Any:
