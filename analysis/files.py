@@ -18,6 +18,15 @@ def make_folder(path: Path):
         raise RunError(f"{path}: cannot be made ({error.strerror})") from None
 
 
+def free_path(stem: Path, suffix: str = "") -> Path:
+    """Return a path where nothing is yet: STEM, STEM-2, STEM-3, …, each with the suffix."""
+    candidate, number = stem.with_name(f"{stem.name}{suffix}"), 1
+    while candidate.exists():
+        number += 1
+        candidate = stem.with_name(f"{stem.name}-{number}{suffix}")
+    return candidate
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` once it is complete and on disk.

@@ -31,6 +31,14 @@ _BUFFER_GB = 0.05
 _PAPER = "doi:10.48550/arXiv.2306.04810"
 
 
+def require_pynwb():
+    """Raise a `ParameterError` that says how to install pynwb, if it is not there: before long work, not after it."""
+    try:
+        import pynwb  # noqa: F401
+    except ImportError:
+        raise ParameterError('NWB needs pynwb: pip install "corinfomax[nwb]"') from None
+
+
 def export_nwb(
     traces: Traces,
     path: str | os.PathLike,
@@ -79,10 +87,9 @@ def export_nwb(
     - ``processing/plasticity/W_ff_0`` and so on, recorded weights and their changes.
     - the circuit's parameter file in `notes`, versions of the software in `data_collection`.
     """
-    try:
-        from pynwb import NWBHDF5IO
-    except ImportError:
-        raise ParameterError('NWB needs pynwb: pip install "corinfomax[nwb]"') from None
+    require_pynwb()
+    from pynwb import NWBHDF5IO
+
     path = Path(os.path.expanduser(path))
     if path.suffix != ".nwb":
         raise ParameterError(f"{path}: must end in .nwb")
@@ -170,7 +177,7 @@ def _add_traces(file, traces: Traces, compression: str | None):
                 conversion=trace.scale,
                 offset=trace.offset,
                 timestamps=group.time if timed is None else timed,
-                comments=f"Recorded at every {group.every}. step of the phases {', '.join(group.phases)}.",
+                comments=f"Recorded: {_cadence(group.every)} of the phases {', '.join(group.phases)}.",
             )
             timed = series if timed is None else timed
             file.add_acquisition(series)
@@ -216,6 +223,10 @@ def _add_traces(file, traces: Traces, compression: str | None):
     module = file.create_processing_module("circuit", "Which cells and compartments the time series are of")
     module.add(cells)
     module.add(table)
+
+
+def _cadence(every: int) -> str:
+    return "every step" if every == 1 else f"one of every {every} steps"
 
 
 def _add_weights(file, traces: Traces, compression: str | None):

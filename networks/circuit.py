@@ -71,7 +71,8 @@ class Circuit:
     parameters : str
         Parameter file that the circuit is from, as text, for recordings to carry; "" for one made in Python.
     changes : dict of (str, int) to OuterProducts
-        ΔW that the rules found in the last contrast, before the optimisers applied it, by the weights they move.
+        ΔW that the rules found in the last contrast, before the optimisers applied it, by the weights they move; 0 of
+        those that were frozen.
     """
 
     def __init__(
@@ -273,8 +274,15 @@ class Circuit:
         changes = [plasticity.rule(contrast, self.weights) for plasticity in moving]
         for plasticity, change in zip(moving, changes, strict=True):
             plasticity.optimiser.step(self.weights, change, self.epoch)
-        self.changes = {each.optimiser.target: change for each, change in zip(moving, changes, strict=True)}
+        self.changes = {each.optimiser.target: self._no_change(*each.optimiser.target) for each in self.plasticity}
+        self.changes |= {each.optimiser.target: change for each, change in zip(moving, changes, strict=True)}
         self.renew()
+
+    def _no_change(self, key: str, k: int) -> OuterProducts:
+        """ΔW = 0 of these weights, as the sum over no events."""
+        return OuterProducts(
+            *(np.empty((0, cells), self.weights[key][k].dtype) for cells in self.weights[key][k].shape)
+        )
 
     def refresh(self):
         """Compute weights that follow from others."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ import pytest
 import toys
 from pynwb import NWBHDF5IO, validate
 
-from corinfomax import Run, Selection, StreamRecorder, WeightSelection
+from corinfomax import Preparation, Run, Selection, StreamRecorder, WeightSelection
 from corinfomax.analysis import open_traces
+from corinfomax.errors import RunError
 from corinfomax.protocols.runs import Configuration, RunFolder, Training
 
 
@@ -105,6 +107,45 @@ def test_ctrl_c_keeps_what_was_recorded(command, run, monkeypatch):
     assert command("record", run, "--out", "a.h5", "--stimuli", "0-4", "--replicas", "1")[0] == 130
     with open_traces("a.h5") as traces:
         assert traces.trials["stimulus"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("error", [ValueError("no\nroom"), MemoryError("all"), RunError("a: cannot be written")])
+@pytest.mark.parametrize("ending", ["nwb", "csv"])
+def test_a_failed_export_keeps_what_was_recorded(refused, run, tmp_path, monkeypatch, ending, error):
+    """Whatever the export raises, one line names a free HDF5 file beside, which holds all presentations."""
+
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("corinfomax.protocols.runs.traces.export_nwb", fail)
+    monkeypatch.setattr("corinfomax.analysis.Traces.save_csv", fail)
+    (tmp_path / "a.h5").write_bytes(b"mine")
+    line = refused("record", run, "--out", f"a.{ending}", "--stimuli", "0-3", "--replicas", "2")
+    assert "cannot be written" in line
+    assert line.endswith("; what was recorded is in a-2.h5\n")
+    assert sorted(os.listdir()) == ["a-2.h5", "a.h5", "run"]
+    assert (tmp_path / "a.h5").read_bytes() == b"mine"
+    with open_traces("a-2.h5") as traces:
+        assert traces.trials["stimulus"].tolist() == [0, 1, 2, 3]
+        assert traces.trials["complete"].all()
+
+
+def test_a_divergence_keeps_what_was_recorded_for_nwb(refused, run, monkeypatch):
+    """A first presentation that diverges: the line says so, and names the file that holds it."""
+    monkeypatch.setattr("corinfomax.protocols.clockwork.cycle._DIVERGED", 0.0)
+    line = refused("record", run, "--out", "a.nwb", "--stimuli", "0-3", "--replicas", "2")
+    assert line.endswith(" diverges; what was recorded is in a.h5\n")
+    assert sorted(os.listdir()) == ["a.h5", "run"]
+    with open_traces("a.h5") as traces:
+        assert traces.trials["stimulus"].tolist() == [0, 1]
+
+
+def test_a_missing_pynwb_is_told_before_anything_is_presented(refused, run, monkeypatch):
+    """Without pynwb the line tells how to install it; no step was simulated, no file is left."""
+    monkeypatch.setitem(sys.modules, "pynwb", None)
+    monkeypatch.setattr(Preparation, "run", lambda preparation, stimuli: pytest.fail("presented"))
+    assert 'NWB needs pynwb: pip install "corinfomax[nwb]"' in refused("record", run, "--out", "a.nwb")
+    assert os.listdir() == ["run"]
 
 
 @pytest.mark.parametrize(

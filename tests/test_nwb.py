@@ -72,6 +72,9 @@ def test_export_is_valid_and_reads_back(tmp_path, replicas, counts, compression)
         series = file.acquisition["layer_1_V_apical"]
         assert series.unit == "volts"
         assert file.acquisition["layer_1_rate"].unit == "hertz"
+        assert file.acquisition["layer_1_rate"].comments == "Recorded: every step of the phases free, nudge."
+        every_second = "Recorded: one of every 2 steps of the phases free, nudge."
+        assert file.acquisition["layer_2_V_soma"].comments == every_second
         first = series.get_data_in_units()[:6].reshape(6, replicas, 2)[:, : counts[0]]
         np.testing.assert_allclose(first, shown.trace("V_apical", 1)[:, :, [3, 1]], rtol=0, atol=1e-12)
         np.testing.assert_array_equal(series.timestamps[:], time)

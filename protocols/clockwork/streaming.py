@@ -71,7 +71,7 @@ class StreamRecorder:
     ------
     ParameterError
         In one line, for populations, variables, cells, replicas, phases or weights that do not exist, and for a path
-        that is no recording's.
+        that is no recording's. In a run, for phases that came in with another protocol and are of new names.
     RunError
         If the file cannot be written.
 
@@ -159,7 +159,7 @@ class StreamRecorder:
                 self._writer.close()
                 self._file.close()
             put_in_place(self._temporary, self.path)
-        except (OSError, RuntimeError, RunError) as error:
+        except Exception as error:  # of whatever kind: what was recorded must be told of
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             raise RunError(
                 f"{self.path}: cannot be completed ({reason}); what was recorded is in {self._temporary}"
@@ -222,16 +222,23 @@ class StreamRecorder:
         if cycle.time == 0:
             self._close_phase(0.0)  # of a presentation that an error has cut short
             self._close_trial(complete=False)
-            self._begin_trial(preparation)
         elif not self._in_trial:
             return  # attached amid a presentation
-        self._in_phase = True
+        name = cycle.phase.name
+        if name not in self._names:
+            raise ParameterError(
+                f"{self.path}: began with the phases {', '.join(self._names)}, so that it cannot take {name!r}; "
+                "use another recorder after the protocol is exchanged"
+            )
+        if cycle.time == 0:
+            self._begin_trial(preparation)
         self._phase_row = {
             "trial": self._trial,
-            "name": self._names[cycle.phase.name],
+            "name": self._names[name],
             "start": self._steps * self._dt,
             "beta_first": cycle.beta,
         }
+        self._in_phase = True  # last, as the row is written when an error ends the run
         self._active = [stream for stream in self._cells if cycle.phase.name in stream.phases]
 
     def _begin_trial(self, preparation: Preparation):
@@ -244,7 +251,6 @@ class StreamRecorder:
                 if rows.max() >= len(self._labels):
                     raise ParameterError(f"stimulus {rows.max()} has no label; labels has {len(self._labels)} entries")
                 label[: cycle.presented] = self._labels[rows]
-        self._in_trial = True
         self._trial_row = {
             "start": self._steps * self._dt,
             "beta": cycle.stimulus.beta,
@@ -253,6 +259,7 @@ class StreamRecorder:
             "stimulus": stimulus,
             "label": label,
         }
+        self._in_trial = True
         for stream in self._cells:
             stream.begin(cycle.presented)
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ...analysis import read_history
 from ...analysis.archives import read_archive
-from ...analysis.files import make_folder, replacing
+from ...analysis.files import free_path, make_folder, replacing
 from ...errors import RunError
 from .configuration import Configuration
 
@@ -153,11 +153,7 @@ class RunFolder:
 
 def new_folder(name: str, parent: Path = Path("runs")) -> Path:
     """Return a folder that does not exist yet: runs/NAME, runs/NAME-2, …."""
-    candidate, number = parent / name, 1
-    while candidate.exists():
-        number += 1
-        candidate = parent / f"{name}-{number}"
-    return candidate
+    return free_path(parent / name)
 
 
 def latest_folder(name: str, parent: Path = Path("runs")) -> Path:

@@ -2,15 +2,15 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ...analysis.nwb import export_nwb
+from ...analysis.files import beside, free_path
+from ...analysis.nwb import export_nwb, require_pynwb
 from ...analysis.traces import SUFFIXES, open_traces
-from ...errors import ParameterError, RunError
+from ...errors import CorInfoMaxError, ParameterError, RunError
 from ..clockwork import Preparation, Selection, Stimulus, StreamRecorder
 from ..stimuli import Stimuli
 
@@ -103,7 +103,8 @@ def record_traces(
     Raises
     ------
     StimulusError, ParameterError, RunError
-        In one line, for what does not exist or cannot be written.
+        In one line, for what does not exist or cannot be written. What was recorded for a ``.nwb`` or ``.csv`` is then
+        in an HDF5 file beside, which the line names.
     KeyboardInterrupt
         After Ctrl-C; the file then holds what was recorded until then.
     """
@@ -124,8 +125,7 @@ def record_traces(
         with StreamRecorder(preparation, streamed, selections, labels=stimuli.labels_test):
             preparation.run(presentations())
         if streamed != path:
-            with open_traces(streamed) as traces:
-                export_nwb(traces, path) if path.suffix == ".nwb" else traces.save_csv(path)
+            _export(streamed, path)
     if preparation.interrupted:
         raise KeyboardInterrupt
     return path
@@ -133,15 +133,31 @@ def record_traces(
 
 @contextlib.contextmanager
 def _streamed(path: Path) -> Iterator[Path]:
-    """Where to stream to: the file itself, or one beside that it is then made from."""
+    """Where to stream to: the file itself, or one beside that it is made from, which stays if anything fails."""
     if path.suffix in SUFFIXES:
         yield path
         return
+    if path.suffix == ".nwb":
+        require_pynwb()
     if path.exists():
         raise ParameterError(f"{path}: exists; choose another name")
+    beside(path).unlink()  # a folder that cannot be written to shows now
+    streamed = free_path(path.with_suffix(""), SUFFIXES[0])
     try:
-        folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror})") from None
-    with folder as name:
-        yield Path(name) / "traces.h5"
+        yield streamed
+    except CorInfoMaxError as error:
+        if not streamed.exists():
+            raise
+        raise type(error)(f"{error}; what was recorded is in {streamed}") from error
+    streamed.unlink()
+
+
+def _export(streamed: Path, path: Path):
+    try:
+        with open_traces(streamed) as traces:
+            export_nwb(traces, path) if path.suffix == ".nwb" else traces.save_csv(path)
+    except CorInfoMaxError:
+        raise
+    except Exception as error:  # whatever the libraries of a format raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RunError(f"{path}: cannot be written ({reason})") from error
