@@ -59,7 +59,7 @@ def perturb(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; by default runs/NAME_perturbed, with a number.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else the source's own.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the experiment in --out, as it is.")] = False,
 ):
     """Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.
 
@@ -88,24 +88,29 @@ def perturb(
     for run in runs:
         if data is not None:
             run.configuration.stimuli.data = str(data)
+    if resume and out is None:
+        raise ParameterError("--resume: name the folder with --out")
+    folder = new_folder(f"{_name(sources[0])}_perturbed") if out is None else Path(os.path.expanduser(out))
+    if resume and not (folder / PERTURBATIONS).exists():
+        raise RunError(f"{folder}: no perturbation experiment to go on with (no {PERTURBATIONS})")
     if training:
-        source = runs[0].folder.path / "config.toml" if runs else sources[0]
-        configuration = Configuration.read(source, settings)
+        source = folder if resume else runs[0].folder.path if runs else None
+        configuration = Configuration.read(sources[0] if source is None else source / "config.toml", settings)
         if data is not None:
             configuration.stimuli.data = str(data)
         circuit = configuration.build_circuit()
     else:
         configuration, circuit = runs[0].configuration, runs[0].circuit
+    if resume and not words and file is None:
+        file = folder / PERTURBATIONS
     perturbations = _perturbations(words, file, phase, cells, period, circuit)
     if not perturbations:
         raise ParameterError(f"nothing to perturb; name a --{', --'.join(_KINDS).replace('_', '-')}, or a --file")
-
-    if out is None and resume:
-        raise ParameterError("--resume: name the folder with --out")
-    folder = new_folder(f"{_name(sources[0])}_perturbed") if out is None else Path(os.path.expanduser(out))
     _check_folder(folder, perturbations, resume)
     if training:
-        chosen = [configuration.training.seed] if seeds is None else _seeds(seeds)
+        begun = [int(path.name.removeprefix("seed_")) for path in sorted((folder / "control").glob("seed_*"))]
+        named = _seeds(seeds) if seeds is not None else [] if begun else [configuration.training.seed]
+        chosen = sorted({*begun, *named}) if resume else named
         experiment = _train(configuration, perturbations, folder, chosen)
     else:
         with console.status("presenting test stimuli"):
@@ -184,8 +189,6 @@ def _check_folder(folder: Path, perturbations: list[Perturbation], resume: bool)
             raise RunError(f"{folder}: exists; choose another folder with --out, or go on with --training --resume")
         return
     path = folder / PERTURBATIONS
-    if not path.exists():
-        raise RunError(f"{folder}: no perturbation experiment to go on with (no {PERTURBATIONS})")
     if to_toml(read_perturbations(path)) != to_toml(perturbations):
         raise RunError(f"{path}: has other perturbations; --resume goes on with the same, --file {path}")
 
