@@ -162,7 +162,7 @@ def test_runs_of_several_seeds_are_averaged(command, configuration):
 
 
 def test_training_with_perturbations_in_a_period(command, toy, configuration):
-    """Controls are bit by bit what `train` makes; perturbed runs are that until the period begins; resumed, all stays."""
+    """Controls are bit by bit what `train` makes; perturbed runs too until the period; resumed, all stays."""
     words = ("--lesion", "W_ff:0:0.3", "--drive", "layer_1:0.5", "--freeze", "W_fb:1", "--period", "2")
     parameters = on_toys(toy)[1:]
     code, out, err = command("perturb", "digits", *parameters, *words, "--training", "--seeds", "0-1", "--out", "found")
