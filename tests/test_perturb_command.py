@@ -161,6 +161,13 @@ def test_runs_of_several_seeds_are_averaged(command, configuration):
     assert (code, err) == (1, "error: run0: seed 0 is there already; take runs of different seeds\n")
 
 
+def test_phases_do_not_reach_into_a_file(refused, run):
+    """--phase with nothing but a --file is one line that says for what it holds."""
+    Path("given.toml").write_text('[[perturbations]]\nkind = "silence"\npopulation = "SST_1"\n')
+    line = refused("perturb", str(run), "--file", "given.toml", "--phase", "free")
+    assert "--phase: holds for what is given with it; perturbations of a --file have their own" in line
+
+
 def test_training_with_perturbations_in_a_period(command, toy, configuration):
     """Controls are bit by bit what `train` makes; perturbed runs too until the period; resumed, all stays."""
     words = ("--lesion", "W_ff:0:0.3", "--drive", "layer_1:0.5", "--freeze", "W_fb:1", "--period", "2")

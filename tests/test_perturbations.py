@@ -282,3 +282,40 @@ def test_what_is_taken_back_leaves_no_trace(saturating_circuit, minibatch, proje
     np.testing.assert_array_equal(circuit.weights["O"][1], O)
     assert (circuit.frozen, circuit.lesions) == (set(), {})
     assert np.abs(within.free.r[2] - before.free.r[2]).max() > 1e-3
+
+
+def test_interventions_within_others_add_up(saturating_circuit, minibatch):
+    """An intervention entered within another, made before it or after, does what both do at once, and is taken back."""
+    circuit = saturating_circuit()
+    x, y = minibatch(circuit)
+    preparation = Preparation(circuit, 2, protocol=SHORT)
+    chosen = Silence("SST_1"), Silence("layer_1", cells=[0])
+
+    def present():
+        return preparation.present(x, y, beta=0.7, learn=False, variables=VARIABLES)
+
+    with Intervention(preparation, chosen):
+        both = present()
+    with Intervention(preparation, chosen[:1]):
+        one = present()
+    outer, inner = (Intervention(preparation, [item]) for item in chosen)
+    with outer:
+        with inner:
+            assert_same(both, present())
+        assert_same(one, present())
+    with Intervention(preparation, chosen[:1]), pytest.raises(ParameterError, match="SST_1"):
+        Intervention(preparation, chosen[:1]).on()
+
+
+@pytest.mark.parametrize("key", ["A", "A_T", "shunts"])
+def test_lesions_of_what_nothing_learns_end_with_their_period(saturating_circuit, key):
+    """Synapses of multiplier cells, which no rule moves, are back bit by bit when a period or an intervention ends."""
+    circuit = saturating_circuit(domain="B_1_plus")
+    before = circuit.weights[key][0].copy()
+    intervention = Intervention(Preparation(circuit), [Lesion((key, 0), period="2")], batches=3)
+    for batch, lost in ((2, False), (3, True), (5, True), (6, False)):
+        intervention.follow(*divmod(batch, 3))
+        np.testing.assert_array_equal(circuit.weights[key][0], 0 * before if lost else before)
+    with intervention:
+        assert not circuit.weights[key][0].any()
+    np.testing.assert_array_equal(circuit.weights[key][0], before)

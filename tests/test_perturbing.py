@@ -90,10 +90,12 @@ def test_resumed_training_is_bit_by_bit_the_uninterrupted(configuration, tmp_pat
     pd.testing.assert_frame_equal(*histories)
 
 
-def test_nothing_perturbed_is_the_control(configuration, run, tmp_path):
+@pytest.mark.parametrize("settings", [(), ("noise_basal=0.1", "noise_SST=0.1", "jitter=0.3")], ids=["quiet", "noisy"])
+def test_nothing_perturbed_is_the_control(configuration, run, tmp_path, settings):
     """An empty list, in testing and in training: every difference is exactly 0, and runs that are there are taken."""
-    tested = perturb_runs(Run(run), []).table
-    trained, again = (perturb_training(configuration("epochs=1"), [], tmp_path / "found").table for _ in range(2))
+    given = configuration("epochs=1", *settings)
+    trained, again = (perturb_training(given, [], tmp_path / "found").table for _ in range(2))
+    tested = perturb_runs(Run(tmp_path / "found" / "control" / "seed_0" if settings else run), []).table
     pd.testing.assert_frame_equal(trained, again)
     for table, conditions in ((tested, 2), (trained, 4)):
         assert len(table.groupby(["trained", "tested"])) == conditions

@@ -157,6 +157,8 @@ def _perturbations(
         found.append(item)
     if unused:
         raise ParameterError(f"--cells {min(unused)}:…: no cells of layer {min(unused)} are perturbed")
+    if phases and not found:
+        raise ParameterError("--phase: holds for what is given with it; perturbations of a --file have their own")
     if phases and not any(isinstance(item, CellPerturbation) for item in found):
         raise ParameterError("--phase: frozen rules and lesions last through all phases; leave it out")
     if period is not None and not found:

@@ -98,16 +98,20 @@ class Intervention:
             raise ParameterError(f"{type(preparation).__name__}: has no cells in time to perturb, takes a Preparation")
         self._preparation, self._circuit = preparation, preparation.circuit
         self.perturbations, self._batches = tuple(perturbations), batches
-        self._control = preparation.protocol
-        self._frozen, self._lesions = set(self._circuit.frozen), dict(self._circuit.lesions)
         self._lost: list[tuple[str, int, np.ndarray, np.ndarray]] = []
-        self._protocols: dict[tuple[Perturbation, ...], Protocol] = {(): self._control}
+        self._take_as_control()
         self.active: tuple[Perturbation, ...] = ()
         for item in self.perturbations:
             item.check(self._circuit)
         for stage in self._stages():
             self._follow_protocol(stage)  # whatever is to be held is known before a run
         self._follow_protocol(())
+
+    def _take_as_control(self):
+        """Let perturbations add to what is in force now, other interventions included."""
+        self._control = self._preparation.protocol
+        self._frozen, self._lesions = set(self._circuit.frozen), dict(self._circuit.lesions)
+        self._protocols: dict[tuple[Perturbation, ...], Protocol] = {(): self._control}
 
     def __enter__(self):
         self.on()
@@ -119,14 +123,14 @@ class Intervention:
     def on(self):
         """Put all perturbations in force."""
         self.off()
+        self._take_as_control()
         self._put_in_force(self.perturbations)
 
     def off(self):
         """Take all perturbations back, lesions included: lost synapses have again the weights that they had."""
-        self._circuit.frozen, self._circuit.lesions = set(self._frozen), dict(self._lesions)
-        for key, k, mask, values in self._lost:
-            self._circuit.weights[key][k][mask] = values
-        self._put_in_force(())
+        if self.active:
+            self._give_back(self._lost)
+            self._put_in_force(())
 
     def follow(self, epoch: int, batch: int):
         """Put in force what a minibatch of training has; synapses that were lost are not given back.
@@ -139,7 +143,8 @@ class Intervention:
         active = self._at(epoch * self._batches + batch)
         if active != self.active:
             self._put_in_force(active)
-            self._lost = []
+            # Weights that nothing learns would stay 0 for ever.
+            self._lost = [lost for lost in self._lost if lost[0] in self._circuit.derived]
 
     def _at(self, batch: int) -> tuple[Perturbation, ...]:
         return tuple(
@@ -161,6 +166,7 @@ class Intervention:
         self._follow_protocol(active)
         self.active = active
         circuit = self._circuit
+        self._give_back(lost for lost in self._lost if lost[0] in circuit.derived)
         circuit.frozen = self._frozen | {item.weights for item in active if isinstance(item, Freeze)}
         circuit.lesions = dict(self._lesions)
         self._lost = []
@@ -172,3 +178,7 @@ class Intervention:
                 circuit.lesions[key, k] = circuit.lesions.get((key, k), False) | mask
         circuit.renew()
         self._preparation.cycle.copy_weights_to_synapses()
+
+    def _give_back(self, lost: Iterable[tuple[str, int, np.ndarray, np.ndarray]]):
+        for key, k, mask, values in lost:
+            self._circuit.weights[key][k][mask] = values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..stimuli import Stimuli
 from .configuration import Configuration
 from .folder import RunFolder
 from .run import Run
-from .training import Progress, Training, columns
+from .training import Progress, Training, columns, seed_of_tests
 
 #: Potentials and rates that are compared, their unit in tables, and the factor from SI.
 COMPARED = {
@@ -76,7 +77,7 @@ class Experiment:
     histories: Mapping[tuple[int, str], list[dict]]
     batches: int = 1
 
-    @property
+    @cached_property
     def table(self) -> pd.DataFrame:
         """All numbers against the control of the same seed, as `corinfomax.analysis.against_control` has them."""
         return against_control([row for place in self.measured for row in self._rows(*place)])
@@ -102,7 +103,7 @@ class Experiment:
             yield {**condition, **place, "value": float(values.mean(dtype=float)), "rms_change": change}
 
 
-def measure(preparation: Preparation, stimuli: Stimuli) -> Measurement:
+def measure(preparation: Preparation, stimuli: Stimuli, seed: int = 0) -> Measurement:
     """Present the test stimuli, without learning: all to predict, and the first 1000 with their targets.
 
     Parameters
@@ -110,19 +111,21 @@ def measure(preparation: Preparation, stimuli: Stimuli) -> Measurement:
     preparation : Preparation
         Its protocol says what happens, perturbations in force included.
     stimuli : Stimuli
+    seed : int, default 0
+        Of background input, so that control and perturbed circuit have the same.
     """
     circuit, protocol = preparation.circuit, preparation.protocol
     rest = preparation.state_dict()
     try:
-        states = preparation.settle(stimuli.x_test)
+        states = preparation.settle(stimuli.x_test, seed=seed)
         preparation.load_state_dict(rest)
-        ends = _ends(preparation, stimuli, protocol.beta)
+        ends = _ends(preparation, stimuli, protocol.beta, seed)
     finally:
         preparation.load_state_dict(rest)  # so that it does not matter what is presented next
     return Measurement(columns(circuit, stimuli, states), states.r[circuit.output], ends)
 
 
-def _ends(preparation: Preparation, stimuli: Stimuli, beta: float) -> dict[tuple[str, int, str], np.ndarray]:
+def _ends(preparation: Preparation, stimuli: Stimuli, beta: float, seed: int) -> dict[tuple[str, int, str], np.ndarray]:
     layers = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
     found: dict[tuple[str, int, str], list[np.ndarray]] = {}
 
@@ -138,7 +141,9 @@ def _ends(preparation: Preparation, stimuli: Stimuli, beta: float) -> dict[tuple
     rows = [slice(start, min(start + preparation.replicas, n)) for start in starts]
     preparation.on_phase_end.append(collect)
     try:
-        preparation.run([Stimulus(stimuli.x_test[row], stimuli.y_test[row], beta) for row in rows])
+        preparation.run(
+            Stimulus(stimuli.x_test[row], stimuli.y_test[row], beta, seed=None if row.start else seed) for row in rows
+        )
     finally:
         preparation.on_phase_end.remove(collect)
     if preparation.interrupted:
@@ -192,7 +197,8 @@ def check_testable(perturbations: Sequence[Perturbation]):
 def _but_for_seed(configuration: Configuration) -> dict:
     values = configuration.to_dict()
     for key in ("seed", "data", "target", "blas_threads"):
-        values["training"].pop(key, None), values["stimuli"].pop(key, None)
+        for section in ("training", "stimuli"):
+            values[section].pop(key, None)
     return values
 
 
@@ -200,10 +206,10 @@ def _tested(
     seed: int, trained: str, preparation: Preparation, stimuli: Stimuli, perturbations: Sequence[Perturbation]
 ) -> dict[tuple[int, str, str], Measurement]:
     intervention = _for_testing(preparation, perturbations)
-    measured = {(seed, trained, "control"): measure(preparation, stimuli)}
+    measured = {(seed, trained, "control"): measure(preparation, stimuli, seed_of_tests(seed))}
     if intervention is not None:
         with intervention:
-            measured[seed, trained, "perturbed"] = measure(preparation, stimuli)
+            measured[seed, trained, "perturbed"] = measure(preparation, stimuli, seed_of_tests(seed))
     return measured
 
 
