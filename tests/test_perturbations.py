@@ -4,6 +4,7 @@ import brian2 as b2
 import numpy as np
 import pytest
 
+from corinfomax.errors import ParameterError
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 from corinfomax.protocols.perturbations import (
     Clamp,
