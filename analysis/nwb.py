@@ -108,11 +108,12 @@ def _session(traces: Traces, description: str, keywords: Sequence[str]):
     from pynwb import NWBFile
 
     start = pd.Timestamp(traces.created)
+    seed = "" if traces.seed is None else f" Seed of the background input: {traces.seed}."
     return NWBFile(
         session_description=description,
         identifier=str(uuid.uuid4()),
         session_start_time=(start if start.tzinfo else start.tz_localize("UTC")).to_pydatetime(),
-        experiment_description=f"Circuit {traces.circuit}, in steps of {traces.dt:g} s; all times are simulated.",
+        experiment_description=f"Circuit {traces.circuit}, in steps of {traces.dt:g} s; all times are simulated.{seed}",
         data_collection="Simulated with " + json.dumps(traces.software),
         notes=traces.parameters or "The circuit was made in Python; there is no parameter file.",
         keywords=list(keywords),

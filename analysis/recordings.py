@@ -63,6 +63,8 @@ class Recording:
         The stimuli's targets.
     units : dict of str to str
         Unit of each variable.
+    seed : int, optional
+        Of the background input; None where it is not known.
     """
 
     t: np.ndarray
@@ -76,6 +78,7 @@ class Recording:
     labels: np.ndarray | None = None
     targets: np.ndarray | None = None
     units: dict[str, str] = field(default_factory=dict)
+    seed: int | None = None
 
     def phases(self):
         """List the phases in order, each as (name, slice of its steps)."""
@@ -124,10 +127,11 @@ def read_recording(path):
             output_layer=int(archive.get("output_layer", max(layers, default=0))),
             V_rest=float(archive["V_rest"]),
             units=json.loads(str(archive["units"])),
+            seed=int(archive["seed"]) if "seed" in archive else None,
         )
     except KeyError as error:
         raise RunError(f"{path}: has no {error.args[0]}") from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise RunError(f"{path}: damaged ({error})") from None
     _check_shapes(recording, path)
     return recording

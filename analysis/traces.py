@@ -55,6 +55,8 @@ class Traces:
         Class of the circuit.
     dt : float
         Seconds of a step.
+    seed : int or None
+        Of the background input through all presentations; None if it is not known.
 
     Raises
     ------
@@ -86,6 +88,7 @@ class Traces:
         if attributes["version"] > VERSION:
             raise RunError(f"{self.path}: written by a newer version; this one reads version {VERSION}")
         self.created, self.circuit, self.dt = str(attributes["created"]), str(attributes["circuit"]), attributes["dt"]
+        self.seed = int(attributes["seed"]) if "seed" in attributes else None
         self.software: dict[str, str] = json.loads(attributes["software"])
         self.parameters = self._file["parameters"].asstr()[()]
         self.groups = tuple(PopulationTraces(group) for group in self._file["cells"].values())
@@ -261,6 +264,8 @@ class Traces:
         ``trials/start``, ``phases/name`` and so on; of a second selection of a population, ``layer_1-2/…``.
         """
         arrays: dict = {"units": np.array(json.dumps(self.units)), "parameters": np.array(self.parameters)}
+        if self.seed is not None:
+            arrays["seed"] = np.array(self.seed)
         for name, group in zip(self._file["cells"], self.groups, strict=True):
             arrays |= {f"{name}/{variable}": trace for variable, trace in group.traces.items()}
             arrays |= {f"{name}/{column}": getattr(group, column) for column in ("time", "phase", "beta")}

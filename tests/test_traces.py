@@ -35,7 +35,7 @@ def recorded(tmp_path_factory):
         Selection("layer_2", ("u",), phases="nudge"),
         WeightSelection(("W_ff", 1), post=[2, 0], pre=[1], changes=True),
     ]
-    with StreamRecorder(preparation, path, chosen, labels=LABELS):
+    with StreamRecorder(preparation, path, chosen, labels=LABELS, seed=7):
         preparation.run(stimuli)
         preparation.run([Stimulus(stimuli[0].x, stimuli[0].y, learn=True)])
     return path, stimuli, shown
@@ -55,6 +55,7 @@ def test_slices(recorded):
         np.testing.assert_array_equal(np.asarray(trace)[:12], expected)
         assert traces.software["corinfomax"]
         assert traces.circuit == "CorInfoMax"
+        assert traces.seed == 7
 
 
 def test_tidy_table(recorded):
@@ -118,6 +119,7 @@ def test_archive(recorded, tmp_path):
             np.testing.assert_array_equal(archive["layer_1/V_soma"], traces["layer_1", "V_soma"][:])
             np.testing.assert_array_equal(archive["layer_1-2/V_apical"], traces["layer_1", "V_apical"][:])
             np.testing.assert_array_equal(archive["layer_1/cells"], [4, 0, 2])
+            assert archive["seed"] == 7
             np.testing.assert_array_equal(archive["layer_2/time"], traces.group("layer_2").time)
             np.testing.assert_array_equal(archive["W_ff_1/values"], traces.weights["W_ff_1"].values[:])
             assert archive["phases/name"].tolist() == traces.phases["name"].tolist()

@@ -19,6 +19,7 @@ import platform
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,8 @@ class StreamRecorder:
         Of the stored traces; by default that of the simulation.
     labels : array_like of int, optional
         Class of each stimulus of the set that `Stimulus.rows` number.
+    seed : int, optional
+        For the file to tell: the `Stimulus.seed` of the first presentation, after which the generator goes on.
     block_bytes : int, default 32 MiB
         Memory for what is not yet on disk.
 
@@ -89,6 +92,7 @@ class StreamRecorder:
         *,
         dtype: str | np.dtype | type | None = None,
         labels: Sequence[int] | np.ndarray | None = None,
+        seed: int | None = None,
         block_bytes: int = BLOCK_BYTES,
     ):
         self.path = _writable(path)
@@ -101,6 +105,9 @@ class StreamRecorder:
         self._labels = None if labels is None else np.asarray(labels)
         if self._labels is not None and (self._labels.ndim != 1 or self._labels.dtype.kind not in "iu"):
             raise ParameterError("labels must be whole numbers, one for each stimulus of the set")
+        if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool)):
+            raise ParameterError(f"seed = {seed!r}: must be a whole number")
+        self._seed = seed
         if block_bytes < 1:
             raise ParameterError(f"block_bytes = {block_bytes}: must be at least 1")
         self._block_bytes = block_bytes
@@ -189,6 +196,8 @@ class StreamRecorder:
         file.attrs["created"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         file.attrs["dt"], file.attrs["replicas"] = self._dt, replicas
         file.attrs["circuit"] = type(circuit).__name__
+        if self._seed is not None:
+            file.attrs["seed"] = self._seed
         packages = ("corinfomax", "brian2", "numpy", "h5py")
         versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
         file.attrs["software"] = json.dumps(versions)

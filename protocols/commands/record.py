@@ -10,7 +10,7 @@ from ...analysis import read_recording
 from ...analysis.figures import compartment_voltages, save_figure
 from ...errors import ParameterError, RunError
 from ..clockwork import Preparation
-from ..runs import TRACE_SUFFIXES, Run, RunFolder, record_traces, select, telling_cells
+from ..runs import TRACE_SUFFIXES, Run, RunFolder, record_traces, seed_of_tests, select, telling_cells
 from ..runs import record as record_run
 from .console import console, progress_bar
 
@@ -68,9 +68,10 @@ def record(
         raise ParameterError(f"--{given[0]}: needs --out with a file that ends in {', '.join(TRACE_SUFFIXES)}")
     archive = None if at_scale else opened.folder.path / "recording.npz" if out is None else _free(out)
     chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
+    seed = seed_of_tests(opened.configuration.training.seed)
     beta = opened.circuit.protocol.beta if beta is None else beta
     if archive is not None:
-        _draw(opened, archive, chosen, cells, beta)
+        _draw(opened, archive, chosen, cells, beta, seed)
         return
     at_once = min(len(chosen), opened.configuration.training.test_replicas) if replicas is None else replicas
     preparation = opened.preparation(at_once)
@@ -78,14 +79,16 @@ def record(
     selections = select(preparation, *listed[:2], _cells(preparation, cells), listed[2], 1 if every is None else every)
     with progress_bar() as bar:
         task = bar.add_task("recording", total=len(chosen), score="")
-        path = record_traces(
-            preparation, opened.stimuli, chosen, selections, out, beta, lambda done: bar.update(task, completed=done)
-        )
+
+        def report(done: int):
+            bar.update(task, completed=done)
+
+        path = record_traces(preparation, opened.stimuli, chosen, selections, out, beta, report, seed)
     recorded = "; ".join(f"{', '.join(item.variables)} of {item.population}" for item in selections)
     console.print(f"{path}: {len(chosen)} stimuli, {recorded}")
 
 
-def _draw(opened: Run, path: Path, chosen: list[int], cells: list[str] | None, beta: float):
+def _draw(opened: Run, path: Path, chosen: list[int], cells: list[str] | None, beta: float, seed: int):
     """Record to a NumPy archive, and draw."""
     preparation = opened.preparation(len(chosen))
     if cells:
@@ -93,9 +96,9 @@ def _draw(opened: Run, path: Path, chosen: list[int], cells: list[str] | None, b
             _layer(preparation, population): numbers for population, numbers in _cells(preparation, cells).items()
         }
     else:
-        selection = telling_cells(preparation, opened.stimuli, chosen[0])
+        selection = telling_cells(preparation, opened.stimuli, chosen[0], seed=seed)
     drawn = {k: indices[:_MOST_DRAWN] for k, indices in selection.items()} if cells else None
-    arrays = record_run(preparation, opened.stimuli, chosen, selection, beta)
+    arrays = record_run(preparation, opened.stimuli, chosen, selection, beta, seed)
     target = RunFolder(path.parent)
     target.write_arrays(path.name, arrays)
     path = target.path / path.name

@@ -18,6 +18,7 @@ from ..runs import (
     latest_folder,
     new_folder,
     record,
+    seed_of_tests,
     telling_cells,
     unlifted_classes,
 )
@@ -119,19 +120,20 @@ def _finish(training: Training, keep_recording: bool):
     """Record a presentation, keep test activity, draw, and say where it all is."""
     stimuli, folder = training.stimuli, training.folder
     configuration = training.configuration
+    seed = seed_of_tests(configuration.training.seed)
     one = configuration.build_learner(training.circuit, 1, configuration.build_protocol())
     # Other learners have no compartments; and the user may have recorded of a finished run what is to stay.
     if isinstance(one, Preparation) and not (keep_recording and folder.has("recording.npz")):
-        cells, beta = telling_cells(one, stimuli, 0), one.protocol.beta
-        folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta))
-    rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI]).r
+        cells, beta = telling_cells(one, stimuli, 0, seed=seed), one.protocol.beta
+        folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta, seed))
+    rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], seed=seed).r
     activity = {f"layer_{k}/r": r for k, r in rates.items()}
     if stimuli.task == "classification":
         activity["labels"] = stimuli.labels_test[:_KEPT_STIMULI]
     folder.write_arrays("activity.npz", activity)
     folder.write_json("circuit.json", training.circuit.description())
     if len(training.unlearnt):
-        _tell_unlearnt(training)
+        _tell_unlearnt(training, seed)
     drawn = draw_run(folder.path)
     seconds = sum(row["seconds"] for row in training.rows)
     score = _shown(training.score_name, training.rows[-1][f"test_{training.score_name}"])
@@ -143,11 +145,12 @@ def _finish(training: Training, keep_recording: bool):
     console.print(f"{len(drawn)} figures in {folder.path / 'figures'}; compartment voltages: compartment_voltages.png")
 
 
-def _tell_unlearnt(training: Training):
+def _tell_unlearnt(training: Training, seed: int):
     """Say which classes were not recognised, and why where that is known."""
     console.print(f"No training stimulus of class {_listed(training.unlearnt)} was recognised in the last epoch.")
     protocol = training.configuration.build_protocol()
-    beyond = unlifted_classes(training.circuit, training.evaluator, protocol, training.stimuli, training.unlearnt)
+    learner, stimuli = training.evaluator, training.stimuli
+    beyond = unlifted_classes(training.circuit, learner, protocol, stimuli, training.unlearnt, seed)
     if beyond:
         console.print(
             f"The teacher cannot lift the output cell of class {_listed(beyond)} yet: train longer, or take a larger "

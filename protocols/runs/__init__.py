@@ -11,7 +11,7 @@ from .perturbing import Experiment, measure, perturb_runs, perturb_training
 from .record import record, telling_cells
 from .run import Run, load
 from .traces import TRACE_SUFFIXES, record_traces, select
-from .training import Progress, Training
+from .training import Progress, Training, seed_of_tests
 
 __all__ = [
     "MODELS",
@@ -34,6 +34,7 @@ __all__ = [
     "presets",
     "record",
     "record_traces",
+    "seed_of_tests",
     "select",
     "telling_cells",
     "unlifted_classes",

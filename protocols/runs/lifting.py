@@ -52,7 +52,9 @@ def why_not_applicable(circuit: CorInfoMax) -> str:
     return ""
 
 
-def unlifted_classes(circuit: Circuit, learner: Learner, protocol: Protocol, stimuli: Stimuli, classes) -> list[int]:
+def unlifted_classes(
+    circuit: Circuit, learner: Learner, protocol: Protocol, stimuli: Stimuli, classes, seed: int | None = None
+) -> list[int]:
     """Pick those of some classes whose output cell the teacher cannot lift for most of their training stimuli.
 
     Parameters
@@ -65,6 +67,8 @@ def unlifted_classes(circuit: Circuit, learner: Learner, protocol: Protocol, sti
     stimuli : Stimuli
         Of a classification.
     classes : sequence of int
+    seed : int, optional
+        Of the background input, if the circuit has some.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def unlifted_classes(circuit: Circuit, learner: Learner, protocol: Protocol, sti
         return []
     rows = np.flatnonzero(np.isin(stimuli.labels_train, classes))
     rows = rows[spaced(len(rows))]
-    r = learner.settle(stimuli.x_train[rows]).r[circuit.output - 1]
+    r = learner.settle(stimuli.x_train[rows], seed=seed).r[circuit.output - 1]
     share = unlifted(circuit, r, stimuli.y_train[rows], np.abs(phase_betas(protocol)).max())
     return [int(label) for label in classes if share[label] > UNLIFTED]
 

@@ -31,6 +31,7 @@ def record(
     chosen: Sequence[int],
     cells: Mapping[int, Sequence[int]],
     beta: float = 1.0,
+    seed: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Present test stimuli with their targets, without learning, and record.
 
@@ -45,13 +46,15 @@ def record(
         Layer k ≥ 1 → indices of its cells.
     beta : float, default 1
         Nudging strength.
+    seed : int, optional
+        Of the background input, if the circuit has some.
 
     Returns
     -------
     dict of str to ndarray
         ``t`` (s), ``s``, ``phase``, ``beta``: (steps,); ``stimuli``, and ``labels`` or ``targets``: (n, …);
-        ``output_layer``; ``V_rest`` (V); ``multiplier_k/r``, (steps, n, constraints), λ of layers with constraints;
-        ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells);
+        ``output_layer``; ``V_rest`` (V); ``seed``, if given; ``multiplier_k/r``, (steps, n, constraints), λ of layers
+        with constraints; ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells);
         ``units``, a JSON table.
 
     Raises
@@ -72,9 +75,8 @@ def record(
             if not 0 <= index < size:
                 raise ParameterError(f"layer {k}, cell {index}: this layer has cells 0 to {size - 1}")
     multipliers = [f"{name}.r" for name in preparation.populations if name.startswith("multiplier_")]
-    presentation = preparation.present(
-        stimuli.x_test[chosen], stimuli.y_test[chosen], beta=beta, learn=False, variables=(*UNITS, *multipliers)
-    )
+    x, y = stimuli.x_test[chosen], stimuli.y_test[chosen]
+    presentation = preparation.present(x, y, beta, learn=False, variables=(*UNITS, *multipliers), seed=seed)
     phases = presentation.phases
     arrays = {
         "t": np.concatenate([trace.t for trace in phases.values()]),
@@ -86,6 +88,8 @@ def record(
         "V_rest": np.array(float(PHYSICAL_SCALE["V_rest"])),
         "units": np.array(json.dumps(UNITS)),
     }
+    if seed is not None:
+        arrays["seed"] = np.array(seed)
     if stimuli.labels_test is not None:
         arrays["labels"] = stimuli.labels_test[chosen]
     else:
@@ -99,7 +103,9 @@ def record(
     return arrays
 
 
-def telling_cells(preparation: Preparation, stimuli: Stimuli, stimulus: int, number: int = 3) -> dict[int, list[int]]:
+def telling_cells(
+    preparation: Preparation, stimuli: Stimuli, stimulus: int, number: int = 3, seed: int | None = None
+) -> dict[int, list[int]]:
     """Choose cells worth looking at: the most active of each hidden layer, and the most active and the target output.
 
     Parameters
@@ -110,6 +116,8 @@ def telling_cells(preparation: Preparation, stimuli: Stimuli, stimulus: int, num
         Index of a test stimulus.
     number : int, default 3
         Cells for each layer.
+    seed : int, optional
+        Of the background input, if the circuit has some.
 
     Returns
     -------
@@ -118,7 +126,7 @@ def telling_cells(preparation: Preparation, stimuli: Stimuli, stimulus: int, num
     """
     if not 0 <= stimulus < len(stimuli.x_test):
         raise StimulusError(f"stimulus {stimulus}: {stimuli.name} has test stimuli 0 to {len(stimuli.x_test) - 1}")
-    rates = preparation.settle(stimuli.x_test[stimulus], ("r",)).r
+    rates = preparation.settle(stimuli.x_test[stimulus], ("r",), seed=seed).r
     output = preparation.circuit.output
     chosen = {}
     for k, r in rates.items():

@@ -78,6 +78,7 @@ def record_traces(
     path: str | os.PathLike,
     beta: float = 1.0,
     report: Callable[[int], object] = lambda done: None,
+    seed: int | None = None,
 ) -> Path:
     """Present test stimuli with their targets, without learning, in minibatches, and record them to a file.
 
@@ -95,6 +96,8 @@ def record_traces(
         Nudging strength.
     report : callable
         Called with the number of stimuli that are done.
+    seed : int, optional
+        Of the background input through all presentations, if the circuit has some.
 
     Returns
     -------
@@ -118,11 +121,12 @@ def record_traces(
             nonlocal done
             for start in range(0, len(chosen), preparation.replicas):
                 rows = chosen[start : start + preparation.replicas]
-                yield Stimulus(stimuli.x_test[rows], stimuli.y_test[rows], beta, rows=rows)
+                first = seed if start == 0 else None
+                yield Stimulus(stimuli.x_test[rows], stimuli.y_test[rows], beta, rows=rows, seed=first)
                 done += len(rows)
                 report(done)
 
-        with StreamRecorder(preparation, streamed, selections, labels=stimuli.labels_test):
+        with StreamRecorder(preparation, streamed, selections, labels=stimuli.labels_test, seed=seed):
             preparation.run(presentations())
         if streamed != path:
             _export(streamed, path)
