@@ -156,7 +156,7 @@ def test_a_missing_pynwb_is_told_before_anything_is_presented(refused, run, monk
         (["--out", "a.npz", "--cells", "SST_1:0"], "--cells SST_1: a .npz holds layers"),
         (["--out", "a.mat"], "must end in .npz, .h5"),
         (["--out", "a.h5", "--populations", "layer_1,PV_1"], "no population 'PV_1'; there are stimulus"),
-        (["--out", "a.h5", "--variables", "V_axon"], "no variable 'V_axon' in layer_1, layer_2"),
+        (["--out", "a.h5", "--variables", "V_axon"], "no variable 'V_axon' in layer_1, layer_2; there are I_apical, "),
         (["--out", "a.h5", "--populations", "SST_1", "--variables", "V_soma,rate"], "no variable 'rate' in SST_1"),
         (["--out", "a.h5", "--populations", "stimulus"], "stimulus has none of the variables V_soma"),
         (["--out", "a.h5", "--phases", "third"], "no phase 'third'"),
@@ -171,7 +171,10 @@ def test_a_missing_pynwb_is_told_before_anything_is_presented(refused, run, monk
         (["--out", "no/a.h5"], "no/a.h5: cannot be written"),
         (["--out", "no/a.nwb"], "no/a.nwb: cannot be written"),
         (["--out", "mine.csv"], "mine.csv: exists"),
-        (["--out", "mine.h5"], "mine.h5: exists and is no recording"),
+        (["--out", "mine.h5"], "mine.h5: exists; choose another name"),
+        (["--out", "a.h5", "--populations", ""], "no population ''"),
+        (["--out", "a.h5", "--variables", ""], "no variable ''"),
+        (["--out", "a.h5", "--phases", ""], "no phase ''"),
     ],
 )
 def test_refusals(refused, run, tmp_path, words, message):

@@ -21,9 +21,10 @@ def noisy(tmp_path_factory):
     np.savez(folder / "toy.npz", **stimuli())
     words = ["corinfomax", *on_toys(folder / "toy.npz", "noise_basal=0.3", "seed=3", "epochs=1")]
     for name in ("a", "b"):
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", [*words, "--out", str(folder / name)])
-            main()
+            with pytest.raises(SystemExit):
+                main()
     return folder / "a", folder / "b"
 
 

@@ -75,15 +75,25 @@ def record(
         return
     at_once = min(len(chosen), opened.configuration.training.test_replicas) if replicas is None else replicas
     preparation = opened.preparation(at_once)
-    listed = [text.split(",") if text else () for text in (populations, variables, phases)]
+    listed = [() if text is None else text.split(",") for text in (populations, variables, phases)]
     selections = select(preparation, *listed[:2], _cells(preparation, cells), listed[2], 1 if every is None else every)
     with progress_bar() as bar:
         task = bar.add_task("recording", total=len(chosen), score="")
 
-        def report(done: int):
+        done = 0
+
+        def report(number: int):
+            nonlocal done
+            done = number
             bar.update(task, completed=done)
 
-        path = record_traces(preparation, opened.stimuli, chosen, selections, out, beta, report, seed)
+        try:
+            path = record_traces(preparation, opened.stimuli, chosen, selections, out, beta, report, seed)
+        except KeyboardInterrupt:
+            path = out if out.exists() else out.with_suffix(TRACE_SUFFIXES[0])
+            if path.exists():
+                console.print(f"{path}: holds the first {done} of {len(chosen)} stimuli")
+            raise
     recorded = "; ".join(f"{', '.join(item.variables)} of {item.population}" for item in selections)
     console.print(f"{path}: {len(chosen)} stimuli, {recorded}")
 

@@ -60,7 +60,8 @@ def select(
     if unknown := [name for name in populations if name not in there]:
         raise ParameterError(f"no population {unknown[0]!r}; there are {', '.join(there)}")
     if absent := [name for name in variables if not any(name in there[population] for population in populations)]:
-        raise ParameterError(f"no variable {absent[0]!r} in {', '.join(populations)}")
+        allowed = sorted({name for population in populations for name in there[population].group.equations.names})
+        raise ParameterError(f"no variable {absent[0]!r} in {', '.join(populations)}; there are {', '.join(allowed)}")
     selections = []
     for population in populations:
         has = [name for name in variables or DEFAULT_VARIABLES if name in there[population]]
@@ -138,13 +139,13 @@ def record_traces(
 @contextlib.contextmanager
 def _streamed(path: Path) -> Iterator[Path]:
     """Where to stream to: the file itself, or one beside that it is made from, which stays if anything fails."""
+    if path.exists():
+        raise ParameterError(f"{path}: exists; choose another name")
     if path.suffix in SUFFIXES:
         yield path
         return
     if path.suffix == ".nwb":
         require_pynwb()
-    if path.exists():
-        raise ParameterError(f"{path}: exists; choose another name")
     beside(path).unlink()  # a folder that cannot be written to shows now
     streamed = free_path(path.with_suffix(""), SUFFIXES[0])
     try:
