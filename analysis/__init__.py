@@ -6,6 +6,7 @@ projects from layer k to k + 1, and W_fb^(k), of shape (N_k, N_{k+1}), back. Fig
 """
 
 from .activity import participation_ratio, saturation, settling_residual, stuck, treves_rolls_sparsity
+from .comparison import against_control, over_seeds
 from .diagnosis import Finding, diagnose
 from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
 from .performance import accuracy, linear_regression_r_squared, r_squared
@@ -18,6 +19,7 @@ __all__ = [
     "LayerRecording",
     "Recording",
     "accuracy",
+    "against_control",
     "angle",
     "cmi_backward",
     "cmi_forward",
@@ -25,6 +27,7 @@ __all__ = [
     "definiteness",
     "diagnose",
     "linear_regression_r_squared",
+    "over_seeds",
     "participation_ratio",
     "r_squared",
     "read_history",

@@ -51,7 +51,7 @@ def read_history(folder):
     return history
 
 
-def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=None, active=None, excess=None):
+def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, O=None, bounds=None, active=None, excess=None):
     """Summarise one evaluation in the numbers that stand in the history, from states at the free phase's end.
 
     The information is that of the best linear predictors (ridge regression): with any other W, the circuit's own
@@ -72,6 +72,8 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
         ε_k of the projections k = 0 … P − 1.
     B : dict of int to array, (N_{k+1}, N_{k+1}), optional
         Lateral weights of the layers k + 1, k = 0 … P − 1.
+    O : dict of int to array, (N_{k+1}, N_{k+1}), optional
+        Weights of SST cells onto the layers k + 1, which inhibit where they are positive; the diagonal is none.
     bounds : dict of int to (float, float), optional
         Between which rates of the layers k = 1 … P lie; 0 and 1 by default.
     active : dict of int to array of bool, (stimuli, N_k), optional
@@ -83,7 +85,9 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
     -------
     dict of str to float
         `angle_k` in degrees (k = 1 … P − 1, where there are weights); `norm_ff_k` and `norm_fb_k`, Frobenius norms;
-        `definiteness_k`, the least eigenvalue of layer k's B over the largest; `cmi_forward_k` (k = 0 … P − 1) and
+        `definiteness_k`, the least eigenvalue of layer k's B over the largest; `negative_ff_k`, `negative_fb_k` and
+        `exciting_SST_k`, the fractions of the synapses of W_ff and W_fb that inhibit and of SST cells that excite,
+        against Dale's law; `cmi_forward_k` (k = 0 … P − 1) and
         `cmi_backward_k` (k = 1 … P − 1) in nats, where there is an ε; `sparsity_k`, `saturation_k` and
         `participation_ratio_k` and `stuck_k` (k = 1 … P); `excess_k`, which 99 % of the stimuli stay below, where
         layers have constraints; and `settling_residual`, the largest of all layers.
@@ -108,6 +112,9 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
         **{f"norm_ff_{k}": float(np.linalg.norm(W)) for k, W in (W_ff or {}).items()},
         **{f"norm_fb_{k}": float(np.linalg.norm(W)) for k, W in (W_fb or {}).items()},
         **{f"definiteness_{k + 1}": definiteness(matrix) for k, matrix in (B or {}).items()},
+        **{f"negative_ff_{k}": float(np.mean(W < 0)) for k, W in (W_ff or {}).items()},
+        **{f"negative_fb_{k}": float(np.mean(W < 0)) for k, W in (W_fb or {}).items()},
+        **{f"exciting_SST_{k + 1}": _off_diagonal(matrix < 0) for k, matrix in (O or {}).items()},
         **{f"cmi_forward_{k}": cmi_forward(r[k], r[k + 1], epsilon[k]) for k in feedforward},
         **{f"cmi_backward_{k}": cmi_backward(r[k], r[k + 1], epsilon[k]) for k in feedback},
         **{f"sparsity_{k}": treves_rolls_sparsity(r[k]) for k in layers},
@@ -120,3 +127,8 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, bounds=N
             default=0.0,
         ),
     }
+
+
+def _off_diagonal(which):
+    """Fraction of True among the elements off the diagonal, where there is none on it."""
+    return float(np.count_nonzero(which) / max(which.size - len(which), 1))

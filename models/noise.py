@@ -54,7 +54,7 @@ class BackgroundInput(Cell):
 
 
 def with_noise(equations: str, compartments: tuple[str, ...]) -> str:
-    """Add background input to the injected currents of a cell's equations.
+    """Add background input to the injected currents of a cell's equations, behind the compartment's gate.
 
     Parameters
     ----------
@@ -65,6 +65,6 @@ def with_noise(equations: str, compartments: tuple[str, ...]) -> str:
     """
     for compartment in compartments:
         use = rf"(?<=[ (+*-])I_{compartment}\b"  # not where it is declared, at a line's beginning
-        equations = re.sub(use, f"(I_{compartment} + noise_{compartment})", equations)
+        equations = re.sub(use, f"(I_{compartment} + gate_{compartment}*noise_{compartment})", equations)
         equations += f"noise_{compartment} : 1 (linked)\n"
     return equations

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import DivergenceError, ParameterError
 from ..models import Cell, Domain
+from .description import describe
 from .population import Population, PopulationSpec
 from .projection import Projection, Weights
 from .states import Contrast
@@ -62,6 +63,10 @@ class Circuit:
         Counts from 0; learning rates follow it.
     protocol : Protocol or None
         What a preparation takes for its protocol by default; `corinfomax.load` sets it to the run's.
+    frozen : set of (str, int)
+        Weights whose rule rests for now, such as ``("W_fb", 1)``.
+    lesions : dict of (str, int) to ndarray of bool
+        Synapses that are no more, as masks of the weights' shape: `renew` keeps them at 0.
     """
 
     def __init__(
@@ -100,6 +105,8 @@ class Circuit:
         self.signals = ("r", *signals)
         self.epoch = 0
         self.protocol = None
+        self.frozen: set[tuple[str, int]] = set()
+        self.lesions: dict[tuple[str, int], np.ndarray] = {}
 
     @property
     def output(self) -> int:
@@ -112,6 +119,10 @@ class Circuit:
         sizes = {spec.name: spec.size for spec in self.populations}
         return tuple(sizes[name] for name in self.layers)
 
+    def description(self) -> dict:
+        """Describe populations, projections, links and teacher by plain values (see `networks.description`)."""
+        return describe(self)
+
     @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
     def astype(self, dtype):
         """Keep all weights in `dtype` from now on, but for those declared to be `double_precision`."""
@@ -120,7 +131,7 @@ class Circuit:
             for k, array in arrays.items():
                 kept = np.float64 if key in self.double_precision else dtype
                 arrays[k] = np.asfortranarray(array, dtype=kept)
-        self.refresh()
+        self.renew()
 
     @property
     def _learnt(self) -> list[tuple[str, int]]:
@@ -251,13 +262,24 @@ class Circuit:
 
     def learn(self, contrast: Contrast):
         """Apply all plasticity rules to a contrast of phase ends; every rule sees the old weights."""
-        changes = [plasticity.rule(contrast, self.weights) for plasticity in self.plasticity]
-        for plasticity, change in zip(self.plasticity, changes, strict=True):
+        moving = [plasticity for plasticity in self.plasticity if plasticity.optimiser.target not in self.frozen]
+        changes = [plasticity.rule(contrast, self.weights) for plasticity in moving]
+        for plasticity, change in zip(moving, changes, strict=True):
             plasticity.optimiser.step(self.weights, change, self.epoch)
-        self.refresh()
+        self.renew()
 
     def refresh(self):
-        """Renew weights that follow from others; called after learning and before each run."""
+        """Compute weights that follow from others."""
+
+    def renew(self):
+        """Let weights follow from others, and lesioned synapses be 0; called after learning and before each run."""
+        self._lesion()
+        self.refresh()
+        self._lesion()
+
+    def _lesion(self):
+        for (key, k), mask in self.lesions.items():
+            self.weights[key][k][mask] = 0
 
     def check_weights(self):
         """Raise a `ParameterError` that names weights which are missing or have got another shape or type."""
@@ -302,7 +324,7 @@ class Circuit:
         for plasticity in self.plasticity:
             names = plasticity.optimiser.state_dict()
             plasticity.optimiser.load_state_dict({name: state[_place(plasticity) + name] for name in names})
-        self.refresh()
+        self.renew()
 
 
 def _place(plasticity: Plasticity) -> str:

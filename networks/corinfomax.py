@@ -25,7 +25,7 @@ from ..models import Domain
 from ..models.domains import DomainChoice, domain_of
 from ..models.noise import COMPARTMENTS
 from ..parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
-from . import anatomy, initial
+from . import anatomy, initial, own_cells
 from .circuit import Circuit, Plasticity
 from .conventions import CONVENTIONS, ConventionName
 from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, LearningRate, RegularisedInverse
@@ -107,6 +107,15 @@ class CorInfoMax(Circuit):
         paper.
     tau_noise : float, default 5
         Correlation time of the background input, in ms; about that of synaptic currents.
+    dale : list of {"W_ff", "W_fb", "O"}, default []
+        Projections that obey Dale's law (in the paper, none does). W_ff, W_fb: pyramidal cells excite, weights begin
+        as the moduli of the random ones and are kept from becoming negative. O: SST cells inhibit, those of their
+        synapses that would excite are 0; `B` itself, which eq 28 moves, goes on with both signs.
+    cell : str or dict of str to str, optional
+        Cells of one's own, as ``"module:Class"`` or ``"path/module.py:Class"``: those of all hidden layers, or by
+        population, ``{"layer_1": …, "SST_1": …}``.
+    cell_parameters : dict of str to float
+        Parameters of these cells that the circuit's own cells do not have; times in ms, potentials in mV.
     projection : {"dense", "synapses"}
         BLAS products, or Brian2 `Synapses`.
     initial_gain_ff, initial_gain_fb : float or sequence of P, P - 1 floats, default 1
@@ -159,6 +168,9 @@ class CorInfoMax(Circuit):
         domain: DomainChoice = "B_inf_plus",
         constraints: Literal["enforced", "as_published"] = "enforced",
         tau_multiplier: Positive | list[Positive] | None = None,
+        dale: list[Literal["W_ff", "W_fb", "O"]] = [],  # noqa: B006
+        cell: str | dict[str, str] | None = None,
+        cell_parameters: dict[str, Finite] = {},  # noqa: B006
         projection: Literal["dense", "synapses"] = "dense",
         initial_gain_ff: Positive | list[Positive] = 1.0,
         initial_gain_fb: Positive | list[Positive] = 1.0,
@@ -201,8 +213,13 @@ class CorInfoMax(Circuit):
         initial.amplify(arrays["W_fb"], _per_projection("initial_gain_fb", initial_gain_fb, P - 1))
         if lateral_rule == "regularised":
             arrays["B"] = {k: np.eye(len(B)) / self.epsilon[k] for k, B in arrays["B"].items()}
+        self.dale = tuple(dale)
+        excitatory = [key for key in ("W_ff", "W_fb") if key in dale]
+        for W in (W for key in excitatory for W in arrays[key].values()):
+            np.abs(W, out=W)
         if weights is not None:
             arrays = initial.given(weights, arrays, derived=("D", "O"))
+        initial.check_excitatory(arrays, excitatory)
         arrays["O"] = {k: np.zeros_like(B) for k, B in arrays["B"].items()}
         arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
         limits = {k - 1: found.constraints for k, found in self.domains.items() if found.constraints}
@@ -216,11 +233,15 @@ class CorInfoMax(Circuit):
         rate_fb = _per_projection("learning_rate_fb", learning_rate_fb, P - 1)
         decay = _decay_pieces(learning_rate_decay)
         plasticity = [
-            Plasticity(ForwardRule(k), GradientStep(("W_ff", k), LearningRate(rate, decay), weight_decay))
+            Plasticity(
+                ForwardRule(k), GradientStep(("W_ff", k), LearningRate(rate, decay), weight_decay, "W_ff" in dale)
+            )
             for k, rate in enumerate(rate_ff)
         ]
         plasticity += [
-            Plasticity(FeedbackRule(k), GradientStep(("W_fb", k), LearningRate(rate, decay), weight_decay))
+            Plasticity(
+                FeedbackRule(k), GradientStep(("W_fb", k), LearningRate(rate, decay), weight_decay, "W_fb" in dale)
+            )
             for k, rate in enumerate(rate_fb, start=1)
         ]
         for k in range(P):
@@ -228,7 +249,7 @@ class CorInfoMax(Circuit):
                 optimiser = RegularisedInverse(k, architecture[k + 1], forgetting, self.epsilon[k], lateral_refresh)
                 plasticity.append(Plasticity(CorrelationRule(k), optimiser))
             elif lateral_form == "autapse":
-                optimiser = AutapseRecursion(k, forgetting, *self.lateral_gains(k + 1))
+                optimiser = AutapseRecursion(k, forgetting, *self.lateral_gains(k + 1), "O" in dale)
                 plasticity.append(Plasticity(LateralRule(k), optimiser))
             else:
                 plasticity.append(Plasticity(LateralRule(k), InverseRecursion(k, forgetting)))
@@ -254,6 +275,7 @@ class CorInfoMax(Circuit):
         if lateral_form == "autapse":
             self._follow_from_B()
         self.refresh()
+        own_cells.install(self, cell, cell_parameters)
 
     @property
     def gamma(self) -> float:
@@ -291,8 +313,8 @@ class CorInfoMax(Circuit):
         return -(1 / self.epsilon[-1] + reading.stiffness_constant) / reading.stiffness_per_beta
 
     def predictors(self) -> dict:
-        """W_ff, W_fb, B and ε, as `corinfomax.analysis.summarise` takes them."""
-        return {**{key: self.weights[key] for key in ("W_ff", "W_fb", "B")}, "epsilon": self.epsilon}
+        """W_ff, W_fb, B, O and ε, as `corinfomax.analysis.summarise` takes them."""
+        return {**{key: self.weights[key] for key in ("W_ff", "W_fb", "B", "O")}, "epsilon": self.epsilon}
 
     def astype(self, dtype):
         """Keep the weights in `dtype`, unless it is too coarse for 1/λ, the growth of eqs 28-30."""
@@ -328,6 +350,8 @@ class CorInfoMax(Circuit):
             O = self.weights["O"][k]
             np.multiply(B, -c, out=O)
             np.fill_diagonal(O, 0.0)
+            if "O" in self.dale:
+                np.maximum(O, 0, out=O)
             self.weights["D"][k][:] = c * np.diagonal(B).astype(self.weights["D"][k].dtype) + d
 
 

@@ -45,6 +45,14 @@ def amplify(arrays: Mapping[int, np.ndarray], gains: Sequence[float]):
         W *= gain
 
 
+def check_excitatory(weights: Weights, keys: Sequence[str]):
+    """Raise a `ParameterError` if weights that are to be excitatory are negative somewhere."""
+    for key in keys:
+        for k, W in weights[key].items():
+            if W.min() < 0:
+                raise ParameterError(f"weights: {key}[{k}] has negative entries, which dale = [{key!r}, …] excludes")
+
+
 def symmetrised(B: np.ndarray) -> np.ndarray:
     """Symmetric part of B, exactly symmetric."""
     return (B + B.T) / 2

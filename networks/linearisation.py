@@ -22,11 +22,15 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs
 
+from ..errors import ParameterError
+from ..models import SST, BackgroundInput, HiddenPyramidal, LeakySST, MultiplierCell, OutputPyramidal, StimulusCell
 from .conventions import CONVENTIONS
 from .corinfomax import CorInfoMax
 
 #: Up to so many dimensions all eigenvalues are computed at once.
 _DENSE = 600
+
+_KNOWN = (StimulusCell, HiddenPyramidal, OutputPyramidal, SST, LeakySST, MultiplierCell, BackgroundInput)
 
 Rates = Mapping[int, np.ndarray]
 
@@ -46,10 +50,20 @@ class Linearisation:
         λ of each layer whose domain has constraints. Without it, all inequalities count as slack.
     beta : float, default 0
         β.
+
+    Raises
+    ------
+    ParameterError
+        If a population has cells of one's own, whose equations are not those above.
     """
 
     def __init__(self, circuit: CorInfoMax, rates: Rates, multipliers: Rates | None = None, beta: float = 0.0):
         self._circuit, self._reading, self._beta = circuit, CONVENTIONS[circuit.convention], beta
+        for spec in circuit.populations:
+            if type(spec.cell) not in _KNOWN:
+                raise ParameterError(
+                    f"{spec.name}: the linearisation does not know cells of {type(spec.cell).__name__}"
+                )
         cells = {spec.name: spec.cell.values for spec in circuit.populations}
         layers = range(1, circuit.output + 1)
         limits = {k: circuit.domains[k].constraints for k in layers if circuit.domains[k].constraints is not None}

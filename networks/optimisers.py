@@ -46,17 +46,22 @@ class GradientStep:
         η.
     weight_decay : float
         Decay per unit of learning rate (the paper's optional η ε W).
+    excitatory : bool, default False
+        Whether W stays at 0 where it would become negative (not in the paper).
     """
 
     target: tuple[str, int]
     learning_rate: LearningRate
     weight_decay: float = 0.0
+    excitatory: bool = False
 
     def step(self, weights: Weights, change: OuterProducts, epoch: int):
         """Apply one change."""
         key, k = self.target
         rate = self.learning_rate.at(epoch)
         change.add_to(weights[key][k], rate, keep=1.0 - rate * self.weight_decay)
+        if self.excitatory:
+            np.maximum(weights[key][k], 0, out=weights[key][k])
 
     def state_dict(self) -> dict:
         """Return nothing: this optimiser has no memory."""
@@ -113,12 +118,15 @@ class AutapseRecursion:
         λ.
     lateral_gain, leak_gain : float
         c and d of M = cB + dI: 2κγε_k and ε_k g_lk in hidden layers, κγ and g_lk in the output layer.
+    inhibitory : bool, default False
+        Whether O stays at 0 where SST cells would come to excite (not in the paper).
     """
 
     k: int
     forgetting: float
     lateral_gain: float
     leak_gain: float
+    inhibitory: bool = False
 
     @property
     def target(self) -> tuple[str, int]:
@@ -131,6 +139,8 @@ class AutapseRecursion:
         O, D = weights["O"][self.k], weights["D"][self.k]
         change.add_to_symmetric(O, gain / self.forgetting, keep=1 / self.forgetting)
         np.fill_diagonal(O, 0.0)
+        if self.inhibitory:
+            np.maximum(O, 0, out=O)
         squares = change.scale * np.einsum("bi,bi->i", change.post, change.pre, dtype=np.float64)
         D[:] = (D - gain * squares) / self.forgetting + self.leak_gain * (1 - 1 / self.forgetting)
 

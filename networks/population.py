@@ -9,7 +9,7 @@ import numpy as np
 from brian2.codegen.codeobject import CodeObject
 from brian2.core.functions import Function
 from brian2.core.variables import Subexpression
-from brian2.equations.equations import PARAMETER
+from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 from brian2.parsing.rendering import NumpyNodeRenderer
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
@@ -111,6 +111,15 @@ class Population:
             and equations[variable].type == PARAMETER
             and "linked" not in equations[variable].flags
             and variable not in (*self.cell.drives, *self.cell.state)
+        )
+
+    def can_hold(self, variable: str) -> bool:
+        """Whether a variable is computed in each step, and can be held: what is integrated, rates, and drives."""
+        equations = self.group.equations
+        return variable in equations and (
+            equations[variable].type == DIFFERENTIAL_EQUATION
+            or variable in self.cell.drives
+            or (variable == "r" and self.cell.domain is not None)
         )
 
     def __contains__(self, variable: str) -> bool:

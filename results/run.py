@@ -3,7 +3,8 @@
     python results/run.py [NAMES or patterns ...] [--jobs 1] [--list]
 
 Names are those of ``experiments.toml``, with ``_seedN`` for a single run; patterns are the shell's, as ``'digits*'``.
-A run that is finished is skipped, one that has begun is resumed, all others begin. Ctrl-C stops the queue: the runs
+A run that is finished is skipped, one that has begun is resumed, all others begin; what is kept of a run tells, so to
+train one anew, remove its folders in ``results/runs/`` and ``runs/results/``. Ctrl-C stops the queue: the runs
 that are under way write their checkpoints first. What is kept of a run, ``config.toml``, ``history.csv`` and
 ``environment.json``, goes to ``results/runs/``; checkpoints stay in ``runs/results/``. Stimuli that are no part of the
 package are looked for as by ``corinfomax train``, in the folder that CORINFOMAX_DATA names.
@@ -11,6 +12,7 @@ package are looked for as by ``corinfomax train``, in the folder that CORINFOMAX
 
 import contextlib
 import fnmatch
+import itertools
 import os
 import re
 import shutil
@@ -71,9 +73,9 @@ class Queue:
         return [run.name for run, fine in zip(runs, ends, strict=True) if not fine]
 
     def status(self, run: Run) -> str:
-        """How far a run is: finished (or diverged, where that is expected), begun, or not begun."""
+        """How far a run is: finished, diverged as expected, begun, or not begun."""
         if self._is_finished(run):
-            return "finished"
+            return "diverged, as expected" if _epochs(run.kept(self.kept)) < run.epochs else "finished"
         done = _epochs(self.working / run.name)
         if (self.working / run.name / "config.toml").exists():
             return f"begun, {done} of {run.epochs} epochs"
@@ -208,14 +210,36 @@ def chosen(runs: list[Run], patterns: list[str]) -> list[Run]:
     """
     found = {p: [run for run in runs if fnmatch.filter((run.experiment, run.name), p)] for p in patterns}
     if missing := [pattern for pattern, met in found.items() if not met]:
-        raise typer.BadParameter(f"{missing[0]}: no such run; --list shows all")
+        raise typer.BadParameter(f"{missing[0]}: no such run; --list shows the experiments")
     return [run for run in runs if not patterns or any(run in met for met in found.values())]
+
+
+def overview(runs: list[Run], queue: Queue) -> list[str]:
+    """Say in one line for each experiment how far its runs are, seeds of the same state together.
+
+    Parameters
+    ----------
+    runs : list of Run
+    queue : Queue
+    """
+    lines = []
+    for experiment, group in itertools.groupby(runs, key=lambda run: run.experiment):
+        seeds: dict[str, list[int]] = {}
+        for run in group:
+            try:
+                state = queue.status(run)
+            except CorInfoMaxError as error:
+                state = str(error)
+            seeds.setdefault(state, []).append(run.seed)
+        told = (f"seed{'s' * (len(n) > 1)} {', '.join(map(str, n))}: {state}" for state, n in seeds.items())
+        lines.append(f"{experiment:28} {'; '.join(told)}")
+    return lines
 
 
 def main(
     patterns: Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="Names or patterns.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
-    show: Annotated[bool, typer.Option("--list", help="Show the runs and how far they are.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show the experiments and how far their runs are.")] = False,
     path: Annotated[Path, typer.Option("--experiments", help="List of experiments.")] = LIST,
     kept: Annotated[Path, typer.Option(help="Folder for what is kept of runs.")] = KEPT,
     working: Annotated[Path, typer.Option(help="Folder for runs and their checkpoints.")] = WORKING,
@@ -223,12 +247,8 @@ def main(
     """Train what is not finished."""
     runs, queue = chosen(read_experiments(path).runs, patterns or []), Queue(kept, working)
     if show:
-        for run in runs:
-            try:
-                state = queue.status(run)
-            except CorInfoMaxError as error:
-                state = str(error)
-            typer.echo(f"{run.name:28} {run.epochs:3} epochs   {state}")
+        for line in overview(runs, queue):
+            typer.echo(line)
         return
     failed = queue.run(runs, jobs)
     if failed:

@@ -30,6 +30,7 @@ ALL_FIGURES = {
     "receptive_fields",
     "weight_histograms",
     "activity_histograms",
+    "embedding_pca",
     "compartment_voltages",
 }
 
@@ -230,7 +231,7 @@ def test_no_text_is_cut_off_or_overlaps(recording):
 
 
 def test_a_run_is_drawn_whole(run):
-    """All seven figures in two formats; no figure stays open and the user's settings are untouched."""
+    """All eight figures in two formats; no figure stays open and the user's settings are untouched."""
     settings = dict(matplotlib.rcParams)
     paths = draw_run(run, formats=("png", "svg"))
     assert {path.name for path in paths} == {f"{name}.{kind}" for name in ALL_FIGURES for kind in ("png", "svg")}

@@ -27,8 +27,8 @@ def test_summary_has_exactly_the_columns_of_the_history(circuit):
     """The columns of two hidden layers, all of them floats."""
     of_layers = ("sparsity", "saturation", "participation_ratio", "stuck", "definiteness")
     layer_columns = {f"{name}_{k}" for name in of_layers for k in (1, 2, 3)}
-    feedback_columns = {f"{name}_{k}" for name in ("angle", "cmi_backward", "norm_fb") for k in (1, 2)}
-    forward_columns = {f"{name}_{k}" for name in ("cmi_forward", "norm_ff") for k in (0, 1, 2)}
+    feedback_columns = {f"{name}_{k}" for name in ("angle", "cmi_backward", "norm_fb", "negative_fb") for k in (1, 2)}
+    forward_columns = {f"{name}_{k}" for name in ("cmi_forward", "norm_ff", "negative_ff") for k in (0, 1, 2)}
     summary = summarise(**circuit)
     assert summary.keys() == layer_columns | feedback_columns | forward_columns | {"excess_2", "settling_residual"}
     assert all(type(value) is float for value in summary.values())

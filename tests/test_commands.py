@@ -24,9 +24,18 @@ def test_train_makes_a_complete_run_folder_and_says_where(trained):
     assert (code, err) == (0, "")
     assert str(folder) in out
     assert "epoch    2" in out
-    files = ["activity.npz", "checkpoint.npz", "config.toml", "environment.json", "figures", "history.csv"]
+    files = [
+        "activity.npz",
+        "checkpoint.npz",
+        "circuit.json",
+        "config.toml",
+        "environment.json",
+        "figures",
+        "history.csv",
+    ]
     assert sorted(os.listdir(folder)) == [*files, "recording.npz"]
     figures = {"learning_curve", "angle", "cmi", "weight_histograms", "activity_histograms", "compartment_voltages"}
+    figures |= {"circuit", "embedding_pca", "signs"}
     assert {path.stem for path in (folder / "figures").iterdir()} == figures
     assert len(read_history(folder)) == 2
 
@@ -37,7 +46,7 @@ def test_evaluate_reproduces_the_last_row_of_the_history(command, run):
     assert (code, err) == (0, "")
     printed = dict(line.strip("│ ").split("│") for line in out.splitlines() if line.startswith("│"))
     printed = {name.strip(): float(value) for name, value in printed.items()}
-    last = read_history(run).iloc[-1].drop(["epoch", "train_accuracy", "seconds"])
+    last = read_history(run).iloc[-1].drop(["epoch", "train_accuracy", "unlearnt", "seconds"])
     assert list(printed) == list(last.index)
     np.testing.assert_allclose(list(printed.values()), last.to_numpy(dtype=float), rtol=1e-5)
 
@@ -87,9 +96,9 @@ def test_record_takes_telling_cells_and_the_run_s_beta_by_default_and_another_fi
 
 def test_figures_are_drawn_again_in_other_formats(command, run):
     """--format pdf --format svg writes each figure twice, and leaves the others where they are."""
-    for costly in ("recording.npz", "checkpoint.npz", "activity.npz"):
+    for costly in ("recording.npz", "checkpoint.npz", "activity.npz", "circuit.json"):
         (run / costly).unlink()
-    before = sorted(f"{name}.png" for name in ("learning_curve", "angle", "cmi"))
+    before = sorted(f"{name}.png" for name in ("learning_curve", "angle", "cmi", "signs"))
     for path in (run / "figures").iterdir():
         if path.name not in before:
             path.unlink()
@@ -153,7 +162,7 @@ def test_a_tilde_that_the_shell_left_is_the_home_folder(command, run, tmp_path, 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert command("evaluate", "~/run")[0] == 0
     assert command("record", "~/run", "--out", "~/run/again.npz")[0] == 0
-    for costly in ("recording.npz", "checkpoint.npz", "activity.npz"):
+    for costly in ("recording.npz", "checkpoint.npz", "activity.npz", "circuit.json"):
         (run / costly).unlink()
     assert command("figures", "~/run", "--format", "svg")[0] == 0
     assert (run / "again.npz").exists()
@@ -226,7 +235,7 @@ def test_targets_that_no_rate_reaches_are_told(command, tmp_path, monkeypatch):
 
 
 def test_classes_that_are_not_recognised_are_told(command, tmp_path):
-    """A class whose stimuli are all dark, to which a circuit without biases cannot answer, is named at the end."""
+    """A class whose stimuli are all dark is named; the teacher can lift its cell, as v_B = 0, so no cause is given."""
     rng = np.random.default_rng(0)
     x, labels = rng.uniform(0.2, 1, (60, 6)), np.arange(60) % 3
     x[labels == 2] = 0.0
@@ -234,3 +243,15 @@ def test_classes_that_are_not_recognised_are_told(command, tmp_path):
     code, out, err = command(*on_toys("dark.npz", "epochs=1"))
     assert (code, err) == (0, "")
     assert re.search(r"No training stimulus of class ([01], )*2 was recognised", out)
+    assert not re.search(r"cannot lift the output cell of class .*2", out)
+    assert "corinfomax doctor runs" in out
+
+
+def test_classes_that_the_teacher_cannot_lift_are_told(command, tmp_path):
+    """Where nothing is learnt and β is next to nothing, each class not recognised is one whose cell stays silent."""
+    np.savez(tmp_path / "toy.npz", **stimuli())
+    code, out, err = command(*on_toys("toy.npz", "epochs=1", "beta=1e-9", "learning_rate_ff=0", "learning_rate_fb=0"))
+    assert (code, err) == (0, "")
+    named = re.search(r"No training stimulus of class ([\d, ]+) was recognised", out).group(1)
+    assert f"cannot lift the output cell of class {named} yet" in out
+    assert "corinfomax doctor" not in out

@@ -92,6 +92,11 @@ def test_a_resolved_configuration_holds_every_key():
         ("learning_rate_decay=[[0,0.9],[3,0.5]]", "circuit", "learning_rate_decay", [(0, 0.9), (3, 0.5)]),
         ("stimuli=/my file=1.npz", "stimuli", "stimuli", "/my file=1.npz"),
         ("step=0.02", "protocol", "step", 0.02),
+        ("learning_rate_fb=.3", "circuit", "learning_rate_fb", 0.3),
+        ("learning_rate_ff=[.3, 1.]", "circuit", "learning_rate_ff", [0.3, 1.0]),
+        ("beta=-.5", "protocol", "beta", -0.5),
+        ("beta=1.", "protocol", "beta", 1.0),
+        ("learning_rate_decay=[[0, .9], [3, .5]]", "circuit", "learning_rate_decay", [(0, 0.9), (3, 0.5)]),
     ],
 )
 def test_single_keys_can_be_set(setting, section, key, value):
@@ -111,6 +116,9 @@ def test_single_keys_can_be_set(setting, section, key, value):
         ("weights=3", ["weights"]),
         ("epochs=", ["epochs = ''"]),
         ("epochs=[1]", ["epochs", "[1]"]),
+        ("beta=.3.1", ["beta", "'.3.1'"]),
+        ("learning_rate_ff=.3,.1", ["learning_rate_ff", "'.3,.1'"]),
+        ("learning_rate_ff=" + "[" * 5000 + ".3", ["learning_rate_ff"]),
         ("epochs=1.5", ["epochs", "1.5"]),
         ("epochs=" + "[" * 5000, ["epochs"]),
         ("seed=" + "9" * 5000, ["seed"]),

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from corinfomax.errors import ParameterError
+from corinfomax.models import HiddenPyramidal
 from corinfomax.networks.linearisation import Linearisation
 from corinfomax.protocols.clockwork import Preparation, contrastive
 
@@ -97,3 +99,15 @@ def test_euler_radius_meets_the_step_bound(unsaturated_circuit):
     circuit = unsaturated_circuit((6, 5, 3), epsilon=0.15)
     state = Linearisation(circuit, halves(circuit, np.zeros))
     assert state.euler_radius(circuit.step_bound(0.0)) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_cells_of_ones_own_are_refused(unsaturated_circuit):
+    """A circuit with a cell whose equations the linearisation does not know is refused by the population's name."""
+
+    class Own(HiddenPyramidal):
+        pass
+
+    circuit = unsaturated_circuit((6, 5, 3))
+    circuit.exchange_cell("layer_1", Own)
+    with pytest.raises(ParameterError, match="layer_1: the linearisation does not know cells of Own"):
+        Linearisation(circuit, halves(circuit))

@@ -152,7 +152,7 @@ def test_cells_of_ones_own_can_be_noisy_and_leaky():
     circuit = CorInfoMax([3, 4, 2], tau_A=1.0, **NOISE)
     circuit.exchange_cell("layer_1", Own)
     equations = next(spec.cell.equations for spec in circuit.populations if spec.name == "layer_1")
-    assert "- 0.5*u + (I_soma + noise_soma)" in equations
+    assert "- 0.5*u + (I_soma + gate_soma*noise_soma)" in equations
     assert "dv_A/dt = pace*(gate_apical" in equations
     assert np.isfinite(Preparation(circuit).predict(np.ones(3))).all()
 

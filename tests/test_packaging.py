@@ -137,14 +137,16 @@ def test_readme_example_runs(name, capsys):
 
 
 def test_readme_phases_are_those_of_its_python_example(tmp_path):
-    """The README's phases in TOML make the protocol that its Python example makes, phase by phase, exactly."""
+    """The README's phases in TOML make the protocol of its Python example, with the β of preset digits, exactly."""
     from corinfomax.protocols.runs import Configuration
 
     scope = {}
     exec(compile(readme_blocks("example")["protocol"], "README, protocol", "exec"), scope)
     path = tmp_path / "phases.toml"
     path.write_text(readme_blocks("example")["phases"] + "\n[circuit]\narchitecture = [64, 8, 10]\n", encoding="utf-8")
-    assert Configuration.read(path).build_protocol().phases == scope["preparation"].protocol.phases
+    protocol, theory = Configuration.read(path).build_protocol(), scope["preparation"].protocol
+    assert protocol.phases == theory.phases
+    assert protocol.beta == theory.beta == Configuration.read("digits").protocol.beta
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
@@ -195,8 +197,10 @@ def test_no_file_is_long():
 
 
 def test_installed_command_lists_its_commands():
-    """`corinfomax --help`, as installed beside this Python, names the five commands."""
+    """`corinfomax --help`, as installed beside this Python, names the commands."""
     command = shutil.which("corinfomax", path=str(Path(sys.executable).parent))
     assert command is not None, "install the package first"
     shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True, timeout=120).stdout
-    assert [name for name in ("train", "evaluate", "record", "figures", "presets") if name not in shown] == []
+    assert [
+        name for name in ("train", "doctor", "evaluate", "record", "perturb", "figures", "presets") if name not in shown
+    ] == []

@@ -100,8 +100,6 @@ def test_beta_may_be_zero_without_learning(preparation):
             for key in (
                 "layer_2.beta",
                 "layer_1.pace",
-                "layer_1.drive_apical",
-                "layer_1.r",
                 "stimulus.r",
                 "layer_1.v_A",
             )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 import report
 from experiments import Experiment, Run, read_experiments
-from run import Queue, chosen
+from run import Queue, chosen, overview
 from toys import stimuli
 from typer import BadParameter
 
@@ -91,7 +92,9 @@ def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, 
     assert str(queue.working) not in (kept / "failed.txt").read_text(encoding="utf-8")
     assert queue.status(toy()) == "finished"
     assert queue.status(bad) == "begun, 1 of 3 epochs"
-    assert queue.status(toy("bad", epochs=3, settings=bad.settings[4:], diverges=True)) == "finished"
+    expected = toy("bad", epochs=3, settings=bad.settings[4:], diverges=True)
+    assert queue.status(expected) == "diverged, as expected"
+    assert queue.run([expected]) == []
 
 
 def test_queue_refuses_what_was_kept_of_another_configuration(toy, queue, capsys):
@@ -133,6 +136,20 @@ def test_queue_stopped_by_ctrl_c_keeps_all_and_can_go_on(toy, tmp_path):
     assert kept.read_bytes() == history.read_bytes()
     with np.load(history.with_name("checkpoint.npz")) as checkpoint:
         assert int(checkpoint["epoch"]) == len(read_history(kept.parent))
+
+
+def test_overview_has_a_line_for_each_experiment(toy, queue):
+    """Seeds of one state stand together, others behind them; a run of another configuration is told, not raised."""
+    runs = [toy("a"), toy("a", seed=1), toy("a", seed=2, epochs=2), toy("b", diverges=True), toy("c", seed=1)]
+    queue.run([runs[0], runs[1], toy("a", seed=2), toy("c", seed=1, settings=("beta=0.5",))])
+    failed = runs[3].kept(queue.kept)
+    shutil.copytree(runs[0].kept(queue.kept), failed)
+    (failed / "history.csv").unlink()
+    (failed / "failed.txt").write_text("epoch 1, batch 1: diverges; take a smaller step or learning rate", "utf-8")
+    first, second, third = overview(runs, queue)
+    assert first.split() == ["a", "seeds", "0,", "1:", "finished;", "seed", "2:", "begun,", "1", "of", "2", "epochs"]
+    assert second.split() == ["b", "seed", "0:", "diverged,", "as", "expected"]
+    assert "beta = 0.5 in place of 2.0" in third
 
 
 def test_patterns_choose_runs():

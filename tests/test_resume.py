@@ -337,6 +337,9 @@ def test_flipped_bytes_are_noticed(damaged):
         ("configuration", np.array("[circuit")),
         ("configuration", np.array("[circuit]\nunknown = 3")),
         ("stimuli", None),
+        ("unlearnt", np.array([7])),
+        ("unlearnt", np.array(1)),
+        ("unlearnt", np.array(["a"])),
     ],
 )
 def test_a_checkpoint_with_a_wrong_array_is_refused(damaged, key, value):

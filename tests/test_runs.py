@@ -63,11 +63,15 @@ def columns(hidden, score="accuracy"):
     return [
         "epoch",
         f"train_{score}",
+        *(["unlearnt"] if score == "accuracy" else []),
         f"test_{score}",
         *(f"angle_{k}" for k in range(1, output)),
         *(f"norm_ff_{k}" for k in range(output)),
         *(f"norm_fb_{k}" for k in range(1, output)),
         *(f"definiteness_{k}" for k in range(1, output + 1)),
+        *(f"negative_ff_{k}" for k in range(output)),
+        *(f"negative_fb_{k}" for k in range(1, output)),
+        *(f"exciting_SST_{k}" for k in range(1, output + 1)),
         *(f"cmi_forward_{k}" for k in range(output)),
         *(f"cmi_backward_{k}" for k in range(1, output)),
         *(f"{name}_{k}" for name in ("sparsity", "saturation", "participation_ratio") for k in range(1, output + 1)),
@@ -110,6 +114,10 @@ def test_classes_that_are_never_recognised_are_named(train):
     recognised = labels[training.learner.predict(training.stimuli.x_train).argmax(axis=1) == labels]
     assert len(training.unlearnt) > 0
     assert set(training.unlearnt) == set(labels) - set(recognised)
+    assert training.rows[0]["unlearnt"] == len(training.unlearnt)
+    assert Run(training.folder.path).unlearnt == list(training.unlearnt)
+    again = Training(training.configuration, training.folder, resume=True)
+    np.testing.assert_array_equal(again.unlearnt, training.unlearnt)
 
 
 def test_each_epoch_has_an_order_of_its_own(toy, tmp_path):

@@ -1,9 +1,13 @@
 """Figures for publication; each draws data on an axis, or a figure, and returns it."""
 
 from .activity import activity_histogram
+from .animation import save_animation, settling_animation
+from .circuit_diagram import circuit_diagram
+from .embedding import embedding
+from .perturbation import perturbation_effects, perturbed_learning
 from .report import draw_run, save_figure
 from .style import publication_style
-from .training import alignment, information, learning_curve
+from .training import alignment, information, learning_curve, signs
 from .voltages import COMPARTMENTS, compartment_voltages
 from .weights import receptive_fields, weight_histogram
 
@@ -11,12 +15,19 @@ __all__ = [
     "COMPARTMENTS",
     "activity_histogram",
     "alignment",
+    "circuit_diagram",
     "compartment_voltages",
     "draw_run",
+    "embedding",
     "information",
     "learning_curve",
+    "perturbation_effects",
+    "perturbed_learning",
     "publication_style",
     "receptive_fields",
+    "save_animation",
     "save_figure",
+    "settling_animation",
+    "signs",
     "weight_histogram",
 ]

@@ -1,8 +1,10 @@
 """All figures of a run, from the files in its folder."""
 
+import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from ...errors import ParameterError, RunError
 from ..archives import read_archive
@@ -10,16 +12,22 @@ from ..files import make_folder, replacing
 from ..recordings import read_recording
 from ..tables import read_history
 from .activity import activity_histogram
+from .animation import save_animation, settling_animation
+from .circuit_diagram import circuit_diagram
+from .embedding import embeddable, embedding
 from .style import publication_style
-from .training import alignment, information, learning_curve
+from .training import alignment, information, learning_curve, signs
 from .voltages import VARIABLES, compartment_voltages
 from .weights import receptive_fields, weight_histogram
 
 FORMATS = ("png", "pdf", "svg")
 
+#: Stimuli that t-SNE is done for, since its time grows with their square.
+_MOST_NEIGHBOURS = 500
+
 
 @publication_style()
-def draw_run(folder, formats=("png",)):
+def draw_run(folder, formats=("png",), tsne=False, animation=False):
     """Draw a run into its folder, under `figures/`.
 
     A figure is left out if its source file is absent or lacks what it shows, such as the shape of images.
@@ -27,10 +35,15 @@ def draw_run(folder, formats=("png",)):
     Parameters
     ----------
     folder : path-like
-        The run folder: `history.csv`, and optionally `checkpoint.npz` (weights under `weights/W_ff/0`, …, and
-        `image_shape`), `activity.npz` (rates under `layer_{k}/r`) and `recording.npz`.
+        The run folder: `history.csv`, and optionally `circuit.json` (`Circuit.description()`), `checkpoint.npz`
+        (weights under `weights/W_ff/0`, …, and `image_shape`), `activity.npz` (rates under `layer_{k}/r`, and the
+        stimuli's `labels`) and `recording.npz`.
     formats : sequence of str
         File types, of "png", "pdf" and "svg".
+    tsne : bool, default False
+        Whether to embed the activity by t-SNE too, which takes seconds a layer; of 500 stimuli at most.
+    animation : bool, default False
+        Whether to animate the recording's first presentation, as `settling.gif`.
 
     Returns
     -------
@@ -42,16 +55,22 @@ def draw_run(folder, formats=("png",)):
     ParameterError
         A format is unknown.
     RunError
-        The run has no history, one of its files is damaged, or a figure cannot be written.
+        The run has no history, or no recording to be animated; one of its files is damaged, or a figure cannot be
+        written.
     """
     folder = Path(folder)
     if unknown := [name for name in formats if name not in FORMATS]:
         raise ParameterError(f"unknown figure format {unknown[0]}; known are {', '.join(FORMATS)}")
 
+    recording = folder / "recording.npz"
+    if animation and not recording.exists():
+        raise RunError(f"{recording}: no such file, and so nothing to animate; make it by corinfomax record")
+
     drawers = {
         "history.csv": _draw_history,
+        "circuit.json": _draw_circuit,
         "checkpoint.npz": _draw_weights,
-        "activity.npz": _draw_activity,
+        "activity.npz": lambda path: _draw_activity(path, tsne),
         "recording.npz": _draw_recording,
     }
     target = folder / "figures"
@@ -65,7 +84,20 @@ def draw_run(folder, formats=("png",)):
                 written += save_figure(figure, [target / f"{name}.{ending}" for ending in formats])
         except (ParameterError, ValueError, TypeError) as error:
             raise RunError(f"{path}: cannot be drawn ({error})") from error
+    if animation:
+        written.append(_animate(recording, target / "settling.gif"))
     return written
+
+
+def _animate(path, target):
+    try:
+        moving = settling_animation(read_recording(path))
+    except ParameterError as error:
+        raise RunError(f"{path}: cannot be animated ({error})") from None
+    try:
+        return save_animation(moving, target)
+    finally:
+        plt.close(moving.figure)
 
 
 def _draw_history(path):
@@ -76,6 +108,16 @@ def _draw_history(path):
         yield "angle", alignment(history).figure
     if any(column.startswith("cmi_") for column in history):
         yield "cmi", information(history).figure
+    if any(column.startswith(("negative_", "exciting_")) for column in history):
+        yield "signs", signs(history).figure
+
+
+def _draw_circuit(path):
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # of decoding too
+        raise RunError(f"{path}: not readable as JSON ({error})") from None
+    yield "circuit", circuit_diagram(description).figure
 
 
 def _draw_weights(path):
@@ -100,11 +142,30 @@ def _draw_weights(path):
         yield "weight_histograms", figure
 
 
-def _draw_activity(path):
-    rates = _numbered(read_archive(path), "layer_", "/r")
+def _draw_activity(path, tsne):
+    archive = read_archive(path)
+    rates = _numbered(archive, "layer_", "/r")
     rates.pop(0, None)  # the stimulus is no activity of the circuit
     if rates:
         yield "activity_histograms", activity_histogram(rates).figure
+    rates = {k: r for k, r in rates.items() if embeddable(np.asarray(r))}  # one output cell is not
+    if rates:
+        yield "embedding_pca", _embeddings(rates, archive.get("labels"), "pca")
+        if tsne:
+            first = {k: r[:_MOST_NEIGHBOURS] for k, r in rates.items() if embeddable(r[:_MOST_NEIGHBOURS])}
+            labels = archive["labels"][:_MOST_NEIGHBOURS] if "labels" in archive else None
+            yield "embedding_tsne", _embeddings(first, labels, "tsne")
+
+
+def _embeddings(rates, labels, method):
+    """Draw a panel a layer, with one legend."""
+    figure, axes = plt.subplots(1, len(rates), figsize=(3.3 * len(rates) + 0.8, 3.3), squeeze=False)
+    for ax, (k, r) in zip(axes[0], rates.items(), strict=True):
+        embedding(r, labels, method, ax)
+        ax.set_title(f"Layer {k}")
+        if ax is not axes[0, -1] and ax.get_legend() is not None:
+            ax.get_legend().remove()
+    return figure
 
 
 def _draw_recording(path):

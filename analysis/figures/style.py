@@ -1,41 +1,15 @@
 """One look for all figures."""
 
+from importlib import resources
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-# Okabe & Ito's colours, which the colour-blind can tell apart; the yellow is left out, too pale for lines on white.
-COLOURS = {
-    "blue": "#0072B2",
-    "vermillion": "#D55E00",
-    "green": "#009E73",
-    "purple": "#CC79A7",
-    "orange": "#E69F00",
-    "sky": "#56B4E9",
-    "black": "#000000",
-}
+RC = mpl.rc_params_from_file(resources.files(__package__) / "corinfomax.mplstyle", use_default_template=False)
 
-RC = {
-    "axes.prop_cycle": mpl.cycler(color=list(COLOURS.values())),
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
-    "legend.title_fontsize": 8,
-    "legend.frameon": False,
-    "font.size": 9,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 3.5,
-    "figure.constrained_layout.use": True,
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
-    "savefig.facecolor": "white",
-    # Text stays text in vector formats, so that it can be searched and edited.
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-}
+# The style file's colours by name.
+_NAMES = ("blue", "vermillion", "green", "purple", "orange", "sky", "black")
+COLOURS = dict(zip(_NAMES, RC["axes.prop_cycle"].by_key()["color"], strict=True))
 
 
 def publication_style():

@@ -119,6 +119,47 @@ def information(history, ax=None):
     return _over_epochs(ax, history["epoch"])
 
 
+@publication_style()
+def signs(history, ax=None):
+    """Draw the fractions of synapses whose sign is against Dale's law, against epoch.
+
+    Pyramidal cells excite and SST cells inhibit, by the law; learning by itself keeps neither, unless the circuit's
+    parameter `dale` makes it.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        With columns `epoch`, and `negative_ff_k`, `negative_fb_k` or `exciting_SST_k` (fractions, drawn in per cent).
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        The history has none of these columns.
+    """
+    kinds = {
+        "negative_ff": (lambda k: rf"$W_\mathrm{{ff}}^{{({k})}} < 0$", {"linestyle": "-", "marker": "o"}),
+        "negative_fb": (lambda k: rf"$W_\mathrm{{fb}}^{{({k})}} < 0$", {"linestyle": "--", "marker": "s"}),
+        "exciting_SST": (lambda k: f"SST cells that excite, layer {k}", {"linestyle": ":", "marker": "^"}),
+    }
+    columns = [(*kinds[kind], k, column) for kind in kinds for k, column in _numbered(history, kind).items()]
+    if not columns:
+        raise ParameterError("signs: the history has no negative_ff_k, negative_fb_k or exciting_SST_k")
+    ax = new_axis(5.4) if ax is None else ax
+    for label, look, k, column in columns:
+        ax.plot(history["epoch"], 100 * history[column], color=layer_colour(k), label=label(k), **look)
+    ax.axhline(50, color="0.75", linewidth=0.9, zorder=1, label="either sign alike")
+    ax.set_ylim(-2, max(100 * max(history[column].max() for *_, column in columns), 50) + 5)
+    ax.set_ylabel("Synapses against Dale's law (%)")
+    legend_beside(ax)
+    return _over_epochs(ax, history["epoch"])
+
+
 def _layer(k):
     return f"layer {k}" if k else "stimulus"
 

@@ -1,6 +1,6 @@
 """Courses of variables through a phase: what is set, where, and what it was before."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -12,40 +12,52 @@ from .phases import Protocol
 class Courses:
     """Sets variables of the populations step by step.
 
+    What nothing else writes, gates and injected currents, is *set*. What is computed in each step, potentials, rates
+    and drives, is *held*: put in place at once and again each time it has been computed.
+
     Parameters
     ----------
     populations : mapping of str to Population
-    protocol : Protocol
-        Its phases' courses are checked.
-
-    Raises
-    ------
-    ParameterError
-        If a course sets what no population has, or what is computed and not set.
+    recompute : mapping of (str, str) to callable
+        By population and drive slot, what computes a drive anew when it is held no longer.
     """
 
-    def __init__(self, populations: Mapping[str, Population], protocol: Protocol):
-        self._populations = populations
+    def __init__(self, populations: Mapping[str, Population], recompute: Mapping[tuple[str, str], Callable]):
+        self._populations, self._recompute = populations, recompute
         self._varying: list[tuple[np.ndarray, np.ndarray]] = []
         self._before: list[tuple[np.ndarray, np.ndarray]] = []
+        self._held: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+        self._index = 0
+
+    def held_by(self, protocol: Protocol) -> set[tuple[str, str]]:
+        """Check the courses of a protocol's phases; return population and variable of all that they hold.
+
+        Raises
+        ------
+        ParameterError
+            If a course sets what no population has, or what can neither be set nor held.
+        """
+        held = set()
         for phase in protocol.phases:
             for key in phase.course:
-                views = self._views(key)
-                if not views:
+                owners, variable = self._owners(key)
+                if not owners:
                     raise ParameterError(f"phase {phase.name!r}: no population has a parameter {key!r}")
                 if np.ndim(phase.course[key]) == 2:
-                    sizes = {view.shape[-1] for view in views}
+                    sizes = {owner.view(variable).shape[-1] for owner in owners}
                     if sizes != {np.shape(phase.course[key])[1]}:
                         raise ParameterError(
                             f"phase {phase.name!r}: the course of {key} is for {np.shape(phase.course[key])[1]} cells, "
                             f"not for {' and '.join(map(str, sorted(sizes)))}; name one population, as in SST_1.{key}"
                         )
+                held |= {(owner.name, variable) for owner in owners if owner.can_hold(variable)}
+        return held
 
-    def _views(self, key: str) -> list[np.ndarray]:
-        """Buffers that a course's key means: ``gate_soma`` of all populations, or ``SST_1.gate_soma`` of one."""
+    def _owners(self, key: str) -> tuple[list[Population], str]:
+        """Populations and variable that a course's key means: ``gate_soma`` of all, or ``SST_1.gate_soma`` of one."""
         name, _, variable = key.rpartition(".")
         chosen = [population for population in self._populations.values() if name in ("", population.name)]
-        return [population.view(variable) for population in chosen if population.can_set(variable)]
+        return [owner for owner in chosen if owner.can_set(variable) or owner.can_hold(variable)], variable
 
     def begin(self, courses: Mapping[str, object], restore: Collection[str]):
         """Begin a phase.
@@ -53,27 +65,56 @@ class Courses:
         Parameters
         ----------
         courses : mapping of str to float, array (steps,) or array (steps or 1, cells)
+            NaN leaves a cell alone.
         restore : collection of str
             Those of them whose variables are to be what they were when the phase has ended.
         """
+        released = list(self._held)
         self.end()
-        self._varying = []
+        for place in released:
+            if place in self._recompute:
+                self._recompute[place]()
+        self._varying, self._index = [], 0
         for key, course in courses.items():
-            values = np.asarray(course, dtype=float)
-            for view in self._views(key):
+            values = np.atleast_1d(np.asarray(course, dtype=float))
+            owners, variable = self._owners(key)
+            for owner in owners:
+                view = owner.view(variable)
+                if owner.can_hold(variable):
+                    self._held.setdefault((owner.name, variable), []).append((view, values))
+                    continue
                 if key in restore:
                     self._before.append((view, view.copy()))
-                view[...] = values[0] if values.ndim else values
-                if values.ndim and np.ptp(values, axis=0).any():
+                _put(view, values[0])
+                if not np.array_equal(values[1:], values[:-1], equal_nan=True):
                     self._varying.append((view, values))
+        self.hold_all()
 
     def step(self, index: int):
         """Set what varies to its value in step `index` of the phase."""
+        self._index = index
         for view, values in self._varying:
-            view[...] = values[index]
+            _put(view, values[index])
+
+    def hold(self, population: str, variable: str):
+        """Put what the phase holds in the place of what was computed."""
+        for view, values in self._held.get((population, variable), ()):
+            _put(view, values[self._index if len(values) > 1 else 0])
+
+    def hold_all(self):
+        """Hold all that the phase holds."""
+        for place in self._held:
+            self.hold(*place)
 
     def end(self):
-        """Put back what the phase has changed."""
+        """Put back what the phase has set, and hold nothing any more."""
         for view, value in reversed(self._before):
             view[...] = value
-        self._before = []
+        self._before, self._held = [], {}
+
+
+def _put(view: np.ndarray, values: np.ndarray):
+    if values.ndim:
+        np.copyto(view, values, where=~np.isnan(values), casting="same_kind")
+    else:
+        view[...] = values

@@ -2,7 +2,8 @@
 
 In each step, for the synchronous schedule, Brian2 executes
 
-    start           courses of shared variables (β, pace) and of whatever else a phase changes
+    start           courses of shared variables (β, pace) and of whatever else a phase changes; what a phase holds is
+                    put in its place right after it has been computed, wherever that is
     groups          u, by the integration method
     after_groups    r = σ(u); before it, where a domain has constraints, λ and the thresholds that it raises
     synapses        drives, from the new rates
@@ -15,6 +16,7 @@ so of its dendrites and of I_net, is what its u was stepped with, from the rates
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,7 +31,7 @@ from ...networks import Contrast, PhaseEnd
 from ...networks.projection import SynapticTransmission
 from .courses import Courses
 from .mounting import mount
-from .phases import Phase
+from .phases import Phase, Protocol
 from .presentation import Stimulus
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class Cycle:
 
     def __init__(self, preparation: Preparation, code_objects: type):
         self._preparation, self._circuit, self._protocol = preparation, preparation.circuit, preparation.protocol
+        self._held: set[tuple[str, str]] = set()
         self._error: Exception | None = None
         self._source: Iterator[Stimulus] = iter(())
         self._dt = float(self._protocol.step * self._circuit.tau)
@@ -98,10 +101,12 @@ class Cycle:
         for name, layer in ((name, layer) for name in self._circuit.signals for layer in self.layers[1:]):
             if name not in layer:
                 raise ParameterError(f"{layer.name} has no variable {name!r}, which the circuit's rules learn from")
-        self._transmissions = mounted.transmissions
+        self._mounted, self._transmissions = mounted, mounted.transmissions
         self._synapses = [item for item in self._transmissions if isinstance(item, SynapticTransmission)]
         self._stochastic = any(population.stochastic for population in self.populations.values())
-        self._courses = Courses(self.populations, self._protocol)
+        slots = {(item.projection.target, item.projection.slot): item for item in self._transmissions}
+        self._courses = Courses(self.populations, recompute=slots)
+        self.admit(self._protocol)
 
     @property
     def presented(self) -> int:
@@ -113,10 +118,21 @@ class Cycle:
         """Present β."""
         return float(self._beta[min(self.step_index, self.phase.steps - 1)])
 
+    def admit(self, protocol: Protocol, running: bool = False):
+        """Check a protocol's courses, and prepare to hold what they hold; nothing else costs a step any time."""
+        for population, variable in self._courses.held_by(protocol) - self._held:
+            if running:  # Brian2 takes no more objects in
+                raise ParameterError(f"{population}.{variable}: can be held from the next run on, not within this one")
+            hold = functools.partial(self._courses.hold, population, variable)
+            self._mounted.add_operation(
+                f"hold_{population}_{variable}", hold, *self._mounted.hold_place(population, variable)
+            )
+            self._held.add((population, variable))
+
     def run(self, stimuli: Iterator[Stimulus]):
         """Present stimuli, checked ones, one after the other in one long run."""
         self._error, self._source = None, stimuli
-        self._copy_weights_to_synapses()
+        self.copy_weights_to_synapses()
         try:
             if not self._begin_presentation():
                 return
@@ -166,7 +182,7 @@ class Cycle:
         stimulus = next(self._source, None)
         if stimulus is None:
             return False
-        self.stimulus = stimulus
+        self.stimulus, self._protocol = stimulus, self._preparation.protocol
         complete = stimulus.y is not None or stimulus.learn
         phases = self._protocol.phases if complete else self._protocol.prediction
         if stimulus.steps is not None:
@@ -188,6 +204,7 @@ class Cycle:
         self._begin_phase(0)
         for transmission in self._transmissions:
             transmission.begin()
+        self._courses.hold_all()
         return True
 
     def _begin_phase(self, index: int):
@@ -240,7 +257,7 @@ class Cycle:
         if self._finished and self.stimulus.learn:
             plus, minus = self._protocol.plus, self._protocol.minus
             self._circuit.learn(Contrast(self._ends[plus], None if minus is None else self._ends[minus]))
-            self._copy_weights_to_synapses()
+            self.copy_weights_to_synapses()
 
     def _end_presentation(self):
         if not self._finished:
@@ -258,6 +275,7 @@ class Cycle:
         if self._preparation.interrupted or not self._begin_presentation():
             self.network.stop()
 
-    def _copy_weights_to_synapses(self):
+    def copy_weights_to_synapses(self):
+        """Let Brian2's synapses, where there are some, have the circuit's weights."""
         for transmission in self._synapses:
             transmission.copy_weights()

@@ -23,11 +23,17 @@ class Mounted:
     populations : dict of str to Population
     transmissions : list of Transmission
         Calling them all computes the drives that a presentation begins with.
+    add_operation : callable
+        ``add_operation(name, function, slot, order)`` adds to what happens in each step.
+    hold_place : callable
+        ``hold_place(population, variable)``, slot and order right after a variable of a population is computed.
     """
 
     network: b2.Network
     populations: dict[str, Population]
     transmissions: list[Transmission]
+    add_operation: Callable[[str, Callable[[], object], str, int], None]
+    hold_place: Callable[[str, str], tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class _Places:
     sequential schedule layer k computes its drives, its u and its r in turn, before layer k + 1, and the cells that
     follow the layer do so after it. In the synchronous schedule the followers' new rates reach the thresholds of the
     layer before its own rates are computed, so that u, λ and r at the step's end belong to one instant.
+
+    All orders are even: at the odd one after it, what was computed can be held at something else.
 
     Parameters
     ----------
@@ -52,7 +60,7 @@ class _Places:
     def drives(self, source: PopulationSpec, target: PopulationSpec) -> tuple[str, int]:
         if self.sequential:
             return "groups", self._first(target) + (10 if target.follows else 0)
-        return ("after_groups", 1) if source.follows else ("synapses", 0)
+        return ("after_groups", 2) if source.follows else ("synapses", 0)
 
     def integration(self, spec: PopulationSpec) -> int:
         within = 12 if spec.follows else 2 + 2 * self._links_behind(spec)
@@ -61,7 +69,7 @@ class _Places:
     def rate(self, spec: PopulationSpec) -> tuple[str, int]:
         if self.sequential:
             return "groups", self._first(spec) + (14 if spec.follows else 8)
-        return "after_groups", 0 if spec.follows else 2
+        return "after_groups", 0 if spec.follows else 4
 
     @staticmethod
     def _first(spec: PopulationSpec) -> int:
@@ -147,12 +155,29 @@ def mount(
         *(population.group for population in populations.values()),
         *(item.synapses for item in transmissions if isinstance(item, SynapticTransmission)),
     )
-    for name, (function, when, order) in operations.items():
-        network.add(b2.NetworkOperation(guard(function), clock=clock, when=when, order=order, name=name))
+    # Brian2 marks objects when a network first runs, and warns of each one that is deleted unmarked.
     for item in network.sorted_objects:
-        # Brian2 marks objects when a network first runs, and warns of each one that is deleted unmarked.
         item._network = network.id
-    return Mounted(network, populations, transmissions)
+
+    def add_operation(name, function, when, order):
+        operation = b2.NetworkOperation(guard(function), clock=clock, when=when, order=order, name=name)
+        network.add(operation)
+        operation._network = network.id
+
+    def hold_place(population, variable):
+        spec = specs[population]
+        if variable in spec.cell.drives:
+            here = (population, variable)
+            sources = [item.source for item in circuit.projections if (item.target, item.slot) == here]
+            # The teacher's slot has no projection: it is written as a phase begins.
+            when, order = places.drives(specs[sources[0]] if sources else spec, spec)
+        else:
+            when, order = places.rate(spec) if variable == "r" else ("groups", places.integration(spec))
+        return when, order + 1
+
+    for name, operation in operations.items():
+        add_operation(name, *operation)
+    return Mounted(network, populations, transmissions, add_operation, hold_place)
 
 
 def _transmitter(stage: Sequence[Transmission], due: Callable[[int], bool]) -> Callable[[], None]:

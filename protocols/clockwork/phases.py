@@ -1,5 +1,6 @@
 """Phases and protocols: an experiment in time, as data."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
@@ -15,7 +16,7 @@ StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_inde
 #: "" stands for none, which TOML does not have.
 PhaseName = Annotated[str, BeforeValidator(lambda name: "" if name is None else name)]
 Course = Finite | list[Finite]
-CellCourse = Course | list[list[Finite]]
+CellCourse = Course | list[list[float]]
 Jitter = Annotated[NonNegative, Field(lt=1)]
 #: Least difference of the contrasted βs, in units of the largest |β|: learning divides by it.
 _LEAST_CONTRAST = 1e-6
@@ -35,8 +36,10 @@ class Phase:
         Nudging strength in units of the presentation's β: a constant, or one value for each step.
     course : mapping of str to float, sequence of float or array (steps or 1, cells), optional
         The same for further variables: gates and injected currents, of every population that has them (interneurons
-        included), or of one as in ``{"SST_1.gate_soma": 0.0}``; an array with two dimensions gives each cell its own.
-        After its phase a variable has again the value it had before.
+        included), or of one as in ``{"SST_1.gate_soma": 0.0}``; an array with two dimensions gives each cell its own,
+        NaN to those that it does not concern. After its phase a variable has again the value it had before.
+        What is computed in each step, potentials ``"layer_1.u"``, rates ``r`` and drives, is held at its course from
+        the phase's first step on, and then goes on from there.
     """
 
     name: str
@@ -64,13 +67,13 @@ class Phase:
     def _check_course(self, variable: str, values, per_cell: bool):
         allowed = f"a finite number or {self.steps} of them"
         if per_cell:
-            allowed += f", or an array (1 or {self.steps}, cells)"
+            allowed += f", or an array (1 or {self.steps}, cells), NaN for cells that it leaves alone"
         try:
             values = np.asarray(values, dtype=float)
         except (TypeError, ValueError):
             values = np.array(np.nan)
         fits = values.shape in ((), (self.steps,)) or (per_cell and values.ndim == 2 and len(values) in (1, self.steps))
-        if not fits or not np.isfinite(values).all():
+        if not fits or np.isinf(values).any() or (values.ndim < 2 and np.isnan(values).any()):
             raise ParameterError(f"phase {self.name!r}: the course of {variable} must be {allowed}")
 
     @property
@@ -152,6 +155,14 @@ class Protocol:
         self.beta, self.random_sign = beta, random_sign
         self.step, self.step_rule, self.step_decay, self.step_min = step, step_rule, step_decay, step_min
         self.method, self.reset, self.allow_unstable = method, reset, allow_unstable
+
+    def with_phases(self, phases: Sequence[Phase]) -> "Protocol":
+        """Return this protocol with other phases, of the same names."""
+        other = copy.copy(self)
+        other.phases = tuple(phases)
+        if [phase.name for phase in other.phases] != [phase.name for phase in self.phases]:
+            raise ParameterError("protocol: with_phases takes phases of the same names, in the same order")
+        return other
 
     @property
     def prediction(self) -> tuple[Phase, ...]:

@@ -98,6 +98,30 @@ class Preparation:
         """Raise a `ParameterError` if a presentation at this β would be unstable."""
         self.protocol.check_stability(self.circuit, beta)
 
+    def exchange_protocol(self, protocol: Protocol):
+        """Follow another protocol from the next presentation on, also in the midst of a run.
+
+        Parameters
+        ----------
+        protocol : Protocol
+            Of the same step and method. To be taken up in the midst of a run, what it holds (see `Phase`) must have
+            been held by a protocol that the preparation had before the run.
+
+        Raises
+        ------
+        ParameterError
+            If it does not suit this preparation.
+        """
+        for key in ("step", "method"):
+            if getattr(protocol, key) != getattr(self.protocol, key):
+                raise ParameterError(
+                    f"the preparation is mounted with {key} = {getattr(self.protocol, key)!r}, this protocol has "
+                    f"{getattr(protocol, key)!r}; make another preparation"
+                )
+        protocol.check_stability(self.circuit, 0.0)
+        self.cycle.admit(protocol, running=self._running)
+        self.protocol = protocol
+
     def present(
         self,
         x,
@@ -228,7 +252,7 @@ class Preparation:
         self._running, self.interrupted = True, False
         try:
             self.circuit.check_weights()
-            self.circuit.refresh()
+            self.circuit.renew()
             with (
                 on_interrupt(lambda: setattr(self, "interrupted", True)),
                 _linear_algebra().limit(limits=self.blas_threads, user_api="blas"),

@@ -1,4 +1,4 @@
-"""The command line: ``corinfomax train | doctor | evaluate | record | figures | presets``."""
+"""The command line: ``corinfomax train | doctor | evaluate | record | perturb | figures | presets``."""
 
 import io
 import sys
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ...errors import CorInfoMaxError
-from . import doctor, evaluate, figures, presets, record, train
+from . import doctor, evaluate, figures, perturb, presets, record, train
 
 app = typer.Typer(
     name="corinfomax",
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (train, doctor, evaluate, record, figures, presets):
+for module in (train, doctor, evaluate, record, perturb, figures, presets):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 
 

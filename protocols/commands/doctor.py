@@ -1,5 +1,6 @@
 """``corinfomax doctor``."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 from rich.table import Table
 
 from ...analysis import Finding, diagnose
-from ...errors import ParameterError
+from ...errors import ParameterError, RunError
 from ..runs import Configuration, Run, examine
 from ..runs import presets as all_presets
 from ..runs.configuration import DEFAULT_PRESET
@@ -28,19 +29,22 @@ def doctor(
 
     Tells the bound of Euler's step, the spectral abscissa of the linearised circuit, how long activity takes to settle
     and how much of the nudge reaches each layer, each with what to change; of a run folder also what went wrong in
-    training.
+    training, and which classes were not learnt.
 
     Examples: `corinfomax doctor mnist` · `corinfomax doctor --set free_steps=10` · `corinfomax doctor runs/digits`
     """
     findings: list[Finding] = []
-    if source is not None and source not in all_presets() and Path(source).is_dir():
+    if source is not None and source not in all_presets() and _is_folder(source):
         if settings:
             raise ParameterError("--set: a run keeps its parameters; examine its config.toml to try others")
         run = Run(source)
         configuration, circuit = run.configuration, run.circuit
         if data is not None:
             configuration.stimuli.data = str(data)
+        findings += _unlearnt(run)
         findings += diagnose(run.folder.history())
+    elif source is not None and _is_path(source):
+        raise RunError(f"{source}: no such run folder")
     else:
         configuration = Configuration.read(source or DEFAULT_PRESET, list(settings or []))
         if data is not None:
@@ -69,4 +73,22 @@ def _print(findings: list[Finding]):
     for finding in advised:
         console.print(f"! {finding.what}: {finding.advice}.")
     if not advised:
-        console.print("Nothing to change.")
+        console.print("Nothing known is wrong.")
+
+
+def _is_folder(source: str) -> bool:
+    return os.path.isdir(os.path.expanduser(source))
+
+
+def _is_path(source: str) -> bool:
+    """Whether it can be neither a preset's name nor that of a parameter file."""
+    return Path(source).suffix != ".toml" and Path(source).name != source
+
+
+def _unlearnt(run: Run) -> list[Finding]:
+    """Say which classes were not recognised in training, where the run tells."""
+    if run.unlearnt is None:
+        return []
+    classes = ", ".join(map(str, run.unlearnt))
+    advice = "train longer, or see below what keeps the circuit from it" if classes else ""
+    return [Finding("Classes never recognised in training's last epoch", classes or "none", "none", advice)]

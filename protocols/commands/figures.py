@@ -13,10 +13,13 @@ from .console import console
 def figures(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     formats: Annotated[list[str], typer.Option("--format", help="png, pdf or svg; may be repeated.")] = ["png"],  # noqa: B006
+    animation: Annotated[
+        bool, typer.Option("--animation", help="Also animate the recording's first presentation, as settling.gif.")
+    ] = False,
 ):
-    """Draw a run's figures again, from what its folder holds.
+    """Draw a run's figures again, from what its folder holds, and the activity of each layer embedded by t-SNE.
 
-    Example: `corinfomax figures runs/digits --format pdf`
+    Examples: `corinfomax figures runs/digits --format pdf` · `corinfomax figures runs/digits --animation`
     """
-    for path in draw_run(RunFolder(run).path, formats=tuple(formats)):
+    for path in draw_run(RunFolder(run).path, formats=tuple(formats), tsne=True, animation=animation):
         console.print(f"{path}")

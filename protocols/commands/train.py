@@ -10,11 +10,21 @@ import typer
 from ...analysis import linear_regression_r_squared
 from ...analysis.figures import draw_run
 from ..clockwork import Preparation
-from ..runs import Configuration, Progress, RunFolder, Training, latest_folder, new_folder, record, telling_cells
+from ..runs import (
+    Configuration,
+    Progress,
+    RunFolder,
+    Training,
+    latest_folder,
+    new_folder,
+    record,
+    telling_cells,
+    unlifted_classes,
+)
 from ..runs.configuration import DEFAULT_PRESET
 from .console import console, progress_bar
 
-#: Test stimuli whose rates are kept for the histograms.
+#: Test stimuli whose rates are kept for histograms and embeddings.
 _KEPT_STIMULI = 1000
 
 
@@ -31,8 +41,8 @@ def train(
 ):
     """Train a circuit and draw what it has become.
 
-    The run folder then holds config.toml, environment.json, history.csv, checkpoint.npz, recording.npz, activity.npz
-    and figures/. Ctrl-C stops after the present minibatch and keeps everything; --resume goes on.
+    The run folder then holds config.toml, environment.json, history.csv, checkpoint.npz, recording.npz, activity.npz,
+    circuit.json and figures/. Ctrl-C stops after the present minibatch and keeps everything; --resume goes on.
 
     Examples: `corinfomax train` · `corinfomax train mnist --set epochs=5` · `corinfomax train --out my_run --resume`
     """
@@ -115,13 +125,13 @@ def _finish(training: Training, keep_recording: bool):
         cells, beta = telling_cells(one, stimuli, 0), one.protocol.beta
         folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta))
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI]).r
-    folder.write_arrays("activity.npz", {f"layer_{k}/r": r for k, r in rates.items()})
+    activity = {f"layer_{k}/r": r for k, r in rates.items()}
+    if stimuli.task == "classification":
+        activity["labels"] = stimuli.labels_test[:_KEPT_STIMULI]
+    folder.write_arrays("activity.npz", activity)
+    folder.write_json("circuit.json", training.circuit.description())
     if len(training.unlearnt):
-        classes = ", ".join(map(str, training.unlearnt))
-        console.print(
-            f"No training stimulus of class {classes} was recognised in the last epoch: the teacher cannot lift their "
-            "output cells yet. Train longer, or take a larger beta or another seed."
-        )
+        _tell_unlearnt(training)
     drawn = draw_run(folder.path)
     seconds = sum(row["seconds"] for row in training.rows)
     score = _shown(training.score_name, training.rows[-1][f"test_{training.score_name}"])
@@ -131,3 +141,21 @@ def _finish(training: Training, keep_recording: bool):
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)
         console.print(f"Linear regression on the same split: R² {np.float64(theirs):.3f}.")
     console.print(f"{len(drawn)} figures in {folder.path / 'figures'}; compartment voltages: compartment_voltages.png")
+
+
+def _tell_unlearnt(training: Training):
+    """Say which classes were not recognised, and why where that is known."""
+    console.print(f"No training stimulus of class {_listed(training.unlearnt)} was recognised in the last epoch.")
+    protocol = training.configuration.build_protocol()
+    beyond = unlifted_classes(training.circuit, training.evaluator, protocol, training.stimuli, training.unlearnt)
+    if beyond:
+        console.print(
+            f"The teacher cannot lift the output cell of class {_listed(beyond)} yet: train longer, or take a larger "
+            "beta, a smaller last entry of initial_gain_ff or another seed."
+        )
+    if len(beyond) < len(training.unlearnt):
+        console.print(f"What may be wrong with the circuit: corinfomax doctor {training.folder.path}")
+
+
+def _listed(numbers) -> str:
+    return ", ".join(map(str, numbers))

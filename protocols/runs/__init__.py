@@ -4,7 +4,10 @@ from .configuration import Configuration, presets
 from .examination import examine
 from .folder import RunFolder, latest_folder, new_folder
 from .learner import Learner
+from .lifting import unlifted_classes
 from .models import MODELS, Model
+from .perturbation_report import write_experiment
+from .perturbing import Experiment, measure, perturb_runs, perturb_training
 from .record import record, telling_cells
 from .run import Run, load
 from .training import Progress, Training
@@ -12,6 +15,7 @@ from .training import Progress, Training
 __all__ = [
     "MODELS",
     "Configuration",
+    "Experiment",
     "Learner",
     "Model",
     "Progress",
@@ -21,8 +25,13 @@ __all__ = [
     "examine",
     "latest_folder",
     "load",
+    "measure",
     "new_folder",
+    "perturb_runs",
+    "perturb_training",
     "presets",
     "record",
     "telling_cells",
+    "unlifted_classes",
+    "write_experiment",
 ]

@@ -52,7 +52,8 @@ def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str
     for section, keys in configuration.to_dict().items():
         for key, value in keys.items():
             theirs = saved[section].get(key)
-            if key not in _CHANGEABLE and theirs != value:
+            # Not a number is no other number, but the same text: courses of single cells have it.
+            if key not in _CHANGEABLE and theirs != value and repr(theirs) != repr(value):
                 raise RunError(
                     f"{path}: of another configuration, with {key} = {theirs!r} in place of {value!r}; the run's own "
                     f"is {folder.path / 'config.toml'}"

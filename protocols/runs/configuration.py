@@ -6,8 +6,10 @@ table ``[[protocol.phases]]``. ``[stimuli]`` and ``[training]`` hold those below
 that ``--set epochs=5`` needs no section.
 """
 
+import ast
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -148,7 +150,8 @@ class Configuration:
         source : str or Path
             Name of a preset, or path of a file that ends in ``.toml``.
         settings : sequence of str
-            ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings.
+            ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings, and numbers may
+            begin or end with their point, ``.3``, ``[1., .5]``.
         """
         values = _parse(source)
         _make_paths_absolute(values, Path(source).parent)
@@ -316,19 +319,43 @@ def _apply(settings: Iterable[tuple[str, str, str]], owner: dict[str, str], valu
 
 
 def _make_paths_absolute(values: dict[str, dict], folder: Path):
-    """Let a run find its stimuli from wherever it is taken up again."""
+    """Let a run find its stimuli, and cells of one's own, from wherever it is taken up again."""
     section = values.get("stimuli", {})
     for key, value in section.items():
         if isinstance(value, str) and (key == "data" or value.endswith(".npz")):
             section[key] = os.path.abspath(folder / os.path.expanduser(value))
+    circuit = values.get("circuit", {})
+    if isinstance(cells := circuit.get("cell"), dict):
+        circuit["cell"] = {population: _beside(reference, folder) for population, reference in cells.items()}
+    elif cells is not None:
+        circuit["cell"] = _beside(cells, folder)
+
+
+def _beside(reference: Any, folder: Path) -> Any:
+    """``module:Class`` with the path of the module, if its file stands in the folder; what is installed stays."""
+    module, colon, name = str(reference).rpartition(":")
+    file = module if module.endswith(".py") else f"{module}.py"
+    path = Path(os.path.abspath(folder / os.path.expanduser(file)))
+    return f"{path}{colon}{name}" if path.is_file() else reference
 
 
 def _value(text: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
-        return text
+        return _numbers(text)
     return parsed["value"] if len(parsed) == 1 else text  # a line break may have begun another key
+
+
+def _numbers(text: str) -> Any:
+    """Read numbers and lists of them that Python can read and TOML cannot, as .3; anything else stays as it is."""
+    if not re.fullmatch(r"[\d.eE+\-,\[\]\s]+", text):
+        return text
+    try:
+        parsed = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
+    return text if isinstance(parsed, tuple) else parsed
 
 
 def _nearest(word: str, allowed) -> str:

@@ -28,6 +28,10 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+#: What is perturbed in a run, if it is one of a perturbation experiment.
+PERTURBATIONS = "perturbations.toml"
+
+
 class RunFolder:
     """A run's folder: ``config.toml``, ``environment.json``, ``history.csv``, ``checkpoint.npz`` and ``figures/``.
 
@@ -54,8 +58,7 @@ class RunFolder:
             raise RunError(f"{self.path}: exists; continue it with --resume, or choose another folder with --out")
         make_folder(self.path)
         self.write_configuration(configuration)
-        environment = json.dumps(_environment(configuration.training.seed), indent=2)
-        self._write("environment.json", lambda file: file.write(environment.encode()))
+        self.write_json("environment.json", _environment(configuration.training.seed))
 
     def note_resumption(self, configuration: Configuration):
         """Add versions, revision and machine to ``environment.json``, under ``resumed``."""
@@ -69,7 +72,7 @@ class RunFolder:
             environment["resumed"] = [*environment.get("resumed", []), now]
         except (ValueError, TypeError, AttributeError):
             environment = {"damaged": text, "resumed": [now]}
-        self._write("environment.json", lambda file: file.write(json.dumps(environment, indent=2).encode()))
+        self.write_json("environment.json", environment)
 
     def write_configuration(self, configuration: Configuration):
         """Write ``config.toml``, with every key resolved."""
@@ -108,9 +111,17 @@ class RunFolder:
             return []
         return read_history(self.path).to_dict("records")
 
+    def write_perturbations(self, text: str):
+        """Write ``perturbations.toml``."""
+        self._write(PERTURBATIONS, lambda file: file.write(text.encode()))
+
     def write_arrays(self, name: str, arrays: dict):
         """Write an archive, such as ``checkpoint.npz``."""
         self._write(name, lambda file: np.savez(file, **arrays))
+
+    def write_json(self, name: str, values: dict):
+        """Write plain values, such as ``circuit.json``."""
+        self._write(name, lambda file: file.write(json.dumps(values, indent=2).encode()))
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Read an archive."""

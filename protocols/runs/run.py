@@ -51,6 +51,12 @@ class Run:
         return circuit
 
     @cached_property
+    def unlearnt(self) -> list[int] | None:
+        """Classes of which nothing was recognised in the last epoch; None if the checkpoint does not say."""
+        state = read_checkpoint(self.folder, self.configuration)
+        return [int(label) for label in state["unlearnt"].flat] if "unlearnt" in state else None
+
+    @cached_property
     def stimuli(self) -> Stimuli:
         """The run's stimuli."""
         return self.configuration.load_stimuli()

@@ -9,12 +9,13 @@ import numpy as np
 
 from ...analysis import Finding, accuracy, diagnose, r_squared, summarise
 from ...errors import DivergenceError, ParameterError, RunError
+from ...networks import Circuit, Layers
 from ..clockwork import Stimulus
 from ..clockwork.interruption import on_interrupt
 from ..stimuli import Stimuli, batches
 from .checkpoint import NAME, damaged, read_checkpoint
 from .configuration import Configuration
-from .folder import RunFolder
+from .folder import PERTURBATIONS, RunFolder
 
 #: Streams of random numbers, spawned from the run's one seed; stream 0 draws the initial weights.
 _ORDER, _SIGN, _NOISE, _JITTER, _TEST_NOISE = 1, 2, 3, 4, 5
@@ -69,8 +70,11 @@ class Training:
     epoch, batch : int
         Epochs done, and minibatches done of the next.
     unlearnt : ndarray of int
-        Classes of which no training stimulus of the last epoch was recognised. Their output cells' basal potential
-        may be too low for the teacher to lift them, for many epochs.
+        Classes of which no training stimulus was recognised, in the free phase, during the last epoch. The history
+        counts them. Their output cells' basal potential may be too low for the teacher to lift them, for many epochs.
+    before_presentation : list of callable
+        Hooks ``hook(epoch, batch)`` before each minibatch of training, both counted from 0; when an epoch is taken up
+        again, also if none of its minibatches is left.
 
     Raises
     ------
@@ -88,7 +92,7 @@ class Training:
         self.stimuli: Stimuli = configuration.load_stimuli()
         self.circuit = configuration.build_circuit()
         protocol = configuration.build_protocol()
-        self.score_name, self._score = _score(self.stimuli)
+        self.score_name, self._score = score_of(self.stimuli)
         try:
             self.learner, self.evaluator = (
                 configuration.build_learner(self.circuit, min(replicas, len(x)), protocol)
@@ -111,6 +115,7 @@ class Training:
         self._seconds_before = 0.0
         self.epoch, self.batch = 0, 0
         self.rows: list[dict] = []
+        self.before_presentation: list[Callable[[int, int], object]] = []
         self.unlearnt = np.array([], dtype=int)
         self._forget_outputs()
         if state is not None:
@@ -182,8 +187,13 @@ class Training:
 
         def presentations():
             for n in range(self.batch, len(order)):
+                announce(n)
                 x, y = stimuli.x_train[order[n]], stimuli.y_train[order[n]]
                 yield Stimulus(x, y, float(betas[n]), learn=True, seed=seeds[n], steps=steps[n])
+
+        def announce(batch):
+            for hook in self.before_presentation:
+                hook(self.epoch, batch)
 
         def note(learner, ends):
             nonlocal reported
@@ -198,6 +208,8 @@ class Training:
                     score = self._score(self._outputs[seen], stimuli.y_train[seen])
                     report(Progress(self.epoch + 1, self.batch, len(order), score))
 
+        if self.batch == len(order):
+            announce(self.batch - 1)
         self.learner.on_presentation.append(note)
         try:
             self.learner.run(presentations())
@@ -231,12 +243,14 @@ class Training:
             raise
         except (DivergenceError, ParameterError) as error:  # ParameterError: numbers that no table can be made of
             raise self._diverged("after the last batch", error) from None
-        row = {"epoch": self.epoch + 1, f"train_{self.score_name}": train_score, **tested, "seconds": seconds}
-        self.rows.append(row)
-        self.epoch, self.batch = self.epoch + 1, 0
+        row = {"epoch": self.epoch + 1, f"train_{self.score_name}": train_score}
         if (labels := self.stimuli.labels_train) is not None:
             recognised = labels[self._outputs.argmax(axis=1) == labels]
             self.unlearnt = np.setdiff1d(labels, recognised)
+            row["unlearnt"] = len(self.unlearnt)
+        row |= {**tested, "seconds": seconds}
+        self.rows.append(row)
+        self.epoch, self.batch = self.epoch + 1, 0
         self._forget_outputs()
         self.folder.write_history(self.rows)
         self.save_checkpoint()
@@ -244,21 +258,9 @@ class Training:
 
     def evaluate(self) -> dict[str, float]:
         """Columns of the history that concern the test stimuli."""
-        circuit, x, y = self.circuit, self.stimuli.x_test, self.stimuli.y_test
         self.evaluator.load_state_dict(self._rest)  # so that it does not matter what was presented before
-        states = self.evaluator.settle(x, seed=self._test_seed)
-        return {
-            f"test_{self.score_name}": self._score(states.r[circuit.output], y),
-            **summarise(
-                {0: x, **states.r},
-                states.u,
-                states.I_net,
-                **circuit.predictors(),
-                bounds=circuit.bounds,
-                active=circuit.active(states.r),
-                excess=circuit.excess(states.r),
-            ),
-        }
+        states = self.evaluator.settle(self.stimuli.x_test, seed=self._test_seed)
+        return columns(self.circuit, self.stimuli, states)
 
     def save_checkpoint(self):
         """Write all that resuming needs, in place of the last checkpoint."""
@@ -266,6 +268,8 @@ class Training:
         arrays["epoch"], arrays["batch"] = np.array(self.epoch), np.array(self.batch)
         arrays["stimuli"] = np.array(self.stimuli.digest)
         arrays["configuration"] = np.array(self.configuration.to_toml())
+        if self.epoch and self.stimuli.labels_train is not None:
+            arrays["unlearnt"] = self.unlearnt
         if self.batch:
             arrays["outputs"], arrays["seconds"] = self._outputs, np.array(self._seconds())
         if self.stimuli.image_shape is not None:
@@ -282,6 +286,10 @@ class Training:
             self.circuit.load_state_dict(state)
             self.circuit.check_finite()
             self.learner.load_state_dict(state)
+            self.unlearnt = state.get("unlearnt", self.unlearnt)  # checkpoints had none at first
+            labels = [] if self.stimuli.labels_train is None else self.stimuli.labels_train
+            if self.unlearnt.ndim != 1 or not np.isin(self.unlearnt, labels).all():
+                raise ParameterError("unlearnt are no classes of the stimuli")
             if self.batch:
                 outputs = state["outputs"]
                 if outputs.shape != self._outputs.shape or outputs.dtype != self._outputs.dtype:
@@ -294,6 +302,8 @@ class Training:
         """Make sure that the folder is this run's, before anything in it changes."""
         if self.folder.has(NAME) and not (self._resumed or self._begun):
             raise RunError(f"{self.folder.path}: holds a run; resume it, or choose another folder")
+        if self.folder.has(PERTURBATIONS) and not self.before_presentation:
+            raise RunError(f"{self.folder.path}: a perturbed run; go on with corinfomax perturb --training --resume")
         self._take_up_history()
         if self._resumed and not self._begun:
             self.folder.write_configuration(self.configuration)
@@ -324,5 +334,23 @@ class Training:
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, self.epoch)))
 
 
-def _score(stimuli: Stimuli) -> tuple[str, Callable[..., float]]:
+def columns(circuit: Circuit, stimuli: Stimuli, states: Layers) -> dict[str, float]:
+    """Columns of the history that concern the test stimuli, from the states in which they leave a circuit."""
+    name, score = score_of(stimuli)
+    return {
+        f"test_{name}": score(states.r[circuit.output], stimuli.y_test),
+        **summarise(
+            {0: stimuli.x_test, **states.r},
+            states.u,
+            states.I_net,
+            **circuit.predictors(),
+            bounds=circuit.bounds,
+            active=circuit.active(states.r),
+            excess=circuit.excess(states.r),
+        ),
+    }
+
+
+def score_of(stimuli: Stimuli) -> tuple[str, Callable[..., float]]:
+    """Name of the measure of performance, and the function: accuracy or R²."""
     return ("accuracy", accuracy) if stimuli.task == "classification" else ("r_squared", r_squared)

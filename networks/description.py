@@ -1,0 +1,114 @@
+"""A circuit in plain words and numbers, for figures, papers and other programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import brian2 as b2
+
+from ..models import Cell
+
+if TYPE_CHECKING:
+    from .circuit import Circuit
+
+_GATE = "gate_"
+
+
+def describe(circuit: Circuit) -> dict:
+    """Describe a circuit by plain values, which JSON can hold.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Returns
+    -------
+    dict
+        ``layers``, the principal populations of the layers 0, …, P;
+        ``populations``: each `name`, `kind` (class of the cell), `layer`, `size` and `compartments`;
+        ``projections``: each `name`, `source`, `target`, `slot`, `compartment` that the slot's input enters,
+        `weights` (key and number), `pattern` and `signal`;
+        ``links``: each `source`, `target`, `variable`, which the target reads under the name `slot`, and `compartment`;
+        ``teacher``: `population`, `slot` and `compartment`, or None.
+        A compartment is None where the equations name none, as where inhibition raises the threshold of a rate.
+    """
+    cells = {spec.name: spec.cell for spec in circuit.populations}
+    return {
+        "layers": list(circuit.layers),
+        "populations": [
+            {
+                "name": spec.name,
+                "kind": type(spec.cell).__name__,
+                "layer": spec.layer,
+                "size": spec.size,
+                "compartments": compartments(spec.cell),
+            }
+            for spec in circuit.populations
+        ],
+        "projections": [
+            {
+                "name": item.name,
+                "source": item.source,
+                "target": item.target,
+                "slot": item.slot,
+                "compartment": entered(cells[item.target], item.slot),
+                "weights": list(item.weights),
+                "pattern": item.pattern,
+                "signal": item.signal,
+            }
+            for item in circuit.projections
+        ],
+        "links": [
+            {
+                "source": source,
+                "target": spec.name,
+                "variable": variable,
+                "slot": slot,
+                "compartment": entered(spec.cell, slot),
+            }
+            for spec in circuit.populations
+            for slot, (source, variable) in spec.links
+        ],
+        "teacher": None if circuit.teacher is None else _teacher(cells, *circuit.teacher),
+    }
+
+
+def _teacher(cells: dict[str, Cell], population: str, slot: str) -> dict:
+    return {"population": population, "slot": slot, "compartment": entered(cells[population], slot)}
+
+
+def compartments(cell: Cell) -> list[str]:
+    """Name a cell's compartments: those that its equations have a gate for, such as `gate_basal`.
+
+    Parameters
+    ----------
+    cell : Cell
+    """
+    return [name.removeprefix(_GATE) for name in b2.Equations(cell.equations).names if name.startswith(_GATE)]
+
+
+def entered(cell: Cell, slot: str) -> str | None:
+    """Find the compartment that an input enters: the first whose gate stands in an equation the input gets to.
+
+    Parameters
+    ----------
+    cell : Cell
+    slot : str
+        Drive slot or linked variable.
+
+    Returns
+    -------
+    str or None
+        None if there is no such equation, unless the cell has one compartment only.
+    """
+    lines = [line for line in b2.Equations(cell.equations).values() if line.expr is not None]
+    reached, seen = {slot}, set()
+    while reached:
+        seen |= reached
+        lines_reached = [line for line in lines if line.identifiers & reached]
+        for line in lines_reached:
+            if gates := sorted(name for name in line.identifiers if name.startswith(_GATE)):
+                return gates[0].removeprefix(_GATE)
+        reached = {line.varname for line in lines_reached} - seen
+    own = compartments(cell)
+    return own[0] if len(own) == 1 else None

@@ -1,0 +1,94 @@
+"""Cells of one's own, named in a parameter file."""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import brian2 as b2
+
+from ..errors import ParameterError
+from ..models import Cell
+from .circuit import Circuit
+
+#: What one unit of a parameter file is, by the unit that a cell's parameter table gives.
+UNITS = {"1": 1, "second": b2.ms, "volt": b2.mV, "hertz": b2.Hz}
+
+
+def install(circuit: Circuit, choice: str | Mapping[str, str] | None, values: Mapping[str, float]):
+    """Exchange populations of a circuit for cells that a parameter file names.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    choice : str or mapping of str to str, optional
+        ``"module:Class"`` for all hidden layers, or one by population.
+    values : mapping of str to float
+        The cells' own parameters.
+
+    Raises
+    ------
+    ParameterError
+        If a cell cannot be found, is none, or does not fit; or a parameter is missing or not used.
+    """
+    if choice is None:
+        choice = {}
+    elif isinstance(choice, str):
+        choice = dict.fromkeys(circuit.layers[1:-1], choice)
+    unused = set(values)
+    for population, reference in choice.items():
+        kind = find_cell(reference)
+        rows = {parameter.name: parameter for parameter in kind.parameters}
+        own = {name: value * _unit(reference, rows[name]) for name, value in values.items() if name in rows}
+        unused -= set(own)
+        try:
+            circuit.exchange_cell(population, kind, **own)
+        except (ParameterError, TypeError) as error:
+            raise ParameterError(f"cell = {reference!r} for {population}: {error}") from None
+    if unused:
+        raise ParameterError(f"cell_parameters: no cell of one's own has a parameter {sorted(unused)[0]!r}")
+
+
+def find_cell(reference: str) -> type[Cell]:
+    """Find a cell by ``"module:Class"``, or ``"path/module.py:Class"``.
+
+    Parameters
+    ----------
+    reference : str
+
+    Raises
+    ------
+    ParameterError
+        If there is no such module or class, or it is no `Cell`.
+    """
+    module, _, name = reference.rpartition(":")
+    if not module or not name.isidentifier():
+        raise ParameterError(f"cell = {reference!r}: must be 'module:Class' or 'path/module.py:Class'")
+    try:
+        found = getattr(_module(module), name, None)
+    except Exception as error:  # whatever the user's module raises
+        raise ParameterError(f"cell = {reference!r}: {module} cannot be imported ({error})") from error
+    if found is None:
+        raise ParameterError(f"cell = {reference!r}: {module} has no {name}")
+    if not isinstance(found, type) or not issubclass(found, Cell):
+        raise ParameterError(f"cell = {reference!r}: {name} is no subclass of corinfomax.models.Cell")
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _unit(reference: str, parameter):
+    if parameter.unit not in UNITS:
+        raise ParameterError(
+            f"cell = {reference!r}: parameter {parameter.name!r} has the unit {parameter.unit!r}; a parameter file can "
+            f"give those in {', '.join(UNITS)}"
+        )
+    return UNITS[parameter.unit]

@@ -1,0 +1,216 @@
+"""``corinfomax perturb``."""
+
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...errors import ParameterError, RunError
+from ...networks import Circuit
+from ..perturbations import CellPerturbation, Perturbation, from_words, read_perturbations, to_toml
+from ..perturbations.text import numbers
+from ..runs import Configuration, Progress, Run, new_folder, perturb_runs, perturb_training, write_experiment
+from ..runs import presets as all_presets
+from ..runs.perturbation_report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
+from .console import console, progress_bar
+
+_Words = list[str] | None
+
+
+def perturb(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...|PRESET|FILE.toml", help="Trained runs; with --training one run, preset, file."),
+    ],
+    silence: Annotated[_Words, typer.Option(metavar="POPULATION", help="Hold cells at rest, rates at 0.")] = None,
+    drive: Annotated[
+        _Words, typer.Option(metavar="POPULATION[:COMPARTMENT]:CURRENT", help="Inject: 0.5 or 10mV; default: soma.")
+    ] = None,
+    cut: Annotated[
+        _Words, typer.Option(metavar="POPULATION:COMPARTMENT", help="Cut all input of apical, basal or soma.")
+    ] = None,
+    cut_feedback: Annotated[_Words, typer.Option(metavar="LAYER", help="Cut the feedback weights' drive only.")] = None,
+    clamp: Annotated[
+        _Words, typer.Option(metavar="POPULATION:COMPARTMENT:POTENTIAL", help="Hold a potential: 0.5 or -60mV.")
+    ] = None,
+    freeze: Annotated[_Words, typer.Option(metavar="WEIGHTS", help="Stop one rule, as W_fb:1; in training.")] = None,
+    lesion: Annotated[
+        _Words, typer.Option(metavar="WEIGHTS[:FRACTION]", help="Remove synapses, as W_ff:0:0.3; default: all.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help=f"Parameter file with tables [[perturbations]], as {PERTURBATIONS}.")
+    ] = None,
+    phase: Annotated[_Words, typer.Option(metavar="PHASE", help="Only in this phase; may be repeated.")] = None,
+    cells: Annotated[
+        _Words, typer.Option(metavar="LAYER:CELLS", help="Only these cells of a layer's populations, as 1:0,5,8-12.")
+    ] = None,
+    training: Annotated[bool, typer.Option("--training", help="Perturb training, not a trained circuit.")] = False,
+    period: Annotated[
+        str | None, typer.Option(metavar="PERIOD", help="Only in these epochs, as 3-5, or in 'batches 1-200'.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds to train from, as 0-2; by default the source's own.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs to train, as --set epochs=N.")] = None,
+    settings: Annotated[
+        _Words, typer.Option("--set", metavar="KEY=VALUE", help="Set one key otherwise, in training; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; by default runs/NAME_perturbed, with a number.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with data files; else the source's own.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --out.")] = False,
+):
+    """Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.
+
+    Perturbations may be combined and repeated; --phase, --cells and --period hold for all of them that are given here,
+    those of a --file have their own. Of a trained run the test stimuli are presented without and with them. With
+    --training circuits are trained without and with them, and each is tested without and with them. The folder then
+    holds report.md, table.csv, effects.png, perturbations.toml and config.toml, and with --training the run folders.
+
+    Examples: `corinfomax perturb runs/digits --silence SST_1` ·
+    `corinfomax perturb runs/digits --clamp layer_1:soma:-60mV --cells 1:0-9 --phase free` ·
+    `corinfomax perturb digits --training --seeds 0-2 --epochs 5 --lesion W_ff:0:0.3 --period 3-5`
+    """
+    given = locals()
+    words = [(kind, text) for kind in _KINDS for text in given[kind] or ()]
+    if not training:
+        for option in ("seeds", "epochs", "settings", "resume"):
+            if given[option]:
+                raise ParameterError(f"--{option.replace('settings', 'set')}: goes with --training")
+    elif len(sources) > 1:
+        raise ParameterError(f"{sources[1]}: --training takes one run, preset or file")
+    runs = [Run(source) for source in sources if _is_run(source)]
+    if not training and len(runs) < len(sources):
+        source = next(source for source in sources if not _is_run(source))
+        raise ParameterError(f"{source}: not a run folder (no config.toml); a preset or file needs --training")
+    settings = [*(settings or []), *([f"epochs={epochs}"] if epochs is not None else [])]
+    for run in runs:
+        if data is not None:
+            run.configuration.stimuli.data = str(data)
+    if training:
+        source = runs[0].folder.path / "config.toml" if runs else sources[0]
+        configuration = Configuration.read(source, settings)
+        if data is not None:
+            configuration.stimuli.data = str(data)
+        circuit = configuration.build_circuit()
+    else:
+        configuration, circuit = runs[0].configuration, runs[0].circuit
+    perturbations = _perturbations(words, file, phase, cells, period, circuit)
+    if not perturbations:
+        raise ParameterError(f"nothing to perturb; name a --{', --'.join(_KINDS).replace('_', '-')}, or a --file")
+
+    if out is None and resume:
+        raise ParameterError("--resume: name the folder with --out")
+    folder = new_folder(f"{_name(sources[0])}_perturbed") if out is None else Path(os.path.expanduser(out))
+    _check_folder(folder, perturbations, resume)
+    if training:
+        chosen = [configuration.training.seed] if seeds is None else _seeds(seeds)
+        experiment = _train(configuration, perturbations, folder, chosen)
+    else:
+        with console.status("presenting test stimuli"):
+            experiment = perturb_runs(runs, perturbations)
+    command = shlex.join(["corinfomax", *(word for word in sys.argv[1:] if word != "--resume")])
+    write_experiment(folder, experiment, configuration, command)
+    console.print(performance_table(experiment.table))
+    for line in why_nothing_changes(experiment, configuration, folder):
+        console.print(line.removeprefix("## ") if not line.startswith("```") else "")
+    console.print(f"{folder / 'report.md'}")
+
+
+_KINDS = ("silence", "drive", "cut", "cut_feedback", "clamp", "freeze", "lesion")
+
+
+def _is_run(source: str) -> bool:
+    return source not in all_presets() and (Path(source) / "config.toml").exists()
+
+
+def _name(source: str) -> str:
+    path = Path(source)
+    return path.stem if path.suffix == ".toml" else path.resolve().name
+
+
+def _perturbations(
+    words: list[tuple[str, str]],
+    file: Path | None,
+    phases: _Words,
+    cells: _Words,
+    period: str | None,
+    circuit: Circuit,
+) -> list[Perturbation]:
+    found = []
+    chosen = _cells(cells)
+    unused = set(chosen)
+    layers = {spec.name: spec.layer for spec in circuit.populations}
+    for kind, text in words:
+        item = from_words(kind, text, period=period)
+        item.check(circuit)
+        if isinstance(item, CellPerturbation):
+            layer = layers[item.target(circuit)]
+            unused.discard(layer)
+            item = replace(item, phases=phases, cells=chosen.get(layer))
+        found.append(item)
+    if unused:
+        raise ParameterError(f"--cells {min(unused)}:…: no cells of layer {min(unused)} are perturbed")
+    if phases and not any(isinstance(item, CellPerturbation) for item in found):
+        raise ParameterError("--phase: frozen rules and lesions last through all phases; leave it out")
+    if period is not None and not found:
+        raise ParameterError("--period: holds for what is given with it; perturbations of a --file have their own")
+    return found + (read_perturbations(file) if file is not None else [])
+
+
+def _cells(texts: _Words) -> dict[int, list[int]]:
+    chosen: dict[int, list[int]] = {}
+    for text in texts or ():
+        layer, colon, numbered = text.partition(":")
+        try:
+            chosen.setdefault(int(layer), []).extend(numbers(numbered if colon else ""))
+        except ValueError:
+            raise ParameterError(f"--cells {text}: must be LAYER:CELLS, such as 1:0,5,8-12") from None
+    return chosen
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return numbers(text)
+    except ValueError as error:
+        raise ParameterError(f"--seeds {text}: {error}") from None
+
+
+def _check_folder(folder: Path, perturbations: list[Perturbation], resume: bool):
+    """Refuse a folder that holds anything, or when it is taken up again, another experiment."""
+    if not resume:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(f"{folder}: exists; choose another folder with --out, or go on with --training --resume")
+        return
+    path = folder / PERTURBATIONS
+    if not path.exists():
+        raise RunError(f"{folder}: no perturbation experiment to go on with (no {PERTURBATIONS})")
+    if to_toml(read_perturbations(path)) != to_toml(perturbations):
+        raise RunError(f"{path}: has other perturbations; --resume goes on with the same, --file {path}")
+
+
+def _train(configuration: Configuration, perturbations: list[Perturbation], folder: Path, seeds: list[int]):
+    begun = False
+    with progress_bar() as bar:
+        task = bar.add_task("training", total=2 * len(seeds) * configuration.training.epochs, score="")
+
+        def report(seed: int, trained: str, progress: Progress):
+            runs = 2 * seeds.index(seed) + (trained == "perturbed")
+            epochs = progress.epoch if progress.row else progress.epoch - 1 + progress.batch / progress.batches
+            done = runs * configuration.training.epochs + epochs
+            bar.update(task, completed=done, description=f"seed {seed}, {trained}", score=f"{progress.score:.4f}")
+            if progress.row and progress.epoch == configuration.training.epochs:
+                console.print(f"seed {seed}, {trained}: test {progress.score:.4f} after {progress.epoch} epochs")
+
+        def begin():
+            nonlocal begun
+            write_inputs(folder, perturbations, configuration)
+            begun = True
+
+        try:
+            return perturb_training(configuration, perturbations, folder, seeds, report, begin)
+        except KeyboardInterrupt:
+            if begun:
+                console.print(f"Stopped; go on with the same command, --out {folder} and --resume")
+            raise

@@ -1,0 +1,174 @@
+"""Perturbations of cells; they become courses of a protocol's phases."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ...errors import ParameterError
+from ...networks import Circuit
+from ...parameters import Count
+from .perturbation import CellPerturbation, data
+from .text import as_current, as_potential, listed, millivolts
+
+Compartment = Literal["soma", "basal", "apical"]
+Potential = Annotated[float, BeforeValidator(as_potential), Field(allow_inf_nan=False)]
+Current = Annotated[float, BeforeValidator(as_current), Field(allow_inf_nan=False)]
+
+
+@data
+class Silence(CellPerturbation):
+    """Silence cells: the soma is held at rest (u = 0, V = -70 mV), and its rate at 0.
+
+    Parameters
+    ----------
+    population : str
+        ``"SST_1"``, ``"layer_2"``, …
+    cells, phases, period
+        As in `CellPerturbation` and `Perturbation`.
+    """
+
+    population: str
+    kind: ClassVar[str] = "silence"
+
+    def settings(self, circuit: Circuit) -> dict[str, float]:
+        """Input and current are 0, and where there is a membrane or a rate these are held at 0."""
+        settings = {"I_soma": 0.0}
+        if self._integrates(circuit):
+            settings["u"] = 0.0
+        else:
+            settings["gate_soma"] = 0.0
+        if self._spec(circuit).cell.domain is not None:
+            settings["r"] = 0.0
+        return settings
+
+    def __str__(self):
+        return f"silence {self._which()}{self.population}{self._when(self.phases)}"
+
+
+@data
+class Drive(CellPerturbation):
+    """Inject a current.
+
+    Parameters
+    ----------
+    population : str
+    current : float, str or Quantity
+        In units of the potential that it would cause across a unit conductance: u = 1 is 20 mV, and ``"10 mV"`` is .5.
+        In a dendrite, and in an SST cell, it is the change of the potential itself.
+    compartment : {"soma", "basal", "apical"}
+    cells, phases, period
+        As in `CellPerturbation` and `Perturbation`.
+    """
+
+    population: str
+    current: Current
+    compartment: Compartment = "soma"
+    kind: ClassVar[str] = "drive"
+
+    def settings(self, circuit: Circuit) -> dict[str, float]:
+        """The compartment's injected current."""
+        (variable,) = self._variables(circuit, f"I_{self.compartment}")
+        return {variable: self.current}
+
+    def __str__(self):
+        into = f"{self._which()}{self.population}, {self.compartment}"
+        return (
+            f"drive {into}, by {self.current:g} ({millivolts(self.current, rest=False)} across unit conductance)"
+            f"{self._when(self.phases)}"
+        )
+
+
+@data
+class Cut(CellPerturbation):
+    """Cut all synaptic input of a compartment; a dendrite then is at rest and stays coupled to the soma.
+
+    The apical input of hidden cells is feedback, autapse and SST inhibition, that of output cells the teacher. To cut
+    the feedback alone there is `CutFeedback`.
+
+    Parameters
+    ----------
+    population : str
+    compartment : {"apical", "basal", "soma"}
+        "soma": what reaches the soma, its dendrites included, which leaves it to its leak.
+    cells, phases, period
+        As in `CellPerturbation` and `Perturbation`.
+    """
+
+    population: str
+    compartment: Compartment
+    kind: ClassVar[str] = "cut"
+
+    def settings(self, circuit: Circuit) -> dict[str, float]:
+        """The compartment's gate."""
+        (gate,) = self._variables(circuit, f"gate_{self.compartment}")
+        return {gate: 0.0}
+
+    def __str__(self):
+        return f"cut {self.compartment} input of {self._which()}{self.population}{self._when(self.phases)}"
+
+
+@data
+class CutFeedback(CellPerturbation):
+    """Cut the feedback W_fb^(k) r^(k+1) into layer k, and nothing else: as with W_fb^(k) = 0 in these phases.
+
+    Parameters
+    ----------
+    layer : int
+        k, 1 … P-1.
+    cells, phases, period
+        As in `CellPerturbation` and `Perturbation`.
+    """
+
+    layer: Count
+    kind: ClassVar[str] = "cut_feedback"
+
+    def target(self, circuit: Circuit) -> str:
+        """Principal population of the layer."""
+        fed = {item.target for item in circuit.projections if item.slot == "drive_apical"}
+        hidden = [k for k, name in enumerate(circuit.layers) if name in fed]
+        if self.layer not in hidden:
+            allowed = f"feedback reaches layer {listed(hidden)}" if hidden else "this circuit has none"
+            raise ParameterError(f"{self}: {allowed}")
+        return circuit.layers[self.layer]
+
+    def settings(self, circuit: Circuit) -> dict[str, float]:
+        """The drive that the feedback projection writes."""
+        return {"drive_apical": 0.0}
+
+    def __str__(self):
+        return f"cut feedback into {self._which()}layer {self.layer}{self._when(self.phases)}"
+
+
+@data
+class Clamp(CellPerturbation):
+    """Clamp a compartment's potential.
+
+    A soma is at it from the first step of each phase on, and its rate is σ of it. A dendrite's synaptic input is
+    replaced by it.
+
+    Parameters
+    ----------
+    population : str
+    compartment : {"soma", "basal", "apical"}
+    potential : float, str or Quantity
+        Dimensionless (0 is rest, 1 lies 20 mV above it), or a voltage such as ``"-60 mV"``.
+    cells, phases, period
+        As in `CellPerturbation` and `Perturbation`.
+    """
+
+    population: str
+    compartment: Compartment
+    potential: Potential
+    kind: ClassVar[str] = "clamp"
+
+    def settings(self, circuit: Circuit) -> dict[str, float]:
+        """The membrane is held; where there is none, the current takes the place of the input."""
+        gate, current = self._variables(circuit, f"gate_{self.compartment}", f"I_{self.compartment}")
+        membrane = {"soma": "u", "basal": "v_B", "apical": "v_A"}[self.compartment]
+        if self._integrates(circuit, membrane):
+            return {membrane: self.potential, current: 0.0}
+        return {gate: 0.0, current: self.potential}
+
+    def __str__(self):
+        of = f"{self.compartment} of {self._which()}{self.population}"
+        return f"clamp {of} at {millivolts(self.potential)} (u = {self.potential:g}){self._when(self.phases)}"

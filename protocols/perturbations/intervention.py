@@ -1,0 +1,174 @@
+"""Perturbations in force: as courses of a protocol's phases, as frozen rules, as lesions; on, off, or by a schedule."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import ParameterError
+from ...networks import Circuit
+from ..clockwork import Preparation, Protocol
+from .perturbation import CellPerturbation, Perturbation
+from .synapses import Freeze, Lesion
+
+
+def perturbed(protocol: Protocol, perturbations: Iterable[Perturbation], circuit: Circuit) -> Protocol:
+    """Return a protocol whose phases perturb cells.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    perturbations : iterable of CellPerturbation
+        Those of weights are passed over.
+    circuit : Circuit
+        What the cells belong to.
+
+    Returns
+    -------
+    Protocol
+        With the courses of `protocol` and those of the perturbations.
+
+    Raises
+    ------
+    ParameterError
+        For cells or phases that do not exist, or that the same variable of a cell would be set twice.
+    """
+    given = [perturbation for perturbation in perturbations if isinstance(perturbation, CellPerturbation)]
+    names = [phase.name for phase in protocol.phases]
+    for perturbation in given:
+        perturbation.check(circuit)
+        for name in perturbation.phases or ():
+            if name not in names:
+                raise ParameterError(f"{perturbation}: no phase {name!r}; this protocol has {', '.join(names)}")
+    sizes = {spec.name: spec.size for spec in circuit.populations}
+    phases = []
+    for phase in protocol.phases:
+        courses: dict[str, np.ndarray] = {}
+        owners: dict[str, dict[int, Perturbation]] = {}
+        for perturbation in given:
+            if perturbation.phases is not None and phase.name not in perturbation.phases:
+                continue
+            population = perturbation.target(circuit)
+            cells = range(sizes[population]) if perturbation.cells is None else perturbation.cells
+            for variable, value in perturbation.settings(circuit).items():
+                key = f"{population}.{variable}"
+                if key in phase.course or variable in phase.course:
+                    raise ParameterError(f"{perturbation}: phase {phase.name!r} of the protocol sets {key} itself")
+                taken = owners.setdefault(key, {})
+                for cell in cells:
+                    if cell in taken:
+                        raise ParameterError(
+                            f"{perturbation}: overlaps with {taken[cell]!s}; both set {key} of cell {cell}"
+                        )
+                    taken[cell] = perturbation
+                course = courses.setdefault(key, np.full((1, sizes[population]), np.nan))
+                course[0, list(cells)] = value
+        phases.append(replace(phase, course={**phase.course, **courses}) if courses else phase)
+    return protocol.with_phases(phases)
+
+
+class Intervention:
+    """Perturbations of a preparation, to be put in force and taken back.
+
+    As a context manager it puts all in force, whatever their periods, and then leaves everything as it was::
+
+        with Intervention(preparation, [Silence("SST_1"), Lesion(("W_ff", 0), 0.3)]):
+            preparation.settle(x)
+
+    In training, `follow` puts in force what a minibatch has.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    perturbations : sequence of Perturbation
+    batches : int, default 1
+        Minibatches of an epoch, for periods.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for whatever does not exist, or is perturbed twice at the same time.
+    """
+
+    def __init__(self, preparation: Preparation, perturbations: Sequence[Perturbation], batches: int = 1):
+        for item in perturbations:
+            if not isinstance(item, Perturbation):
+                raise ParameterError(f"{item!r} is no perturbation, such as Silence('SST_1')")
+        if not isinstance(preparation, Preparation):
+            raise ParameterError(f"{type(preparation).__name__}: has no cells in time to perturb, takes a Preparation")
+        self._preparation, self._circuit = preparation, preparation.circuit
+        self.perturbations, self._batches = tuple(perturbations), batches
+        self._control = preparation.protocol
+        self._frozen, self._lesions = set(self._circuit.frozen), dict(self._circuit.lesions)
+        self._lost: list[tuple[str, int, np.ndarray, np.ndarray]] = []
+        self._protocols: dict[tuple[Perturbation, ...], Protocol] = {(): self._control}
+        self.active: tuple[Perturbation, ...] = ()
+        for item in self.perturbations:
+            item.check(self._circuit)
+        for stage in self._stages():
+            self._follow_protocol(stage)  # whatever is to be held is known before a run
+        self._follow_protocol(())
+
+    def __enter__(self):
+        self.on()
+        return self
+
+    def __exit__(self, *exception):
+        self.off()
+
+    def on(self):
+        """Put all perturbations in force."""
+        self.off()
+        self._put_in_force(self.perturbations)
+
+    def off(self):
+        """Take all perturbations back, lesions included: lost synapses have again the weights that they had."""
+        self._circuit.frozen, self._circuit.lesions = set(self._frozen), dict(self._lesions)
+        for key, k, mask, values in self._lost:
+            self._circuit.weights[key][k][mask] = values
+        self._put_in_force(())
+
+    def follow(self, epoch: int, batch: int):
+        """Put in force what a minibatch of training has; synapses that were lost are not given back.
+
+        Parameters
+        ----------
+        epoch, batch : int
+            Counted from 0, the minibatch within its epoch.
+        """
+        active = self._at(epoch * self._batches + batch)
+        if active != self.active:
+            self._put_in_force(active)
+            self._lost = []
+
+    def _at(self, batch: int) -> tuple[Perturbation, ...]:
+        return tuple(
+            item for item in self.perturbations if item.period is None or batch in item.period.batches(self._batches)
+        )
+
+    def _stages(self) -> list[tuple[Perturbation, ...]]:
+        """All sets of perturbations that are in force at the same time."""
+        periods = [item.period.batches(self._batches) for item in self.perturbations if item.period is not None]
+        return [self._at(batch) for batch in sorted({0, *(b for period in periods for b in (period[0], period[-1]))})]
+
+    def _follow_protocol(self, active: tuple[Perturbation, ...]):
+        if active not in self._protocols:
+            self._protocols[active] = perturbed(self._control, active, self._circuit)
+        if self._preparation.protocol is not self._protocols[active]:
+            self._preparation.exchange_protocol(self._protocols[active])
+
+    def _put_in_force(self, active: tuple[Perturbation, ...]):
+        self._follow_protocol(active)
+        self.active = active
+        circuit = self._circuit
+        circuit.frozen = self._frozen | {item.weights for item in active if isinstance(item, Freeze)}
+        circuit.lesions = dict(self._lesions)
+        self._lost = []
+        for item in active:
+            if isinstance(item, Lesion):
+                key, k = item.weights
+                mask = item.mask(circuit)
+                self._lost.append((key, k, mask, circuit.weights[key][k][mask]))
+                circuit.lesions[key, k] = circuit.lesions.get((key, k), False) | mask
+        circuit.renew()
+        self._preparation.cycle.copy_weights_to_synapses()

@@ -1,0 +1,147 @@
+"""What perturbations are: data that say what is done to which cells or synapses, in which phases and when."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Annotated, ClassVar, Literal
+
+import brian2 as b2
+from brian2.equations.equations import DIFFERENTIAL_EQUATION
+from pydantic import BeforeValidator, Field
+
+from ...errors import ParameterError
+from ...networks import Circuit, PopulationSpec
+from ...parameters import Count, Number, validated
+from .text import as_cells, as_names, as_period, listed
+
+Cells = Annotated[tuple[Annotated[int, Number, Field(ge=0)], ...] | None, BeforeValidator(as_cells)]
+Names = Annotated[tuple[str, ...] | None, BeforeValidator(as_names)]
+
+
+def data(cls):
+    """Make a frozen dataclass whose arguments are checked, and named in messages."""
+    cls = dataclass(frozen=True)(cls)
+    checked = validated(cls.__init__)
+    names = [item.name for item in fields(cls) if not item.kw_only]
+
+    @functools.wraps(cls.__init__)
+    def init(self, *args, **kwargs):
+        checked(self, *args[len(names) :], **dict(zip(names, args, strict=False)), **kwargs)
+
+    cls.__init__ = init
+    return cls
+
+
+@data
+class Period:
+    """A stretch of training, both ends included.
+
+    Parameters
+    ----------
+    first, last : int
+        Counted from 1.
+    unit : {"epochs", "batches"}
+        Minibatches are counted through all epochs.
+    """
+
+    first: Count
+    last: Count
+    unit: Literal["epochs", "batches"] = "epochs"
+
+    def __post_init__(self):
+        if self.last < self.first:
+            raise ParameterError(f"period {self}: ends before it begins")
+
+    def __str__(self):
+        return f"{self.unit} {self.first}-{self.last}"
+
+    def batches(self, per_epoch: int) -> range:
+        """Minibatches of the period, counted from 0 through all epochs."""
+        scale = per_epoch if self.unit == "epochs" else 1
+        return range((self.first - 1) * scale, self.last * scale)
+
+    def check(self, epochs: int, per_epoch: int):
+        """Raise a `ParameterError` if training ends earlier."""
+        available = epochs if self.unit == "epochs" else epochs * per_epoch
+        if self.last > available:
+            raise ParameterError(f"period {self}: training has {self.unit} 1 to {available}")
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """What all perturbations have in common.
+
+    Parameters
+    ----------
+    period : Period or str, optional
+        When in training, as ``"3-5"`` or ``"batches 1-200"``; always by default, and always in testing.
+    """
+
+    kind: ClassVar[str]
+    period: Annotated[Period | None, BeforeValidator(as_period(Period))] = field(default=None, kw_only=True)
+
+    def check(self, circuit: Circuit):
+        """Raise a `ParameterError` if the circuit has not what is to be perturbed."""
+        raise NotImplementedError
+
+    def _when(self, phases: Sequence[str] | None = None) -> str:
+        within = f" in phase {' and '.join(phases)}" if phases else ""
+        return within + (f", {self.period}" if self.period else "")
+
+
+@dataclass(frozen=True)
+class CellPerturbation(Perturbation):
+    """A perturbation of cells of one population.
+
+    Parameters
+    ----------
+    cells : sequence of int, optional
+        Which of them; all by default.
+    phases : sequence of str, optional
+        Phases in which it acts; all by default.
+    """
+
+    cells: Cells = field(default=None, kw_only=True)
+    phases: Names = field(default=None, kw_only=True)
+
+    def target(self, circuit: Circuit) -> str:
+        """Name of the population."""
+        return self.population  # type: ignore[attr-defined]
+
+    def settings(self, circuit: Circuit) -> dict[str, float]:
+        """Variables of the population, and what they are set to or held at."""
+        raise NotImplementedError
+
+    def check(self, circuit: Circuit):
+        """Raise a `ParameterError` if the circuit has not these cells."""
+        spec = self._spec(circuit)
+        for cell in self.cells or ():
+            if cell >= spec.size:
+                raise ParameterError(f"{self}: {spec.name} has cells 0 to {spec.size - 1}")
+        self.settings(circuit)
+
+    def _spec(self, circuit: Circuit) -> PopulationSpec:
+        name = self.target(circuit)
+        perturbable = {spec.name: spec for spec in circuit.populations if "gate_soma" in spec.cell.equations}
+        if name not in perturbable:
+            raise ParameterError(f"{self}: no population {name!r} to perturb; there are {', '.join(perturbable)}")
+        return perturbable[name]
+
+    def _variables(self, circuit: Circuit, *names: str) -> list[str]:
+        """Return names of variables, or say that a compartment has them not."""
+        spec = self._spec(circuit)
+        equations = b2.Equations(spec.cell.equations)
+        if not set(names) <= set(equations.names):
+            compartments = [name.removeprefix("gate_") for name in sorted(equations.names) if name.startswith("gate_")]
+            raise ParameterError(f"{self}: compartments of {spec.name} are {', '.join(compartments)}")
+        return list(names)
+
+    def _integrates(self, circuit: Circuit, potential: str = "u") -> bool:
+        """Whether a compartment has a membrane; published dendrites and SST cells follow their input at once."""
+        equations = b2.Equations(self._spec(circuit).cell.equations)
+        return potential in equations and equations[potential].type == DIFFERENTIAL_EQUATION
+
+    def _which(self) -> str:
+        if self.cells is None:
+            return ""
+        return f"{'cells' if len(self.cells) > 1 else 'cell'} {listed(self.cells)} of "

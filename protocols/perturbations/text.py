@@ -1,0 +1,109 @@
+"""Perturbations from and to text: quantities, selections, command-line words, parameter files."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import brian2 as b2
+import numpy as np
+
+from ...models import PHYSICAL_SCALE
+
+_REST, _SCALE = float(PHYSICAL_SCALE["V_rest"]), float(PHYSICAL_SCALE["V_scale"])
+_MILLIVOLTS = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(mV)?\s*", re.IGNORECASE)
+
+
+def as_potential(value: Any) -> Any:
+    """Potential in the paper's units, from a number in these units or a voltage."""
+    return _in_units(value, _REST)
+
+
+def as_current(value: Any) -> Any:
+    """Injected current in the paper's units, from a number in these units or the voltage across unit conductance."""
+    return _in_units(value, 0.0)
+
+
+def _in_units(value: Any, zero: float) -> Any:
+    if isinstance(value, str):
+        found = _MILLIVOLTS.fullmatch(value)
+        if found is None:
+            raise ValueError("should be a number, or a voltage such as -60mV")
+        number = float(found[1])
+        return _unrounded((1e-3 * number - zero) / _SCALE) if found[2] else number
+    if isinstance(value, b2.Quantity) and value.dim == b2.volt.dim:
+        return _unrounded((float(value) - zero) / _SCALE)
+    if isinstance(value, bool | b2.Quantity):
+        raise ValueError("should be a number, or a voltage such as -60mV")
+    return value
+
+
+def _unrounded(value: float) -> float:
+    return float(f"{value:.12g}")  # -60 mV is .5, not .5000000000000002
+
+
+def millivolts(value: float, rest: bool = True) -> str:
+    """Write a potential, or with `rest` False a difference of potentials, in millivolts."""
+    return f"{1e3 * (_SCALE * value + (_REST if rest else 0.0)):g} mV"
+
+
+def as_cells(value: Any) -> Any:
+    """Tuple of cells from numbers, a range, an array or text such as 0,5,8-12."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = numbers(value)
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        value = [value]
+    cells = tuple(cell.item() if isinstance(cell, np.generic) else cell for cell in value)
+    if not cells:
+        raise ValueError("should name a cell")
+    if len(set(cells)) < len(cells):
+        raise ValueError("should name each cell once")
+    return cells
+
+
+def numbers(text: str) -> list[int]:
+    """Read 0,3,8-12."""
+    found: list[int] = []
+    for part in text.split(","):
+        matched = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        if matched is None or (matched[2] and int(matched[2]) < int(matched[1])):
+            raise ValueError("should be numbers and ranges, such as 0,3,8-12")
+        found += range(int(matched[1]), int(matched[2] or matched[1]) + 1)
+    return found
+
+
+def listed(cells: Iterable[int] | None) -> str:
+    """Write numbers as 0,3,8-12."""
+    runs: list[list[int]] = []
+    for cell in sorted(cells or ()):
+        if runs and cell == runs[-1][1] + 1:
+            runs[-1][1] = cell
+        else:
+            runs.append([cell, cell])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def as_names(value: Any) -> Any:
+    """Tuple of names, from one or several."""
+    value = (value,) if isinstance(value, str) else value
+    if value is not None and not len(value):
+        raise ValueError("should name a phase")
+    return value
+
+
+def as_period(period: type) -> Callable[[Any], Any]:
+    """Make what reads a period from text such as ``3-5``, ``epochs 3-5`` or ``batches 1-200``."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return period(value, value)
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"\s*(?:(epochs?|batch(?:es)?)[\s:]+)?(\d+)(?:\s*-\s*(\d+))?\s*", value)
+        if found is None:
+            raise ValueError("should be as 3-5 (epochs), or batches 1-200")
+        unit = "batches" if (found[1] or "").startswith("batch") else "epochs"
+        return period(int(found[2]), int(found[3] or found[2]), unit)
+
+    return read

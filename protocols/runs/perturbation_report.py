@@ -1,0 +1,251 @@
+"""What a perturbation experiment leaves in its folder: a report, a table, a figure, and what makes it again."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ...analysis.comparison import CONTROL, over_seeds, rms
+from ...analysis.figures import perturbation_effects, perturbed_learning, save_figure
+from ...analysis.figures.perturbation import CONDITIONS
+from ...analysis.files import make_folder, replacing
+from ...models import PHYSICAL_SCALE
+from ..perturbations import Perturbation, to_toml
+from .configuration import Configuration
+from .folder import PERTURBATIONS
+from .perturbing import COMPARED, Experiment, concerns_interneurons, later_than
+
+#: Columns of the history that the report shows; all are in the table.
+_SHOWN = ("test_", "predictions_changed", "angle_", "cmi_", "participation_ratio_", "sparsity_", "settling_residual")
+#: Weight κγ of the entropy term at which results/entropy.md finds that it tells, and below which it does not.
+_TELLING, _INERT = 0.3, 0.01
+
+
+def write_experiment(folder, experiment: Experiment, configuration: Configuration, command: str = ""):
+    """Write what an experiment found: ``report.md``, ``table.csv``, figures, and what it was done with.
+
+    Each file takes the place of an older one once it is complete, the report last.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made if it is not there.
+    experiment : Experiment
+    configuration : Configuration
+        Of the control.
+    command : str, optional
+        What was called, for the report.
+    """
+    folder = Path(folder)
+    write_inputs(folder, experiment.perturbations, configuration)
+    with replacing(folder / "table.csv") as file:
+        experiment.table.to_csv(file, index=False)
+    save_figure(perturbation_effects(experiment.table), [folder / "effects.png"])
+    if experiment.histories:
+        histories = {place: pd.DataFrame(rows) for place, rows in experiment.histories.items()}
+        save_figure(perturbed_learning(histories, _epochs(experiment)), [folder / "learning.png"])
+    with replacing(folder / "report.md") as file:
+        file.write(report(experiment, configuration, folder, command).encode())
+
+
+def _epochs(experiment: Experiment) -> list[tuple[float, float]]:
+    """From when to when there are perturbations, in epochs from the beginning of training."""
+    per_epoch = experiment.batches
+    spans = [item.period.batches(per_epoch) for item in experiment.perturbations if item.period is not None]
+    return sorted({(span.start / per_epoch, span.stop / per_epoch) for span in spans})
+
+
+def write_inputs(folder: Path, perturbations: Sequence[Perturbation], configuration: Configuration):
+    """Write ``perturbations.toml``, and the control's parameters, ``config.toml``."""
+    make_folder(folder)
+    with replacing(folder / PERTURBATIONS) as file:
+        file.write(to_toml(perturbations).encode())
+    with replacing(folder / "config.toml") as file:
+        file.write(configuration.to_toml().encode())
+
+
+def report(experiment: Experiment, configuration: Configuration, folder, command: str = "") -> str:
+    """Write the report of an experiment, in Markdown.
+
+    Parameters
+    ----------
+    experiment, configuration, command
+        As in `write_experiment`.
+    folder : path-like
+        Where the experiment's parameters are or will be.
+    """
+    table = experiment.table
+    seeds = list(dict.fromkeys(table["seed"]))
+    trained = bool(experiment.histories)
+    epochs = f", {configuration.training.epochs} epochs" if trained else ""
+    what = "in training" if trained else "in testing, at the control's weights"
+    lines = [
+        "# Perturbed against control",
+        "",
+        f"{configuration.model} {'-'.join(map(str, experiment.circuit.sizes))} on {experiment.stimuli.name} "
+        f"({len(experiment.stimuli.x_test)} test stimuli){epochs}, "
+        f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}. Perturbed {what}:",
+        "",
+        *([f"- {item}" for item in experiment.perturbations] or ["- nothing"]),
+        "",
+        "Differences are from the control of the same seed"
+        + ("; mean ± sample standard deviation over seeds." if len(seeds) > 1 else "."),
+        "",
+        performance_table(table),
+        "",
+        *why_nothing_changes(experiment, configuration, folder),
+        "![Performance, and changes of potentials](effects.png)",
+        "",
+        *(["![Performance and angles while learning](learning.png)", ""] if trained else []),
+        "## Potentials and rates at the phases' ends",
+        "",
+        "Means over stimuli and cells, their change, and the root mean square of the changes (rms).",
+        "",
+        _potentials(table),
+        "",
+        f"All numbers are in `table.csv`; `{PERTURBATIONS}` and the control's `config.toml` are what makes them again"
+        + (f". Called: `{command}`" if command else "."),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def performance_table(table: pd.DataFrame) -> str:
+    """Accuracy or R², information, angles and activity against the control, as a table in Markdown."""
+    chosen = table[(table["layer"] == 0) & table["quantity"].str.startswith(_SHOWN)]
+    statistics = over_seeds(chosen)
+    rows: dict[str, dict[str, str]] = {}
+    for row in statistics.itertuples():
+        percent = row.quantity in ("test_accuracy", "predictions_changed")
+        scale, digits = (100, 2) if percent else (1, 3)
+        name = row.quantity.replace("test_r_squared", "test_R²").replace("_", " ") + (" (%)" if percent else "")
+        entry = rows.setdefault(name, {})
+        condition = (row.trained, row.tested)
+        if condition == CONTROL:
+            entry["control"] = _shown(scale * row.value_mean, scale * row.value_sd, digits)
+        else:
+            label = f"{CONDITIONS[condition][0]}: difference".replace("\n", " ")
+            entry[label] = _shown(scale * row.difference_mean, scale * row.difference_sd, digits, sign=True)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity").to_markdown(disable_numparse=True)
+
+
+def _potentials(table: pd.DataFrame) -> str:
+    statistics = over_seeds(table[table["quantity"].isin(COMPARED)])
+    rows: dict[tuple[str, int, str], dict[str, str]] = {}
+    for row in statistics.itertuples():
+        entry = rows.setdefault((row.phase, row.layer, row.quantity), {})
+        condition = (row.trained, row.tested)
+        if condition == CONTROL:
+            entry["control"] = _with_unit(row.value_mean, row.value_sd, row.unit)
+        else:
+            label = CONDITIONS[condition][0].replace("\n", " ")
+            entry[f"{label}: change"] = _with_unit(row.difference_mean, row.difference_sd, row.unit, sign=True)
+            entry[f"{label}: rms"] = _with_unit(row.rms_change_mean, row.rms_change_sd, row.unit)
+    frame = pd.DataFrame(
+        [{"phase": phase, "layer": layer, "": name, **entry} for (phase, layer, name), entry in rows.items()]
+    )
+    return frame.to_markdown(index=False, disable_numparse=True)
+
+
+def _shown(mean: float, sd: float, digits: int, sign: bool = False) -> str:
+    """Write mean ± standard deviation; what these digits would hide is written as a power of ten."""
+
+    def number(value: float, sign: bool) -> str:
+        hidden = value != 0 and abs(value) < 10.0**-digits
+        return f"{value:{'+' if sign and value else ''}{'.1e' if hidden else f'.{digits}f'}}"
+
+    return number(mean, sign) + (f" ± {number(sd, False)}" if np.isfinite(sd) else "")
+
+
+def why_nothing_changes(experiment: Experiment, configuration: Configuration, folder) -> list[str]:
+    """Say why no prediction changes, with what SST cells measure and what to do if it is they; else nothing.
+
+    After training without SST cells some predictions differ, as they do after any rounding; it is said then, too.
+    """
+    circuit, conditions = experiment.circuit, [place for place in experiment.measured if place[1:] != CONTROL]
+    changed = any(experiment.changed_predictions(*place) for place in conditions)
+    predicting = [phase.name for phase in configuration.build_protocol().prediction]
+    if conditions and not changed and not experiment.histories and later_than(experiment, predicting):
+        return [
+            "## Why no prediction changes",
+            "",
+            f"Predictions are read at the end of phase {predicting[-1]}, before anything is perturbed; what changes "
+            "are the phases after it, below.",
+            "",
+        ]
+    if not concerns_interneurons(experiment, driven=not changed) or (changed and not experiment.histories):
+        return []
+    controls = [found.ends for (_, *how), found in experiment.measured.items() if tuple(how) == CONTROL]
+    phase = next(iter(controls[0]))[0]
+    rest = 1e3 * float(PHYSICAL_SCALE["V_rest"])
+    sizes = []
+    for k in range(1, circuit.output + 1):
+        if (phase, k, "V_SST") not in controls[0]:
+            continue
+        interneuron, soma = (
+            np.mean([rms(ends[phase, k, variable] - rest) for ends in controls]) for variable in ("V_SST", "V_soma")
+        )
+        sizes.append(f"layer {k} {_volts(interneuron)} (pyramidal somata {_volts(soma)})")
+    gamma, gain = getattr(circuit, "gamma", None), getattr(circuit, "entropy_gain", None)
+    inert = gamma is not None and gain is not None and abs(gain * gamma) < _INERT
+    if changed and not inert:
+        return []
+    lines = [
+        "## Why so little can change" if changed else "## Why no prediction changes",
+        "",
+        f"At the end of the {phase} phase the control's SST cells are this far from rest (rms): {', '.join(sizes)}.",
+    ]
+    if not inert:
+        return [*lines, ""]
+    weight, coupling = _TELLING / gamma, 1 / max(circuit.epsilon)
+    lines += [
+        f"They carry −O r, the off-diagonal part of M = ε(2κγB + g_lk I). It weighs κγ = {gain * gamma:.2g}, with "
+        f"γ = (1 − λ)/λ and κ = entropy_gain = {gain:g}, against the couplings 1/ε = {coupling:.3g}: on the error "
+        "terms, eqs 10-12 lack the factor (1 − λ)/(1 − λᵗ) of eq 6, and the entropy term is left inert.",
+        "",
+        f"`entropy_gain` multiplies γ in the dynamics. 1/(1 − λ) = {1 / (1 - circuit.forgetting):.6g} is the weight "
+        f"that eq 6 implies, at the edge of what is stable. κ = {weight:.2g}, that is κγ = {_TELLING}, with a "
+        "regularised B and phases long enough to settle, is a weight at which the term tells (results/entropy.md). "
+        "To try it:",
+        "",
+        "```sh",
+        *_to_try(weight, experiment, configuration, Path(folder)),
+        "```",
+        "",
+    ]
+    return lines
+
+
+def _to_try(weight: float, experiment: Experiment, configuration: Configuration, folder: Path) -> list[str]:
+    settings = ["lateral_rule=regularised", f"entropy_gain={float(f'{weight:.1g}'):g}"]
+    if getattr(experiment.circuit, "lateral_form", "inverse") != "inverse":
+        settings.append("lateral_form=inverse")
+    if configuration.form == "contrastive":
+        settings += ["free_steps=80", "nudge_steps=30"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    target = str(folder.with_name(f"{folder.name}_entropy"))
+    if experiment.histories:
+        seeds = ",".join(map(str, dict.fromkeys(seed for seed, _ in experiment.histories)))
+        files = ["--file", str(folder / PERTURBATIONS), "--training", "--seeds", seeds, "--out", target]
+        return [shlex.join(["corinfomax", "perturb", str(folder / "config.toml"), *words, *files])]
+    return [
+        shlex.join(["corinfomax", "train", str(folder / "config.toml"), *words, "--out", target]),
+        shlex.join(["corinfomax", "perturb", target, "--file", str(folder / PERTURBATIONS)]),
+    ]
+
+
+def _volts(millivolts: float) -> str:
+    return _with_unit(millivolts, np.nan, "mV")
+
+
+def _with_unit(mean: float, sd: float, unit: str, sign: bool = False) -> str:
+    """Write mean ± standard deviation, given in mV or Hz, in the unit that suits them."""
+    units = {"mV": ("mV", "µV", "nV"), "Hz": ("Hz", "mHz", "µHz")}[unit]
+    sizes = [abs(value) for value in (mean, sd) if np.isfinite(value)]
+    power = next((power for power in range(2) if 1e3**power * max(sizes) >= 0.1), 2) if any(sizes) else 0
+    scale = 1e3**power
+    digits = 2 if power == 0 else 1
+    spread = f" ± {scale * sd:.{digits}f}" if np.isfinite(sd) else ""
+    return f"{scale * mean:{'+' if sign and mean else ''}.{digits}f}{spread} {units[power]}"

@@ -1,0 +1,337 @@
+"""Perturbation experiments: circuits measured with and without perturbations, in testing or after training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ...analysis.comparison import CONTROL, against_control, rms
+from ...errors import ParameterError
+from ...networks import Circuit
+from ..clockwork import Preparation, Stimulus
+from ..perturbations import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, to_toml
+from ..stimuli import Stimuli
+from .configuration import Configuration
+from .folder import RunFolder
+from .run import Run
+from .training import Progress, Training, columns
+
+#: Potentials and rates that are compared, their unit in tables, and the factor from SI.
+COMPARED = {
+    "V_soma": ("mV", 1e3),
+    "V_basal": ("mV", 1e3),
+    "V_apical": ("mV", 1e3),
+    "V_SST": ("mV", 1e3),
+    "rate": ("Hz", 1.0),
+}
+#: Test stimuli whose potentials are compared.
+KEPT_STIMULI = 1000
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What test stimuli show of a circuit.
+
+    Parameters
+    ----------
+    columns : dict of str to float
+        Those of the history.
+    outputs : ndarray (stimuli, outputs)
+        Output rates at the end of the prediction's last phase.
+    ends : dict of (str, int, str) to ndarray (stimuli, cells)
+        By phase, layer k ≥ 1 and variable of `COMPARED`, in its unit, at the phase's end.
+    """
+
+    columns: dict[str, float]
+    outputs: np.ndarray
+    ends: dict[tuple[str, int, str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Measurements of a perturbation experiment.
+
+    Parameters
+    ----------
+    perturbations : tuple of Perturbation
+    circuit : Circuit
+        The control, of the last seed.
+    stimuli : Stimuli
+    measured : dict of (int, str, str) to Measurement
+        By seed, how the circuit was trained and how it was tested, each "control" or "perturbed".
+    histories : dict of (int, str) to list of dict
+        By seed and how the circuit was trained, the rows of the history; empty if nothing was trained.
+    batches : int, default 1
+        Minibatches of an epoch.
+    """
+
+    perturbations: tuple[Perturbation, ...]
+    circuit: Circuit
+    stimuli: Stimuli
+    measured: Mapping[tuple[int, str, str], Measurement]
+    histories: Mapping[tuple[int, str], list[dict]]
+    batches: int = 1
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All numbers against the control of the same seed, as `corinfomax.analysis.against_control` has them."""
+        return against_control([row for place in self.measured for row in self._rows(*place)])
+
+    def changed_predictions(self, seed: int, trained: str, tested: str) -> int:
+        """For how many test stimuli the circuit predicts another class than the control, or another number."""
+        mine, control = self.measured[seed, trained, tested].outputs, self.measured[(seed, *CONTROL)].outputs
+        if self.stimuli.task == "classification":
+            return int(np.sum(mine.argmax(axis=1) != control.argmax(axis=1)))
+        tolerance = 1e-4 * np.ptp(self.stimuli.y_test, axis=0)  # far below any error of prediction
+        return int(np.sum((np.abs(mine - control) > tolerance).any(axis=1)))
+
+    def _rows(self, seed: int, trained: str, tested: str) -> Iterable[dict]:
+        here, control = self.measured[seed, trained, tested], self.measured[(seed, *CONTROL)]
+        condition = {"seed": seed, "trained": trained, "tested": tested}
+        changed = {"predictions_changed": self.changed_predictions(seed, trained, tested) / len(self.stimuli.x_test)}
+        for name, value in {**here.columns, **changed}.items():
+            place = {"quantity": name, "unit": "", "layer": 0, "phase": ""}
+            yield {**condition, **place, "value": value, "rms_change": np.nan}
+        for (phase, k, variable), values in here.ends.items():
+            place = {"quantity": variable, "unit": COMPARED[variable][0], "layer": k, "phase": phase}
+            change = rms(values - control.ends[phase, k, variable])
+            yield {**condition, **place, "value": float(values.mean(dtype=float)), "rms_change": change}
+
+
+def measure(preparation: Preparation, stimuli: Stimuli) -> Measurement:
+    """Present the test stimuli, without learning: all to predict, and the first 1000 with their targets.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        Its protocol says what happens, perturbations in force included.
+    stimuli : Stimuli
+    """
+    circuit, protocol = preparation.circuit, preparation.protocol
+    rest = preparation.state_dict()
+    try:
+        states = preparation.settle(stimuli.x_test)
+        preparation.load_state_dict(rest)
+        ends = _ends(preparation, stimuli, protocol.beta)
+    finally:
+        preparation.load_state_dict(rest)  # so that it does not matter what is presented next
+    return Measurement(columns(circuit, stimuli, states), states.r[circuit.output], ends)
+
+
+def _ends(preparation: Preparation, stimuli: Stimuli, beta: float) -> dict[tuple[str, int, str], np.ndarray]:
+    layers = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
+    found: dict[tuple[str, int, str], list[np.ndarray]] = {}
+
+    def collect(preparation, end):
+        for k, layer in layers.items():
+            for variable, (_, factor) in COMPARED.items():
+                if variable in layer:
+                    values = factor * layer.read(variable)[: preparation.cycle.presented]
+                    found.setdefault((preparation.cycle.phase.name, k, variable), []).append(values)
+
+    n = min(KEPT_STIMULI, len(stimuli.x_test))
+    starts = range(0, n, preparation.replicas)
+    rows = [slice(start, min(start + preparation.replicas, n)) for start in starts]
+    preparation.on_phase_end.append(collect)
+    try:
+        preparation.run([Stimulus(stimuli.x_test[row], stimuli.y_test[row], beta) for row in rows])
+    finally:
+        preparation.on_phase_end.remove(collect)
+    if preparation.interrupted:
+        raise KeyboardInterrupt
+    return {place: np.concatenate(parts) for place, parts in found.items()}
+
+
+def perturb_runs(runs: Run | Sequence[Run], perturbations: Sequence[Perturbation]) -> Experiment:
+    """Test trained circuits with and without perturbations, at the same weights.
+
+    Parameters
+    ----------
+    runs : Run, or sequence of Run
+        Of the same configuration but for the seed.
+    perturbations : sequence of Perturbation
+
+    Returns
+    -------
+    Experiment
+        Its `table` is a pandas.DataFrame.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for perturbations that the circuits or testing have no place for, and for runs that differ.
+    """
+    runs = [runs] if isinstance(runs, Run) else list(runs)
+    check_testable(perturbations)
+    measured = {}
+    for run in runs:
+        seed = run.configuration.training.seed
+        if _but_for_seed(run.configuration) != _but_for_seed(runs[0].configuration):
+            raise ParameterError(f"{run.folder.path}: differs from {runs[0].folder.path} by more than its seed")
+        if (seed, *CONTROL) in measured:
+            raise ParameterError(f"{run.folder.path}: seed {seed} is there already; take runs of different seeds")
+        replicas = min(run.configuration.training.test_replicas, len(run.stimuli.x_test))
+        learner = run.configuration.build_learner(run.circuit, replicas, run.circuit.protocol)
+        measured |= _tested(seed, "control", learner, run.stimuli, perturbations)
+    return Experiment(tuple(perturbations), runs[-1].circuit, runs[-1].stimuli, measured, {})
+
+
+def check_testable(perturbations: Sequence[Perturbation]):
+    """Raise a `ParameterError` for perturbations that concern training."""
+    for item in perturbations:
+        if isinstance(item, Freeze):
+            raise ParameterError(f"{item}: nothing learns in testing; a rule is frozen in training")
+        if item.period is not None:
+            raise ParameterError(f"{item}: testing has no {item.period.unit}; a period is of training")
+
+
+def _but_for_seed(configuration: Configuration) -> dict:
+    values = configuration.to_dict()
+    for key in ("seed", "data", "target", "blas_threads"):
+        values["training"].pop(key, None), values["stimuli"].pop(key, None)
+    return values
+
+
+def _tested(
+    seed: int, trained: str, preparation: Preparation, stimuli: Stimuli, perturbations: Sequence[Perturbation]
+) -> dict[tuple[int, str, str], Measurement]:
+    intervention = _for_testing(preparation, perturbations)
+    measured = {(seed, trained, "control"): measure(preparation, stimuli)}
+    if intervention is not None:
+        with intervention:
+            measured[seed, trained, "perturbed"] = measure(preparation, stimuli)
+    return measured
+
+
+def _for_testing(preparation: Preparation, perturbations: Sequence[Perturbation]) -> Intervention | None:
+    """All that can be perturbed without learning, at once and always; None if that makes no sense."""
+    lasting = [replace(item, period=None) for item in perturbations if not isinstance(item, Freeze)]
+    try:
+        return Intervention(preparation, lasting) if lasting or not perturbations else None
+    except ParameterError:
+        if any(item.period is not None for item in perturbations):
+            return None  # one after the other they do not overlap, as `check_trainable` has found
+        raise
+
+
+def perturb_training(
+    configuration: Configuration,
+    perturbations: Sequence[Perturbation],
+    folder: Path,
+    seeds: Sequence[int] = (0,),
+    report: Callable[[int, str, Progress], None] = lambda seed, trained, progress: None,
+    begin: Callable[[], None] = lambda: None,
+) -> Experiment:
+    """Train circuits with and without perturbations from the same seeds, and test each in both ways.
+
+    Runs are trained into ``control/seed_N`` and ``perturbed/seed_N`` of the folder. Those that are there go on, or are
+    taken as they are. While training, the history's test stimuli are presented without perturbations of cells.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        Its seed is replaced.
+    perturbations : sequence of Perturbation
+    folder : Path
+    seeds : sequence of int
+    report : callable
+        ``report(seed, trained, progress)``, now and then.
+    begin : callable
+        Called once all has been checked, before anything is written.
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    ParameterError
+        In one line, before anything is trained, for perturbations that have no place in the circuit or its training.
+    """
+    if len(set(seeds)) < len(seeds) or not seeds:
+        raise ParameterError(f"seeds = {list(seeds)}: must name each seed once")
+    batches = check_trainable(configuration, perturbations)
+    begin()
+    measured: dict[tuple[int, str, str], Measurement] = {}
+    histories = {}
+    for seed in seeds:
+        for trained in CONTROL[0], "perturbed":
+            training, intervention = prepare_training(
+                with_seed(configuration, seed),
+                RunFolder(folder / trained / f"seed_{seed}"),
+                perturbations if trained == "perturbed" else (),
+            )
+            training.run(lambda progress, seed=seed, trained=trained: report(seed, trained, progress))
+            intervention.off()
+            measured |= _tested(seed, trained, training.evaluator, training.stimuli, perturbations)
+            histories[seed, trained] = training.rows
+            if trained == CONTROL[0]:
+                circuit = training.circuit
+    return Experiment(tuple(perturbations), circuit, training.stimuli, measured, histories, batches)
+
+
+def prepare_training(
+    configuration: Configuration, folder: RunFolder, perturbations: Sequence[Perturbation]
+) -> tuple[Training, Intervention]:
+    """Begin or take up a training run in which perturbations follow their periods.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    folder : RunFolder
+        New, or that of an earlier part of this run: what is perturbed depends on epoch and minibatch only.
+    perturbations : sequence of Perturbation
+    """
+    begun = folder.has("config.toml")
+    training = Training(configuration, folder, resume=begun)
+    batches = -(-len(training.stimuli.x_train) // training.learner.replicas)
+    intervention = Intervention(training.learner, perturbations, batches)
+    training.before_presentation.append(intervention.follow)
+    if not begun:
+        folder.create(configuration)
+        if perturbations:
+            folder.write_perturbations(to_toml(perturbations))
+    return training, intervention
+
+
+def check_trainable(configuration: Configuration, perturbations: Sequence[Perturbation]) -> int:
+    """Raise a `ParameterError` for what the circuit or its training have no place for; return batches an epoch."""
+    stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
+    replicas = min(configuration.training.batch_size, len(stimuli.x_train))
+    learner = configuration.build_learner(circuit, replicas, configuration.build_protocol())
+    batches = -(-len(stimuli.x_train) // replicas)
+    for item in perturbations:
+        if item.period is not None:
+            item.period.check(configuration.training.epochs, batches)
+    Intervention(learner, perturbations, batches)
+    return batches
+
+
+def with_seed(configuration: Configuration, seed: int) -> Configuration:
+    """Return the same configuration with another seed."""
+    values = configuration.to_dict()
+    values["training"]["seed"] = seed
+    return Configuration(values, configuration.source)
+
+
+def concerns_interneurons(experiment: Experiment, driven: bool = True) -> bool:
+    """Whether SST cells, or their synapses, are all that is perturbed; `driven` tells if by currents, too."""
+
+    def of_interneurons(item: Perturbation) -> bool:
+        if isinstance(item, CellPerturbation):
+            return item.target(experiment.circuit).startswith("SST_") and (driven or isinstance(item, Silence | Cut))
+        return isinstance(item, Lesion) and item.weights[0] == "O"
+
+    return bool(experiment.perturbations) and all(map(of_interneurons, experiment.perturbations))
+
+
+def later_than(experiment: Experiment, phases: Sequence[str]) -> bool:
+    """Whether cells are all that is perturbed, in none of these phases."""
+    return bool(experiment.perturbations) and all(
+        isinstance(item, CellPerturbation) and item.phases is not None and not set(item.phases) & set(phases)
+        for item in experiment.perturbations
+    )

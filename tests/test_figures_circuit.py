@@ -1,0 +1,188 @@
+import json
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.patches import FancyArrowPatch
+from test_own_circuit import circuit as own_circuit  # noqa: F401  (a fixture)
+
+from corinfomax.analysis.figures import circuit_diagram
+from corinfomax.errors import ParameterError
+from corinfomax.networks import CorInfoMax
+
+matplotlib.use("Agg")
+
+NOISE = {f"noise_{compartment}": 0.1 for compartment in ("soma", "basal", "apical", "SST")}
+SIZES = (784, 500, 128, 64, 32, 16, 10)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def small(**options):
+    """A circuit of two hidden layers."""
+    return CorInfoMax((6, 5, 4, 3), **options)
+
+
+CIRCUITS = {
+    "plain": {},
+    "leaky": {"tau_A": 5.0, "tau_B": 5.0, "tau_SST": 5.0},
+    "noisy": NOISE,
+    "sparse": {"domain": ["B_1_plus", "B_inf_plus", "simplex"]},
+    "as published": {"domain": "B_1_plus", "constraints": "as_published"},
+}
+
+
+@pytest.mark.parametrize("options", CIRCUITS.values(), ids=CIRCUITS)
+def test_the_description_is_complete_and_plain(options):
+    """Each population, projection and link once, with its numbers and weights' shape; JSON gives it back, exactly."""
+    circuit = small(**options)
+    found = circuit.description()
+    assert json.loads(json.dumps(found)) == found
+    assert found["layers"] == list(circuit.layers)
+    assert [(p["name"], p["kind"], p["layer"], p["size"]) for p in found["populations"]] == [
+        (spec.name, type(spec.cell).__name__, spec.layer, spec.size) for spec in circuit.populations
+    ]
+    keys = ("source", "target", "slot", "pattern", "signal", "name")
+    assert [[p[key] for key in keys] for p in found["projections"]] == [
+        [getattr(item, key) for key in keys] for item in circuit.projections
+    ]
+    sizes = {p["name"]: p["size"] for p in found["populations"]}
+    for item in found["projections"]:
+        key, k = item["weights"]
+        shape = (sizes[item["target"]], sizes[item["source"]])
+        assert circuit.weights[key][k].shape == (shape[:1] if item["pattern"] == "one_to_one" else shape)
+    assert [(item["target"], item["slot"], item["source"], item["variable"]) for item in found["links"]] == [
+        (spec.name, name, *read) for spec in circuit.populations for name, read in spec.links
+    ]
+    assert found["teacher"] == {"population": "layer_3", "slot": "drive_apical", "compartment": "apical"}
+
+
+@pytest.mark.parametrize("name", ["plain", "leaky", "noisy"])
+def test_compartments_are_those_of_the_paper(name):
+    """W_ff enters basal dendrites, W_fb apical ones; the lateral input apical ones, in the output layer the soma."""
+    found = small(**CIRCUITS[name]).description()
+    compartments = {p["name"]: set(p["compartments"]) for p in found["populations"]}
+    assert compartments["layer_1"] == compartments["layer_3"] == {"soma", "basal", "apical"}
+    assert compartments["SST_2"] == {"soma"}
+    assert compartments["stimulus"] == set()
+    entered = {(item["weights"][0], item["target"]): item["compartment"] for item in found["projections"]}
+    for k in (1, 2, 3):
+        lateral = "soma" if k == 3 else "apical"
+        assert entered["W_ff", f"layer_{k}"] == "basal"
+        assert entered["D", f"layer_{k}"] == lateral
+        assert entered["O", f"SST_{k}"] == "soma"
+        assert {
+            "compartment": lateral,
+            "slot": "i_SST",
+            "source": f"SST_{k}",
+            "target": f"layer_{k}",
+            "variable": "i_SST",
+        } in found["links"]
+    assert entered["W_fb", "layer_1"] == entered["W_fb", "layer_2"] == "apical"
+
+
+def test_noise_enters_the_compartment_it_is_named_after():
+    """Each of the links of background input ends in its own compartment."""
+    links = [item for item in small(**NOISE).description()["links"] if item["source"].startswith("noise")]
+    assert len(links) == 12
+    assert all(item["slot"] == f"noise_{item['compartment']}" for item in links)
+
+
+def test_inhibition_by_multipliers_is_told_apart():
+    """As published it is an apical current, of output cells a somatic one; enforced, it enters no compartment."""
+    for constraints, theory in (("as_published", ["apical", "apical", "soma"]), ("enforced", [None] * 3)):
+        found = small(domain="B_1_plus", constraints=constraints).description()["projections"]
+        assert [item["compartment"] for item in found if item["weights"][0] == "A_T"] == theory
+
+
+def drawn(description):
+    """Arrows and labels of a diagram by their gid."""
+    ax = circuit_diagram(description)
+    arrows = [patch.get_gid() for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    return ax, arrows, [text.get_gid() for text in ax.texts]
+
+
+DEPTHS = [(depth, name) for depth in (2, 3, 5, 6) for name in ("plain", "noisy")] + [
+    (2, "sparse and noisy"),
+    (3, "sparse and noisy"),
+    (5, "sparse and noisy"),
+]
+
+
+@pytest.mark.parametrize(("depth", "name"), DEPTHS)
+def test_everything_is_drawn_once_and_legible(depth, name):
+    """A label for each population, arrow and label for each projection; no two labels overlap or leave the page."""
+    options = CIRCUITS.get(name, {"domain": "B_1_plus", **NOISE})
+    description = CorInfoMax(SIZES[: depth + 1], **options).description()
+    ax, arrows, labels = drawn(description)
+    projections = [item["name"] for item in description["projections"]]
+    links = [f"{item['source']}_to_{item['target']}_{item['slot']}" for item in description["links"]]
+    assert sorted(arrows) == sorted([*projections, *links, "teacher"])
+    populations = [item["name"] for item in description["populations"]]
+    synaptic = [link for link in links if not link.startswith("noise")]
+    assert sorted(labels) == sorted(f"label {name}" for name in [*populations, *projections, *synaptic, "teacher"])
+    figure = ax.figure
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    boxes.append(ax.get_legend().get_window_extent())
+    for n, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+        assert [labels[m] for m, other in enumerate(boxes[:n]) if box.overlaps(other)] == []
+
+
+def test_labels_tell_cells_and_shapes():
+    """Numbers of cells stand beside populations, target × source beside weights."""
+    ax, _, _ = drawn(CorInfoMax((784, 500, 10)).description())
+    texts = {text.get_gid(): text.get_text() for text in ax.texts}
+    assert texts["label layer_1"] == "Layer 1\n500 pyramidal cells"
+    assert texts["label SST_2"] == "10 SST cells"
+    assert texts["label stimulus_to_layer_1_drive_basal"].endswith("500 × 784")
+    assert texts["label layer_2_to_layer_1_drive_apical"].endswith("500 × 10")
+
+
+def test_a_circuit_of_ones_own_is_drawn_with_round_cells(own_circuit):  # noqa: F811
+    """Cells without dendrites are round and keep their class's name; nothing is taught."""
+    description = own_circuit.description()
+    assert description["teacher"] is None
+    ax, arrows, _ = drawn(description)
+    assert sorted(arrows) == ["cells_to_cells_drive_lateral", "stimulus_to_cells_drive_feedforward"]
+    (cell,) = [patch for patch in ax.patches if patch.get_gid() == "cells"]
+    assert isinstance(cell, matplotlib.patches.Circle)
+    assert "2 LinearCell" in "".join(text.get_text() for text in ax.texts)
+
+
+def test_wiring_that_corinfomax_has_not_is_drawn():
+    """Connections past a layer, two of one kind, and three kinds of interneurons that inhibit one another: all once."""
+    description = small().description()
+    description["populations"] += [
+        {"name": f"{kind}_1", "kind": kind, "layer": 1, "size": 2, "compartments": []} for kind in ("PV", "VIP")
+    ]
+    pairs = [("layer_1", "layer_3"), ("layer_3", "layer_1"), ("layer_1", "layer_2"), ("layer_2", "layer_2")]
+    pairs += [("layer_1", "PV_1"), ("PV_1", "layer_1"), ("layer_2", "VIP_1"), ("VIP_1", "SST_1"), ("VIP_1", "VIP_1")]
+    more = [
+        {"name": f"more {n}", "source": source, "target": target, "compartment": None, "slot": "drive", "signal": "r"}
+        for n, (source, target) in enumerate(pairs)
+    ]
+    description["projections"] += [item | {"weights": ["W_more", 0], "pattern": "dense"} for item in more]
+    ax, arrows, labels = drawn(description)
+    assert [name for name in arrows if name.startswith("more")] == [item["name"] for item in more]
+    assert len(labels) == len(set(labels))
+    assert {patch.get_gid() for patch in ax.patches} >= {item["name"] for item in description["populations"]} - {
+        "stimulus"
+    }
+
+
+def test_a_diagram_is_drawn_on_the_axis_given():
+    """The axis is returned; a description that lacks something is refused, and named."""
+    given = plt.subplots()[1]
+    description = small().description()
+    assert circuit_diagram(description, given) is given
+    with pytest.raises(ParameterError, match="has no 'projections'"):
+        circuit_diagram({key: value for key, value in description.items() if key != "projections"})
+    with pytest.raises(ParameterError, match="is damaged"):
+        circuit_diagram([1, 2])

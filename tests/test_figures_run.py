@@ -1,0 +1,83 @@
+"""Figures that the command line draws of a run, beyond those at the end of training."""
+
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from corinfomax.analysis import read_recording
+from corinfomax.analysis.figures import signs
+from corinfomax.errors import ParameterError
+from corinfomax.networks import CorInfoMax
+from corinfomax.protocols.runs import Run
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def test_training_keeps_what_the_figures_need(run):
+    """circuit.json describes the run's circuit, exactly; activity.npz holds the class of each stimulus."""
+    opened = Run(run)
+    assert json.loads((run / "circuit.json").read_text()) == opened.circuit.description()
+    with np.load(run / "activity.npz") as activity:
+        np.testing.assert_array_equal(activity["labels"], opened.stimuli.labels_test[: len(activity["layer_1/r"])])
+
+
+def test_figures_embed_and_animate(command, run):
+    """t-SNE and, with --animation, the GIF are drawn and named, in the format asked for; nothing stays open."""
+    code, out, err = command("figures", run, "--format", "svg", "--animation")
+    assert (code, err) == (0, "")
+    assert "settling.gif" in out
+    for name in ("circuit", "embedding_pca", "embedding_tsne", "signs"):
+        assert (run / "figures" / f"{name}.svg").exists()
+    assert 'id="label layer_1"' in (run / "figures" / "circuit.svg").read_text()
+    with Image.open(run / "figures" / "settling.gif") as picture:
+        assert picture.n_frames == len(read_recording(run / "recording.npz").t)
+    assert plt.get_fignums() == []
+
+
+def test_old_folders_are_drawn_without_what_they_lack(command, run):
+    """Without circuit.json and labels there is no diagram, and an embedding in one colour."""
+    (run / "circuit.json").unlink()
+    with np.load(run / "activity.npz") as archive:
+        arrays = {key: archive[key] for key in archive.files if key != "labels"}
+    np.savez(run / "activity.npz", **arrays)
+    for path in (run / "figures").iterdir():
+        path.unlink()
+    assert command("figures", run)[0] == 0
+    drawn = {path.stem for path in (run / "figures").iterdir()}
+    assert {"embedding_pca", "embedding_tsne"} <= drawn
+    assert "circuit" not in drawn
+
+
+def test_refusals_are_one_line(refused, run):
+    """Nothing to animate, an unknown format, a damaged description, labels of other stimuli: one line that names it."""
+    assert "docx" in refused("figures", run, "--format", "docx")
+    (run / "recording.npz").unlink()
+    assert "recording.npz" in refused("figures", run, "--animation")
+    (run / "circuit.json").write_text("{")
+    assert "circuit.json" in refused("figures", run)
+    (run / "circuit.json").write_text('{"layers": []}')
+    assert "circuit.json: cannot be drawn" in refused("figures", run)
+    (run / "circuit.json").write_text(json.dumps(CorInfoMax((6, 5, 3)).description()))
+    np.savez(run / "activity.npz", **{"layer_1/r": np.random.default_rng(0).random((9, 4)), "labels": np.ones(2)})
+    assert "activity.npz: cannot be drawn" in refused("figures", run)
+
+
+def test_signs_are_drawn_in_per_cent():
+    """Each column has its line, 100 times its fractions, with projections and layers named; no column is refused."""
+    columns = {"negative_ff_0": [0.5, 0.4], "negative_fb_1": [0.3, 0.2], "exciting_SST_2": [0.1, 0.0]}
+    history = pd.DataFrame({"epoch": [1, 2], **columns})
+    lines = signs(history).lines
+    for line, values in zip(lines, columns.values(), strict=False):
+        np.testing.assert_allclose(line.get_ydata(), 100 * np.array(values))
+    assert len(lines) == 4
+    assert lines[2].get_label() == "SST cells that excite, layer 2"
+    with pytest.raises(ParameterError, match="no negative_ff_k"):
+        signs(history[["epoch"]])

@@ -1,0 +1,112 @@
+"""Cells of one's own, named in a parameter file."""
+
+from pathlib import Path
+
+import brian2 as b2
+import numpy as np
+import pandas as pd
+import pytest
+
+from corinfomax import CorInfoMax, Preparation
+from corinfomax.errors import ParameterError
+from corinfomax.protocols.runs import Configuration
+
+ROOT = Path(__file__).parents[1]
+ADAPTING = f"{ROOT / 'examples' / 'own_cell.py'}:AdaptingPyramidal"
+
+MODULE = """
+from corinfomax.models import SST, HiddenPyramidal, Parameter
+
+class Leaky(HiddenPyramidal):
+    equations = HiddenPyramidal.equations.replace("-g_lk*u", "-(g_lk + g_more)*u - V_th/V_scale")
+    parameters = (*HiddenPyramidal.parameters, Parameter("g_more", "1", "more leak", "this test"),
+                  Parameter("V_th", "volt", "an offset", "this test"))
+
+class Odd(HiddenPyramidal):
+    parameters = (*HiddenPyramidal.parameters, Parameter("charge", "coulomb", "of an odd unit", "this test"))
+
+class Undriven(SST):
+    drives = ()
+
+class Plain:
+    pass
+"""
+
+
+@pytest.fixture
+def module(tmp_path):
+    """A file with cells, and a parameter file beside it that names one of them."""
+    (tmp_path / "mycells.py").write_text(MODULE)
+    path = tmp_path / "own.toml"
+    path.write_text(
+        "[circuit]\narchitecture = [64, 8, 10]\n"
+        'cell = "mycells:Leaky"\ncell_parameters = { g_more = 1.5, V_th = 4.0 }\n'
+    )
+    return path
+
+
+def test_parameter_file_names_a_cell_beside_it(module, tmp_path):
+    """The named cell is in the hidden layer, times in ms and potentials in mV, and the resolved file finds it too."""
+    configuration = Configuration.read(module)
+    circuit = configuration.build_circuit()
+    cell = next(spec.cell for spec in circuit.populations if spec.name == "layer_1")
+    assert type(cell).__name__ == "Leaky"
+    assert cell.values["g_more"] == 1.5
+    assert float(cell.values["V_th"]) == pytest.approx(4e-3, rel=1e-12)
+    (tmp_path / "elsewhere").mkdir()
+    resolved = tmp_path / "elsewhere" / "config.toml"
+    resolved.write_text(configuration.to_toml())
+    assert type(Configuration.read(resolved).build_circuit().populations[2].cell).__name__ == "Leaky"
+
+
+def test_named_cell_equals_an_exchanged_one(module):
+    """A circuit whose cell is named in a file settles exactly as one whose cell was exchanged in Python."""
+    named = CorInfoMax([5, 4, 3], cell=ADAPTING, cell_parameters={"b": 2.0, "tau_a": 5.0})
+    exchanged = CorInfoMax([5, 4, 3])
+    kind = type(named.populations[2].cell)
+    exchanged.exchange_cell("layer_1", kind, b=2.0, tau_a=5 * b2.ms)
+    x = np.linspace(0, 1, 5)
+    found, theory = (Preparation(circuit).settle(x, ("u", "r")) for circuit in (named, exchanged))
+    np.testing.assert_array_equal(found.u[1], theory.u[1])
+    assert np.abs(theory.u[1] - Preparation(CorInfoMax([5, 4, 3])).settle(x).u[1]).max() > 1e-3
+
+
+def test_adapting_cells_learn_digits(command, tmp_path):
+    """`corinfomax train` with the cell of examples/own_cell.py learns digits, over 90 % in 6 epochs, and resumes."""
+    words = ["train", "digits", "--out", str(tmp_path / "run")]
+    settings = [f'cell="{ADAPTING}"', "cell_parameters={b=0.4, tau_a=10.0}", "epochs=5", "seed=1"]
+    code, _, error = command(*words, *(word for setting in settings for word in ("--set", setting)))
+    assert code == 0, error
+    code, _, error = command("train", "--out", str(tmp_path / "run"), "--resume", "--set", "epochs=6")
+    assert code == 0, error
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert len(history) == 6
+    assert history["test_accuracy"].iloc[-1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("cell", "parameters", "message"),
+    [
+        ("mycells", {}, "must be 'module:Class' or"),
+        ("nosuch:Cell", {}, "nosuch cannot be imported"),
+        ("mycells.py:Cell", {}, r"has no Cell"),
+        ("mycells.py:Plain", {}, "Plain is no subclass of corinfomax.models.Cell"),
+        ("mycells.py:Leaky", {}, "Leaky: needs the parameters .*g_more"),
+        ("mycells.py:Odd", {"charge": 1.0}, "has the unit 'coulomb'; a parameter file can give those in 1, second"),
+        ({"SST_1": "mycells.py:Undriven"}, {}, "Undriven has no drive slot 'drive_soma', which SST_1 needs"),
+        ({"layer_9": "mycells.py:Leaky"}, {"g_more": 1.0, "V_th": 1.0}, "no population 'layer_9'"),
+        ("mycells.py:Leaky", {"g_more": 1.0, "V_th": 1.0, "tau": 2.0}, "has a parameter 'tau'"),
+        (None, {"tau": 2.0}, "no cell of one's own has a parameter 'tau'"),
+    ],
+)
+def test_cells_that_do_not_fit_are_refused(module, cell, parameters, message):
+    """Whatever is wrong with a named cell is one line that names it."""
+
+    def absolute(reference):
+        return reference.replace("mycells.py", str(module.with_name("mycells.py")))
+
+    if cell is not None:
+        cell = absolute(cell) if isinstance(cell, str) else {key: absolute(value) for key, value in cell.items()}
+    with pytest.raises(ParameterError, match=message) as caught:
+        CorInfoMax([5, 4, 3], cell=cell, cell_parameters=parameters)
+    assert "\n" not in str(caught.value)
