@@ -47,14 +47,22 @@ Seed = Annotated[int, Number, Field(ge=0)]
 Switch = Annotated[bool, Field(strict=True)]
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+
+
 def describe(error: ValidationError, where: str) -> str:
     """One line for the first thing that a validation found wrong: where, which key, what was given, what is allowed."""
+
     # A union reports each of its members; the deepest location is the member that the value nearly was.
-    first = max(error.errors(include_url=False), key=lambda item: len([p for p in item["loc"] if isinstance(p, int)]))
+    # And a key that is misspelt is unknown and missing at once.
+    def telling(item):
+        return len([part for part in item["loc"] if isinstance(part, int)]), item["type"] in _UNKNOWN
+
+    first = max(error.errors(include_url=False), key=telling)
     key = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()) or "value"
     if first["type"] in ("missing", "missing_argument"):
         return f"{where}: key {key!r} is missing"
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if first["type"] in _UNKNOWN:
         return f"{where}: unknown key {key!r}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
     return f"{where}: {key} = {first['input']!r}: {message}"

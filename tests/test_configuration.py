@@ -333,7 +333,8 @@ def test_phases_of_any_course_from_a_file(tmp_path):
     ("old", "new", "words"),
     [
         ("steps = 5", "steps = 0", ["[protocol]", "phases.0.steps = 0"]),
-        ("steps = 5", "length = 5", ["[protocol]", "phases.0.steps", "missing"]),
+        ("steps = 5\n", "", ["[protocol]", "phases.0.steps", "missing"]),
+        ("steps = 5", "length = 5", ["[protocol]", "unknown key 'phases.0.length'"]),
         ("steps = 5", "steps = 5\nbetta = 1", ["[protocol]", "unknown key 'phases.0.betta'"]),
         ("beta = [0.2, 0.6, 1.0]", "beta = [0.2, 0.6]", ["'nudge'", "beta", "3"]),
         ("beta = [0.2, 0.6, 1.0]", 'beta = "up"', ["[protocol]", "phases.1.beta"]),

@@ -161,11 +161,13 @@ def test_runs_of_several_seeds_are_averaged(command, configuration):
     assert (code, err) == (1, "error: run0: seed 0 is there already; take runs of different seeds\n")
 
 
-def test_phases_do_not_reach_into_a_file(refused, run):
-    """--phase with nothing but a --file is one line that says for what it holds."""
+def test_files_that_do_not_fit_are_refused(refused, run):
+    """--phase with nothing but a --file is one line that says for what it holds, a misspelt key one that names it."""
     Path("given.toml").write_text('[[perturbations]]\nkind = "silence"\npopulation = "SST_1"\n')
     line = refused("perturb", str(run), "--file", "given.toml", "--phase", "free")
     assert "--phase: holds for what is given with it; perturbations of a --file have their own" in line
+    Path("given.toml").write_text('[[perturbations]]\nkind = "silence"\npopulatin = "SST_1"\n')
+    assert "given.toml, perturbation 1: unknown key 'populatin'" in refused("perturb", str(run), "--file", "given.toml")
 
 
 def test_training_with_perturbations_in_a_period(command, toy, configuration):
@@ -202,6 +204,7 @@ def test_training_with_perturbations_in_a_period(command, toy, configuration):
         ((), "nothing to perturb; name a --silence"),
         (("--silence", "SST_7"), "silence SST_7: no population 'SST_7' to perturb; there are SST_1, layer_1"),
         (("--silence", "layer_1", "--cells", "1:5"), "silence cell 5 of layer_1: layer_1 has cells 0 to 4"),
+        (("--silence", "layer_1", "--cells", "1:0-999999999999"), "--cells 1:0-999999999999: must be LAYER:CELLS"),
         (("--silence", "layer_1", "--cells", "2:0"), "--cells 2:…: no cells of layer 2 are perturbed"),
         (("--silence", "layer_1", "--cells", "0-2"), "--cells 0-2: must be LAYER:CELLS, such as 1:0,5,8-12"),
         (("--silence", "layer_1", "--phase", "third"), "no phase 'third'; this protocol has free, nudge"),

@@ -12,6 +12,8 @@ from ...models import PHYSICAL_SCALE
 _REST, _SCALE = float(PHYSICAL_SCALE["V_rest"]), float(PHYSICAL_SCALE["V_scale"])
 #: Potentials of compartments that one may clamp, in volts.
 _PLAUSIBLE = 0.2
+#: More cells than a layer has; longer ranges would fill the memory.
+_MOST = 10_000_000
 _MILLIVOLTS = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(mV)?\s*", re.IGNORECASE)
 
 
@@ -80,6 +82,8 @@ def numbers(text: str) -> list[int]:
         matched = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
         if matched is None or (matched[2] and int(matched[2]) < int(matched[1])):
             raise ValueError("should be numbers and ranges, such as 0,3,8-12")
+        if int(matched[2] or matched[1]) >= _MOST:
+            raise ValueError(f"should be numbers below {_MOST}")
         found += range(int(matched[1]), int(matched[2] or matched[1]) + 1)
     return found
 
