@@ -5,31 +5,16 @@
 >>> preparation = Preparation(CorInfoMax([64, 128, 10]), replicas=20)
 """
 
-from .networks import CorInfoMax
-from .protocols.clockwork import (
-    Phase,
-    Preparation,
-    Presentation,
-    Protocol,
-    Selection,
-    Stimulus,
-    StreamRecorder,
-    WeightSelection,
-    contrastive,
-)
-from .protocols.runs import Run, load
+import lazy_loader as lazy
 
-__all__ = [
-    "CorInfoMax",
-    "Phase",
-    "Preparation",
-    "Presentation",
-    "Protocol",
-    "Run",
-    "Selection",
-    "Stimulus",
-    "StreamRecorder",
-    "WeightSelection",
-    "contrastive",
-    "load",
-]
+# Names are imported when they are first used: what needs no Brian2 does not wait for it.
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "networks": ["CorInfoMax"],
+        "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],
+        "protocols.recording": ["Presentation", "Selection", "StreamRecorder", "WeightSelection"],
+        "protocols.runs": ["Run", "load"],
+        "stimuli": ["Stimulus"],
+    },
+)

@@ -4,8 +4,9 @@ import numpy as np
 from baseline import Settings
 
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
-from corinfomax.protocols.stimuli.bundled import digits
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.stimuli import Stimulus
+from corinfomax.stimuli.bundled import digits
 
 BATCH = 20
 

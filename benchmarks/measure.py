@@ -13,7 +13,8 @@ from baseline import NumpyLoop, Settings
 from threadpoolctl import threadpool_limits
 
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.stimuli import Stimulus
 
 #: What the network's operations do: kind → how the names of its Brian2 objects begin or end.
 KINDS = {

@@ -25,7 +25,7 @@ import report
 import typer
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
-from corinfomax.protocols.clockwork import Selection, StreamRecorder, WeightSelection
+from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
 
 RESULTS = Path(__file__).parent / "results"
 COMPARTMENTS = ("V_soma", "V_basal", "V_apical")

@@ -20,7 +20,7 @@ import brian2 as b2
 
 from corinfomax import CorInfoMax, Preparation
 from corinfomax.models import HiddenPyramidal, Parameter
-from corinfomax.protocols.stimuli import load_stimuli
+from corinfomax.stimuli import load_stimuli
 
 
 class AdaptingPyramidal(HiddenPyramidal):

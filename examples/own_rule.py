@@ -15,7 +15,7 @@ import numpy as np
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import angle
 from corinfomax.networks import ForwardRule, GradientStep, LearningRate, OuterProducts, Plasticity
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches, load_stimuli
 
 EPOCHS = 5
 BETA = 2.0  # twice the paper's: output cells that begin silent would otherwise stay so for many epochs

@@ -20,8 +20,8 @@ import numpy as np
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import read_recording
 from corinfomax.analysis.figures import compartment_voltages
-from corinfomax.protocols.runs import record
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.protocols.recording import record
+from corinfomax.stimuli import batches, load_stimuli
 
 rng = np.random.default_rng(1)
 digits = load_stimuli("digits")

@@ -17,7 +17,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis.figures import publication_style
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches, load_stimuli
 
 CONVENTIONS = {"normative": "black", "printed": "#D55E00", "authors": "#0072B2"}
 digits = load_stimuli("digits")

@@ -15,7 +15,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation
 from corinfomax.analysis.figures import publication_style
-from corinfomax.protocols.stimuli import load_stimuli
+from corinfomax.stimuli import load_stimuli
 
 digits = load_stimuli("digits")
 DOMAINS = {1: ("B_1_plus", "hidden layer, Σr ≤ 1"), 2: ("simplex", "output, Σr = 1")}

@@ -12,7 +12,7 @@ import numpy as np
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import participation_ratio
 from corinfomax.analysis.figures import embedding
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches, load_stimuli
 
 rng = np.random.default_rng(1)
 digits = load_stimuli("digits")

@@ -15,7 +15,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, contrastive
 from corinfomax.analysis.figures import publication_style
-from corinfomax.protocols.stimuli import load_stimuli
+from corinfomax.stimuli import load_stimuli
 
 digits = load_stimuli("digits")
 TAUS = {0.0: "black", 2.0: "#56B4E9", 5.0: "#0072B2", 10.0: "#009E73"}

@@ -16,7 +16,7 @@ import pandas as pd
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import accuracy, angle
 from corinfomax.analysis.figures import alignment, learning_curve
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches, load_stimuli
 
 rng = np.random.default_rng(0)
 digits = load_stimuli("digits")

@@ -15,7 +15,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis.figures import publication_style
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches, load_stimuli
 
 rng = np.random.default_rng(1)
 digits = load_stimuli("digits")

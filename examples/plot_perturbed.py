@@ -12,7 +12,7 @@ import numpy as np
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis.figures import publication_style
 from corinfomax.protocols.perturbations import Clamp, Cut, CutFeedback, Intervention, Lesion, Silence
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches, load_stimuli
 
 rng = np.random.default_rng(1)
 digits = load_stimuli("digits")

@@ -15,8 +15,8 @@ import numpy as np
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import read_recording
 from corinfomax.analysis.figures import settling_animation
-from corinfomax.protocols.runs import record, telling_cells
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.protocols.recording import record, representative_cells
+from corinfomax.stimuli import batches, load_stimuli
 
 rng = np.random.default_rng(1)
 digits = load_stimuli("digits")
@@ -33,7 +33,7 @@ for epoch in range(3):
 # Of all test stimuli that one whose target cell is least decided in the free phase: there the nudge has most to do.
 rates = preparation.predict(digits.x_test)[np.arange(len(digits.x_test)), digits.labels_test]
 stimulus = int(np.abs(rates - 0.5).argmin())
-cells = telling_cells(preparation, digits, stimulus)
+cells = representative_cells(preparation, digits, stimulus)
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "recording.npz"
     np.savez(path, **record(preparation, digits, [stimulus], cells, beta=2.0))

@@ -16,7 +16,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Phase, Preparation, Protocol, Stimulus, contrastive
 from corinfomax.analysis.figures import publication_style
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches, load_stimuli
 
 digits = load_stimuli("digits")
 experiment = Protocol(

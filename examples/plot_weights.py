@@ -11,7 +11,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis.figures import receptive_fields, weight_histogram
-from corinfomax.protocols.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches, load_stimuli
 
 rng = np.random.default_rng(0)
 digits = load_stimuli("digits")

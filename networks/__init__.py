@@ -1,34 +1,18 @@
 """Circuits: populations of cells, projections between them, and the rules by which their weights learn."""
 
-from .circuit import Circuit, Plasticity
-from .conventions import CONVENTIONS, Convention
-from .corinfomax import CorInfoMax
-from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, LearningRate, RegularisedInverse
-from .plasticity import CorrelationRule, FeedbackRule, ForwardRule, LateralRule, OuterProducts
-from .population import Population, PopulationSpec
-from .projection import Projection
-from .states import Contrast, Layers, PhaseEnd
+import lazy_loader as lazy
 
-__all__ = [
-    "CONVENTIONS",
-    "AutapseRecursion",
-    "Circuit",
-    "Contrast",
-    "Convention",
-    "CorInfoMax",
-    "CorrelationRule",
-    "FeedbackRule",
-    "ForwardRule",
-    "GradientStep",
-    "InverseRecursion",
-    "LateralRule",
-    "Layers",
-    "LearningRate",
-    "OuterProducts",
-    "PhaseEnd",
-    "Plasticity",
-    "Population",
-    "PopulationSpec",
-    "Projection",
-    "RegularisedInverse",
-]
+# Names are imported when they are first used: what needs no Brian2 does not wait for it.
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "circuit": ["Circuit", "Plasticity"],
+        "conventions": ["CONVENTIONS", "Convention"],
+        "corinfomax": ["CorInfoMax"],
+        "optimisers": ["AutapseRecursion", "GradientStep", "InverseRecursion", "LearningRate", "RegularisedInverse"],
+        "plasticity": ["CorrelationRule", "FeedbackRule", "ForwardRule", "LateralRule", "OuterProducts"],
+        "population": ["Population", "PopulationSpec"],
+        "projection": ["Projection"],
+        "states": ["Contrast", "Layers", "PhaseEnd"],
+    },
+)

@@ -25,7 +25,7 @@ from ..models import Domain
 from ..models.domains import DomainChoice, domain_of
 from ..models.noise import COMPARTMENTS
 from ..parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
-from . import anatomy, initial, own_cells
+from . import anatomy, custom_cells, initial
 from .circuit import Circuit, Plasticity
 from .conventions import CONVENTIONS, ConventionName
 from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, LearningRate, RegularisedInverse
@@ -277,7 +277,7 @@ class CorInfoMax(Circuit):
         if lateral_form == "autapse":
             self._follow_from_B()
         self.refresh()
-        own_cells.install(self, cell, cell_parameters)
+        custom_cells.install(self, cell, cell_parameters)
 
     @property
     def gamma(self) -> float:

@@ -1,5 +1,1 @@
-"""Experiments in time: the clockwork, stimuli, runs, presets, and the command line."""
-
-from .clockwork import Phase, Preparation, Presentation, Protocol, Stimulus, contrastive
-
-__all__ = ["Phase", "Preparation", "Presentation", "Protocol", "Stimulus", "contrastive"]
+"""Experiments in time: the clockwork, recording, perturbations, runs and presets."""

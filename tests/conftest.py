@@ -9,9 +9,9 @@ import pytest
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from toys import on_toys, stimuli
 
+from corinfomax.commands import main
 from corinfomax.models import SST
 from corinfomax.networks import CorInfoMax, Population, PopulationSpec
-from corinfomax.protocols.commands import main
 
 b2.prefs.codegen.target = "numpy"
 

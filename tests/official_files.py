@@ -7,8 +7,8 @@ import tarfile
 
 import numpy as np
 
-from corinfomax.protocols.stimuli.cifar import CIFAR10, CIFAR100
-from corinfomax.protocols.stimuli.idx_sets import FILES
+from corinfomax.stimuli.cifar import CIFAR10, CIFAR100
+from corinfomax.stimuli.idx_sets import FILES
 
 
 def idx(array):

@@ -7,7 +7,8 @@ import pytest
 from corinfomax.errors import ParameterError, StimulusError
 from corinfomax.models import HiddenPyramidal, LeakySST, OutputPyramidal, Parameter
 from corinfomax.networks import Circuit, CorInfoMax, ForwardRule, GradientStep, LearningRate, OuterProducts, Plasticity
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus, contrastive
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
+from corinfomax.stimuli import Stimulus
 
 SHORT = contrastive(free_steps=4, nudge_steps=2)
 

@@ -13,8 +13,8 @@ from toys import on_toys, stimuli
 
 from corinfomax.analysis import read_history, read_recording
 from corinfomax.analysis.figures import compartment_voltages
+from corinfomax.commands import main
 from corinfomax.errors import CorInfoMaxError
-from corinfomax.protocols.commands import main
 from corinfomax.protocols.runs import presets
 
 
@@ -68,9 +68,9 @@ def test_record_writes_and_draws_the_chosen_cells(command, run):
 def test_record_draws_the_first_of_many_cells_and_says_so(command, run, monkeypatch):
     """All chosen cells are recorded; a picture shows the first two in their order, where it has room for two."""
     drawn = []
-    monkeypatch.setattr("corinfomax.protocols.commands.record._MOST_DRAWN", 2)
+    monkeypatch.setattr("corinfomax.commands.record._MOST_DRAWN", 2)
     monkeypatch.setattr(
-        "corinfomax.protocols.commands.record.compartment_voltages",
+        "corinfomax.commands.record.compartment_voltages",
         lambda recording, stimulus, cells: (
             drawn.append(cells) or compartment_voltages(recording, stimulus, cells=cells)
         ),
@@ -83,7 +83,7 @@ def test_record_draws_the_first_of_many_cells_and_says_so(command, run, monkeypa
     assert "Drawn are the first 2 cells" in out
 
 
-def test_record_takes_telling_cells_and_the_run_s_beta_by_default_and_another_file(command, run):
+def test_record_takes_representative_cells_and_the_run_s_beta_by_default_and_another_file(command, run):
     """Without options: test stimulus 0, up to 3 cells of each layer, the run's β; --out puts it elsewhere."""
     before = (run / "recording.npz").read_bytes()
     assert command("record", run, "--out", "elsewhere.npz")[0] == 0
@@ -121,7 +121,7 @@ def test_presets_are_listed_and_printed(command):
 
 def test_resume_goes_on_and_rewrites_the_configuration(command, refused, run, monkeypatch):
     """More epochs by --resume --set epochs: history, checkpoint and config.toml have them; other keys are refused."""
-    monkeypatch.setattr("corinfomax.protocols.commands.train.draw_run", lambda folder: [])
+    monkeypatch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
     assert "seed" in refused("train", "--resume", "--out", run, "--set", "seed=3")
     code, out, err = command("train", "--resume", "--out", run, "--set", "epochs=3")
     assert (code, err) == (0, "")
@@ -136,7 +136,7 @@ def test_resume_goes_on_and_rewrites_the_configuration(command, refused, run, mo
 
 def test_resuming_a_finished_run_keeps_what_was_recorded_of_it(command, run, monkeypatch):
     """`recording.npz` of the user's choice stays, byte by byte, when there is no epoch left; one more replaces it."""
-    monkeypatch.setattr("corinfomax.protocols.commands.train.draw_run", lambda folder: [])
+    monkeypatch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
     assert command("record", run, "--stimuli", "3")[0] == 0
     recorded = (run / "recording.npz").read_bytes()
     assert command("train", "--resume", "--out", run)[0] == 0
@@ -147,7 +147,7 @@ def test_resuming_a_finished_run_keeps_what_was_recorded_of_it(command, run, mon
 
 def test_a_damaged_environment_file_is_kept_when_a_run_goes_on(command, run, monkeypatch):
     """What cannot be read of environment.json stands under `damaged`, and the resumption beside it."""
-    monkeypatch.setattr("corinfomax.protocols.commands.train.draw_run", lambda folder: [])
+    monkeypatch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
     for text in ("{", "[1, 2]", '{"resumed": 3}'):
         (run / "environment.json").write_text(text)
         epochs = len(read_history(run)) + 1
@@ -183,7 +183,7 @@ def test_debug_shows_the_traceback(command, monkeypatch, place):
 def test_debug_shows_the_traceback_also_where_the_terminal_has_no_greek():
     """In a process with ASCII output: exit code 1, the traceback of a key with a Greek letter, no error of encoding."""
     environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"}
-    script = "from corinfomax.protocols.commands import main; main()"
+    script = "from corinfomax.commands import main; main()"
     process = subprocess.run(
         [sys.executable, "-c", script, "train", "--debug", "--set", "β=1"],
         env=environment,
@@ -227,7 +227,7 @@ def test_data_folders_of_any_name(command, tmp_path):
 
 def test_targets_that_no_rate_reaches_are_told(command, tmp_path, monkeypatch):
     """Regression targets from -3 to 3 train with one line that says which rates there are."""
-    monkeypatch.setattr("corinfomax.protocols.commands.train._finish", lambda training, keep_recording: None)
+    monkeypatch.setattr("corinfomax.commands.train._finish", lambda training, keep_recording: None)
     np.savez(tmp_path / "far.npz", **stimuli(y=np.linspace(-3, 3, 60)))
     code, out, err = command(*on_toys("far.npz", "architecture=[6,5,1]", "batch_size=1", "epochs=1"))
     assert (code, err) == (0, "")

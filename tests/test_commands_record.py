@@ -117,7 +117,7 @@ def test_a_failed_export_keeps_what_was_recorded(refused, run, tmp_path, monkeyp
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr("corinfomax.protocols.runs.traces.export_nwb", fail)
+    monkeypatch.setattr("corinfomax.protocols.recording.files.export_nwb", fail)
     monkeypatch.setattr("corinfomax.analysis.Traces.save_csv", fail)
     (tmp_path / "a.h5").write_bytes(b"mine")
     line = refused("record", run, "--out", f"a.{ending}", "--stimuli", "0-3", "--replicas", "2")

@@ -16,8 +16,9 @@ PACKAGES = (
     "corinfomax.networks",
     "corinfomax.protocols.clockwork",
     "corinfomax.protocols.perturbations",
+    "corinfomax.protocols.recording",
     "corinfomax.protocols.runs",
-    "corinfomax.protocols.stimuli",
+    "corinfomax.stimuli",
     "corinfomax.analysis",
     "corinfomax.analysis.figures",
 )

@@ -7,7 +7,8 @@ from scipy.optimize import root
 
 from corinfomax.errors import ParameterError
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.stimuli import Stimulus
 
 
 def flat(layers):

@@ -9,10 +9,10 @@ from toys import stimuli as toy_arrays
 
 from corinfomax.models import HiddenPyramidal
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus, contrastive
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 from corinfomax.protocols.runs import examine, unlifted_classes
 from corinfomax.protocols.runs.lifting import spaced
-from corinfomax.protocols.stimuli import load_stimuli
+from corinfomax.stimuli import Stimulus, load_stimuli
 
 
 @pytest.fixture

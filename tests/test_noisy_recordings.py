@@ -10,7 +10,7 @@ from toys import on_toys, stimuli
 
 from corinfomax import Preparation, Run
 from corinfomax.analysis import open_traces, read_recording
-from corinfomax.protocols.commands import main
+from corinfomax.commands import main
 from corinfomax.protocols.runs import seed_of_tests, unlifted_classes
 
 

@@ -10,14 +10,9 @@ from pynwb import NWBHDF5IO, validate
 from corinfomax.analysis import export_nwb, open_traces
 from corinfomax.errors import ParameterError, RunError
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import (
-    Preparation,
-    Selection,
-    Stimulus,
-    StreamRecorder,
-    WeightSelection,
-    contrastive,
-)
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
+from corinfomax.stimuli import Stimulus
 
 NAMES = ("V_soma", "V_basal", "V_apical", "rate")
 

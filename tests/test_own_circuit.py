@@ -15,7 +15,8 @@ from corinfomax.networks import (
     PopulationSpec,
     Projection,
 )
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
+from corinfomax.stimuli import Stimulus
 
 RATE, STEPS, ETA = 0.05, 12, 0.1
 

@@ -11,8 +11,8 @@ import brian2
 import matplotlib
 import pytest
 
-from corinfomax.protocols import stimuli
-from corinfomax.protocols.stimuli import load_stimuli
+from corinfomax import stimuli
+from corinfomax.stimuli import load_stimuli
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,14 +22,16 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES = ("models", "networks", "protocols", "analysis")
+PACKAGES = ("models", "networks", "stimuli", "protocols", "commands", "analysis")
 
 #: What each package may not import; analysis also stays free of Brian2.
 FORBIDDEN = {
-    "models": {"networks", "protocols", "analysis"},
-    "networks": {"protocols", "analysis"},
-    "protocols": set(),
-    "analysis": {"models", "networks", "protocols", "brian2"},
+    "models": {"networks", "stimuli", "protocols", "commands", "analysis"},
+    "networks": {"stimuli", "protocols", "commands", "analysis"},
+    "stimuli": {"models", "networks", "protocols", "commands", "analysis", "brian2"},
+    "protocols": {"commands"},
+    "commands": set(),
+    "analysis": {"models", "networks", "stimuli", "protocols", "commands", "brian2"},
 }
 
 #: What the conda environment calls otherwise than pyproject.toml does.
@@ -204,7 +206,7 @@ def test_links_lead_somewhere(document):
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports_run_one_way(package):
-    """protocols → networks → models; analysis on the ground, without circuits and without Brian2."""
+    """commands → protocols → networks → models; stimuli and analysis on the ground, without circuits and without Brian2."""
     found = set()
     for path in sources(package):
         for name in imported(path):

@@ -6,7 +6,7 @@ import pytest
 
 from corinfomax.errors import ParameterError
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus, contrastive
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 from corinfomax.protocols.perturbations import (
     Clamp,
     Cut,
@@ -22,6 +22,7 @@ from corinfomax.protocols.perturbations import (
     read_perturbations,
     to_toml,
 )
+from corinfomax.stimuli import Stimulus
 
 SHORT = contrastive(free_steps=9, nudge_steps=5)
 

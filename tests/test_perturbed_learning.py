@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
+from corinfomax.protocols.clockwork import Preparation, contrastive
 from corinfomax.protocols.perturbations import Clamp, Freeze, Intervention, Lesion
+from corinfomax.stimuli import Stimulus
 
 SHORT = contrastive(free_steps=9, nudge_steps=5)
 

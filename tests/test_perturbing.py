@@ -20,11 +20,14 @@ from corinfomax.protocols.perturbations import (
     Freeze,
     Lesion,
     Silence,
+    measure,
+    perturb_runs,
+    perturb_training,
 )
-from corinfomax.protocols.runs import Configuration, Run, RunFolder, Training, measure, perturb_runs, perturb_training
-from corinfomax.protocols.runs.perturbation_report import why_nothing_changes
-from corinfomax.protocols.runs.perturbing import prepare_training
-from corinfomax.protocols.stimuli import load_stimuli
+from corinfomax.protocols.perturbations.experiment import prepare_training
+from corinfomax.protocols.perturbations.report import why_nothing_changes
+from corinfomax.protocols.runs import Configuration, Run, RunFolder, Training
+from corinfomax.stimuli import load_stimuli
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from corinfomax.errors import DivergenceError, ParameterError, StimulusError
 from corinfomax.networks import CorInfoMax, PhaseEnd
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, Stimulus, contrastive
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
+from corinfomax.stimuli import Stimulus
 
 SHORT = contrastive(free_steps=4, nudge_steps=2)
 

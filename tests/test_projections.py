@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from corinfomax.protocols.clockwork import Preparation, Stimulus, contrastive
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.stimuli import Stimulus
 
 
 @pytest.mark.parametrize("convention", ["normative", "authors"])

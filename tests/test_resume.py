@@ -161,7 +161,7 @@ def test_the_command_line_is_interrupted_and_resumed(process, tmp_path, name, re
     if resume == "here":
         Training(folder.configuration(), folder, resume=True).run()
     else:
-        again = process("from corinfomax.protocols.commands import main; main()", "--out", "stopped", "--resume")
+        again = process("from corinfomax.commands import main; main()", "--out", "stopped", "--resume")
         assert (again.returncode, again.stderr) == (0, "")
         assert "epoch 2 to 3" in again.stdout
     whole = RunFolder(tmp_path / "whole")

@@ -10,15 +10,8 @@ import corinfomax
 from corinfomax.analysis import linear_regression_r_squared, read_history, read_recording
 from corinfomax.errors import DivergenceError, ParameterError, RunError, StimulusError
 from corinfomax.protocols.clockwork import Preparation
-from corinfomax.protocols.runs import (
-    Configuration,
-    Run,
-    RunFolder,
-    Training,
-    load,
-    record,
-    telling_cells,
-)
+from corinfomax.protocols.recording import record, representative_cells
+from corinfomax.protocols.runs import Configuration, Run, RunFolder, Training, load
 
 
 @pytest.fixture(scope="module")
@@ -386,14 +379,14 @@ def test_selections_that_do_not_exist_are_refused(finished, chosen, cells, error
         record(run.preparation(), run.stimuli, chosen, cells)
 
 
-def test_telling_cells_are_the_most_active_and_the_target(finished):
+def test_representative_cells_are_the_most_active_and_the_target(finished):
     """Of each hidden layer the most active, of the output the target's cell among them, ascending; exactly."""
     run = Run(finished.folder.path)
     preparation = run.preparation()
-    cells = telling_cells(preparation, run.stimuli, 4, number=2)
+    cells = representative_cells(preparation, run.stimuli, 4, number=2)
     r = preparation.settle(run.stimuli.x_test[4], ("r",)).r
     assert cells[1] == sorted(np.argsort(-r[1][0], kind="stable")[:2].tolist())
     assert int(run.stimuli.labels_test[4]) in cells[2]
     assert len(cells[2]) == 2
     with pytest.raises(StimulusError, match="0 to 11"):
-        telling_cells(preparation, run.stimuli, 12)
+        representative_cells(preparation, run.stimuli, 12)

@@ -4,7 +4,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.model_selection import train_test_split
 
 from corinfomax.errors import ParameterError, StimulusError
-from corinfomax.protocols.stimuli import (
+from corinfomax.stimuli import (
     Stimuli,
     available,
     batches,

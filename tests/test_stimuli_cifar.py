@@ -8,8 +8,8 @@ import pytest
 from official_files import cifar_arrays, cifar_contents, tar_gz, write_files
 
 from corinfomax.errors import StimulusError
-from corinfomax.protocols.stimuli import cifar, load_stimuli
-from corinfomax.protocols.stimuli.cifar import CIFAR10, CIFAR100, load_cifar
+from corinfomax.stimuli import cifar, load_stimuli
+from corinfomax.stimuli.cifar import CIFAR10, CIFAR100, load_cifar
 
 BOTH = pytest.mark.parametrize("source", [CIFAR10, CIFAR100], ids=lambda source: source.name)
 

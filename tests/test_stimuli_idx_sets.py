@@ -9,8 +9,8 @@ import pytest
 from official_files import idx, idx_arrays, write_idx
 
 from corinfomax.errors import StimulusError
-from corinfomax.protocols.stimuli import load_stimuli, read_idx
-from corinfomax.protocols.stimuli.idx_sets import FASHION_MNIST, FILES, MNIST, load_idx_set
+from corinfomax.stimuli import load_stimuli, read_idx
+from corinfomax.stimuli.idx_sets import FASHION_MNIST, FILES, MNIST, load_idx_set
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES
 

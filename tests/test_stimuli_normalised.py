@@ -4,7 +4,7 @@ from official_files import write_official
 
 from corinfomax.errors import ParameterError, StimulusError
 from corinfomax.protocols.runs import Configuration, presets
-from corinfomax.protocols.stimuli import Stimuli, load_stimuli
+from corinfomax.stimuli import Stimuli, load_stimuli
 
 
 def images(shape=(2, 3, 3), dtype=np.float32):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from corinfomax.errors import StimulusError
-from corinfomax.protocols.stimuli import load_stimuli
+from corinfomax.stimuli import load_stimuli
 
 N = 20
 X = np.random.default_rng(0).random((N, 6))

@@ -12,16 +12,9 @@ import pytest
 from corinfomax.analysis import open_traces
 from corinfomax.errors import ParameterError, RunError
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import (
-    Phase,
-    Preparation,
-    Protocol,
-    Selection,
-    Stimulus,
-    StreamRecorder,
-    WeightSelection,
-    contrastive,
-)
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
+from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
+from corinfomax.stimuli import Stimulus
 
 SHORT = contrastive(free_steps=6, nudge_steps=4)
 LAYERS = ("V_soma", "V_basal", "V_apical", "V_SST", "rate", "u", "r", "v_A", "v_B", "i_SST", "I_net", "drive_basal")
@@ -358,7 +351,7 @@ def test_a_file_that_cannot_be_completed_is_left_where_it_is(tmp_path, monkeypat
     def full(table, start, stop):
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("corinfomax.protocols.clockwork.blocks.Table._write", full)
+    monkeypatch.setattr("corinfomax.protocols.recording.tables.Table._write", full)
     message = r"a\.h5: cannot be completed \(.*No space left on device.*\); what was recorded is in .*\.a\.h5\."
     with (
         pytest.raises(RunError, match=message) as caught,

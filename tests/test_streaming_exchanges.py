@@ -8,16 +8,9 @@ import pytest
 from corinfomax.analysis import open_traces
 from corinfomax.errors import ParameterError
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import (
-    Phase,
-    Preparation,
-    Protocol,
-    Selection,
-    Stimulus,
-    StreamRecorder,
-    WeightSelection,
-    contrastive,
-)
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
+from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
+from corinfomax.stimuli import Stimulus
 
 SHORT = contrastive(free_steps=6, nudge_steps=4)
 

@@ -8,14 +8,9 @@ import pytest
 from corinfomax.analysis import open_traces
 from corinfomax.errors import ParameterError, RunError
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import (
-    Preparation,
-    Selection,
-    Stimulus,
-    StreamRecorder,
-    WeightSelection,
-    contrastive,
-)
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
+from corinfomax.stimuli import Stimulus
 
 LABELS = np.arange(20) % 3
 

@@ -1,22 +1,27 @@
-"""The clockwork: phases, presentations, recording, and the preparation that mounts a circuit on the clock."""
+"""The clockwork: phases, presentations, and the preparation that mounts a circuit on the clock."""
 
-from .phases import Phase, Protocol, contrastive
-from .preparation import Preparation
-from .presentation import PhaseTrace, Presentation, Stimulus
-from .recording import Recorder
-from .selections import Selection, WeightSelection
-from .streaming import StreamRecorder
+import importlib
 
-__all__ = [
-    "Phase",
-    "PhaseTrace",
-    "Preparation",
-    "Presentation",
-    "Protocol",
-    "Recorder",
-    "Selection",
-    "Stimulus",
-    "StreamRecorder",
-    "WeightSelection",
-    "contrastive",
-]
+import lazy_loader as lazy
+
+# Names are imported when they are first used: what needs no Brian2 does not wait for it.
+_here, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "phases": ["Phase", "Protocol", "contrastive"],
+        "preparation": ["Preparation"],
+    },
+)
+
+#: Names that stood here before stimuli and recording had rooms of their own.
+_ELSEWHERE = {
+    "Stimulus": "corinfomax.stimuli",
+    **dict.fromkeys(
+        ("PhaseTrace", "Presentation", "Recorder", "Selection", "StreamRecorder", "WeightSelection"),
+        "corinfomax.protocols.recording",
+    ),
+}
+
+
+def __getattr__(name: str):
+    return getattr(importlib.import_module(_ELSEWHERE[name]), name) if name in _ELSEWHERE else _here(name)

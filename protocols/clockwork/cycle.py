@@ -29,10 +29,10 @@ from brian2.core.base import BrianObjectException
 from ...errors import DivergenceError, ParameterError
 from ...networks import Contrast, PhaseEnd
 from ...networks.projection import SynapticTransmission
+from ...stimuli.stimulus import Stimulus
 from .courses import Courses
 from .mounting import mount
 from .phases import Phase, Protocol
-from .presentation import Stimulus
 
 if TYPE_CHECKING:
     from .preparation import Preparation

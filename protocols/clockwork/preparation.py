@@ -13,12 +13,13 @@ from threadpoolctl import ThreadpoolController
 from ...errors import ParameterError, StimulusError
 from ...networks import Circuit, Layers, Population
 from ...parameters import Count, validated
+from ...stimuli.stimulus import Stimulus, as_rows
+from ..interruption import on_interrupt
+from ..recording.presentation import Presentation
+from ..recording.recorder import DEFAULT_VARIABLES, Recorder, recordable
 from .cycle import Cycle
-from .interruption import on_interrupt
 from .phases import Protocol, contrastive
 from .precision import agree_on_dtype
-from .presentation import Presentation, Stimulus, as_rows
-from .recording import DEFAULT_VARIABLES, Recorder, recordable
 from .target import Target, code_object_class
 
 

@@ -1,27 +1,17 @@
-"""Perturbations of cells and synapses: what they are, and how they are put in force and taken back."""
+"""Perturbations of cells and synapses: what they are, how they are put in force, and experiments with them."""
 
-from .cells import Clamp, Cut, CutFeedback, Drive, Silence
-from .files import KINDS, from_toml, from_words, read_perturbations, to_toml
-from .intervention import Intervention, perturbed
-from .perturbation import CellPerturbation, Period, Perturbation
-from .synapses import Freeze, Lesion
+import lazy_loader as lazy
 
-__all__ = [
-    "KINDS",
-    "CellPerturbation",
-    "Clamp",
-    "Cut",
-    "CutFeedback",
-    "Drive",
-    "Freeze",
-    "Intervention",
-    "Lesion",
-    "Period",
-    "Perturbation",
-    "Silence",
-    "from_toml",
-    "from_words",
-    "perturbed",
-    "read_perturbations",
-    "to_toml",
-]
+# Names are imported when they are first used: what needs no Brian2 does not wait for it.
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "cells": ["Clamp", "Cut", "CutFeedback", "Drive", "Silence"],
+        "experiment": ["Experiment", "measure", "perturb_runs", "perturb_training"],
+        "files": ["KINDS", "from_toml", "from_words", "read_perturbations", "to_toml"],
+        "intervention": ["Intervention", "perturbed"],
+        "perturbation": ["CellPerturbation", "Period", "Perturbation"],
+        "report": ["write_experiment"],
+        "synapses": ["Freeze", "Lesion"],
+    },
+)

@@ -1,42 +1,18 @@
-"""Runs: configuration, run folder, training with checkpoints, and what is recorded of them."""
+"""Runs: configuration, run folder, and training with checkpoints."""
 
-from .configuration import Configuration, presets
-from .examination import examine
-from .folder import RunFolder, latest_folder, new_folder
-from .learner import Learner
-from .lifting import unlifted_classes
-from .models import MODELS, Model
-from .perturbation_report import write_experiment
-from .perturbing import Experiment, measure, perturb_runs, perturb_training
-from .record import record, telling_cells
-from .run import Run, load
-from .traces import TRACE_SUFFIXES, record_traces, select
-from .training import Progress, Training, seed_of_tests
+import lazy_loader as lazy
 
-__all__ = [
-    "MODELS",
-    "TRACE_SUFFIXES",
-    "Configuration",
-    "Experiment",
-    "Learner",
-    "Model",
-    "Progress",
-    "Run",
-    "RunFolder",
-    "Training",
-    "examine",
-    "latest_folder",
-    "load",
-    "measure",
-    "new_folder",
-    "perturb_runs",
-    "perturb_training",
-    "presets",
-    "record",
-    "record_traces",
-    "seed_of_tests",
-    "select",
-    "telling_cells",
-    "unlifted_classes",
-    "write_experiment",
-]
+# Names are imported when they are first used: what needs no Brian2 does not wait for it.
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "configuration": ["Configuration", "presets"],
+        "examination": ["examine"],
+        "folder": ["RunFolder", "latest_folder", "new_folder"],
+        "learner": ["Learner"],
+        "lifting": ["unlifted_classes"],
+        "models": ["MODELS", "Model"],
+        "run": ["Run", "load"],
+        "training": ["Progress", "Training", "seed_of_tests"],
+    },
+)

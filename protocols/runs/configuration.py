@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import ParameterError
 from ...networks import Circuit
-from ...networks.own_cells import module_file
+from ...networks.custom_cells import module_file
 from ...parameters import Count, Finite, Positive, Seed, describe, model_of
+from ...stimuli import Stimuli, load_stimuli
 from ..clockwork import Protocol
-from ..stimuli import Stimuli, load_stimuli
 from .learner import Learner
 from .models import MODELS
 

@@ -10,8 +10,8 @@ from ...errors import DivergenceError, ParameterError
 from ...models import MultiplierCell
 from ...networks import Circuit, CorInfoMax
 from ...networks.linearisation import Linearisation
-from ..clockwork import Phase, Preparation, Protocol, Stimulus
-from ..stimuli import Stimuli
+from ...stimuli import Stimuli, Stimulus
+from ..clockwork import Phase, Preparation, Protocol
 from .lifting import UNLIFTED, phase_betas, spaced, unlifted, why_not_applicable
 
 #: How many training stimuli are presented.

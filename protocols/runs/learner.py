@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from ...networks import Layers
-from ..clockwork import Stimulus
+from ...stimuli import Stimulus
 
 
 class Learner(Protocol):

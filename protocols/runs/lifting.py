@@ -3,8 +3,8 @@
 import numpy as np
 
 from ...networks import Circuit, CorInfoMax
+from ...stimuli import Stimuli
 from ..clockwork import Protocol
-from ..stimuli import Stimuli
 from .learner import Learner
 
 #: Share of the stimuli that want a cell above which it is said to be learnt late. With preset digits, seeds 0 to 4, the

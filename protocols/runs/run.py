@@ -6,8 +6,8 @@ import numpy as np
 
 from ...errors import CorInfoMaxError
 from ...networks import Circuit
+from ...stimuli import Stimuli
 from ..clockwork import Preparation
-from ..stimuli import Stimuli
 from .checkpoint import damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import RunFolder

@@ -10,9 +10,8 @@ import numpy as np
 from ...analysis import Finding, accuracy, diagnose, r_squared, summarise
 from ...errors import DivergenceError, ParameterError, RunError
 from ...networks import Circuit, Layers
-from ..clockwork import Stimulus
-from ..clockwork.interruption import on_interrupt
-from ..stimuli import Stimuli, batches
+from ...stimuli import Stimuli, Stimulus, batches
+from ..interruption import on_interrupt
 from .checkpoint import NAME, damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import PERTURBATIONS, RunFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ...errors import StimulusError
+from ..errors import StimulusError
 
 DATA_VARIABLE = "CORINFOMAX_DATA"
 

@@ -12,10 +12,10 @@ from ...analysis.figures import perturbation_effects, perturbed_learning, save_f
 from ...analysis.figures.perturbation import CONDITIONS
 from ...analysis.files import make_folder, replacing
 from ...models import PHYSICAL_SCALE
-from ..perturbations import Perturbation, to_toml
-from .configuration import Configuration
-from .folder import PERTURBATIONS
-from .perturbing import COMPARED, Experiment, concerns_interneurons, later_than
+from ..runs.configuration import Configuration
+from ..runs.folder import PERTURBATIONS
+from . import Perturbation, to_toml
+from .experiment import COMPARED, Experiment, concerns_interneurons, later_than
 
 #: Columns of the history that the report shows; all are in the table.
 _SHOWN = ("test_", "predictions_changed", "angle_", "cmi_", "participation_ratio_", "sparsity_", "settling_residual")

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..runs import Run, Training
-from ..runs.checkpoint import checkpoint_path
+from ..protocols.runs import Run, Training
+from ..protocols.runs.checkpoint import checkpoint_path
 from .console import console
 
 

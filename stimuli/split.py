@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...errors import StimulusError
+from ..errors import StimulusError
 
 TEST_FRACTION = 0.2
 

@@ -9,7 +9,7 @@ from brian2.utils.logger import BrianLogger  # Brian2 installs its own exception
 from rich.console import Console
 from rich.text import Text
 
-from ...errors import CorInfoMaxError
+from ..errors import CorInfoMaxError
 from . import doctor, evaluate, figures, perturb, presets, record, train
 
 app = typer.Typer(

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...errors import StimulusError
+from ..errors import StimulusError
 from .files import data_folder, download, places
 from .idx import read_idx
 from .stimuli import Stimuli

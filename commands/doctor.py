@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ...analysis import Finding, diagnose
-from ...errors import ParameterError, RunError
-from ..runs import Configuration, Run, examine
-from ..runs import presets as all_presets
-from ..runs.configuration import DEFAULT_PRESET
+from ..analysis import Finding, diagnose
+from ..errors import ParameterError, RunError
+from ..protocols.runs import Configuration, Run, examine
+from ..protocols.runs import presets as all_presets
+from ..protocols.runs.configuration import DEFAULT_PRESET
 from .console import console
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import StimulusError
+from ..errors import StimulusError
 from .files import read_bytes
 
 UNSIGNED_BYTE = 0x08

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import StimulusError
+from ..errors import StimulusError
 from .split import train_test_rows
 from .stimuli import Stimuli, first_nonfinite_row
 

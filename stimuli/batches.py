@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from ...errors import ParameterError
+from ..errors import ParameterError
 
 
 def batches(n: int, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ...analysis.figures import draw_run
-from ..runs import RunFolder
+from ..analysis.figures import draw_run
+from ..protocols.runs import RunFolder
 from .console import console
 
 

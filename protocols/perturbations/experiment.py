@@ -13,13 +13,13 @@ import pandas as pd
 from ...analysis.comparison import CONTROL, against_control, rms
 from ...errors import ParameterError
 from ...networks import Circuit
-from ..clockwork import Preparation, Stimulus
-from ..perturbations import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, to_toml
-from ..stimuli import Stimuli
-from .configuration import Configuration
-from .folder import RunFolder
-from .run import Run
-from .training import Progress, Training, columns, seed_of_tests
+from ...stimuli import Stimuli, Stimulus
+from ..clockwork import Preparation
+from ..runs.configuration import Configuration
+from ..runs.folder import RunFolder
+from ..runs.run import Run
+from ..runs.training import Progress, Training, columns, seed_of_tests
+from . import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, to_toml
 
 #: Potentials and rates that are compared, their unit in tables, and the factor from SI.
 COMPARED = {

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...errors import ParameterError, StimulusError
+from ..errors import ParameterError, StimulusError
 
 
 def one_hot(labels: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ...errors import ParameterError
+from ..errors import ParameterError
 from .bundled import diabetes, digits
 from .cifar import cifar10, cifar100
 from .idx_sets import fashion_mnist, mnist

@@ -7,22 +7,21 @@ import numpy as np
 import tomli_w
 import typer
 
-from ...analysis import linear_regression_r_squared
-from ...analysis.figures import draw_run
-from ..clockwork import Preparation
-from ..runs import (
+from ..analysis import linear_regression_r_squared
+from ..analysis.figures import draw_run
+from ..protocols.clockwork import Preparation
+from ..protocols.recording import record, representative_cells
+from ..protocols.runs import (
     Configuration,
     Progress,
     RunFolder,
     Training,
     latest_folder,
     new_folder,
-    record,
     seed_of_tests,
-    telling_cells,
     unlifted_classes,
 )
-from ..runs.configuration import DEFAULT_PRESET
+from ..protocols.runs.configuration import DEFAULT_PRESET
 from .console import console, progress_bar
 
 #: Test stimuli whose rates are kept for histograms and embeddings.
@@ -124,7 +123,7 @@ def _finish(training: Training, keep_recording: bool):
     one = configuration.build_learner(training.circuit, 1, configuration.build_protocol())
     # Other learners have no compartments; and the user may have recorded of a finished run what is to stay.
     if isinstance(one, Preparation) and not (keep_recording and folder.has("recording.npz")):
-        cells, beta = telling_cells(one, stimuli, 0, seed=seed), one.protocol.beta
+        cells, beta = representative_cells(one, stimuli, 0, seed=seed), one.protocol.beta
         folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta, seed))
     rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], seed=seed).r
     activity = {f"layer_{k}/r": r for k, r in rates.items()}

@@ -9,13 +9,22 @@ from typing import Annotated
 
 import typer
 
-from ...errors import ParameterError, RunError
-from ...networks import Circuit
-from ..perturbations import CellPerturbation, Perturbation, from_words, read_perturbations, to_toml
-from ..perturbations.text import numbers
-from ..runs import Configuration, Progress, Run, new_folder, perturb_runs, perturb_training, write_experiment
-from ..runs import presets as all_presets
-from ..runs.perturbation_report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
+from ..errors import ParameterError, RunError
+from ..networks import Circuit
+from ..protocols.perturbations import (
+    CellPerturbation,
+    Perturbation,
+    from_words,
+    perturb_runs,
+    perturb_training,
+    read_perturbations,
+    to_toml,
+    write_experiment,
+)
+from ..protocols.perturbations.report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
+from ..protocols.perturbations.text import numbers
+from ..protocols.runs import Configuration, Progress, Run, new_folder
+from ..protocols.runs import presets as all_presets
 from .console import console, progress_bar
 
 _Words = list[str] | None

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ...errors import ParameterError
-from ..runs import presets as all_presets
+from ..errors import ParameterError
+from ..protocols.runs import presets as all_presets
 from .console import console
 
 

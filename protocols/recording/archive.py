@@ -7,8 +7,7 @@ import numpy as np
 
 from ...errors import ParameterError, StimulusError
 from ...models import PHYSICAL_SCALE
-from ..clockwork import Preparation
-from ..stimuli import Stimuli
+from ...stimuli import Stimuli
 
 #: Recorded variables of each layer, and their units.
 UNITS = {
@@ -26,7 +25,7 @@ UNITS = {
 
 
 def record(
-    preparation: Preparation,
+    preparation,
     stimuli: Stimuli,
     chosen: Sequence[int],
     cells: Mapping[int, Sequence[int]],
@@ -103,8 +102,8 @@ def record(
     return arrays
 
 
-def telling_cells(
-    preparation: Preparation, stimuli: Stimuli, stimulus: int, number: int = 3, seed: int | None = None
+def representative_cells(
+    preparation, stimuli: Stimuli, stimulus: int, number: int = 3, seed: int | None = None
 ) -> dict[int, list[int]]:
     """Choose cells worth looking at: the most active of each hidden layer, and the most active and the target output.
 

@@ -1,13 +1,13 @@
 """Stimulus sets: what is presented to a circuit, and the targets it is nudged towards.
 
->>> from corinfomax.protocols.stimuli import load_stimuli
+>>> from corinfomax.stimuli import load_stimuli
 >>> load_stimuli("digits")
 <Stimuli digits: classification, inputs 64, outputs 10, train 1437, test 360>
 
 A set is a `Stimuli`, and a *loader* is a function that takes the data folder (a `pathlib.Path`, or None if the user
 gave none) and returns one. To add a set of your own in a script or notebook, register its loader:
 
->>> from corinfomax.protocols.stimuli import Stimuli, register, train_test_rows
+>>> from corinfomax.stimuli import Stimuli, register, train_test_rows
 >>> def gratings(data):
 ...     x, labels = ...  # (n, inputs) in [0, 1] and (n,) integers
 ...     train, test = train_test_rows(len(x), labels)
@@ -28,9 +28,11 @@ from .npz import load_npz
 from .registry import available, load_stimuli, register
 from .split import train_test_rows
 from .stimuli import Stimuli, one_hot
+from .stimulus import Stimulus
 
 __all__ = [
     "Stimuli",
+    "Stimulus",
     "available",
     "batches",
     "cifar10",

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import h5py
 import numpy as np
 
-from .blocks import Column, Table, Writer
 from .selections import Selection, WeightSelection
-
-if TYPE_CHECKING:
-    from .preparation import Preparation
+from .tables import Column, Table, Writer
 
 
 class CellStream:
     """Rows of one `Selection`."""
 
-    def __init__(
-        self, file: h5py.File, selection: Selection, preparation: Preparation, dtype, block_bytes: int, writer: Writer
-    ):
+    def __init__(self, file: h5py.File, selection: Selection, preparation, dtype, block_bytes: int, writer: Writer):
         self._replicas, cells, self.phases = selection.check(preparation)
         self.every = selection.every
         population = preparation.populations[selection.population]
@@ -65,7 +58,7 @@ class WeightStream:
         self,
         file: h5py.File,
         selection: WeightSelection,
-        preparation: Preparation,
+        preparation,
         dtype,
         block_bytes: int,
         writer: Writer,

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -30,13 +29,10 @@ from ...analysis.files import beside, put_in_place
 from ...analysis.traces import FORMAT, SUFFIXES, VERSION, is_recording
 from ...errors import ParameterError, RunError
 from ...networks import PhaseEnd
-from .blocks import Column, Table, Writer, choice_of
-from .interruption import on_interrupt
+from ..interruption import on_interrupt
 from .selections import Selection, WeightSelection
 from .streams import CellStream, WeightStream
-
-if TYPE_CHECKING:
-    from .preparation import Preparation
+from .tables import Column, Table, Writer, choice_of
 
 #: Memory for rows on their way to disk, shared among the selections.
 BLOCK_BYTES = 2**25
@@ -86,7 +82,7 @@ class StreamRecorder:
 
     def __init__(
         self,
-        preparation: Preparation,
+        preparation,
         path: str | os.PathLike,
         selections: Selection | WeightSelection | Sequence[Selection | WeightSelection],
         *,
@@ -226,7 +222,7 @@ class StreamRecorder:
         )
         self._names = {phase.name: number for number, phase in enumerate(protocol.phases)}
 
-    def _begin_phase(self, preparation: Preparation):
+    def _begin_phase(self, preparation):
         cycle = preparation.cycle
         if cycle.time == 0:
             self._close_phase(0.0)  # of a presentation that an error has cut short
@@ -250,7 +246,7 @@ class StreamRecorder:
         self._in_phase = True  # last, as the row is written when an error ends the run
         self._active = [stream for stream in self._cells if cycle.phase.name in stream.phases]
 
-    def _begin_trial(self, preparation: Preparation):
+    def _begin_trial(self, preparation):
         cycle, rows = preparation.cycle, preparation.cycle.stimulus.rows
         stimulus = np.full(preparation.replicas, -1)
         label = stimulus.copy()
@@ -272,7 +268,7 @@ class StreamRecorder:
         for stream in self._cells:
             stream.begin(cycle.presented)
 
-    def _end_step(self, preparation: Preparation):
+    def _end_step(self, preparation):
         if not self._in_phase:
             return
         self._steps += 1
@@ -282,10 +278,10 @@ class StreamRecorder:
             if step % stream.every == 0:
                 stream.take(self._steps * self._dt, self._phase, cycle.beta)
 
-    def _end_phase(self, preparation: Preparation, end: PhaseEnd):
+    def _end_phase(self, preparation, end: PhaseEnd):
         self._close_phase(end.beta)
 
-    def _end_presentation(self, preparation: Preparation, ends):
+    def _end_presentation(self, preparation, ends):
         if not self._in_trial:
             return
         if preparation.cycle.stimulus.learn:
@@ -314,7 +310,7 @@ def _precision(dtype) -> np.dtype | None:
     raise ParameterError(f"dtype = {dtype!r}: must be float32 or float64")
 
 
-def _check(selections: list, preparation: Preparation):
+def _check(selections: list, preparation):
     """Compare selections with the preparation, and with each other."""
     seen = set()
     for selection in selections:

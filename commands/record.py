@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from ...analysis import read_recording
-from ...analysis.figures import compartment_voltages, save_figure
-from ...errors import ParameterError, RunError
-from ..clockwork import Preparation
-from ..runs import TRACE_SUFFIXES, Run, RunFolder, record_traces, seed_of_tests, select, telling_cells
-from ..runs import record as record_run
+from ..analysis import read_recording
+from ..analysis.figures import compartment_voltages, save_figure
+from ..errors import ParameterError, RunError
+from ..protocols.clockwork import Preparation
+from ..protocols.recording import TRACE_SUFFIXES, record_traces, representative_cells, select
+from ..protocols.recording import record as record_run
+from ..protocols.runs import Run, RunFolder, seed_of_tests
 from .console import console, progress_bar
 
 #: Cells of a layer that one picture has room for.
@@ -106,7 +107,7 @@ def _draw(opened: Run, path: Path, chosen: list[int], cells: list[str] | None, b
             _layer(preparation, population): numbers for population, numbers in _cells(preparation, cells).items()
         }
     else:
-        selection = telling_cells(preparation, opened.stimuli, chosen[0], seed=seed)
+        selection = representative_cells(preparation, opened.stimuli, chosen[0], seed=seed)
     drawn = {k: indices[:_MOST_DRAWN] for k, indices in selection.items()} if cells else None
     arrays = record_run(preparation, opened.stimuli, chosen, selection, beta, seed)
     target = RunFolder(path.parent)

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ...errors import StimulusError
+from ..errors import StimulusError
 from .files import data_folder, download, places, read_bytes
 from .stimuli import Stimuli
 

@@ -11,8 +11,9 @@ from ...analysis.files import beside, free_path
 from ...analysis.nwb import export_nwb, require_pynwb
 from ...analysis.traces import SUFFIXES, open_traces
 from ...errors import CorInfoMaxError, ParameterError, RunError
-from ..clockwork import Preparation, Selection, Stimulus, StreamRecorder
-from ..stimuli import Stimuli
+from ...stimuli import Stimuli, Stimulus
+from .selections import Selection
+from .stream_recorder import StreamRecorder
 
 #: Endings of the files that traces are written to.
 TRACE_SUFFIXES = (*SUFFIXES, ".nwb", ".csv")
@@ -21,7 +22,7 @@ DEFAULT_VARIABLES = ("V_soma", "V_basal", "V_apical", "rate")
 
 
 def select(
-    preparation: Preparation,
+    preparation,
     populations: Sequence[str] = (),
     variables: Sequence[str] = (),
     cells: Mapping[str, Sequence[int]] | None = None,
@@ -72,7 +73,7 @@ def select(
 
 
 def record_traces(
-    preparation: Preparation,
+    preparation,
     stimuli: Stimuli,
     chosen: Sequence[int],
     selections: Sequence[Selection],

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import ParameterError
 from ...networks import Population
 from .presentation import PhaseTrace, Presentation
-
-if TYPE_CHECKING:
-    from .preparation import Preparation
 
 #: What `Preparation.present` records of every layer.
 DEFAULT_VARIABLES = ("u", "r", "v_A", "v_B", "i_SST")
@@ -29,13 +26,13 @@ class Recorder:
         too, by names such as ``"multiplier_1.r"``.
     """
 
-    def __init__(self, preparation: Preparation, variables: Sequence[str] = DEFAULT_VARIABLES):
+    def __init__(self, preparation, variables: Sequence[str] = DEFAULT_VARIABLES):
         self._populations = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
         self._others = {name: _owner(preparation, name) for name in named(variables) if "." in name}
         self._variables = recordable(self._populations, [name for name in named(variables) if "." not in name])
         self._rows: dict[str, list] = {}
 
-    def __call__(self, preparation: Preparation):
+    def __call__(self, preparation):
         """Record the present step."""
         cycle = preparation.cycle
         values = {
@@ -71,7 +68,7 @@ def named(variables: Sequence[str]) -> tuple[str, ...]:
     return tuple(variables)
 
 
-def _owner(preparation: Preparation, name: str) -> Population:
+def _owner(preparation, name: str) -> Population:
     owner, _, variable = name.rpartition(".")
     if owner not in preparation.populations:
         raise ParameterError(f"{name!r}: no population {owner!r}; there are {', '.join(preparation.populations)}")

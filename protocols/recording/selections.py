@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...analysis.traces import INDEX
 from ...errors import ParameterError
 from ...networks import Circuit
-from .recording import named, recordable
-
-if TYPE_CHECKING:
-    from .preparation import Preparation
+from .recorder import named, recordable
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Selection:
             raise ParameterError(f"{self.population}: {present[0]} is recorded with every step; leave it out")
         _check_cadence(self.population, self.every)
 
-    def check(self, preparation: Preparation) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    def check(self, preparation) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         """Compare with what a preparation has; return replicas, cells and names of phases."""
         populations = preparation.populations
         if self.population not in populations:
