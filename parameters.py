@@ -104,3 +104,31 @@ def model_of(function: Callable, leave_out: tuple[str, ...] = ()) -> type[BaseMo
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (parameter.annotation, default)
     return create_model(function.__name__, __config__=ConfigDict(extra="forbid", validate_default=True), **fields)
+
+
+def extends(other: Callable, without: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:
+    """Make a decorator of functions that hand further keywords on to another callable.
+
+    The function is checked as by `validated`, and its signature shows the keywords of the other one in place of
+    ``**keywords``: they are spelled, typed and defaulted there only.
+
+    Parameters
+    ----------
+    other : callable
+    without : tuple of str
+        Parameters of the other one that are not handed on.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        signature = inspect.signature(function)
+        own = [item for item in signature.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD]
+        handed = [
+            item.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for item in inspect.signature(other).parameters.values()
+            if item.name not in without and item.name != "self"
+        ]
+        wrapper = validated(function)
+        wrapper.__signature__ = signature.replace(parameters=[*own, *handed])
+        return wrapper
+
+    return decorate

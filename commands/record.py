@@ -70,7 +70,7 @@ def record(
     archive = None if at_scale else opened.folder.path / "recording.npz" if out is None else _free(out)
     chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
     seed = seed_of_tests(opened.configuration.training.seed)
-    beta = opened.circuit.protocol.beta if beta is None else beta
+    beta = opened.protocol.beta if beta is None else beta
     if archive is not None:
         _draw(opened, archive, chosen, cells, beta, seed)
         return

@@ -1,6 +1,6 @@
 """Single cells as Brian2 equation groups, and the domains of their rates. No weights, no data, no schedule."""
 
-from .cell import PHYSICAL_SCALE, Cell, Parameter
+from .cell import PHYSICAL_SCALE, Cell, Parameter, Recordable
 from .domains import DOMAINS, NONNEGATIVE_UNIT_BOX, UNIT_BOX, Constraints, Domain, domain_of
 from .interneurons import SST, LeakySST, MultiplierCell
 from .noise import BackgroundInput
@@ -21,6 +21,7 @@ __all__ = [
     "MultiplierCell",
     "OutputPyramidal",
     "Parameter",
+    "Recordable",
     "StimulusCell",
     "domain_of",
 ]

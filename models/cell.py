@@ -29,6 +29,31 @@ class Parameter:
     source: str
 
 
+@dataclass(frozen=True)
+class Recordable:
+    """A variable that is worth recording: from these every recorder, table, file and figure takes its list.
+
+    Parameters
+    ----------
+    name : str
+        Variable or subexpression in the cell's equations.
+    unit : str
+        SI unit, "1" for dimensionless quantities.
+    compartment : str
+        What it is a quantity of: "soma", "basal", "apical", "SST", …; "" for the cell as a whole.
+    meaning : str
+        In words.
+    by_default : bool, default True
+        Whether it is recorded where nothing is chosen.
+    """
+
+    name: str
+    unit: str
+    compartment: str
+    meaning: str
+    by_default: bool = True
+
+
 class Cell:
     """A single cell as a Brian2 equation group.
 
@@ -55,6 +80,15 @@ class Cell:
         Names of variables that belong to another population and are read where they stand.
     state : tuple of str
         Variables that a reset to rest sets to zero, and that a checkpoint keeps.
+    outputs : tuple of str
+        Names of variables that projections may carry.
+    recordables : tuple of Recordable
+        What is worth recording, in the order of tables and files.
+    potential : str
+        Name of the variable that the domain's nonlinearity r = σ(u) reads for u. Where it is "r" itself, the rate is
+        integrated and kept within its domain.
+    threshold, reset, refractory : str
+        Of cells that spike: Brian2's condition, statements, and refractory condition or time; "" for none.
     each_step : str
         Brian2 statements that are run once a step, for what no differential equation states; "" for none.
     at_rest : dict of str to float
@@ -65,7 +99,7 @@ class Cell:
     Raises
     ------
     ParameterError
-        If a parameter is missing or unknown.
+        If a parameter is missing or unknown, or a cell has a reset or a refractory time and no threshold.
     """
 
     equations: ClassVar[str]
@@ -73,6 +107,12 @@ class Cell:
     drives: ClassVar[tuple[str, ...]] = ()
     links: ClassVar[tuple[str, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ()
+    outputs: ClassVar[tuple[str, ...]] = ("r",)
+    recordables: ClassVar[tuple[Recordable, ...]] = ()
+    potential: ClassVar[str] = "u"
+    threshold: ClassVar[str] = ""
+    reset: ClassVar[str] = ""
+    refractory: ClassVar[str] = ""
     each_step: ClassVar[str] = ""
 
     def __init__(self, domain: Domain | None = None, **values):
@@ -82,6 +122,8 @@ class Cell:
                 f"{type(self).__name__}: needs the parameters {', '.join(sorted(names)) or 'none'}; "
                 f"got {', '.join(sorted(values)) or 'none'}"
             )
+        if stray := [name for name in ("reset", "refractory") if getattr(self, name) and not self.threshold]:
+            raise ParameterError(f"{type(self).__name__}: has a {stray[0]} and no threshold, so that it never spikes")
         self.domain = domain
         self.values = values
         self.at_rest: dict[str, float] = {}
@@ -96,3 +138,9 @@ class Cell:
     def namespace(self) -> dict:
         """Names that the equations use beside the cell's own variables, as Brian2 wants them."""
         return {**PHYSICAL_SCALE, **self.values}
+
+    @property
+    def spiking(self) -> dict[str, str]:
+        """Threshold, reset and refractory condition, as Brian2's groups take them; empty for cells without spikes."""
+        names = ("threshold", "reset", "refractory")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}

@@ -9,7 +9,7 @@ Multiplier cells hold a layer within its domain: one for each constraint, its ra
 
 import brian2 as b2
 
-from .cell import Cell, Parameter
+from .cell import Cell, Parameter, Recordable
 from .domains import LINEAR, RECTIFIED, Constraints
 from .noise import with_noise
 
@@ -38,6 +38,11 @@ class SST(Cell):
 
     equations = "u = gate_soma*drive_soma + I_soma : 1\n" + _COMMON
     drives = ("drive_soma",)
+    outputs = ("i_SST",)
+    recordables = (
+        Recordable("u", "1", "soma", "potential, O r in equilibrium"),
+        Recordable("V_soma", "V", "soma", "somatic potential"),
+    )
 
     def __init__(self, *, noise: tuple[str, ...] = (), **values):
         super().__init__(**values)
@@ -107,6 +112,12 @@ rate = rate_scale*r : Hz
 """
     parameters = (Parameter("tau_lambda", "second", "time constant of the multiplier", "dt/η_λ in the paper"),)
     drives = ("drive_soma", "drive_shunt")
+    recordables = (
+        Recordable("u", "1", "soma", "potential"),
+        Recordable("r", "1", "", "rate, the Lagrange multiplier λ"),
+        Recordable("V_soma", "V", "soma", "somatic potential"),
+        Recordable("rate", "Hz", "", "rate"),
+    )
     state = ("u", "r")
 
     def __init__(self, *, constraints: Constraints, tau_lambda: b2.Quantity):

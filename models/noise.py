@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import brian2 as b2
 
 from ..errors import ParameterError
-from .cell import Cell, Parameter
+from .cell import Cell, Parameter, Recordable
 
 #: What can receive background input: the compartments of pyramidal cells, and the soma of their SST interneurons.
 COMPARTMENTS = ("soma", "basal", "apical", "SST")
@@ -41,7 +41,8 @@ class BackgroundInput(Cell):
     def __init__(self, *, sigma: Mapping[str, float], tau_noise: b2.Quantity):
         super().__init__(tau_noise=tau_noise)
         self.sigma = dict(sigma)
-        self.state = tuple(f"noise_{compartment}" for compartment in sigma)
+        self.state = self.outputs = tuple(f"noise_{compartment}" for compartment in sigma)
+        self.recordables = tuple(Recordable(name, "1", name.removeprefix("noise_"), "current") for name in self.state)
         self.equations = "".join(f"{name} : 1\n" for name in self.state)
         self.each_step = "".join(
             f"noise_{name} = noise_{name}*exp(-dt/tau_noise) + {value!r}*sqrt(1 - exp(-2*dt/tau_noise))*randn()\n"

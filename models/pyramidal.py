@@ -26,7 +26,7 @@ theory asks for.
 import re
 
 from ..errors import ParameterError
-from .cell import Cell, Parameter
+from .cell import Cell, Parameter, Recordable
 from .domains import INHIBITION, NONNEGATIVE_UNIT_BOX, Domain
 from .noise import with_noise
 
@@ -63,6 +63,21 @@ LEAKY = {
     "tau_B": ("v_B", Parameter("tau_B", "second", "basal time constant", "not in the paper, where it is 0")),
 }
 
+#: The paper's dimensionless variables, and the same in volts and hertz.
+_RECORDABLES = (
+    Recordable("u", "1", "soma", "somatic potential"),
+    Recordable("r", "1", "", "rate, r = σ(u)"),
+    Recordable("v_A", "1", "apical", "apical potential"),
+    Recordable("v_B", "1", "basal", "basal potential"),
+    Recordable("i_SST", "1", "SST", "inhibition by the SST interneuron, -O r"),
+    Recordable("V_soma", "V", "soma", "somatic potential"),
+    Recordable("V_basal", "V", "basal", "basal potential"),
+    Recordable("V_apical", "V", "apical", "apical potential"),
+    Recordable("V_SST", "V", "SST", "somatic potential of the SST interneuron"),
+    Recordable("rate", "Hz", "", "rate"),
+    Recordable("I_net", "1", "soma", "net current τ_u du/ds", by_default=False),
+)
+
 _DRIVES = ("drive_basal", "drive_apical", "drive_autapse")
 
 
@@ -89,6 +104,7 @@ class _Pyramidal(Cell):
     """
 
     drives = _DRIVES
+    recordables = _RECORDABLES
     links = ("i_SST",)
     state = ("u", "r")
 

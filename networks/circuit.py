@@ -1,43 +1,29 @@
-"""A circuit declares populations, projections and plasticity, and holds the weights. It knows no time and no data."""
+"""A circuit is a trainable with populations and projections. It declares; it knows no time and no data."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ..errors import DivergenceError, ParameterError
+from ..errors import ParameterError
 from ..models import Cell, Domain
 from .description import describe
-from .plasticity import OuterProducts
+from .plasticity import Plasticity, Weights
 from .population import Population, PopulationSpec
-from .projection import Projection, Weights
-from .states import Contrast
+from .projection import Bias, Projection
+from .trainable import Trainable
+
+#: Signals of a layer that rules may read: populations and their variable, by layer.
+Signals = Mapping[str, Mapping[int, tuple[str, str]]]
 
 
-@dataclass(frozen=True)
-class Plasticity:
-    """A rule, and the optimiser that applies its ΔW.
-
-    Parameters
-    ----------
-    rule : callable
-        ``rule(contrast, weights) -> OuterProducts``.
-    optimiser : object
-        Has a `target`, ``step(weights, change, epoch)``, ``state_dict()`` and ``load_state_dict(state)``.
-    """
-
-    rule: Callable
-    optimiser: Any
-
-
-class Circuit:
+class Circuit(Trainable):
     """What a `Preparation` mounts on the clock; one subclass for each kind of circuit.
 
     Parameters
     ----------
     populations : sequence of PopulationSpec
-    projections : sequence of Projection
+    projections : sequence of Projection or Bias
     plasticity : sequence of Plasticity
     weights : dict of str to dict of int to ndarray
     layers : sequence of str
@@ -47,39 +33,27 @@ class Circuit:
     tau : Quantity
         Time constant that steps are counted in: dt = η₀ tau.
     schedule : {"synchronous", "sequential"}
+        Whether all populations step at once, or one after the other as they are declared, each seeing what those
+        before it have become in the same step.
     restart_from_rate : bool
         Whether u := r when a phase begins.
-    double_precision : sequence of str
-        Weights that stay in float64 whatever the activity's type.
-    derived : sequence of str
-        Weights that `refresh` computes from others, and that a checkpoint therefore leaves out.
-    signals : sequence of str
-        Variables of the layers' principal populations that rules see at the phases' ends, beside the rates `r`.
+    double_precision, derived : sequence of str
+        As in `Trainable`.
+    signals : sequence of str, or mapping of str to mapping of int to (str, str), optional
+        What rules read beside the rates `r` of the layers: variables of the layers' principal populations; or by name
+        and layer, a population and its variable.
 
-    Attributes
-    ----------
-    dtype : dtype
-        Floating-point type of the weights.
-    epoch : int
-        Counts from 0; learning rates follow it.
-    protocol : Protocol or None
-        What a preparation takes for its protocol by default; `corinfomax.load` sets it to the run's.
-    frozen : set of (str, int)
-        Weights whose rule rests for now, such as ``("W_fb", 1)``.
-    lesions : dict of (str, int) to ndarray of bool
-        Synapses that are no more, as masks of the weights' shape: `renew` keeps them at 0.
-    parameters : str
-        Parameter file that the circuit is from, as text, for recordings to carry; "" for one made in Python.
-    changes : dict of (str, int) to OuterProducts
-        ΔW that the rules found in the last contrast, before the optimisers applied it, by the weights they move; 0 of
-        those that were frozen.
+    Raises
+    ------
+    ParameterError
+        If a projection leads from an output, to a slot or through weights that do not exist.
     """
 
     def __init__(
         self,
         *,
         populations: Sequence[PopulationSpec],
-        projections: Sequence[Projection],
+        projections: Sequence[Projection | Bias],
         plasticity: Sequence[Plasticity],
         weights: Weights,
         layers: Sequence[str],
@@ -89,61 +63,39 @@ class Circuit:
         restart_from_rate: bool = False,
         double_precision: Sequence[str] = (),
         derived: Sequence[str] = (),
-        signals: Sequence[str] = (),
+        signals: Sequence[str] | Signals = (),
     ):
         self.populations = tuple(populations)
         self.projections = tuple(projections)
-        self.plasticity = tuple(plasticity)
-        # In Fortran order, so that BLAS reads Wᵀ of each drive r Wᵀ in its own order: 1.1 to 1.2 × faster.
-        self.weights = {
-            key: {k: np.array(array, dtype=np.float64, order="F") for k, array in arrays.items()}
-            for key, arrays in weights.items()
-        }
-        self.dtype = np.dtype(np.float64)
-        self._shapes = {key: {k: array.shape for k, array in arrays.items()} for key, arrays in weights.items()}
         self.layers = tuple(layers)
+        sizes = {spec.name: spec.size for spec in self.populations}
+        super().__init__(
+            weights=weights,
+            sizes=[sizes[name] for name in layers],
+            plasticity=plasticity,
+            double_precision=double_precision,
+            derived=derived,
+        )
         self.teacher = teacher
         self.tau = tau
         self.schedule = schedule
         self.restart_from_rate = restart_from_rate
-        self.double_precision = tuple(double_precision)
-        self.derived = tuple(derived)
-        self.signals = ("r", *signals)
-        self.epoch = 0
-        self.protocol = None
-        self.frozen: set[tuple[str, int]] = set()
-        self.lesions: dict[tuple[str, int], np.ndarray] = {}
-        self.parameters = ""
-        self.changes: dict[tuple[str, int], OuterProducts] = {}
+        own = ["r", *(signals if not isinstance(signals, Mapping) else ())]
+        self.signals: Signals = {name: {k: (layer, name) for k, layer in enumerate(self.layers) if k} for name in own}
+        self.signals |= signals if isinstance(signals, Mapping) else {}
+        self._check_projections()
 
-    @property
-    def output(self) -> int:
-        """Index P of the output layer."""
-        return len(self.layers) - 1
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Numbers of cells of the layers 0, …, P."""
-        sizes = {spec.name: spec.size for spec in self.populations}
-        return tuple(sizes[name] for name in self.layers)
+    def _check_projections(self):
+        specs = {spec.name: spec for spec in self.populations}
+        for item in self.projections:
+            for population in (item.source, item.target):
+                if population is not None and population not in specs:
+                    raise ParameterError(f"{item.name}: no population {population!r}; there are {', '.join(specs)}")
+            item.check(self.weights, specs)
 
     def description(self) -> dict:
         """Describe populations, projections, links and teacher by plain values (see `networks.description`)."""
-        return describe(self)
-
-    @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
-    def astype(self, dtype):
-        """Keep all weights in `dtype` from now on, but for those declared to be `double_precision`."""
-        self.dtype = np.dtype(dtype)
-        for key, arrays in self.weights.items():
-            for k, array in arrays.items():
-                kept = np.float64 if key in self.double_precision else dtype
-                arrays[k] = np.asfortranarray(array, dtype=kept)
-        self.renew()
-
-    @property
-    def _learnt(self) -> list[tuple[str, int]]:
-        return [(key, k) for key, arrays in self.weights.items() if key not in self.derived for k in arrays]
+        return describe(self.populations, self.projections, self.layers, self.teacher)
 
     def exchange_cell(self, population: str, kind: type[Cell], **values):
         """Let a population be of another kind of cell, of the same parameters and drive slots.
@@ -183,29 +135,6 @@ class Circuit:
                 raise ParameterError(f"{kind.__name__} has no {what} {missing[0]!r}, which {population} needs")
         specs[names.index(population)] = replace(spec, cell=cell)
         self.populations = tuple(specs)
-
-    def exchange_plasticity(self, target: tuple[str, int], plasticity: Plasticity):
-        """Let weights learn by another rule.
-
-        Parameters
-        ----------
-        target : (str, int)
-            The weights, such as ``("W_fb", 1)``.
-        plasticity : Plasticity
-
-        Raises
-        ------
-        ParameterError
-            If no rule moves these weights now, or the new one moves others.
-        """
-        targets = [present.optimiser.target for present in self.plasticity]
-        if target not in targets:
-            raise ParameterError(f"no rule moves {target}; rules move {', '.join(map(str, targets))}")
-        if plasticity.optimiser.target != target:
-            raise ParameterError(f"the optimiser of the rule for {target} moves {plasticity.optimiser.target}")
-        rules = list(self.plasticity)
-        rules[targets.index(target)] = plasticity
-        self.plasticity = tuple(rules)
 
     def step_bound(self, beta: float) -> float:
         """Largest Euler step η = dt/tau at which no layer alone oscillates and grows, an estimate.
@@ -263,86 +192,3 @@ class Circuit:
         """Domains of the layers 1, …, P."""
         domains = {spec.name: spec.cell.domain for spec in self.populations}
         return {k: domains[name] for k, name in enumerate(self.layers) if k > 0}
-
-    def predictors(self) -> dict:
-        """Weights that predict one layer from another, for the columns of the history; none by default."""
-        return {}
-
-    def learn(self, contrast: Contrast):
-        """Apply all plasticity rules to a contrast of phase ends; every rule sees the old weights."""
-        moving = [plasticity for plasticity in self.plasticity if plasticity.optimiser.target not in self.frozen]
-        changes = [plasticity.rule(contrast, self.weights) for plasticity in moving]
-        for plasticity, change in zip(moving, changes, strict=True):
-            plasticity.optimiser.step(self.weights, change, self.epoch)
-        self.changes = {each.optimiser.target: self._no_change(*each.optimiser.target) for each in self.plasticity}
-        self.changes |= {each.optimiser.target: change for each, change in zip(moving, changes, strict=True)}
-        self.renew()
-
-    def _no_change(self, key: str, k: int) -> OuterProducts:
-        """ΔW = 0 of these weights, as the sum over no events."""
-        return OuterProducts(
-            *(np.empty((0, cells), self.weights[key][k].dtype) for cells in self.weights[key][k].shape)
-        )
-
-    def refresh(self):
-        """Compute weights that follow from others."""
-
-    def renew(self):
-        """Let weights follow from others, and lesioned synapses be 0; called after learning and before each run."""
-        self._lesion()
-        self.refresh()
-        self._lesion()
-
-    def _lesion(self):
-        for (key, k), mask in self.lesions.items():
-            self.weights[key][k][mask] = 0
-
-    def check_weights(self):
-        """Raise a `ParameterError` that names weights which are missing or have got another shape or type."""
-        for key, shapes in self._shapes.items():
-            for k, shape in shapes.items():
-                array = self.weights.get(key, {}).get(k)
-                wanted = np.dtype(np.float64 if key in self.double_precision else self.dtype)
-                if np.shape(array) != shape or getattr(array, "dtype", None) != wanted:
-                    found = f"{getattr(array, 'dtype', type(array).__name__)} of shape {np.shape(array)}"
-                    raise ParameterError(f"weights {key}[{k}] are {found}; must be {wanted} of shape {shape}")
-
-    def check_finite(self):
-        """Raise a `DivergenceError` that names the first weights with NaN or infinity."""
-        for key, k in self._learnt:
-            flat = self.weights[key][k].ravel(order="K")
-            if not np.isfinite(np.dot(flat, flat)):
-                raise DivergenceError(f"weights {key}[{k}] are not finite")
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Copy of everything that learning has changed, flat: ``weights/W_ff/0``, ``optimiser/B/0/accumulated``, …"""
-        state = {f"weights/{key}/{k}": self.weights[key][k].copy(order="K") for key, k in self._learnt}
-        for plasticity in self.plasticity:
-            for name, value in plasticity.optimiser.state_dict().items():
-                state[_place(plasticity) + name] = np.asarray(value)
-        return state
-
-    def load_state_dict(self, state: dict[str, np.ndarray]):
-        """Restore what `state_dict` gave.
-
-        Raises
-        ------
-        ParameterError
-            If an array is missing or has another shape.
-        """
-        for name, own in self.state_dict().items():
-            found = state.get(name)
-            if found is None or found.shape != own.shape or not np.can_cast(found.dtype, own.dtype, "same_kind"):
-                problem = "missing" if found is None else f"{found.dtype} of shape {found.shape}"
-                raise ParameterError(f"{name} is {problem}; this circuit has {own.dtype} of shape {own.shape}")
-        for key, k in self._learnt:
-            self.weights[key][k][...] = state[f"weights/{key}/{k}"]
-        for plasticity in self.plasticity:
-            names = plasticity.optimiser.state_dict()
-            plasticity.optimiser.load_state_dict({name: state[_place(plasticity) + name] for name in names})
-        self.renew()
-
-
-def _place(plasticity: Plasticity) -> str:
-    key, k = plasticity.optimiser.target
-    return f"optimiser/{key}/{k}/"

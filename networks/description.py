@@ -1,40 +1,44 @@
 """A circuit in plain words and numbers, for figures, papers and other programs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import brian2 as b2
 
 from ..models import Cell
-
-if TYPE_CHECKING:
-    from .circuit import Circuit
+from .population import PopulationSpec
+from .projection import Bias, Projection
 
 _GATE = "gate_"
 
 
-def describe(circuit: Circuit) -> dict:
+def describe(
+    populations: Sequence[PopulationSpec],
+    projections: Sequence[Projection | Bias],
+    layers: Sequence[str],
+    teacher: tuple[str, str] | None,
+) -> dict:
     """Describe a circuit by plain values, which JSON can hold.
 
     Parameters
     ----------
-    circuit : Circuit
+    populations, projections, layers, teacher
+        As in `Circuit`.
 
     Returns
     -------
     dict
         ``layers``, the principal populations of the layers 0, …, P;
-        ``populations``: each `name`, `kind` (class of the cell), `layer`, `size` and `compartments`;
-        ``projections``: each `name`, `source`, `target`, `slot`, `compartment` that the slot's input enters,
-        `weights` (key and number), `pattern` and `signal`;
+        ``populations``: each `name`, `kind` (class of the cell), `layer`, `size`, `compartments` and `recordables`;
+        ``projections``: each `name`, `source` (None for a bias), `target`, `slot`, `compartment` that the slot's input
+        enters, `weights` (key and number), `pattern`, `signal` and `transposed`;
         ``links``: each `source`, `target`, `variable`, which the target reads under the name `slot`, and `compartment`;
         ``teacher``: `population`, `slot` and `compartment`, or None.
         A compartment is None where the equations name none, as where inhibition raises the threshold of a rate.
     """
-    cells = {spec.name: spec.cell for spec in circuit.populations}
+    cells = {spec.name: spec.cell for spec in populations}
     return {
-        "layers": list(circuit.layers),
+        "layers": list(layers),
         "populations": [
             {
                 "name": spec.name,
@@ -42,8 +46,9 @@ def describe(circuit: Circuit) -> dict:
                 "layer": spec.layer,
                 "size": spec.size,
                 "compartments": compartments(spec.cell),
+                "recordables": [asdict(item) for item in spec.cell.recordables],
             }
-            for spec in circuit.populations
+            for spec in populations
         ],
         "projections": [
             {
@@ -51,12 +56,13 @@ def describe(circuit: Circuit) -> dict:
                 "source": item.source,
                 "target": item.target,
                 "slot": item.slot,
-                "compartment": entered(cells[item.target], item.slot),
+                "compartment": entered_compartment(cells[item.target], item.slot),
                 "weights": list(item.weights),
                 "pattern": item.pattern,
                 "signal": item.signal,
+                "transposed": item.transposed,
             }
-            for item in circuit.projections
+            for item in projections
         ],
         "links": [
             {
@@ -64,17 +70,17 @@ def describe(circuit: Circuit) -> dict:
                 "target": spec.name,
                 "variable": variable,
                 "slot": slot,
-                "compartment": entered(spec.cell, slot),
+                "compartment": entered_compartment(spec.cell, slot),
             }
-            for spec in circuit.populations
+            for spec in populations
             for slot, (source, variable) in spec.links
         ],
-        "teacher": None if circuit.teacher is None else _teacher(cells, *circuit.teacher),
+        "teacher": None if teacher is None else _teacher(cells, *teacher),
     }
 
 
 def _teacher(cells: dict[str, Cell], population: str, slot: str) -> dict:
-    return {"population": population, "slot": slot, "compartment": entered(cells[population], slot)}
+    return {"population": population, "slot": slot, "compartment": entered_compartment(cells[population], slot)}
 
 
 def compartments(cell: Cell) -> list[str]:
@@ -87,7 +93,7 @@ def compartments(cell: Cell) -> list[str]:
     return [name.removeprefix(_GATE) for name in b2.Equations(cell.equations).names if name.startswith(_GATE)]
 
 
-def entered(cell: Cell, slot: str) -> str | None:
+def entered_compartment(cell: Cell, slot: str) -> str | None:
     """Find the compartment that an input enters: the first whose gate stands in an equation the input gets to.
 
     Parameters

@@ -24,8 +24,8 @@ from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator
 
 from ..errors import ParameterError
 from ..models import SST, BackgroundInput, HiddenPyramidal, LeakySST, MultiplierCell, OutputPyramidal, StimulusCell
-from .conventions import CONVENTIONS
-from .corinfomax import CorInfoMax
+from .corinfomax.circuit import CorInfoMax
+from .corinfomax.conventions import CONVENTIONS
 
 #: Up to so many dimensions all eigenvalues are computed at once.
 _DENSE = 600

@@ -1,37 +1,17 @@
 """How weights move along a rule's ΔW.
 
 An optimiser names its `target`, the weights that it moves, and holds what state it needs: `state_dict` gives all of it,
-from the beginning on, for checkpoints.
+from the beginning on, for checkpoints. `in_steps` tells whether it can act in every step of a phase, as a differential
+equation dW/ds does; its `duration` is then the step's.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from scipy.linalg import lapack
 
-from .plasticity import OuterProducts
-from .projection import Weights
-
-
-@dataclass(frozen=True)
-class LearningRate:
-    """A learning rate that decays by epoch: rate · d_jᵉ from the epoch on at which piece j begins.
-
-    Parameters
-    ----------
-    rate : float
-    decay : tuple of (int, float)
-        Pieces (first epoch, d), in order. ((0, .95), (15, .9)) is the published schedule: .95ᵉ before epoch 15, then
-        .9ᵉ, which is a drop.
-    """
-
-    rate: float
-    decay: tuple[tuple[int, float], ...] = ((0, 1.0),)
-
-    def at(self, epoch: int) -> float:
-        """Rate in an epoch, counted from 0."""
-        factor = next(factor for first, factor in reversed(self.decay) if epoch >= first)
-        return self.rate * factor**epoch
+from .plasticity import Change, Weights
+from .schedules import Progress, Schedule, as_schedule
 
 
 @dataclass(frozen=True)
@@ -42,26 +22,31 @@ class GradientStep:
     ----------
     target : (str, int)
         Which weights.
-    learning_rate : LearningRate
+    learning_rate : float or Schedule
         η.
-    weight_decay : float
-        Decay per unit of learning rate (the paper's optional η ε W).
+    weight_decay : float, default 0
+        Decay per unit of learning rate (the paper's optional η ε W). 1 makes W an average of ΔW.
     excitatory : bool, default False
         Whether W stays at 0 where it would become negative (not in the paper).
+    symmetric : bool, default False
+        Whether ΔW is symmetric, and W to stay so exactly.
     """
 
     target: tuple[str, int]
-    learning_rate: LearningRate
+    learning_rate: float | Schedule
     weight_decay: float = 0.0
     excitatory: bool = False
+    symmetric: bool = False
+    in_steps: ClassVar[bool] = True
 
-    def step(self, weights: Weights, change: OuterProducts, epoch: int):
+    def step(self, weights: Weights, change: Change, progress: Progress, duration: float = 1.0):
         """Apply one change."""
         key, k = self.target
-        rate = self.learning_rate.at(epoch)
-        change.add_to(weights[key][k], rate, keep=1.0 - rate * self.weight_decay)
+        W, rate = weights[key][k], as_schedule(self.learning_rate)(progress) * duration
+        add = change.add_to_symmetric if self.symmetric else change.add_to
+        add(W, rate, keep=1.0 - rate * self.weight_decay)
         if self.excitatory:
-            np.maximum(weights[key][k], 0, out=weights[key][k])
+            np.maximum(W, 0, out=W)
 
     def state_dict(self) -> dict:
         """Return nothing: this optimiser has no memory."""
@@ -71,131 +56,60 @@ class GradientStep:
         """Restore nothing."""
 
 
-@dataclass(frozen=True)
-class InverseRecursion:
-    """Eq 28: B ← λ⁻¹(B - γ⟨z zᵀ⟩), γ = (1 - λ)/λ.
+class Adam:
+    """Adam (Kingma & Ba 2015): steps along ΔW that are scaled by its running moments.
+
+    m ← β₁m + (1-β₁)ΔW, v ← β₂v + (1-β₂)ΔW²; W ← W + η [m/(1-β₁ᵗ)]/(√[v/(1-β₂ᵗ)] + ε).
 
     Parameters
     ----------
-    k : int
-        Index of B.
-    forgetting : float
-        λ.
-    """
-
-    k: int
-    forgetting: float
-
-    @property
-    def target(self) -> tuple[str, int]:
-        """B of the layer."""
-        return "B", self.k
-
-    def step(self, weights: Weights, change: OuterProducts, epoch: int):
-        """Apply one change; B stays exactly symmetric, for antisymmetric round-off would grow as λ⁻ᵗ."""
-        gamma = (1 - self.forgetting) / self.forgetting
-        change.add_to_symmetric(weights["B"][self.k], -gamma / self.forgetting, keep=1 / self.forgetting)
-
-    def state_dict(self) -> dict:
-        """Return nothing: B is its own memory."""
-        return {}
-
-    def load_state_dict(self, state: dict):
-        """Restore nothing."""
-
-
-@dataclass(frozen=True)
-class AutapseRecursion:
-    """Eqs 29, 30: the autapses D and the SST weights O learn by themselves, and B follows from them.
-
-    D_ii ← λ⁻¹(D_ii - cγ⟨z_i²⟩) + d(1 - λ⁻¹);   O_ij ← λ⁻¹(O_ij + cγ⟨z_i z_j⟩), i ≠ j
-
-    Parameters
-    ----------
-    k : int
-        Index of D and O: layer k + 1.
-    forgetting : float
-        λ.
-    lateral_gain, leak_gain : float
-        c and d of M = cB + dI: 2κγε_k and ε_k g_lk in hidden layers, κγ and g_lk in the output layer.
-    """
-
-    k: int
-    forgetting: float
-    lateral_gain: float
-    leak_gain: float
-
-    @property
-    def target(self) -> tuple[str, int]:
-        """O of the layer; D goes with it."""
-        return "O", self.k
-
-    def step(self, weights: Weights, change: OuterProducts, epoch: int):
-        """Apply one change to O and D."""
-        gain = self.lateral_gain * (1 - self.forgetting) / self.forgetting
-        O, D = weights["O"][self.k], weights["D"][self.k]
-        change.add_to_symmetric(O, gain / self.forgetting, keep=1 / self.forgetting)
-        np.fill_diagonal(O, 0.0)
-        squares = change.scale * np.einsum("bi,bi->i", change.post, change.pre, dtype=np.float64)
-        D[:] = (D - gain * squares) / self.forgetting + self.leak_gain * (1 - 1 / self.forgetting)
-
-    def state_dict(self) -> dict:
-        """Return nothing: D and O are their own memory."""
-        return {}
-
-    def load_state_dict(self, state: dict):
-        """Restore nothing."""
-
-
-class RegularisedInverse:
-    """B = (R + εI)⁻¹ of the exponentially weighted correlation R of eq 6, renewed by Cholesky now and then.
-
-    Unlike eq 28 it keeps εI for ever, so B cannot wind up.
-
-    Parameters
-    ----------
-    k : int
-        Index of B.
-    units : int
-        Cells of the layer.
-    forgetting, epsilon : float
-        λ and ε_{k} of the projection into the layer.
-    every : int
-        Presentations between two renewals.
+    target : (str, int)
+        Which weights.
+    shape : tuple of int
+        Of these weights.
+    learning_rate : float or Schedule
+        η.
+    beta_1, beta_2 : float, default .9, .999
+    epsilon : float, default 1e-8
+        Added to the root, after both bias corrections.
 
     Attributes
     ----------
-    target : (str, int)
-        B of the layer.
-    presentations : int
-        How many R has seen.
-    accumulated : ndarray (units, units)
-        R(1 - λᵗ), the sum before its normalisation.
+    m, v : ndarray
+        First and second moment, without bias correction.
+    t : int
+        Steps that are done.
     """
 
-    def __init__(self, k: int, units: int, forgetting: float, epsilon: float, every: int):
-        self.target = ("B", k)
-        self.forgetting, self.epsilon, self.every = forgetting, epsilon, every
-        self.presentations = 0
-        self.accumulated = np.zeros((units, units), order="F")
+    in_steps = False
 
-    def step(self, weights: Weights, change: OuterProducts, epoch: int):
-        """Average ⟨r rᵀ⟩ and, when it is time, invert."""
+    def __init__(
+        self,
+        target: tuple[str, int],
+        shape: tuple[int, ...],
+        learning_rate: float | Schedule,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+    ):
+        self.target, self.learning_rate = target, as_schedule(learning_rate)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.m, self.v, self.t = np.zeros(shape), np.zeros(shape), 0
+
+    def step(self, weights: Weights, change: Change, progress: Progress, duration: float = 1.0):
+        """Apply one change."""
         key, k = self.target
-        self.presentations += 1
-        change.add_to_symmetric(self.accumulated, 1 - self.forgetting, keep=self.forgetting)
-        if self.presentations % self.every == 0:
-            R = self.accumulated / (1 - self.forgetting**self.presentations)
-            factor, failed = lapack.dpotrf(R + self.epsilon * np.eye(len(R)), lower=True)
-            inverse, failed = (factor, failed) if failed else lapack.dpotri(factor, lower=True)
-            # Diverged rates make R not finite; the finiteness check of the presentation reports it.
-            weights[key][k][...] = np.nan if failed else np.tril(inverse) + np.tril(inverse, -1).T
+        g = change.dense()
+        self.t += 1
+        self.m += (1 - self.beta_1) * (g - self.m)
+        self.v += (1 - self.beta_2) * (g * g - self.v)
+        mean, power = self.m / (1 - self.beta_1**self.t), self.v / (1 - self.beta_2**self.t)
+        weights[key][k] += self.learning_rate(progress) * mean / (np.sqrt(power) + self.epsilon)
 
     def state_dict(self) -> dict:
-        """Return the running correlation and its age."""
-        return {"presentations": self.presentations, "accumulated": self.accumulated.copy(order="K")}
+        """Return both moments and the number of steps."""
+        return {"m": self.m.copy(), "v": self.v.copy(), "t": self.t}
 
     def load_state_dict(self, state: dict):
         """Restore what `state_dict` gave."""
-        self.presentations = int(state["presentations"])
-        self.accumulated[...] = state["accumulated"]
+        self.m[...], self.v[...], self.t = state["m"], state["v"], int(state["t"])

@@ -1,17 +1,38 @@
-"""Plasticity rules, eqs 26-30: pure functions of the layers' states at the phases' ends.
+"""Plasticity: what a rule reads, when it acts, and the weight change that it finds.
 
-Every rule of the paper is local, a sum of outer products of a postsynaptic and a presynaptic signal; so a rule
-returns its ΔW as those two factors. How far to go along ΔW (learning rate, decay, forgetting) is no matter of the
-rule: that stands in `optimisers.py`.
+A rule is a pure function of the weights and of what it reads of a presentation's phases; it returns ΔW. How far to go
+along ΔW (learning rate, decay, forgetting) is no matter of the rule: that stands in `optimisers.py`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from scipy.linalg.blas import get_blas_funcs
 
-from .projection import Weights
-from .states import Contrast
+from ..errors import ParameterError
+
+Weights = dict[str, dict[int, np.ndarray]]
+
+
+class Change(Protocol):
+    """A weight change ΔW, in whatever form is cheapest to apply."""
+
+    def dense(self) -> np.ndarray:
+        """ΔW as an array of the weights' shape."""
+
+    def block(self, *cells) -> np.ndarray:
+        """ΔW of chosen cells along each axis."""
+
+    def norm(self) -> float:
+        """Frobenius norm of ΔW."""
+
+    def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0) -> None:
+        """weights ← keep · weights + rate · ΔW."""
+
+    def add_to_symmetric(self, weights: np.ndarray, rate: float, keep: float = 1.0) -> None:
+        """As `add_to` for a symmetric ΔW, so that symmetry is exact, always."""
 
 
 @dataclass(frozen=True)
@@ -68,85 +89,111 @@ def _keep_in_place(weights: np.ndarray, updated: np.ndarray):
 
 
 @dataclass(frozen=True)
-class ForwardRule:
-    """Eq 26: ΔW_ff^(k) = ⟨[(r_{k+1} - W_ff r_k) r_kᵀ]_nudge - [·]_free⟩/β, the bottom-up prediction error.
+class DenseChange:
+    """A weight change that is no sum of few outer products, such as one of biases.
 
     Parameters
     ----------
-    k : int
-        Projection, 0 … P-1.
+    change : ndarray
+        ΔW.
     """
 
-    k: int
+    change: np.ndarray
 
-    def __call__(self, contrast: Contrast, weights: Weights) -> OuterProducts:
-        """ΔW_ff^(k), (N_{k+1}, N_k)."""
-        k, W_ff = self.k, weights["W_ff"][self.k]
-        if contrast.plus.r[k] is contrast.minus.r[k]:
-            # A clamped stimulus: its prediction is the same in both phases and cancels.
-            return OuterProducts(contrast.plus.r[k + 1] - contrast.minus.r[k + 1], contrast.plus.r[k], contrast.scale)
-        return _difference(contrast, pre=k, post=k + 1, W=W_ff)
+    def dense(self) -> np.ndarray:
+        """ΔW."""
+        return self.change
+
+    def block(self, *cells) -> np.ndarray:
+        """ΔW of chosen cells along each axis."""
+        return self.change[np.ix_(*(np.arange(n)[axis] for axis, n in zip(cells, self.change.shape, strict=True)))]
+
+    def norm(self) -> float:
+        """Frobenius norm of ΔW."""
+        return float(np.linalg.norm(self.change.astype(float)))
+
+    def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0):
+        """weights ← keep · weights + rate · ΔW."""
+        weights *= keep
+        weights += rate * self.change
+
+    def add_to_symmetric(self, weights: np.ndarray, rate: float, keep: float = 1.0):
+        """As `add_to`, exactly symmetric."""
+        self.add_to(weights, rate, keep)
+        weights[...] = (weights + weights.T) / 2
 
 
 @dataclass(frozen=True)
-class FeedbackRule:
-    """Eq 27: ΔW_fb^(k) = ⟨[(r_k - W_fb r_{k+1}) r_{k+1}ᵀ]_nudge - [·]_free⟩/β, the top-down prediction error.
+class Readout:
+    """What learning sees of a phase: the circuit's signals at its end, or their means over its last part.
 
     Parameters
     ----------
-    k : int
-        Projection, 1 … P-1.
+    phase : str
+        Name of a phase, or the part that a phase plays in its protocol: "plus" or "minus" of a contrast.
+    last : int, optional
+        Steps at the phase's end over which to average; without it the state at the end is read.
     """
 
-    k: int
+    phase: str
+    last: int | None = None
 
-    def __call__(self, contrast: Contrast, weights: Weights) -> OuterProducts:
-        """ΔW_fb^(k), (N_k, N_{k+1})."""
-        return _difference(contrast, pre=self.k + 1, post=self.k, W=weights["W_fb"][self.k])
-
-
-def _difference(contrast: Contrast, pre: int, post: int, W: np.ndarray) -> OuterProducts:
-    """[e rᵀ]_plus - [e rᵀ]_minus with e = r_post - W r_pre."""
-    plus, minus = contrast.plus.r, contrast.minus.r
-    return OuterProducts(
-        np.concatenate([plus[post] - plus[pre] @ W.T, minus[pre] @ W.T - minus[post]]),
-        np.concatenate([plus[pre], minus[pre]]),
-        contrast.scale,
-    )
+    def __post_init__(self):
+        if self.last is not None and self.last < 1:
+            raise ParameterError(f"readout of phase {self.phase!r}: last = {self.last} must be at least 1")
 
 
 @dataclass(frozen=True)
-class LateralRule:
-    """The outer product ⟨z zᵀ⟩, z = B r of the nudged rates, in eqs 28-30.
+class Plasticity:
+    """A rule, what it reads, when it acts, and the optimiser that applies its ΔW.
 
     Parameters
     ----------
-    k : int
-        Index of B: the lateral weights of layer k + 1.
+    rule : callable
+        ``rule(weights, *states) -> Change``, with the `PhaseEnd` of each readout, in their order.
+    optimiser : object
+        Has a `target`, the weights that it moves; ``step(weights, change, progress, duration)``; `state_dict` and
+        `load_state_dict`; and `in_steps`, whether it can act in every step.
+    reads : tuple of str or Readout, default ("plus", "minus")
+        Phases, or the parts that they play in the protocol. A name stands for the state at the phase's end.
+    when : {"presentation", "phase", "step"}
+        When ΔW is found and applied: at the end of a learning presentation; at the end of the phase that is read
+        first; or in each step of that phase, of which it then sees the present state.
+
+    Raises
+    ------
+    ParameterError
+        If nothing is read, or a rule that acts in every step has an optimiser that cannot.
     """
 
-    k: int
+    rule: Callable[..., Change]
+    optimiser: Any
+    reads: tuple[str | Readout, ...] = ("plus", "minus")
+    when: Literal["presentation", "phase", "step"] = "presentation"
+    readouts: tuple[Readout, ...] = field(init=False, repr=False)
 
-    def __call__(self, contrast: Contrast, weights: Weights) -> OuterProducts:
-        """⟨z zᵀ⟩, (N_{k+1}, N_{k+1})."""
-        r = contrast.plus.r[self.k + 1]
-        z = r @ weights["B"][self.k].T  # B = Bᵀ, and the transpose lies in memory as BLAS reads it
-        return OuterProducts(z, z, 1.0 / len(r))
+    def __post_init__(self):
+        readouts = tuple(read if isinstance(read, Readout) else Readout(read) for read in self.reads)
+        object.__setattr__(self, "readouts", readouts)
+        if self.when not in ("presentation", "phase", "step"):
+            raise ParameterError(f"{self}: when = {self.when!r} must be 'presentation', 'phase' or 'step'")
+        if not readouts:
+            raise ParameterError(f"{self}: reads no phase")
+        if self.when == "step" and not getattr(self.optimiser, "in_steps", False):
+            raise ParameterError(
+                f"{self}: acts in every step, which {type(self.optimiser).__name__} cannot; take GradientStep, or "
+                "when = 'presentation'"
+            )
+        if self.when == "step" and readouts[0].last is not None:
+            raise ParameterError(
+                f"{self}: acts in every step of phase {readouts[0].phase!r}, of which there is no mean"
+            )
 
+    @property
+    def target(self) -> tuple[str, int]:
+        """Which weights it moves."""
+        return self.optimiser.target
 
-@dataclass(frozen=True)
-class CorrelationRule:
-    """⟨r rᵀ⟩ of the nudged rates, what the regularised lateral rule averages.
-
-    Parameters
-    ----------
-    k : int
-        Index of B, as in `LateralRule`.
-    """
-
-    k: int
-
-    def __call__(self, contrast: Contrast, weights: Weights) -> OuterProducts:
-        """⟨r rᵀ⟩, (N_{k+1}, N_{k+1})."""
-        r = contrast.plus.r[self.k + 1]
-        return OuterProducts(r, r, 1.0 / len(r))
+    def __str__(self):
+        key, k = self.target
+        return f"rule of {key}[{k}]"

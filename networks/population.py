@@ -1,12 +1,14 @@
 """Populations of cells, replicated: the only code that touches Brian2's variable buffers."""
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import brian2 as b2
 import numpy as np
 from brian2.codegen.codeobject import CodeObject
+from brian2.core.variables import Subexpression
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 
 from ..models import Cell
@@ -30,8 +32,6 @@ class PopulationSpec:
         The layer it belongs to, 0 for the stimulus.
     links : tuple of (str, (str, str)), optional
         Linked variable, and (population, variable) that it reads.
-    follows : bool, default False
-        Whether its cells respond to the layer's rates of the same step, and act on the layer's thresholds.
     """
 
     name: str
@@ -39,7 +39,6 @@ class PopulationSpec:
     size: int
     layer: int
     links: tuple[tuple[str, tuple[str, str]], ...] = ()
-    follows: bool = False
 
 
 class Population:
@@ -59,8 +58,6 @@ class Population:
         Brian2's integration method.
     code_object_class : type of CodeObject
         Brian2's code generation target.
-    order : int
-        Order of the integration within the slot ``groups``.
 
     Attributes
     ----------
@@ -75,7 +72,6 @@ class Population:
         clock,
         method: str,
         code_object_class: type[CodeObject],
-        order=0,
     ):
         self.name, self.cell, self.size, self.replicas = spec.name, spec.cell, spec.size, replicas
         self.group = b2.NeuronGroup(
@@ -85,10 +81,12 @@ class Population:
             namespace=spec.cell.namespace,
             dtype=dtype,
             clock=clock,
-            order=order,
             codeobj_class=code_object_class,
             name=spec.name,
+            **spec.cell.spiking,
         )
+        if not self.integrates:
+            self.group.contained_objects.remove(self.group.state_updater)  # it would do nothing, in each step
         self._evaluators: dict[str, Callable[[], np.ndarray]] = {}
         for variable in self.group.equations:
             if variable.startswith("gate_") or variable == "pace":
@@ -118,6 +116,29 @@ class Population:
             or variable in self.cell.drives
             or (variable == "r" and self.cell.domain is not None)
         )
+
+    @property
+    def integrates(self) -> bool:
+        """Whether the cells have a differential equation."""
+        return bool(self.group.equations.diff_eq_names)
+
+    def output(self, name: str) -> Callable[[], np.ndarray]:
+        """What returns the present values of an output, (replicas, cells), perhaps a live buffer."""
+        if isinstance(self.group.variables[name], Subexpression):
+            return lambda: self.read(name)
+        view = self.view(name)
+        return lambda: view
+
+    def identifiers(self, variable: str) -> set[str]:
+        """Names of the stored variables that a variable depends on: itself, or what its subexpression reads."""
+        found, waiting = set(), {variable}
+        while waiting:
+            name = waiting.pop()
+            described = self.group.variables.get(name)
+            if isinstance(described, Subexpression):
+                waiting |= set(described.identifiers) - found
+            found.add(name)
+        return found
 
     def __contains__(self, variable: str) -> bool:
         return variable in self.group.variables
@@ -160,10 +181,10 @@ class Population:
             self.write(variable, deviation * np.random.standard_normal((self.replicas, self.size)))  # noqa: NPY002
         domain = self.cell.domain
         if domain is not None and domain.in_place is not None:
-            for variable in domain.arguments:
+            for variable in self.arguments:
                 if variable in self.cell.drives:
                     self.write(variable, 0)
-            domain.in_place(*map(self.view, domain.arguments), out=self.view("r"))
+            domain.in_place(*map(self.view, self.arguments), out=self.view("r"))
 
     def restart_from_rate(self):
         """u := r, as published, or where inhibition has raised the threshold the u nearest to it that has this r."""
@@ -174,34 +195,30 @@ class Population:
             kept = np.clip(u - r, -raised, raised)
         np.add(r, kept, out=u)
 
-    def run_each_step(self, when: str, order: int):
-        """Let Brian2 run the cell's `each_step` statements, at this place in the schedule."""
-        self.group.run_regularly(
+    def run_each_step(self):
+        """Make Brian2's object that runs the cell's `each_step` statements."""
+        return self.group.run_regularly(
             self.cell.each_step,
             dt=self.group.clock.dt,
-            when=when,
-            order=order,
             name=f"{self.name}_each_step",
             codeobj_class=self.group.codeobj_class,
         )
 
-    def rate_update(self, when: str, order: int) -> Callable[[], object] | None:
-        """Set up r = σ(u): an operation to call in each step, or None where Brian2 itself now does it.
-
-        Parameters
-        ----------
-        when, order
-            Place in the schedule, should Brian2 do it.
-        """
+    def rate_update(self):
+        """Set up r = σ(u): what to call in each step, or Brian2's object where Brian2 itself does it."""
         domain = self.cell.domain
         if domain.in_place is not None:
-            return functools.partial(domain.in_place, *map(self.view, domain.arguments), out=self.view("r"))
-        self.group.run_regularly(
-            f"r = {domain.nonlinearity}",
+            return functools.partial(domain.in_place, *map(self.view, self.arguments), out=self.view("r"))
+        potential = self.cell.potential
+        nonlinearity = re.sub(r"\bu\b", potential, domain.nonlinearity)
+        return self.group.run_regularly(
+            f"r = {nonlinearity}",
             dt=self.group.clock.dt,
-            when=when,
-            order=order,
             name=f"{self.name}_rate",
             codeobj_class=self.group.codeobj_class,
         )
-        return None
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Variables that the nonlinearity reads."""
+        return tuple(self.cell.potential if name == "u" else name for name in self.cell.domain.arguments)

@@ -1,24 +1,27 @@
-"""Projections carry a population's signal r through weights to a drive slot of another population.
+"""Projections carry an output of a population through weights to a drive slot of another population.
 
 Dense weights are NumPy arrays (post, pre) shared by all replicas, and one BLAS product a step writes the drive into
-the target's own buffer. `SynapticTransmission` does the same with real Brian2 `Synapses`, one copy of the weights for
-each replica: some hundred times slower for dense weights, the oracle of the tests, and the choice for sparse circuits.
+the target's own buffer. What several projections bring into one slot adds up. `SynapticTransmission` does the same with
+real Brian2 `Synapses`, one copy of the weights for each replica: some hundred times slower for dense weights, the
+oracle of the tests, and the choice for sparse circuits.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import brian2 as b2
 import numpy as np
 
-from .population import Population
+from ..errors import ParameterError
+from .plasticity import Weights
+from .population import Population, PopulationSpec
 
 Pattern = Literal["dense", "one_to_one", "synapses"]
-Signal = Literal["r", "abs(r)", "int(r != 0)"]
-Weights = dict[str, dict[int, np.ndarray]]
+Function = Literal["", "abs", "nonzero"]
 
-
-_SIGNALS = {"r": np.asarray, "abs(r)": np.abs, "int(r != 0)": np.bool_}
+_FUNCTIONS = {"": np.positive, "abs": np.abs, "nonzero": np.bool_}
+_EXPRESSIONS = {"": "{}", "abs": "abs({})", "nonzero": "int({} != 0)"}
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,20 @@ class Projection:
     source, target : str
         Populations.
     slot : str
-        Drive slot of the target's cells. A slot has one projection.
+        Drive slot of the target's cells. What several projections bring into it adds up.
     weights : (str, int)
         Place in the circuit's weights: (post, pre) for dense patterns, (cells,) for one-to-one.
     pattern : {"dense", "one_to_one", "synapses"}
-    every : int
+    every : int, default 1
         Update the drive on every n-th step only, counted from each phase's start.
-    constant : bool
-        The source is held while a stimulus is on: one product a presentation.
-    signal : {"r", "abs(r)", "int(r != 0)"}
-        What of the source's rates is carried.
+    constant : bool, default False
+        The source is held while an input is on: one product for each input.
+    output : str, default "r"
+        Which of the source's outputs is carried.
+    function : {"", "abs", "nonzero"}
+        What of the output is carried: itself, its modulus, or whether it is other than 0.
+    transposed : bool, default False
+        Whether the weights, which then are (pre, post), are carried from their postsynaptic to their presynaptic side.
     """
 
     source: str
@@ -49,60 +56,198 @@ class Projection:
     pattern: Pattern = "dense"
     every: int = 1
     constant: bool = False
-    signal: Signal = "r"
+    output: str = "r"
+    function: Function = ""
+    transposed: bool = False
 
     @property
     def name(self) -> str:
         """Name of the Brian2 object that stands for this projection."""
         return f"{self.source}_to_{self.target}_{self.slot}"
 
+    @property
+    def signal(self) -> str:
+        """What is carried, as an expression: ``r``, ``abs(r)``, …."""
+        return _EXPRESSIONS[self.function].format(self.output)
 
-class Transmission:
-    """A dense or one-to-one projection between mounted populations; calling it refreshes the drive.
+    def check(self, weights: Weights, specs: Mapping[str, PopulationSpec]):
+        """Raise a `ParameterError` if output, slot or weights do not exist or do not fit."""
+        source, target = specs[self.source], specs[self.target]
+        if self.output not in source.cell.outputs:
+            raise ParameterError(
+                f"{self.name}: {type(source.cell).__name__} has no output {self.output!r}; "
+                f"it has {', '.join(source.cell.outputs) or 'none'}"
+            )
+        shape = (source.size, target.size) if self.transposed else (target.size, source.size)
+        _check_entrance(self, weights, target, shape[:1] if self.pattern == "one_to_one" else shape)
+        if self.pattern == "one_to_one" and source.size != target.size:
+            raise ParameterError(f"{self.name}: one to one, from {source.size} to {target.size} cells")
+
+
+@dataclass(frozen=True)
+class Bias:
+    """What a circuit declares of a bias: a projection from a constant.
 
     Parameters
     ----------
-    projection : Projection
-    source, target : Population
+    target : str
+        Population.
+    slot : str
+        Drive slot of its cells.
+    weights : (str, int)
+        Place in the circuit's weights, (cells,).
+    """
+
+    target: str
+    slot: str
+    weights: tuple[str, int]
+    source = None
+    pattern = "bias"
+    every = 1
+    constant = True
+    transposed = False
+    signal = "1"
+
+    @property
+    def name(self) -> str:
+        """Name for messages and descriptions."""
+        return f"bias_of_{self.target}_{self.slot}"
+
+    def check(self, weights: Weights, specs: Mapping[str, PopulationSpec]):
+        """Raise a `ParameterError` if slot or weights do not exist or do not fit."""
+        _check_entrance(self, weights, specs[self.target], (specs[self.target].size,))
+
+
+def _check_entrance(item: Projection | Bias, weights: Weights, target: PopulationSpec, shape: tuple[int, ...]):
+    if item.slot not in target.cell.drives:
+        raise ParameterError(
+            f"{item.name}: {type(target.cell).__name__} has no drive slot {item.slot!r}; "
+            f"it has {', '.join(target.cell.drives) or 'none'}"
+        )
+    key, k = item.weights
+    if k not in weights.get(key, {}):
+        there = ", ".join(f"{name}[{n}]" for name, arrays in weights.items() for n in arrays)
+        raise ParameterError(f"{item.name}: no weights {key}[{k}]; this circuit has {there}")
+    if np.shape(weights[key][k]) != shape:
+        raise ParameterError(f"{item.name}: weights {key}[{k}] have shape {np.shape(weights[key][k])}, need {shape}")
+
+
+class Transmission:
+    """A projection or bias between mounted populations: what it brings into its slot.
+
+    Parameters
+    ----------
+    projection : Projection or Bias
+    source : Population or None
+        None for a bias.
+    target : Population
     weights : dict
         The circuit's weights, looked up at each call so that the circuit may exchange arrays.
     """
 
-    def __init__(self, projection: Projection, source: Population, target: Population, weights: Weights):
-        self.projection = projection
-        self.signal, self.drive = source.view("r"), target.view(projection.slot)
+    def __init__(self, projection: Projection | Bias, source: Population | None, target: Population, weights: Weights):
+        self.projection, self.source = projection, source
         self._key, self._index = projection.weights
         self._weights = weights
-        self._carried = _SIGNALS[projection.signal]
+        if source is not None:
+            read, function = source.output(projection.output), _FUNCTIONS[projection.function]
+            self._read = (lambda: function(read())) if projection.function else read
 
-    def __call__(self):
-        """Compute the drive from the present signal."""
+    def bring(self, out: np.ndarray):
+        """Compute what the present signal brings, (replicas, cells), in place."""
         weights = self._weights[self._key][self._index]
-        signal = self._carried(self.signal)
+        if self.source is None:
+            out[...] = weights
+            return
+        signal = self._read()
         if self.projection.pattern == "one_to_one":
-            np.multiply(signal, weights, out=self.drive)
+            np.multiply(signal, weights, out=out)
         else:
-            np.dot(signal, weights.T, out=self.drive)
+            np.dot(signal, weights if self.projection.transposed else weights.T, out=out)
 
-    def begin(self):
-        """Compute the drive that a presentation begins with; a silent source needs no product."""
-        if self.signal.any():
-            self()
+    def begin(self, out: np.ndarray):
+        """Compute what a presentation begins with; a silent source needs no product."""
+        if self.source is None or self._read().any():
+            self.bring(out)
         else:
-            self.drive[...] = 0
+            out[...] = 0
+
+
+class Drive:
+    """A drive slot, and all that is brought into it.
+
+    What does not change while an input is on is computed once and kept, the rest in each step.
+
+    Parameters
+    ----------
+    target : Population
+    slot : str
+    transmissions : sequence of Transmission
+
+    Attributes
+    ----------
+    varying : bool
+        Whether anything is to be computed in a step.
+    """
+
+    def __init__(self, target: Population, slot: str, transmissions: Sequence[Transmission]):
+        self.target, self.slot = target, slot
+        self.transmissions = tuple(transmissions)
+        self.drive = target.view(slot)
+        self._constant = [item for item in transmissions if item.projection.constant]
+        self._varying = [item for item in transmissions if not item.projection.constant]
+        self.varying = bool(self._varying)
+        self._kept = np.zeros_like(self.drive) if self._constant and self._varying else None
+        alone = len(self._varying) == 1 and not self._constant
+        self._parts = [self.drive if alone else np.zeros_like(self.drive) for _ in self._varying]
+        self._alone = alone
+        self._steps = [
+            (item, part, item.projection.every) for item, part in zip(self._varying, self._parts, strict=True)
+        ]
+
+    @property
+    def name(self) -> str:
+        """Name for messages."""
+        return f"{self.target.name}.{self.slot}"
+
+    def compute(self):
+        """Compute the drive from all signals, as when a presentation begins, or an input or weights have changed."""
+        kept = self.drive if self._kept is None else self._kept
+        for number, item in enumerate(self._constant):
+            brought = kept if number == 0 else np.empty_like(kept)
+            item.begin(brought)
+            if number:
+                kept += brought
+        for item, part in zip(self._varying, self._parts, strict=True):
+            item.begin(part)
+        self._sum()
+
+    def update(self, due: Callable[[int], bool]):
+        """Compute what varies from the present signals; ``due(n)`` tells whether every n-th step is now."""
+        for item, part, every in self._steps:
+            if every == 1 or due(every):
+                item.bring(part)
+        if not self._alone:
+            self._sum()
+
+    def _sum(self):
+        if self._alone or not self._varying:
+            return
+        parts = self._parts if self._kept is None else [self._kept, *self._parts]
+        np.copyto(self.drive, parts[0])
+        for part in parts[1:]:
+            np.add(self.drive, part, out=self.drive)
 
 
 class SynapticTransmission(Transmission):
     """A projection by Brian2 `Synapses`, each replica with its own copy of the weights.
 
-    Brian2 sums up in each step; calling the transmission computes the drive that a presentation begins with.
+    Brian2 sums up in each step; `bring` computes the drive that a presentation begins with.
 
     Parameters
     ----------
     projection, source, target, weights
         As in `Transmission`.
-    when, order
-        Place in Brian2's schedule at which the synapses sum up.
     code_object_class : type of CodeObject
 
     Attributes
@@ -111,20 +256,14 @@ class SynapticTransmission(Transmission):
     """
 
     def __init__(
-        self,
-        projection: Projection,
-        source: Population,
-        target: Population,
-        weights: Weights,
-        when,
-        order,
-        code_object_class,
+        self, projection: Projection, source: Population, target: Population, weights: Weights, code_object_class
     ):
         super().__init__(projection, source, target, weights)
+        signal = _EXPRESSIONS[projection.function].format(f"{projection.output}_pre")
         self.synapses = b2.Synapses(
             source.group,
             target.group,
-            f"w : 1\n{projection.slot}_post = w*{projection.signal.replace('r', 'r_pre')} : 1 (summed)",
+            f"w : 1\n{projection.slot}_post = w*{signal} : 1 (summed)",
             clock=target.group.clock,
             dtype=target.view(projection.slot).dtype,
             codeobj_class=code_object_class,
@@ -136,11 +275,15 @@ class SynapticTransmission(Transmission):
             i=(replica * source.size + pre).ravel(), j=(replica * target.size + post).ravel(), skip_if_invalid=False
         )
         self._replicas = source.replicas
-        updater = self.synapses.summed_updaters[f"{projection.slot}_post"]
-        updater.when, updater.order = when, order
         self.copy_weights()
+
+    @property
+    def updater(self):
+        """Brian2's object that sums up in each step."""
+        return self.synapses.summed_updaters[f"{self.projection.slot}_post"]
 
     def copy_weights(self):
         """Take the circuit's present weights over into the synapses."""
         weights = self._weights[self._key][self._index]
+        weights = weights.T if self.projection.transposed else weights
         self.synapses.variables["w"].get_value()[:] = np.tile(weights.ravel(), self._replicas)

@@ -1,7 +1,6 @@
 """States of the layers at one instant, as rules and users see them: ``states.r[k]`` is r of layer k."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,7 +35,7 @@ class Layers:
 
 
 class PhaseEnd(Layers):
-    """State of a circuit at the end of a phase.
+    """State of a circuit at the end of a phase, or its mean over the phase's last part.
 
     Parameters
     ----------
@@ -51,25 +50,12 @@ class PhaseEnd(Layers):
         self.beta = beta
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """The phase ends that learning compares: nudged against free, or against the third phase at -β.
+def contrast(plus: PhaseEnd, minus: PhaseEnd) -> float:
+    """1/(n (β₊ - β₋)), so that ΔW is a minibatch mean over the signed β: 1/β of two phases, 1/2β of three.
 
     Parameters
     ----------
-    plus : PhaseEnd
-    minus : PhaseEnd or None
-        None in a protocol that learns from one phase alone.
+    plus, minus : PhaseEnd
+        The phase ends that learning compares: nudged and free, or the third phase at -β in place of the free one.
     """
-
-    plus: PhaseEnd
-    minus: PhaseEnd | None = None
-
-    @property
-    def scale(self) -> float:
-        """1/(n (β₊ - β₋)), so that ΔW is a minibatch mean over the signed β: 1/β of two phases, 1/2β of three.
-
-        1/n where there is one phase only.
-        """
-        n = len(self.plus.r[0])
-        return 1.0 / n if self.minus is None else 1.0 / (n * (self.plus.beta - self.minus.beta))
+    return 1.0 / (len(plus.r[0]) * (plus.beta - minus.beta))

@@ -206,7 +206,7 @@ def test_links_lead_somewhere(document):
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports_run_one_way(package):
-    """commands → protocols → networks → models; stimuli and analysis on the ground, without circuits and without Brian2."""
+    """commands → protocols → networks → models; stimuli and analysis on the ground, with no circuits, no Brian2."""
     found = set()
     for path in sources(package):
         for name in imported(path):

@@ -8,8 +8,11 @@ import lazy_loader as lazy
 _here, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "phases": ["Phase", "Protocol", "contrastive"],
+        "moment": ["Moment"],
+        "phases": ["Phase"],
         "preparation": ["Preparation"],
+        "protocol": ["Protocol", "contrastive"],
+        "provenance": ["Provenance", "provenance"],
     },
 )
 

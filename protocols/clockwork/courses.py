@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from ...errors import ParameterError
-from ...networks import Population
-from .phases import Protocol
+from ...networks.population import Population
+from .protocol import Protocol
 
 
 class Courses:

@@ -1,98 +1,22 @@
-"""Mounting a circuit on a clock: populations, transmissions and operations, and where each stands in the schedule."""
+"""Mounting a circuit on a clock: its populations, drives and operations, and where each stands in a step."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import brian2 as b2
 
-from ...networks import Circuit, Population, PopulationSpec
-from ...networks.projection import SynapticTransmission, Transmission
-from .phases import Protocol
+from ...errors import ParameterError
+from ...networks.circuit import Circuit
+from ...networks.population import Population
+from ...networks.projection import Drive, SynapticTransmission, Transmission
+from .order import Operation, Place, in_order
+from .protocol import Protocol
 
-#: An operation, its slot in Brian2's schedule, and its order there.
-Operation = tuple[Callable[[], object], str, int]
 
-
-@dataclass(frozen=True)
-class Mounted:
+class MountedCircuit:
     """A circuit in Brian2.
 
-    Parameters
-    ----------
-    network : Network
-    populations : dict of str to Population
-    transmissions : list of Transmission
-        Calling them all computes the drives that a presentation begins with.
-    add_operation : callable
-        ``add_operation(name, function, slot, order)`` adds to what happens in each step.
-    hold_place : callable
-        ``hold_place(population, variable)``, slot and order right after a variable of a population is computed.
-    """
-
-    network: b2.Network
-    populations: dict[str, Population]
-    transmissions: list[Transmission]
-    add_operation: Callable[[str, Callable[[], object], str, int], None]
-    hold_place: Callable[[str, str], tuple[str, int]]
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Slot and order of what a layer does in a step, for either schedule.
-
-    Ties within a slot are broken by name, so every place has an order. Cells that read a linked variable integrate
-    after its owner, so that with τ_SST → 0 leaky interneurons become the instantaneous ones. In the
-    sequential schedule layer k computes its drives, its u and its r in turn, before layer k + 1, and the cells that
-    follow the layer do so after it. In the synchronous schedule the followers' new rates reach the thresholds of the
-    layer before its own rates are computed, so that u, λ and r at the step's end belong to one instant.
-
-    All orders are even: at the odd one after it, what was computed can be held at something else.
-
-    Parameters
-    ----------
-    sequential : bool
-    specs : mapping of str to PopulationSpec
-    """
-
-    sequential: bool
-    specs: Mapping[str, PopulationSpec]
-
-    def drives(self, source: PopulationSpec, target: PopulationSpec) -> tuple[str, int]:
-        if self.sequential:
-            return "groups", self._first(target) + (10 if target.follows else 0)
-        return ("after_groups", 2) if source.follows else ("synapses", 0)
-
-    def integration(self, spec: PopulationSpec) -> int:
-        within = 12 if spec.follows else 2 + 2 * self._links_behind(spec)
-        return (self._first(spec) if self.sequential else 0) + within
-
-    def rate(self, spec: PopulationSpec) -> tuple[str, int]:
-        if self.sequential:
-            return "groups", self._first(spec) + (14 if spec.follows else 8)
-        return "after_groups", 0 if spec.follows else 4
-
-    @staticmethod
-    def _first(spec: PopulationSpec) -> int:
-        return 16 * spec.layer
-
-    def _links_behind(self, spec: PopulationSpec, most: int = 2) -> int:
-        """Length of the chain of links from a population to one that reads nothing of others, at most `most`."""
-        if most == 0:  # longer chains, and circles, end somewhere
-            return 0
-        return max((1 + self._links_behind(self.specs[source], most - 1) for _, (source, _) in spec.links), default=0)
-
-
-def mount(
-    circuit: Circuit,
-    replicas: int,
-    dtype,
-    protocol: Protocol,
-    code_objects: type,
-    operations: Mapping[str, Operation],
-    due: Callable[[int], bool],
-    guard: Callable[[Callable], Callable],
-) -> Mounted:
-    """Build the Brian2 network of a circuit.
+    In each step Brian2 does what it does by itself, integration foremost, and calls what is ours: one call for each
+    stretch between. The last stretch ends the step.
 
     Parameters
     ----------
@@ -100,95 +24,225 @@ def mount(
     replicas : int
     dtype : dtype
     protocol : Protocol
+        Of which step and method are taken.
     code_objects : type of CodeObject
-    operations : mapping of str to (callable, slot, order)
-        What else is to happen in each step.
+    end_step : callable
+        What ends a step, after all that is computed in it.
     due : callable
-        Whether a drive that is updated every n-th step is to be updated now.
+        ``due(n)``, whether a drive that is updated every n-th step is to be updated now.
     guard : callable
-        Wraps each operation.
+        Wraps what Brian2 calls.
+
+    Attributes
+    ----------
+    network : Network
+    populations : dict of str to Population
+    layers : list of Population
+        The principal population of layer 0, 1, …
+    drives : dict of (str, str) to Drive
+        By population and slot.
+    operations : list of Operation
+        In the order of a step.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for projections that a slot cannot add, and for loops that no integration breaks.
     """
-    specs = {spec.name: spec for spec in circuit.populations}
-    places = _Places(circuit.schedule == "sequential", specs)
-    clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
-    populations = {
-        spec.name: Population(
-            spec,
-            replicas,
-            dtype,
-            clock,
-            protocol.method,
-            code_objects,
-            order=places.integration(spec),
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        replicas: int,
+        dtype,
+        protocol: Protocol,
+        code_objects: type,
+        end_step: Callable[[], None],
+        due: Callable[[int], bool],
+        guard: Callable[[Callable], Callable],
+    ):
+        self._circuit, self._guard, self._end_step, self._due = circuit, guard, end_step, due
+        self._clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
+        self.populations = {
+            spec.name: Population(spec, replicas, dtype, self._clock, protocol.method, code_objects)
+            for spec in circuit.populations
+        }
+        for spec in circuit.populations:
+            for variable, (source, source_variable) in spec.links:
+                self.populations[spec.name].link(variable, self.populations[source], source_variable)
+        self.layers = [self.populations[name] for name in circuit.layers]
+        self.drives = {
+            (drive.target.name, drive.slot): drive for drive in _drives(circuit, self.populations, code_objects)
+        }
+        operations = list(self._operations())
+        self.operations = in_order(operations, circuit.schedule, list(self.populations))
+        self.synapses = [
+            item for drive in self.drives.values() for item in drive.transmissions if hasattr(item, "synapses")
+        ]
+        self.network = b2.Network(
+            *(population.group for population in self.populations.values()),
+            *(item.synapses for item in self.synapses),
         )
-        for spec in circuit.populations
-    }
-    operations = dict(operations)
-    for spec in circuit.populations:
-        population = populations[spec.name]
-        for variable, (source, source_variable) in spec.links:
-            population.link(variable, populations[source], source_variable)
-        if spec.cell.each_step:
-            population.run_each_step("groups", places.integration(spec) - 1)
-        if spec.cell.domain is not None:
-            when, order = places.rate(spec)
-            update = population.rate_update(when, order)
-            if update is not None:
-                operations[f"rate_{spec.name}"] = (update, when, order)
+        self._mark(self.network.sorted_objects)
+        self._called: list[b2.NetworkOperation] = []
+        self._held: dict[Place, Callable[[], object]] = {}
+        self._place()
 
-    transmissions: list[Transmission] = []
-    stages: dict[tuple[str, int], list[Transmission]] = {}
-    for projection in circuit.projections:
-        source, target = populations[projection.source], populations[projection.target]
-        when, order = places.drives(specs[projection.source], specs[projection.target])
-        if projection.pattern == "synapses":
-            transmission = SynapticTransmission(projection, source, target, circuit.weights, when, order, code_objects)
-        else:
-            transmission = Transmission(projection, source, target, circuit.weights)
-            if not projection.constant:
-                stages.setdefault((when, order), []).append(transmission)
-        transmissions.append(transmission)
-    for (when, order), stage in stages.items():
-        operations[f"drives_{when}_{order}"] = (_transmitter(stage, due), when, order)
+    def hold(self, holds: Mapping[Place, Callable[[], object]]):
+        """Call these in each step right after the variable is computed that stands at the place.
 
-    network = b2.Network(
-        *(population.group for population in populations.values()),
-        *(item.synapses for item in transmissions if isinstance(item, SynapticTransmission)),
-    )
-    # Brian2 marks objects when a network first runs, and warns of each one that is deleted unmarked.
-    for item in network.sorted_objects:
-        item._network = network.id
+        Parameters
+        ----------
+        holds : mapping of (str, str) to callable
+            By population and variable.
+        """
+        self._held |= holds
+        self._place()
 
-    def add_operation(name, function, when, order):
-        operation = b2.NetworkOperation(guard(function), clock=clock, when=when, order=order, name=name)
-        network.add(operation)
-        operation._network = network.id
+    def settle_drives(self):
+        """Compute what follows from the states at once, in order: rates and drives, as the end of a step does."""
+        for item in self.operations:
+            if item.run is not None:
+                item.run()
 
-    def hold_place(population, variable):
-        spec = specs[population]
-        if variable in spec.cell.drives:
-            here = (population, variable)
-            sources = [item.source for item in circuit.projections if (item.target, item.slot) == here]
-            # The teacher's slot has no projection: it is written as a phase begins.
-            when, order = places.drives(specs[sources[0]] if sources else spec, spec)
-        else:
-            when, order = places.rate(spec) if variable == "r" else ("groups", places.integration(spec))
-        return when, order + 1
+    def copy_weights_to_synapses(self):
+        """Let Brian2's synapses, where there are some, have the circuit's weights."""
+        for item in self.synapses:
+            item.copy_weights()
 
-    for name, operation in operations.items():
-        add_operation(name, *operation)
-    return Mounted(network, populations, transmissions, add_operation, hold_place)
+    def _mark(self, objects):
+        # Brian2 marks objects when a network first runs, and warns of each one that is deleted unmarked.
+        for item in objects:
+            item._network = self.network.id
+
+    def _operations(self) -> Iterator[Operation]:
+        """What is computed in a step, population by population: first what Brian2 does by itself."""
+        specs = {spec.name: spec for spec in self._circuit.populations}
+        for name, population in self.populations.items():
+            group, cell = population.group, population.cell
+            if cell.each_step:
+                objects = (population.run_each_step(),)
+                writes = frozenset((name, variable) for variable in cell.state)
+                yield Operation(f"statements of {name}", name, "statements", writes, writes, brian_objects=objects)
+            if population.integrates:
+                writes = frozenset((name, variable) for variable in group.equations.diff_eq_names)
+                needed = {
+                    identifier
+                    for equation in group.equations.values()
+                    if equation.varname in group.equations.diff_eq_names
+                    for identifier in equation.identifiers
+                }
+                reads = self._reads(specs[name], needed)
+                objects = (group.state_updater,)
+                yield Operation(f"integration of {name}", name, "integration", reads, writes, brian_objects=objects)
+            if cell.threshold:
+                objects = (*group.thresholder.values(), *group.resetter.values())
+                everything = frozenset((name, variable) for variable in group.equations.names)
+                yield Operation(f"spikes of {name}", name, "spikes", everything, everything, brian_objects=objects)
+        for name, population in self.populations.items():
+            if population.cell.domain is not None:
+                update = population.rate_update()
+                ours = callable(update) and not isinstance(update, b2.core.base.BrianObject)
+                reads = self._reads(specs[name], population.arguments)
+                done = {"run": update} if ours else {"brian_objects": (update,)}
+                yield Operation(f"rate of {name}", name, "rate", reads, frozenset({(name, "r")}), **done)
+        for (name, slot), drive in self.drives.items():
+            if not drive.varying:
+                continue
+            reads = frozenset().union(
+                *(
+                    self._reads(specs[item.projection.source], (item.projection.output,))
+                    for item in drive.transmissions
+                    if not item.projection.constant
+                )
+            )
+            writes = frozenset({(name, slot)})
+            if isinstance(drive.transmissions[0], SynapticTransmission):
+                done = {"brian_objects": (drive.transmissions[0].updater,)}
+            else:
+                done = {"run": lambda drive=drive: drive.update(self._due)}
+            yield Operation(f"drive {drive.name}", name, "drive", reads, writes, **done)
+
+    def _reads(self, spec, variables) -> frozenset[Place]:
+        """Stored variables, of this and of linked populations, that variables depend on."""
+        links, places = dict(spec.links), set()
+        population = self.populations[spec.name]
+        for variable in variables:
+            for identifier in population.identifiers(variable):
+                if identifier in links:
+                    source, source_variable = links[identifier]
+                    owner = next(each for each in self._circuit.populations if each.name == source)
+                    places |= self._reads(owner, (source_variable,))
+                else:
+                    places.add((spec.name, identifier))
+        return frozenset(places)
+
+    def _place(self):
+        """Give everything its place: Brian2's own objects an order, and each stretch of ours one call."""
+        self.network.remove(*self._called)
+        self._called = []
+        slot, stretch = "groups", []
+
+        def call(number):
+            if stretch:
+                self._call(f"corinfomax_stretch_{number}", tuple(stretch), slot, 2 * number + 1)
+                stretch.clear()
+
+        for number, item in enumerate(self.operations):
+            if item.run is not None:
+                stretch.append(item.run)
+            else:
+                call(number - 1)
+                slot = self._place_of_brian(item, slot, 2 * number)
+            stretch += [hold for place, hold in self._held.items() if place in item.writes]
+        written = {place for item in self.operations for place in item.writes}
+        stretch += [hold for place, hold in self._held.items() if place not in written]  # the teacher's slot, constants
+        self._call("corinfomax_end_of_step", (*stretch, self._end_step), "end", 0)
+
+    def _place_of_brian(self, item: Operation, slot: str, order: int) -> str:
+        if item.kind == "spikes":
+            for each, name in zip(item.brian_objects, ("thresholds", "resets"), strict=False):
+                each.when, each.order = name, order
+            return "after_resets"
+        for each in item.brian_objects:
+            each.when, each.order = slot, order
+        return slot
+
+    def _call(self, name: str, functions: Sequence[Callable], when: str, order: int):
+        def run():
+            for function in functions:
+                function()
+
+        operation = b2.NetworkOperation(
+            self._guard(functions[0] if len(functions) == 1 else run),
+            clock=self._clock,
+            when=when,
+            order=order,
+            name=name,
+        )
+        self.network.add(operation)
+        self._mark([operation])
+        self._called.append(operation)
 
 
-def _transmitter(stage: Sequence[Transmission], due: Callable[[int], bool]) -> Callable[[], None]:
-    prompt = [transmission for transmission in stage if transmission.projection.every == 1]
-    multirate = [transmission for transmission in stage if transmission.projection.every > 1]
-
-    def transmit():
-        for transmission in prompt:
-            transmission()
-        for transmission in multirate:
-            if due(transmission.projection.every):
-                transmission()
-
-    return transmit
+def _drives(circuit: Circuit, populations: Mapping[str, Population], code_objects: type) -> Iterator[Drive]:
+    """Slot by slot, what is brought into it."""
+    entering: dict[Place, list] = {}
+    for item in circuit.projections:
+        entering.setdefault((item.target, item.slot), []).append(item)
+    for (name, slot), items in entering.items():
+        if len(items) > 1 and (single := [item for item in items if item.pattern == "synapses"]):
+            raise ParameterError(
+                f"{single[0].name}: Synapses write {name}.{slot} whole, so nothing can be added to it; "
+                f"{', '.join(item.name for item in items if item is not single[0])} needs another slot, "
+                'or pattern = "dense"'
+            )
+        transmissions = []
+        for item in items:
+            source = None if item.source is None else populations[item.source]
+            if item.pattern == "synapses":
+                kind, further = SynapticTransmission, (code_objects,)
+            else:
+                kind, further = Transmission, ()
+            transmissions.append(kind(item, source, populations[name], circuit.weights, *further))
+        yield Drive(populations[name], slot, transmissions)

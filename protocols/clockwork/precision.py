@@ -1,28 +1,23 @@
 """One floating-point type for a circuit's weights and for all preparations that share them."""
 
-from __future__ import annotations
-
 import gc
 import weakref
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import ParameterError
-from ...networks import Circuit
+from ...networks.circuit import Circuit
 
-if TYPE_CHECKING:
-    from .preparation import Preparation
-
-_in_use: weakref.WeakKeyDictionary[Circuit, weakref.WeakSet[Preparation]] = weakref.WeakKeyDictionary()
+_in_use: weakref.WeakKeyDictionary[Circuit, weakref.WeakSet] = weakref.WeakKeyDictionary()
 
 
-def agree_on_dtype(preparation: Preparation, dtype) -> np.dtype:
-    """Bring a preparation's circuit to a floating-point type.
+def agree_on_dtype(preparation, circuit: Circuit, dtype) -> np.dtype:
+    """Bring the circuit of a preparation to a floating-point type.
 
     Parameters
     ----------
     preparation : Preparation
+    circuit : Circuit
     dtype : dtype or None
         None for the one that the circuit has.
 
@@ -31,7 +26,6 @@ def agree_on_dtype(preparation: Preparation, dtype) -> np.dtype:
     ParameterError
         If it is neither float32 nor float64, or another preparation uses the circuit in another type.
     """
-    circuit = preparation.circuit
     try:
         wanted = np.dtype(circuit.dtype if dtype is None else dtype)
     except TypeError:

@@ -1,25 +1,29 @@
 """A preparation: a circuit mounted on the clock, and what one does with it.
 
-One long run of Brian2 presents any number of stimuli; `cycle` says what happens in it, step by step.
+One long run of Brian2 presents any number of stimuli; `presenter` says what happens in it, step by step.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from ...errors import ParameterError, StimulusError
-from ...networks import Circuit, Layers, Population
+from ...networks.circuit import Circuit
+from ...networks.population import Population
+from ...networks.states import Layers
 from ...parameters import Count, validated
 from ...stimuli.stimulus import Stimulus, as_rows
 from ..interruption import on_interrupt
 from ..recording.presentation import Presentation
-from ..recording.recorder import DEFAULT_VARIABLES, Recorder, recordable
-from .cycle import Cycle
-from .phases import Protocol, contrastive
+from ..recording.recorder import Recorder, declared, recordable
+from .moment import Hooks, Moment
 from .precision import agree_on_dtype
+from .presenter import Presenter
+from .protocol import Protocol, contrastive
+from .provenance import provenance
 from .target import Target, code_object_class
 
 
@@ -43,8 +47,8 @@ class Preparation:
         Floating-point type of activity and weights; by default the circuit's (float64 in a new one). float32 is
         twice as fast.
     protocol : Protocol, optional
-        By default the one that a loaded circuit was trained with, else the published one, `contrastive()`: 30 free
-        and 10 nudged steps of .05 τ_u.
+        By default the published one, `contrastive()`: 30 free and 10 nudged steps of .05 τ_u; of a circuit that
+        `corinfomax.load` gave, the one that it was trained with.
     target : {"auto", "cython", "numpy"}
         Brian2's code generation target.
     blas_threads : int or None, default 1
@@ -53,14 +57,14 @@ class Preparation:
 
     Attributes
     ----------
-    cycle : Cycle
-        Where the preparation is in a run: its `phase`, `step_index`, `beta`, `time`, `s`, `presented`, `stimulus`.
+    moment : Moment
+        Where the preparation is in a run: its `phase`, `step`, `beta`, `time`, `s`, `presented`, `stimulus`.
     network : Network
     populations : dict of str to Population
     on_phase_start, on_step, on_phase_end, on_presentation : list of callable
-        Hooks: ``hook(preparation)`` when a phase begins and at the end of each step, ``hook(preparation, end)`` with
-        the `PhaseEnd` of each phase, ``hook(preparation, ends)`` with those of a whole presentation by name, after
-        its plasticity and before anything is reset.
+        Hooks: ``hook(moment)`` when a phase begins and at the end of each step, ``hook(moment, end)`` with the
+        `PhaseEnd` of each phase, ``hook(moment, ends)`` with those of a whole presentation by name, after its
+        plasticity and before anything is reset.
     interrupted : bool
         Whether a signal ended the last run early. A hook may set it to the same effect.
 
@@ -83,17 +87,40 @@ class Preparation:
         blas_threads: Count | None = 1,
     ):
         self.circuit, self.replicas, self.blas_threads = circuit, replicas, blas_threads
-        self.protocol = protocol or circuit.protocol or contrastive()
-        self.check_beta(0.0)
-        self.on_phase_start: list[Callable] = []
-        self.on_step: list[Callable] = []
-        self.on_phase_end: list[Callable] = []
-        self.on_presentation: list[Callable] = []
-        self.interrupted = False
+        protocol = protocol or provenance(circuit).protocol or contrastive()
+        protocol.check_stability(circuit, 0.0)
+        self.dtype = agree_on_dtype(self, circuit, dtype)
+        hooks = Hooks()
+        self.on_phase_start, self.on_step = hooks.on_phase_start, hooks.on_step
+        self.on_phase_end, self.on_presentation = hooks.on_phase_end, hooks.on_presentation
+        self._presenter = Presenter(circuit, replicas, self.dtype, protocol, code_object_class(target), hooks)
         self._running = False
-        self.dtype = agree_on_dtype(self, dtype)
-        self.cycle = Cycle(self, code_object_class(target))
-        self.network, self.populations = self.cycle.network, self.cycle.populations
+        self.mounted = self._presenter.mounted
+        self.network, self.populations = self.mounted.network, self.mounted.populations
+
+    @property
+    def moment(self) -> Moment:
+        """Where the preparation is in a run."""
+        return self._presenter.moment
+
+    @property
+    def parameters(self) -> str:
+        """Parameter file that the circuit is from, as text, for recordings to carry; "" for one made in Python."""
+        return provenance(self.circuit).parameters
+
+    @property
+    def protocol(self) -> Protocol:
+        """What happens in a presentation."""
+        return self._presenter.protocol
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended the last run early; setting it ends a run with the present presentation."""
+        return self._presenter.interrupted
+
+    @interrupted.setter
+    def interrupted(self, value: bool):
+        self._presenter.interrupted = bool(value)
 
     def check_beta(self, beta: float):
         """Raise a `ParameterError` if a presentation at this β would be unstable."""
@@ -120,8 +147,8 @@ class Preparation:
                     f"{getattr(protocol, key)!r}; make another preparation"
                 )
         protocol.check_stability(self.circuit, 0.0)
-        self.cycle.admit(protocol, running=self._running)
-        self.protocol = protocol
+        self._presenter.admit(protocol, running=self._running)
+        self._presenter.protocol = protocol
 
     def present(
         self,
@@ -129,7 +156,7 @@ class Preparation:
         y=None,
         beta: float = 1.0,
         learn: bool | None = None,
-        variables: Sequence[str] = DEFAULT_VARIABLES,
+        variables: Sequence[str] | None = None,
         seed: int | None = None,
     ) -> Presentation:
         """Present one minibatch and record it.
@@ -144,8 +171,8 @@ class Preparation:
             Signed nudging strength β.
         learn : bool, optional
             Apply plasticity afterwards; by default if there are targets.
-        variables : sequence of str
-            What to record of every layer.
+        variables : sequence of str, optional
+            What to record of every layer; by default what all its cells declare to be recordable, without a unit.
         seed : int, optional
             Seed of the background input, if the circuit has some.
 
@@ -190,15 +217,16 @@ class Preparation:
         """
         return self.settle(x, ("r",)).r[self.circuit.output]
 
-    def settle(self, x, variables: Sequence[str] = ("r", "u", "I_net"), seed: int | None = None) -> Layers:
+    def settle(self, x, variables: Sequence[str] | None = None, seed: int | None = None) -> Layers:
         """Variables of all layers at the free phase's end.
 
         Parameters
         ----------
         x : array_like (n, inputs)
             Any number of stimuli.
-        variables : sequence of str
-            Variables of the pyramidal cells; ``I_net`` is τ_u du/ds.
+        variables : sequence of str, optional
+            Variables of the layers' cells; by default rates and somatic variables without a unit, as far as the cells
+            of all layers declare them: r, u and I_net = τ_u du/ds in a CorInfoMax circuit.
         seed : int, optional
             Seed of the background input, if the circuit has some.
 
@@ -208,6 +236,8 @@ class Preparation:
             ``.r[k]`` and so on, (n, units); k ≥ 1.
         """
         layers = {k: self.layer(k) for k in range(1, self.circuit.output + 1)}
+        if variables is None:
+            variables = declared(layers, lambda item: item.unit == "1" and item.compartment in ("", "soma")) or ("r",)
         variables = recordable(layers, variables)
         x = as_rows("x", x, self.dtype)
         if not len(x):
@@ -218,10 +248,10 @@ class Preparation:
         ]
         collected: dict = {name: {k: [] for k in layers} for name in variables}
 
-        def collect(preparation, ends):
+        def collect(moment, ends):
             for name, rows in collected.items():
                 for k, layer in layers.items():
-                    rows[k].append(layer.read(name)[: preparation.cycle.presented])
+                    rows[k].append(layer.read(name)[: moment.presented])
 
         self.on_presentation.append(collect)
         try:
@@ -262,18 +292,18 @@ class Preparation:
                 on_interrupt(lambda: setattr(self, "interrupted", True)),
                 _linear_algebra().limit(limits=self.blas_threads, user_api="blas"),
             ):
-                self.cycle.run(map(self._checked, stimuli))
+                self._presenter.run(map(self._checked, stimuli))
         finally:
             self._running = False
 
     def layer(self, k: int) -> Population:
         """Principal population of layer k."""
-        return self.cycle.layers[k]
+        return self.mounted.layers[k]
 
     @property
-    def prediction_phase(self) -> str:
-        """Name of the last phase before the teacher: its end is what the circuit predicts."""
-        return self.protocol.prediction[-1].name
+    def prediction_phase(self) -> str | None:
+        """Name of the phase whose end is what the circuit predicts, of a presentation with targets."""
+        return self.protocol.predicting_phase
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy of the cells' states, which a protocol that carries over needs, as ``state/layer_1/u`` and so on."""
@@ -305,5 +335,5 @@ class Preparation:
         if checked.steps is not None and len(checked.steps) != len(self.protocol.phases):
             raise StimulusError(f"steps = {checked.steps}: must be one number for each of the protocol's phases")
         if checked.learn:
-            self.protocol.check_learning(taught=checked.y is not None)
+            self.protocol.check_learning(self.circuit.plasticity, taught=checked.y is not None)
         return checked

@@ -129,12 +129,12 @@ def _ends(preparation: Preparation, stimuli: Stimuli, beta: float, seed: int) ->
     layers = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
     found: dict[tuple[str, int, str], list[np.ndarray]] = {}
 
-    def collect(preparation, end):
+    def collect(moment, end):
         for k, layer in layers.items():
             for variable, (_, factor) in COMPARED.items():
                 if variable in layer:
-                    values = factor * layer.read(variable)[: preparation.cycle.presented]
-                    found.setdefault((preparation.cycle.phase.name, k, variable), []).append(values)
+                    values = factor * layer.read(variable)[: moment.presented]
+                    found.setdefault((moment.phase.name, k, variable), []).append(values)
 
     n = min(KEPT_STIMULI, len(stimuli.x_test))
     starts = range(0, n, preparation.replicas)
@@ -180,7 +180,7 @@ def perturb_runs(runs: Run | Sequence[Run], perturbations: Sequence[Perturbation
         if (seed, *CONTROL) in measured:
             raise ParameterError(f"{run.folder.path}: seed {seed} is there already; take runs of different seeds")
         replicas = min(run.configuration.training.test_replicas, len(run.stimuli.x_test))
-        learner = run.configuration.build_learner(run.circuit, replicas, run.circuit.protocol)
+        learner = run.configuration.build_learner(run.circuit, replicas, run.protocol)
         measured |= _tested(seed, "control", learner, run.stimuli, perturbations)
     return Experiment(tuple(perturbations), runs[-1].circuit, runs[-1].stimuli, measured, {})
 

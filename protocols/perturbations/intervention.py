@@ -64,7 +64,7 @@ def perturbed(protocol: Protocol, perturbations: Iterable[Perturbation], circuit
                 course = courses.setdefault(key, np.full((1, sizes[population]), np.nan))
                 course[0, list(cells)] = value
         phases.append(replace(phase, course={**phase.course, **courses}) if courses else phase)
-    return protocol.with_phases(phases)
+    return replace(protocol, phases=phases)
 
 
 class Intervention:
@@ -177,7 +177,7 @@ class Intervention:
                 self._lost.append((key, k, mask, circuit.weights[key][k][mask]))
                 circuit.lesions[key, k] = circuit.lesions.get((key, k), False) | mask
         circuit.renew()
-        self._preparation.cycle.copy_weights_to_synapses()
+        self._preparation.mounted.copy_weights_to_synapses()
 
     def _give_back(self, lost: Iterable[tuple[str, int, np.ndarray, np.ndarray]]):
         for key, k, mask, values in lost:

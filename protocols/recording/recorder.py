@@ -1,18 +1,14 @@
-"""Recording through the preparation's step hook."""
+"""Recording in memory, through the step hook of a preparation."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...errors import ParameterError
-from ...networks import Population
+from ...models import Recordable
+from ...networks.population import Population
 from .presentation import PhaseTrace, Presentation
-
-#: What `Preparation.present` records of every layer.
-DEFAULT_VARIABLES = ("u", "r", "v_A", "v_B", "i_SST")
 
 
 class Recorder:
@@ -21,30 +17,32 @@ class Recorder:
     Parameters
     ----------
     preparation : Preparation
-    variables : sequence of str
+    variables : sequence of str, optional
         State variables or subexpressions of the cells of every layer; or of the cells of one population, interneurons
-        too, by names such as ``"multiplier_1.r"``.
+        too, by names such as ``"multiplier_1.r"``. By default what all layers' cells declare to be recorded by default,
+        without a unit.
     """
 
-    def __init__(self, preparation, variables: Sequence[str] = DEFAULT_VARIABLES):
+    def __init__(self, preparation, variables: Sequence[str] | None = None):
         self._populations = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
+        if variables is None:
+            variables = declared(self._populations, lambda item: item.by_default and item.unit == "1") or ("r",)
         self._others = {name: _owner(preparation, name) for name in named(variables) if "." in name}
         self._variables = recordable(self._populations, [name for name in named(variables) if "." not in name])
         self._rows: dict[str, list] = {}
 
-    def __call__(self, preparation):
+    def __call__(self, moment):
         """Record the present step."""
-        cycle = preparation.cycle
+        presented = moment.presented
         values = {
-            variable: {k: population.read(variable)[: cycle.presented] for k, population in self._populations.items()}
+            variable: {k: population.read(variable)[:presented] for k, population in self._populations.items()}
             for variable in self._variables
         }
         others = {
-            name: population.read(name.rpartition(".")[2])[: cycle.presented]
-            for name, population in self._others.items()
+            name: population.read(name.rpartition(".")[2])[:presented] for name, population in self._others.items()
         }
-        time = (cycle.time, cycle.s, cycle.beta)
-        self._rows.setdefault(cycle.phase.name, []).append((time, values, others))
+        time = (moment.time, moment.s, moment.beta)
+        self._rows.setdefault(moment.phase.name, []).append((time, values, others))
 
     def presentation(self) -> Presentation:
         """Return what was recorded."""
@@ -86,3 +84,16 @@ def recordable(populations: Mapping[Any, Population], variables: Sequence[str]) 
                 place = f"layer {k}" if isinstance(k, int) else k
                 raise ParameterError(f"{place} has no variable {variable!r}; recordable: {allowed}")
     return variables
+
+
+def declared(populations: Mapping[Any, Population], chosen: Callable[[Recordable], bool]) -> tuple[str, ...]:
+    """Name what the cells of all populations declare to be recordable.
+
+    Parameters
+    ----------
+    populations : mapping to Population
+    chosen : callable
+        ``chosen(recordable) -> bool``.
+    """
+    names = [[item.name for item in population.cell.recordables if chosen(item)] for population in populations.values()]
+    return tuple(name for name in names[0] if all(name in others for others in names))

@@ -28,7 +28,7 @@ import numpy as np
 from ...analysis.files import beside, put_in_place
 from ...analysis.traces import FORMAT, SUFFIXES, VERSION, is_recording
 from ...errors import ParameterError, RunError
-from ...networks import PhaseEnd
+from ...networks.states import PhaseEnd
 from ..interruption import on_interrupt
 from .selections import Selection, WeightSelection
 from .streams import CellStream, WeightStream
@@ -152,7 +152,7 @@ class StreamRecorder:
     def _complete(self, failed: bool):
         try:
             try:
-                self._close_phase(self._preparation.cycle.beta if self._in_phase else 0.0)
+                self._close_phase(self._preparation.moment.beta if self._in_phase else 0.0)
                 self._close_trial(complete=False)
                 self._writer.completing = True
                 for table in self._tables():
@@ -197,7 +197,7 @@ class StreamRecorder:
         packages = ("corinfomax", "brian2", "numpy", "h5py")
         versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
         file.attrs["software"] = json.dumps(versions)
-        file.create_dataset("parameters", data=circuit.parameters)
+        file.create_dataset("parameters", data=self._preparation.parameters)
         real, whole, per_replica = Column((), float), Column((), np.int64), Column((replicas,), np.int64)
         self._trials = Table(
             file.create_group("trials"),
@@ -222,69 +222,67 @@ class StreamRecorder:
         )
         self._names = {phase.name: number for number, phase in enumerate(protocol.phases)}
 
-    def _begin_phase(self, preparation):
-        cycle = preparation.cycle
-        if cycle.time == 0:
+    def _begin_phase(self, moment):
+        if moment.time == 0:
             self._close_phase(0.0)  # of a presentation that an error has cut short
             self._close_trial(complete=False)
         elif not self._in_trial:
             return  # attached amid a presentation
-        name = cycle.phase.name
+        name = moment.phase.name
         if name not in self._names:
             raise ParameterError(
                 f"{self.path}: began with the phases {', '.join(self._names)}, so that it cannot take {name!r}; "
                 "use another recorder after the protocol is exchanged"
             )
-        if cycle.time == 0:
-            self._begin_trial(preparation)
+        if moment.time == 0:
+            self._begin_trial(moment)
         self._phase_row = {
             "trial": self._trial,
             "name": self._names[name],
             "start": self._steps * self._dt,
-            "beta_first": cycle.beta,
+            "beta_first": moment.beta,
         }
         self._in_phase = True  # last, as the row is written when an error ends the run
-        self._active = [stream for stream in self._cells if cycle.phase.name in stream.phases]
+        self._active = [stream for stream in self._cells if moment.phase.name in stream.phases]
 
-    def _begin_trial(self, preparation):
-        cycle, rows = preparation.cycle, preparation.cycle.stimulus.rows
-        stimulus = np.full(preparation.replicas, -1)
+    def _begin_trial(self, moment):
+        rows = moment.stimulus.rows
+        stimulus = np.full(self._preparation.replicas, -1)
         label = stimulus.copy()
         if rows is not None:
-            stimulus[: cycle.presented] = rows
+            stimulus[: moment.presented] = rows
             if self._labels is not None:
                 if rows.max() >= len(self._labels):
                     raise ParameterError(f"stimulus {rows.max()} has no label; labels has {len(self._labels)} entries")
-                label[: cycle.presented] = self._labels[rows]
+                label[: moment.presented] = self._labels[rows]
         self._trial_row = {
             "start": self._steps * self._dt,
-            "beta": cycle.stimulus.beta,
-            "learn": cycle.stimulus.learn,
-            "presented": cycle.presented,
+            "beta": moment.stimulus.beta,
+            "learn": moment.stimulus.learn,
+            "presented": moment.presented,
             "stimulus": stimulus,
             "label": label,
         }
         self._in_trial = True
         for stream in self._cells:
-            stream.begin(cycle.presented)
+            stream.begin(moment.presented)
 
-    def _end_step(self, preparation):
+    def _end_step(self, moment):
         if not self._in_phase:
             return
         self._steps += 1
-        cycle = preparation.cycle
-        step = cycle.step_index + 1
+        step = moment.step + 1
         for stream in self._active:
             if step % stream.every == 0:
-                stream.take(self._steps * self._dt, self._phase, cycle.beta)
+                stream.take(self._steps * self._dt, self._phase, moment.beta)
 
-    def _end_phase(self, preparation, end: PhaseEnd):
+    def _end_phase(self, moment, end: PhaseEnd):
         self._close_phase(end.beta)
 
-    def _end_presentation(self, preparation, ends):
+    def _end_presentation(self, moment, ends):
         if not self._in_trial:
             return
-        if preparation.cycle.stimulus.learn:
+        if moment.stimulus.learn:
             for stream in self._weights:
                 stream.take(self._steps * self._dt, self._trial)
         self._close_trial(complete=True)

@@ -25,7 +25,8 @@ from ...networks import Circuit
 from ...networks.custom_cells import module_file
 from ...parameters import Count, Finite, Positive, Seed, describe, model_of
 from ...stimuli import Stimuli, load_stimuli
-from ..clockwork import Protocol
+from ..clockwork.protocol import Protocol
+from ..clockwork.provenance import Provenance, note_provenance
 from .learner import Learner
 from .models import MODELS
 
@@ -230,7 +231,7 @@ class Configuration:
             raise ParameterError(f"{self.source}, [circuit]: {error}") from None
         except (MemoryError, ValueError) as error:  # NumPy's, for layers that no memory holds
             raise ParameterError(f"{self.source}, [circuit]: cannot be built ({error})") from None
-        circuit.parameters = self.to_toml()
+        note_provenance(circuit, Provenance(parameters=self.to_toml()))
         return circuit
 
     def build_protocol(self) -> Protocol:

@@ -74,7 +74,8 @@ def examine(
     kept = circuit.dtype
     circuit.astype(np.float64)
     try:
-        return list(_findings(circuit, _tolerant(protocol), x, y, many, np.dtype(dtype), target, report))
+        tolerant = replace(protocol, allow_unstable=True)
+        return list(_findings(circuit, tolerant, x, y, many, np.dtype(dtype), target, report))
     finally:
         circuit.astype(kept)
 
@@ -137,13 +138,13 @@ def _linearised(circuit: CorInfoMax, protocol: Protocol, rates, multipliers, ste
 def _long_free_phase(circuit, protocol, x, target):
     """Rates of all layers step by step, and those of multiplier cells at the end, by layer."""
     *before, last = protocol.prediction
-    longer = _protocol_like(protocol, [*before, _lengthened(last)])
+    longer = replace(protocol, phases=[*before, _lengthened(last)], jitter=0.0)
     preparation = Preparation(circuit, len(x), protocol=longer, target=target)
     rates: dict[int, list] = {k: [] for k in range(1, circuit.output + 1)}
 
-    def note(preparation):
+    def note(moment):
         for k, rows in rates.items():
-            rows.append(preparation.layer(k).read("r").astype(np.float32))
+            rows.append(moment.layer(k).read("r").astype(np.float32))
 
     preparation.on_step.append(note)
     preparation.settle(x, ("r",))
@@ -225,7 +226,7 @@ def _nudges(circuit, protocol, x, y, dtype, target):
             _lengthened(phase) if phase.name == plus or phase in protocol.prediction else phase
             for phase in protocol.phases[: names.index(plus) + 1]
         ]
-        long_protocol = _protocol_like(protocol, lengthened, plus=plus, minus=protocol.prediction[-1].name)
+        long_protocol = replace(protocol, phases=lengthened, minus=protocol.prediction[-1].name, jitter=0.0)
         long = _ends(Preparation(circuit, len(x), protocol=long_protocol, target=target), x, y, protocol.beta)
     except DivergenceError:
         long = None
@@ -289,34 +290,11 @@ def _nudge(k: int, effect: float, drift: float, rounding: float, arrived: float,
 def _ends(preparation: Preparation, x, y, beta: float) -> dict:
     """Phase ends of the same stimuli, and the same noise, with the teacher at β and with one that does not teach."""
     found = []
-    preparation.on_presentation.append(lambda preparation, ends: found.append(ends))
+    preparation.on_presentation.append(lambda moment, ends: found.append(ends))
     preparation.run([Stimulus(x, y, beta, seed=0), Stimulus(x, y, 0.0, seed=0)])
     if preparation.interrupted:
         raise KeyboardInterrupt
     return {"nudged": found[0], "free": found[1]}
-
-
-def _tolerant(protocol: Protocol) -> Protocol:
-    return _protocol_like(protocol, protocol.phases, plus=protocol.plus, minus=protocol.minus)
-
-
-def _protocol_like(protocol: Protocol, phases, plus: str | None = None, minus: str | None = None) -> Protocol:
-    """Make the protocol with other phases, and without a bound to its step."""
-    phases = list(phases)
-    return Protocol(
-        phases,
-        plus=plus or phases[-1].name,
-        minus=minus,
-        beta=protocol.beta,
-        random_sign=protocol.random_sign,
-        step=protocol.step,
-        step_rule=protocol.step_rule,
-        step_decay=protocol.step_decay,
-        step_min=protocol.step_min,
-        method=protocol.method,
-        reset=protocol.reset,
-        allow_unstable=True,
-    )
 
 
 def _lengthened(phase: Phase) -> Phase:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...networks import Circuit, CorInfoMax
 from ...stimuli import Stimuli
-from ..clockwork import Protocol
+from ..clockwork.protocol import Protocol
 from .learner import Learner
 
 #: Share of the stimuli that want a cell above which it is said to be learnt late. With preset digits, seeds 0 to 4, the

@@ -1,5 +1,6 @@
 """A finished or unfinished run, taken up again from its folder."""
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -7,7 +8,9 @@ import numpy as np
 from ...errors import CorInfoMaxError
 from ...networks import Circuit
 from ...stimuli import Stimuli
-from ..clockwork import Preparation
+from ..clockwork.preparation import Preparation
+from ..clockwork.protocol import Protocol
+from ..clockwork.provenance import note_provenance, provenance
 from .checkpoint import damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import RunFolder
@@ -47,8 +50,13 @@ class Run:
         except CorInfoMaxError as error:
             raise damaged(self.folder, error) from None
         circuit.epoch = int(state["epoch"])
-        circuit.protocol = self.configuration.build_protocol()
+        note_provenance(circuit, replace(provenance(circuit), protocol=self.protocol))
         return circuit
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The run's protocol."""
+        return self.configuration.build_protocol()
 
     @cached_property
     def unlearnt(self) -> list[int] | None:

@@ -10,6 +10,7 @@ import numpy as np
 from ...analysis import Finding, accuracy, diagnose, r_squared, summarise
 from ...errors import DivergenceError, ParameterError, RunError
 from ...networks import Circuit, Layers
+from ...networks.schedules import Progress as TrainingProgress
 from ...stimuli import Stimuli, Stimulus, batches
 from ..interruption import on_interrupt
 from .checkpoint import NAME, damaged, read_checkpoint
@@ -100,7 +101,7 @@ class Training:
                     (training.test_replicas, self.stimuli.x_test),
                 )
             )
-            protocol.check_learning(taught=True)
+            protocol.check_learning(self.circuit.plasticity, taught=True)
             for beta in reversed(protocol.betas):
                 self.learner.check_beta(beta)
         except ParameterError as error:
@@ -182,7 +183,7 @@ class Training:
         seeds = self._random(_NOISE).integers(2**32, size=len(order)).tolist()
         jitter = self._random(_JITTER)
         steps = [self._protocol.jittered(jitter) for _ in order]
-        self.circuit.epoch = self.epoch
+        self.circuit.progress = TrainingProgress(self.epoch, self.epoch * len(order) + self.batch)
 
         def presentations():
             for n in range(self.batch, len(order)):
@@ -195,11 +196,11 @@ class Training:
             for hook in self.before_presentation:
                 hook(self.epoch, batch)
 
-        def note(learner, ends):
+        def note(moment, ends):
             nonlocal reported
-            self._outputs[order[self.batch]] = ends[learner.prediction_phase].r[self.circuit.output]
+            self._outputs[order[self.batch]] = ends[self.learner.prediction_phase].r[self.circuit.output]
             self.batch += 1
-            learner.interrupted |= self._stop
+            self.learner.interrupted |= self._stop
             now = time.perf_counter()
             if now - reported > _REPORT_EVERY:
                 reported = now
@@ -354,7 +355,8 @@ def columns(circuit: Circuit, stimuli: Stimuli, states: Layers) -> dict[str, flo
             {0: stimuli.x_test, **states.r},
             states.u,
             states.I_net,
-            **circuit.predictors(),
+            **{key: circuit.weights[key] for key in ("W_ff", "W_fb", "B", "O")},
+            epsilon=circuit.epsilon,
             bounds=circuit.bounds,
             active=circuit.active(states.r),
             excess=circuit.excess(states.r),

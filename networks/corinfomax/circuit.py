@@ -20,17 +20,20 @@ import brian2 as b2
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from ..errors import ParameterError
-from ..models import Domain
-from ..models.domains import DomainChoice, domain_of
-from ..models.noise import COMPARTMENTS
-from ..parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
-from . import anatomy, custom_cells, initial
-from .circuit import Circuit, Plasticity
+from ...errors import ParameterError
+from ...models import Domain
+from ...models.domains import DomainChoice, domain_of
+from ...models.noise import COMPARTMENTS
+from ...parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
+from .. import custom_cells
+from ..circuit import Circuit
+from ..optimisers import GradientStep
+from ..plasticity import Plasticity
+from ..schedules import EpochDecay
+from . import anatomy, initial
 from .conventions import CONVENTIONS, ConventionName
-from .optimisers import AutapseRecursion, GradientStep, InverseRecursion, LearningRate, RegularisedInverse
-from .plasticity import CorrelationRule, FeedbackRule, ForwardRule, LateralRule
-from .states import Contrast
+from .recursions import AutapseRecursion, InverseRecursion, RegularisedInverse
+from .rules import CorrelationRule, FeedbackRule, ForwardRule, LateralRule
 
 
 def _without_unused(rates: Any) -> Any:
@@ -235,26 +238,24 @@ class CorInfoMax(Circuit):
         rate_fb = _per_projection("learning_rate_fb", learning_rate_fb, P - 1)
         decay = _decay_pieces(learning_rate_decay)
         plasticity = [
-            Plasticity(
-                ForwardRule(k), GradientStep(("W_ff", k), LearningRate(rate, decay), weight_decay, "W_ff" in dale)
-            )
+            Plasticity(ForwardRule(k), GradientStep(("W_ff", k), EpochDecay(rate, decay), weight_decay, "W_ff" in dale))
             for k, rate in enumerate(rate_ff)
         ]
         plasticity += [
             Plasticity(
-                FeedbackRule(k), GradientStep(("W_fb", k), LearningRate(rate, decay), weight_decay, "W_fb" in dale)
+                FeedbackRule(k), GradientStep(("W_fb", k), EpochDecay(rate, decay), weight_decay, "W_fb" in dale)
             )
             for k, rate in enumerate(rate_fb, start=1)
         ]
         for k in range(P):
             if lateral_rule == "regularised":
                 optimiser = RegularisedInverse(k, architecture[k + 1], forgetting, self.epsilon[k], lateral_refresh)
-                plasticity.append(Plasticity(CorrelationRule(k), optimiser))
+                plasticity.append(Plasticity(CorrelationRule(k), optimiser, reads=("plus",)))
             elif lateral_form == "autapse":
                 optimiser = AutapseRecursion(k, forgetting, *self.lateral_gains(k + 1))
-                plasticity.append(Plasticity(LateralRule(k), optimiser))
+                plasticity.append(Plasticity(LateralRule(k), optimiser, reads=("plus",)))
             else:
-                plasticity.append(Plasticity(LateralRule(k), InverseRecursion(k, forgetting)))
+                plasticity.append(Plasticity(LateralRule(k), InverseRecursion(k, forgetting), reads=("plus",)))
 
         self.tau_u, self.tau_SST, self.tau_A, self.tau_B, self.tau_noise = tau_u, tau_SST, tau_A, tau_B, tau_noise
         self.tau_multiplier = _per_projection("tau_multiplier", tau_multiplier, P)
@@ -314,10 +315,6 @@ class CorInfoMax(Circuit):
         reading = CONVENTIONS[self.convention]
         return -(1 / self.epsilon[-1] + reading.stiffness_constant) / reading.stiffness_per_beta
 
-    def predictors(self) -> dict:
-        """W_ff, W_fb, B, O and ε, as `corinfomax.analysis.summarise` takes them."""
-        return {**{key: self.weights[key] for key in ("W_ff", "W_fb", "B", "O")}, "epsilon": self.epsilon}
-
     def astype(self, dtype):
         """Keep the weights in `dtype`, unless it is too coarse for 1/λ, the growth of eqs 28-30."""
         growth = 1 / self.forgetting - 1
@@ -328,12 +325,6 @@ class CorInfoMax(Circuit):
                 f"{rounded:.3g} in place of {growth:.3g}; take dtype = float64"
             )
         super().astype(dtype)
-
-    def learn(self, contrast: Contrast):
-        """Apply eqs 26-30 to a contrast of two phases."""
-        if contrast.minus is None:
-            raise ParameterError("CorInfoMax learns from two phases; the protocol's minus names none")
-        super().learn(contrast)
 
     @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
     def refresh(self):

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..errors import ParameterError
-from .projection import Weights
+from ...errors import ParameterError
+from ..plasticity import Weights
 
 
 def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:

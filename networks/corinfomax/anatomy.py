@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import brian2 as b2
 
-from ..models import SST, BackgroundInput, HiddenPyramidal, LeakySST, MultiplierCell, OutputPyramidal, StimulusCell
-from ..models.domains import INHIBITION
+from ...models import SST, BackgroundInput, HiddenPyramidal, LeakySST, MultiplierCell, OutputPyramidal, StimulusCell
+from ...models.domains import INHIBITION
+from ..population import PopulationSpec
+from ..projection import Pattern, Projection
 from .conventions import CONVENTIONS
-from .population import PopulationSpec
-from .projection import Pattern, Projection
 
 if TYPE_CHECKING:
-    from .corinfomax import CorInfoMax
+    from .circuit import CorInfoMax
 
 
 def populations(circuit: CorInfoMax) -> Iterator[PopulationSpec]:
@@ -35,7 +35,7 @@ def populations(circuit: CorInfoMax) -> Iterator[PopulationSpec]:
         yield _pyramidal_cells(circuit, k, output=k == P)
         if constraints := circuit.domains[k].constraints:
             multiplier = MultiplierCell(constraints=constraints, tau_lambda=circuit.tau_multiplier[k - 1] * b2.ms)
-            yield PopulationSpec(f"multiplier_{k}", multiplier, len(constraints.b), layer=k, follows=True)
+            yield PopulationSpec(f"multiplier_{k}", multiplier, len(constraints.b), layer=k)
 
 
 def _interneurons(circuit: CorInfoMax, k: int) -> PopulationSpec:
@@ -85,9 +85,9 @@ def projections(circuit: CorInfoMax, pattern: Pattern, sst_every: int) -> Iterat
         yield Projection(here, here, "drive_autapse", ("D", k - 1), "one_to_one")
         yield Projection(here, f"SST_{k}", "drive_soma", ("O", k - 1), pattern, every=sst_every)
         if limits := circuit.domains[k].constraints:
-            signal = "abs(r)" if limits.magnitude else "r"
-            yield Projection(here, f"multiplier_{k}", "drive_soma", ("A", k - 1), pattern, signal=signal)
+            function = "abs" if limits.magnitude else ""
+            yield Projection(here, f"multiplier_{k}", "drive_soma", ("A", k - 1), pattern, function=function)
             if circuit.constraints == "enforced":
                 shunts = ("shunts", k - 1)
-                yield Projection(here, f"multiplier_{k}", "drive_shunt", shunts, pattern, signal="int(r != 0)")
+                yield Projection(here, f"multiplier_{k}", "drive_shunt", shunts, pattern, function="nonzero")
             yield Projection(f"multiplier_{k}", here, INHIBITION, ("A_T", k - 1), pattern)

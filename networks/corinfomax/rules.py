@@ -1,0 +1,92 @@
+"""Plasticity rules, eqs 26-30: pure functions of the layers' states at the phases' ends."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..plasticity import OuterProducts, Weights
+from ..states import PhaseEnd, contrast
+
+
+@dataclass(frozen=True)
+class ForwardRule:
+    """Eq 26: ΔW_ff^(k) = ⟨[(r_{k+1} - W_ff r_k) r_kᵀ]_nudge - [·]_free⟩/β, the bottom-up prediction error.
+
+    Parameters
+    ----------
+    k : int
+        Projection, 0 … P-1.
+    """
+
+    k: int
+
+    def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> OuterProducts:
+        """ΔW_ff^(k), (N_{k+1}, N_k)."""
+        k = self.k
+        if plus.r[k] is minus.r[k]:
+            # A clamped stimulus: its prediction is the same in both phases and cancels.
+            return OuterProducts(plus.r[k + 1] - minus.r[k + 1], plus.r[k], contrast(plus, minus))
+        return _difference(plus, minus, pre=k, post=k + 1, W=weights["W_ff"][k])
+
+
+@dataclass(frozen=True)
+class FeedbackRule:
+    """Eq 27: ΔW_fb^(k) = ⟨[(r_k - W_fb r_{k+1}) r_{k+1}ᵀ]_nudge - [·]_free⟩/β, the top-down prediction error.
+
+    Parameters
+    ----------
+    k : int
+        Projection, 1 … P-1.
+    """
+
+    k: int
+
+    def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> OuterProducts:
+        """ΔW_fb^(k), (N_k, N_{k+1})."""
+        return _difference(plus, minus, pre=self.k + 1, post=self.k, W=weights["W_fb"][self.k])
+
+
+def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndarray) -> OuterProducts:
+    """[e rᵀ]_plus - [e rᵀ]_minus with e = r_post - W r_pre, over the signed β."""
+    return OuterProducts(
+        np.concatenate([plus.r[post] - plus.r[pre] @ W.T, minus.r[pre] @ W.T - minus.r[post]]),
+        np.concatenate([plus.r[pre], minus.r[pre]]),
+        contrast(plus, minus),
+    )
+
+
+@dataclass(frozen=True)
+class LateralRule:
+    """The outer product ⟨z zᵀ⟩, z = B r of the nudged rates, in eqs 28-30.
+
+    Parameters
+    ----------
+    k : int
+        Index of B: the lateral weights of layer k + 1.
+    """
+
+    k: int
+
+    def __call__(self, weights: Weights, plus: PhaseEnd) -> OuterProducts:
+        """⟨z zᵀ⟩, (N_{k+1}, N_{k+1})."""
+        r = plus.r[self.k + 1]
+        z = r @ weights["B"][self.k].T  # B = Bᵀ, and the transpose lies in memory as BLAS reads it
+        return OuterProducts(z, z, 1.0 / len(r))
+
+
+@dataclass(frozen=True)
+class CorrelationRule:
+    """⟨r rᵀ⟩ of the nudged rates, what the regularised lateral rule averages.
+
+    Parameters
+    ----------
+    k : int
+        Index of B, as in `LateralRule`.
+    """
+
+    k: int
+
+    def __call__(self, weights: Weights, plus: PhaseEnd) -> OuterProducts:
+        """⟨r rᵀ⟩, (N_{k+1}, N_{k+1})."""
+        r = plus.r[self.k + 1]
+        return OuterProducts(r, r, 1.0 / len(r))

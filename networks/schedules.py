@@ -1,0 +1,108 @@
+"""Schedules: a number, such as a learning rate, as a function of how far training has come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come.
+
+    Parameters
+    ----------
+    epoch : int, default 0
+        Epochs that are done.
+    presentation : int, default 0
+        Minibatches that have been learnt from, through all epochs.
+    """
+
+    epoch: int = 0
+    presentation: int = 0
+
+
+#: A number as a function of progress.
+Schedule = Callable[[Progress], float]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same value at all times.
+
+    Parameters
+    ----------
+    value : float
+    """
+
+    value: float
+
+    def __call__(self, progress: Progress) -> float:
+        """Value at this point of training."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class EpochDecay:
+    """A value that decays by epoch: value · d_jᵉ from the epoch on at which piece j begins.
+
+    Parameters
+    ----------
+    value : float
+    decay : tuple of (int, float)
+        Pieces (first epoch, d), in order. ((0, .95), (15, .9)) is the published schedule: .95ᵉ before epoch 15, then
+        .9ᵉ, which is a drop.
+    """
+
+    value: float
+    decay: tuple[tuple[int, float], ...] = ((0, 1.0),)
+
+    def __call__(self, progress: Progress) -> float:
+        """Value at this point of training."""
+        factor = next(factor for first, factor in reversed(self.decay) if progress.epoch >= first)
+        return self.value * factor**progress.epoch
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """A value that is multiplied by a factor every so many epochs or presentations.
+
+    Parameters
+    ----------
+    value, factor : float
+    every : int
+    unit : {"epochs", "presentations"}
+    """
+
+    value: float
+    factor: float
+    every: int
+    unit: Literal["epochs", "presentations"] = "epochs"
+
+    def __call__(self, progress: Progress) -> float:
+        """Value at this point of training."""
+        done = progress.epoch if self.unit == "epochs" else progress.presentation
+        return self.value * self.factor ** (done // self.every)
+
+
+@dataclass(frozen=True)
+class InverseTime:
+    """value/(offset + t), t the presentations that are done: what stochastic approximation converges with.
+
+    Parameters
+    ----------
+    value : float
+    offset : float
+        Above 0.
+    """
+
+    value: float
+    offset: float
+
+    def __call__(self, progress: Progress) -> float:
+        """Value at this point of training."""
+        return self.value / (self.offset + progress.presentation)
+
+
+def as_schedule(value: float | Schedule) -> Schedule:
+    """Take a number for a constant schedule."""
+    return value if callable(value) else Constant(float(value))

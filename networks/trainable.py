@@ -1,0 +1,216 @@
+"""What every learner has: weights by layer, and the plasticity that moves them. It knows no time and no data."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import DivergenceError, ParameterError
+from .plasticity import Change, OuterProducts, Plasticity, Readout, Weights
+from .schedules import Progress
+from .states import PhaseEnd
+
+
+class Trainable:
+    """Weights by layer, and the rules by which they learn.
+
+    Parameters
+    ----------
+    weights : dict of str to dict of int to ndarray
+        By name and number, as in the papers: ``W_ff[k]`` and ``W_fb[k]`` belong to the pair of layers k and k + 1;
+        ``B[k]``, ``D[k]``, ``O[k]``, ``M[k]`` and biases ``b[k]`` to layer k ≥ 1.
+    sizes : sequence of int
+        Numbers of units of the layers 0 (the stimulus), …, P (the output).
+    plasticity : sequence of Plasticity
+    double_precision : sequence of str
+        Weights that stay in float64 whatever the activity's type.
+    derived : sequence of str
+        Weights that `refresh` computes from others, and that a checkpoint therefore leaves out.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Floating-point type of the weights.
+    progress : Progress
+        Epochs and presentations that are done; learning rates follow it.
+    frozen : set of (str, int)
+        Weights whose rule rests for now, such as ``("W_fb", 1)``.
+    lesions : dict of (str, int) to ndarray of bool
+        Synapses that are no more, as masks of the weights' shape: `renew` keeps them at 0.
+    changes : dict of (str, int) to Change
+        ΔW that the rules found last, before the optimisers applied it, by the weights they move; 0 of those that were
+        frozen.
+    """
+
+    def __init__(
+        self,
+        *,
+        weights: Weights,
+        sizes: Sequence[int],
+        plasticity: Sequence[Plasticity] = (),
+        double_precision: Sequence[str] = (),
+        derived: Sequence[str] = (),
+    ):
+        # In Fortran order, so that BLAS reads Wᵀ of each drive r Wᵀ in its own order: 1.1 to 1.2 × faster.
+        self.weights = {
+            key: {k: np.array(array, dtype=np.float64, order="F") for k, array in arrays.items()}
+            for key, arrays in weights.items()
+        }
+        self.sizes = tuple(int(size) for size in sizes)
+        self.plasticity = tuple(plasticity)
+        self.double_precision, self.derived = tuple(double_precision), tuple(derived)
+        self.dtype = np.dtype(np.float64)
+        self._shapes = {key: {k: array.shape for k, array in arrays.items()} for key, arrays in weights.items()}
+        self.progress = Progress()
+        self.frozen: set[tuple[str, int]] = set()
+        self.lesions: dict[tuple[str, int], np.ndarray] = {}
+        self.changes: dict[tuple[str, int], Change] = {}
+
+    @property
+    def output(self) -> int:
+        """Index P of the output layer."""
+        return len(self.sizes) - 1
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done; whoever trains sets it."""
+        return self.progress.epoch
+
+    @epoch.setter
+    def epoch(self, value: int):
+        self.progress = replace(self.progress, epoch=int(value))
+
+    @property
+    def learnt(self) -> list[tuple[str, int]]:
+        """Names and numbers of all weights but those that follow from others."""
+        return [(key, k) for key, arrays in self.weights.items() if key not in self.derived for k in arrays]
+
+    @property
+    def targets(self) -> list[tuple[str, int]]:
+        """Names and numbers of the weights that rules move."""
+        return [plasticity.target for plasticity in self.plasticity]
+
+    @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
+    def astype(self, dtype):
+        """Keep all weights in `dtype` from now on, but for those declared to be `double_precision`."""
+        self.dtype = np.dtype(dtype)
+        for key, arrays in self.weights.items():
+            for k, array in arrays.items():
+                kept = np.float64 if key in self.double_precision else dtype
+                arrays[k] = np.asfortranarray(array, dtype=kept)
+        self.renew()
+
+    def exchange_plasticity(self, target: tuple[str, int], plasticity: Plasticity):
+        """Let weights learn by another rule.
+
+        Parameters
+        ----------
+        target : (str, int)
+            The weights, such as ``("W_fb", 1)``.
+        plasticity : Plasticity
+
+        Raises
+        ------
+        ParameterError
+            If no rule moves these weights now, or the new one moves others.
+        """
+        if target not in self.targets:
+            raise ParameterError(f"no rule moves {target}; rules move {', '.join(map(str, self.targets))}")
+        if plasticity.target != target:
+            raise ParameterError(f"the optimiser of the rule for {target} moves {plasticity.target}")
+        self.plasticity = tuple(plasticity if each.target == target else each for each in self.plasticity)
+
+    def learn(
+        self, states: Callable[[Readout], PhaseEnd], rules: Iterable[Plasticity] | None = None, duration: float = 1.0
+    ):
+        """Apply plasticity rules to what they read; every rule sees the old weights.
+
+        Parameters
+        ----------
+        states : callable
+            ``states(readout) -> PhaseEnd``.
+        rules : iterable of Plasticity, optional
+            Which of `plasticity`; all by default.
+        duration : float, default 1
+            Of what the rules act for: 1 for a presentation or phase, the step Δs for rules that act in every step.
+        """
+        rules = self.plasticity if rules is None else tuple(rules)
+        moving = [rule for rule in rules if rule.target not in self.frozen]
+        changes = [rule.rule(self.weights, *map(states, rule.readouts)) for rule in moving]
+        for rule, change in zip(moving, changes, strict=True):
+            rule.optimiser.step(self.weights, change, self.progress, duration)
+        self.changes |= {rule.target: self._no_change(*rule.target) for rule in rules}
+        self.changes |= {rule.target: change for rule, change in zip(moving, changes, strict=True)}
+        self.renew()
+
+    def count_presentation(self):
+        """Count a minibatch that has been learnt from."""
+        self.progress = replace(self.progress, presentation=self.progress.presentation + 1)
+
+    def _no_change(self, key: str, k: int) -> Change:
+        """ΔW = 0 of these weights, as the sum over no events."""
+        W = self.weights[key][k]
+        return OuterProducts(*(np.empty((0, cells), W.dtype) for cells in (W.shape if W.ndim == 2 else (*W.shape, 1))))
+
+    def refresh(self):
+        """Compute weights that follow from others."""
+
+    def renew(self):
+        """Let weights follow from others, and lesioned synapses be 0; called after learning and before each run."""
+        self._lesion()
+        self.refresh()
+        self._lesion()
+
+    def _lesion(self):
+        for (key, k), mask in self.lesions.items():
+            self.weights[key][k][mask] = 0
+
+    def check_weights(self):
+        """Raise a `ParameterError` that names weights which are missing or have got another shape or type."""
+        for key, shapes in self._shapes.items():
+            for k, shape in shapes.items():
+                array = self.weights.get(key, {}).get(k)
+                wanted = np.dtype(np.float64 if key in self.double_precision else self.dtype)
+                if np.shape(array) != shape or getattr(array, "dtype", None) != wanted:
+                    found = f"{getattr(array, 'dtype', type(array).__name__)} of shape {np.shape(array)}"
+                    raise ParameterError(f"weights {key}[{k}] are {found}; must be {wanted} of shape {shape}")
+
+    def check_finite(self):
+        """Raise a `DivergenceError` that names the first weights with NaN or infinity."""
+        for key, k in self.learnt:
+            flat = self.weights[key][k].ravel(order="K")
+            if not np.isfinite(np.dot(flat, flat)):
+                raise DivergenceError(f"weights {key}[{k}] are not finite")
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copy of everything that learning has changed, flat: ``weights/W_ff/0``, ``optimiser/B/1/accumulated``, …"""
+        state = {f"weights/{key}/{k}": self.weights[key][k].copy(order="K") for key, k in self.learnt}
+        for plasticity in self.plasticity:
+            for name, value in plasticity.optimiser.state_dict().items():
+                state[_place(plasticity) + name] = np.asarray(value)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]):
+        """Restore what `state_dict` gave.
+
+        Raises
+        ------
+        ParameterError
+            If an array is missing or has another shape.
+        """
+        for name, own in self.state_dict().items():
+            found = state.get(name)
+            if found is None or found.shape != own.shape or not np.can_cast(found.dtype, own.dtype, "same_kind"):
+                problem = "missing" if found is None else f"{found.dtype} of shape {found.shape}"
+                raise ParameterError(f"{name} is {problem}; must be {own.dtype} of shape {own.shape}")
+        for key, k in self.learnt:
+            self.weights[key][k][...] = state[f"weights/{key}/{k}"]
+        for plasticity in self.plasticity:
+            names = plasticity.optimiser.state_dict()
+            plasticity.optimiser.load_state_dict({name: state[_place(plasticity) + name] for name in names})
+        self.renew()
+
+
+def _place(plasticity: Plasticity) -> str:
+    key, k = plasticity.target
+    return f"optimiser/{key}/{k}/"

@@ -1,0 +1,329 @@
+"""The presenter: presentations one after the other within one long run, with their phases, steps and plasticity.
+
+In each step, for the synchronous schedule, Brian2 executes
+
+    groups          u, by the integration method
+    end             what follows from it, in order: λ and the thresholds that it raises, r = σ(u), drives;
+                    plasticity that acts in steps; hooks (recorders); at a phase's end its readouts and plasticity; at a
+                    presentation's end its plasticity and the next stimulus; courses of the next step (β, pace, gates)
+
+so that u, r and the compartments' potentials, as hooks see them, belong to one instant. In the sequential schedule
+each population has its drives, u and r computed in turn: what is recorded of a layer's drives, and so of its dendrites
+and of I_net, is what its u was stepped with, from the rates that it saw and not from the new ones.
+"""
+
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import brian2 as b2
+import numpy as np
+from brian2.core.base import BrianObjectException
+
+from ...errors import DivergenceError, ParameterError
+from ...networks.circuit import Circuit
+from ...networks.plasticity import Plasticity, Readout
+from ...networks.states import PhaseEnd
+from ...stimuli.stimulus import Stimulus
+from .courses import Courses
+from .moment import Hooks, Moment, Now
+from .mounting import MountedCircuit
+from .phases import Phase
+from .protocol import Protocol
+
+#: Longer than any run: runs end when the stimuli do.
+_FOR_EVER = 1e6 * b2.second
+#: A potential |u| that counts as divergence; it would be 20 kV.
+_DIVERGED = 1e6
+
+
+class Presenter:
+    """Presents stimuli to a circuit.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    replicas : int
+    dtype : dtype
+    protocol : Protocol
+    code_objects : type of CodeObject
+    hooks : Hooks
+
+    Attributes
+    ----------
+    mounted : MountedCircuit
+    moment : Moment
+    protocol : Protocol
+        Followed from the next presentation on.
+    interrupted : bool
+        Ends a run with the present presentation.
+    """
+
+    def __init__(self, circuit: Circuit, replicas: int, dtype, protocol: Protocol, code_objects: type, hooks: Hooks):
+        self._circuit, self.protocol, self._hooks = circuit, protocol, hooks
+        self._following = protocol
+        self.interrupted = False
+        self._held: set[tuple[str, str]] = set()
+        self._error: Exception | None = None
+        self._source: Iterator[Stimulus] = iter(())
+        self._step = protocol.step
+        self._dt = float(protocol.step * circuit.tau)
+        self.mounted = MountedCircuit(
+            circuit, replicas, dtype, protocol, code_objects, self._end_step, self._due, self._guarded
+        )
+        self._populations, self._layers = self.mounted.populations, self.mounted.layers
+        for name, places in circuit.signals.items():
+            for population, variable in places.values():
+                if population not in self._populations or variable not in self._populations[population]:
+                    raise ParameterError(f"{population} has no variable {variable!r}, which rules read as {name!r}")
+        self._now = Now(self._populations, self._layers)
+        self.moment = Moment(self._now)
+        self._stochastic = any(population.stochastic for population in self._populations.values())
+        recompute = {place: drive.compute for place, drive in self.mounted.drives.items()}
+        self._courses = Courses(self._populations, recompute)
+        self.admit(protocol)
+
+    def admit(self, protocol: Protocol, running: bool = False):
+        """Check a protocol's courses, and prepare to hold what they hold; nothing else costs a step any time."""
+        for each in (protocol, protocol.for_prediction):
+            held = self._courses.held_by(each) - self._held
+            for population, variable in held if running else ():  # Brian2 takes no more objects in
+                raise ParameterError(f"{population}.{variable}: can be held from the next run on, not within this one")
+            if held:
+                self.mounted.hold({place: functools.partial(self._courses.hold, *place) for place in sorted(held)})
+                self._held |= held
+
+    def run(self, stimuli: Iterable[Stimulus]):
+        """Present stimuli, checked ones, one after the other in one long run."""
+        self._error, self._source = None, iter(stimuli)
+        self.mounted.copy_weights_to_synapses()
+        try:
+            if not self._begin_presentation():
+                return
+            with warnings.catch_warnings():
+                # Brian2's search for NaN casts 1e50 to float32 when a run ends.
+                warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
+                # Overflow on the way to NaN is reported as divergence, with its place.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    self.mounted.network.run(_FOR_EVER, namespace={})
+        except BrianObjectException as error:
+            if self.interrupted:
+                return  # Ctrl-C ends the compiler, too
+            place = str(error).splitlines()[0].rstrip(".").lower()
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise ParameterError(
+                f"Brian2 cannot prepare the circuit: {place} ({reason}); if it is the compiler, take target = 'numpy'"
+            ) from error
+        finally:
+            self._courses.end()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        if not self._finished:
+            raise ParameterError(f"a step of {self._dt:g} s: Brian2's clock cannot count it; change tau_u or step")
+
+    def _guarded(self, operation: Callable[[], object]) -> Callable[[], None]:
+        """Keep errors until after the run: one raised inside would leave Brian2's flag of a running network set."""
+
+        def run():
+            if self._error is None:
+                try:
+                    operation()
+                except Exception as error:
+                    self._error = error
+                    self.mounted.network.stop()
+
+        return run
+
+    def _due(self, every: int) -> bool:
+        # In the synchronous schedule the drives of a step's end serve the next step, and those of a phase's last
+        # step the next phase.
+        step = self._now.step + (self._circuit.schedule == "synchronous")
+        return step % every == 0 or step == self._now.phase.steps
+
+    def _begin_presentation(self) -> bool:
+        """Put the next stimulus on; False if there is none."""
+        stimulus = next(self._source, None)
+        if stimulus is None:
+            return False
+        now = self._now
+        complete = stimulus.y is not None or stimulus.learn
+        self._following = self.protocol if complete else self.protocol.for_prediction
+        phases = self._following.phases if complete else self._following.prediction
+        if stimulus.steps is not None:
+            phases = tuple(replace(phase, steps=steps) for phase, steps in zip(phases, stimulus.steps, strict=False))
+        self._phases = phases
+        noisy = any(isinstance(phase.input, str) and phase.input == "noise" for phase in phases)
+        if stimulus.seed is not None and (self._stochastic or noisy):
+            b2.seed(stimulus.seed)
+        self._ends: dict[str, PhaseEnd] = {}
+        self._means: dict[Readout, PhaseEnd] = {}
+        self._rules = {when: _rules(self._circuit, when) for when in ("presentation", "phase", "step")}
+        self._finished = False
+        now.stimulus, now.time, now.s = stimulus, 0.0, 0.0
+        if self._following.reset == "rest":
+            self._rest()
+        self._shown = stimulus.x.copy()
+        self._input: np.ndarray | None = None
+        self._begin_phase(0)
+        return True
+
+    def _rest(self):
+        for population in self._populations.values():
+            population.rest()
+
+    def _begin_phase(self, index: int):
+        now, circuit = self._now, self._circuit
+        phase = now.phase = self._phases[index]
+        self._phase_index, now.step = index, 0
+        self._eta = self._following.eta(phase)
+        now.betas = np.broadcast_to(np.asarray(phase.beta, dtype=float) * now.stimulus.beta, (phase.steps,))
+        rested = phase.reset and index > 0
+        if rested:
+            self._rest()
+        anew = self._show_input(phase, anew=rested or index == 0)
+        if index == 0:
+            circuit.initialise(self._populations)
+        if circuit.teacher is not None:
+            population, slot = circuit.teacher
+            drive = self._populations[population].view(slot)
+            drive[...] = 0
+            if phase.taught and now.stimulus.y is not None:
+                drive[: len(now.stimulus.x)] = now.stimulus.y
+        if circuit.restart_from_rate:
+            for population in self._populations.values():
+                if {"u", "r"} <= set(population.cell.state):
+                    population.restart_from_rate()
+        courses = {"pace": self._eta / self._step, "beta": now.betas, **phase.course}
+        self._averaged = self._readouts_of(phase) if now.stimulus.learn else {}
+        self._courses.begin(courses, restore=phase.course)
+        if anew:
+            for drive in self.mounted.drives.values():
+                drive.compute()
+            self._courses.hold_all()
+        for hook in self._hooks.on_phase_start:
+            hook(self.moment)
+
+    def _show_input(self, phase: Phase, anew: bool) -> bool:
+        """Let layer 0 carry what the phase shows; tell whether that is something else than before."""
+        x, rates = self._shown, self._layers[0].view("r")
+        if phase.shows_stimulus:
+            shown = x
+        elif not isinstance(phase.input, str):
+            shown = np.broadcast_to(np.asarray(phase.input, rates.dtype), x.shape)
+        elif phase.input == "none":
+            shown = np.zeros_like(x)
+        else:
+            shown = np.random.standard_normal(x.shape).astype(rates.dtype)  # noqa: NPY002 - the generator Brian2 seeds
+        anew = anew or shown is not self._input
+        self._input = shown
+        if anew:
+            rates[: len(x)], rates[len(x) :] = shown, 0
+        return anew
+
+    def _readouts_of(self, phase: Phase) -> dict[Readout, list]:
+        """Means over the phase's last part that rules read: the sums, and how many steps they are of."""
+        readouts = {readout for rule in self._circuit.plasticity for readout in rule.readouts if readout.last}
+        return {item: [None, 0] for item in readouts if self._following.phase_of(item.phase) == phase.name}
+
+    def _signals(self) -> dict[str, dict[int, np.ndarray]]:
+        """Present values of what rules read, of the replicas that are presented something."""
+        presented = len(self._now.stimulus.x)
+        signals = {
+            name: {k: self._populations[place].read(variable)[:presented] for k, (place, variable) in places.items()}
+            for name, places in self._circuit.signals.items()
+        }
+        signals["r"][0] = self._input
+        return signals
+
+    def _end_step(self):
+        now, phase = self._now, self._now.phase
+        now.time += self._dt
+        now.s += self._eta[now.step]
+        learning = now.stimulus.learn
+        if learning and self._rules["step"]:
+            self._learn_in_step()
+        for hook in self._hooks.on_step:
+            hook(self.moment)
+        for readout, mean in self._averaged.items():
+            if now.step >= phase.steps - readout.last:
+                mean[0] = _added(mean[0], self._signals())
+                mean[1] += 1
+        now.step += 1
+        if now.step < phase.steps:
+            self._courses.step(now.step)
+            return
+        self._end_phase()
+        if self._phase_index + 1 < len(self._phases):
+            self._begin_phase(self._phase_index + 1)
+            return
+        self._finished = True
+        if learning:
+            self._circuit.learn(self._read, self._rules["presentation"])
+            self._circuit.count_presentation()
+            self.mounted.copy_weights_to_synapses()
+        self._end_presentation()
+
+    def _end_phase(self):
+        now = self._now
+        end = PhaseEnd(float(now.betas[-1]), self._signals())
+        self._ends[now.phase.name] = end
+        for readout, (total, steps) in self._averaged.items():
+            means = {name: {k: value / steps for k, value in layers.items()} for name, layers in total.items()}
+            self._means[readout] = PhaseEnd(float(np.mean(now.betas[-steps:])), means)
+        if now.stimulus.learn:
+            self._learn([rule for rule in self._rules["phase"] if self._acts_in(rule, now.phase)])
+        for hook in self._hooks.on_phase_end:
+            hook(self.moment, end)
+
+    def _learn_in_step(self):
+        now = self._now
+        acting = [rule for rule in self._rules["step"] if self._acts_in(rule, now.phase)]
+        if acting:
+            self._ends[now.phase.name] = PhaseEnd(float(now.betas[now.step]), self._signals())
+            self._learn(acting, float(self._eta[now.step]))
+
+    def _acts_in(self, rule: Plasticity, phase: Phase) -> bool:
+        return self._following.phase_of(rule.readouts[0].phase) == phase.name
+
+    def _learn(self, rules: list[Plasticity], duration: float = 1.0):
+        """Let rules act while an input is on; drives follow the weights that they move."""
+        if not rules:
+            return
+        self._circuit.learn(self._read, rules, duration)
+        self.mounted.copy_weights_to_synapses()
+        moved = {rule.target for rule in rules}
+        for drive in self.mounted.drives.values():
+            keys = {item.projection.weights for item in drive.transmissions}
+            if keys & moved or any(key in self._circuit.derived for key, _ in keys):
+                drive.compute()
+        self._courses.hold_all()
+
+    def _read(self, readout: Readout) -> PhaseEnd:
+        return self._means[readout] if readout.last else self._ends[self._following.phase_of(readout.phase)]
+
+    def _end_presentation(self):
+        for name, population in self._populations.items():
+            # Not finite, or on its way there: no potential of a stable circuit comes near.
+            potential = population.cell.potential
+            if potential in population.cell.state and not np.abs(population.view(potential)).max() < _DIVERGED:
+                raise DivergenceError(f"activity of {name} diverges")
+        if self._now.stimulus.learn:
+            self._circuit.check_finite()
+        for hook in self._hooks.on_presentation:
+            hook(self.moment, self._ends)
+        # Only now: hooks see the cells as the last phase left them, its gates and currents included.
+        self._courses.end()
+        if self.interrupted or not self._begin_presentation():
+            self.mounted.network.stop()
+
+
+def _rules(circuit: Circuit, when: str) -> list[Plasticity]:
+    return [rule for rule in circuit.plasticity if rule.when == when]
+
+
+def _added(total, signals):
+    if total is None:
+        return signals
+    return {name: {k: total[name][k] + value for k, value in layers.items()} for name, layers in signals.items()}

@@ -1,0 +1,274 @@
+"""Protocols: what happens in one presentation, and how time is stepped through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from ...errors import ParameterError
+from ...networks.circuit import Circuit
+from ...networks.plasticity import Plasticity
+from ...parameters import NonNegative, NonZero, Positive, Steps, Switch, extends, validated
+from .phases import Phase
+
+StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_index"]
+#: "" stands for none, which TOML does not have.
+PhaseName = Annotated[str, BeforeValidator(lambda name: "" if name is None else name)]
+Jitter = Annotated[NonNegative, Field(lt=1)]
+#: Least difference of the contrasted βs, in units of the largest |β|: learning divides by it.
+_LEAST_CONTRAST = 1e-6
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What happens in one presentation, and how time is stepped through.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        One after the other.
+    plus : str, default "nudge"
+    minus : str, default "free"
+        The phases that play these parts for rules that contrast two; "" (or None) if none does.
+    predicts : str, optional
+        The phase whose end is what the circuit predicts; by default the last before the first taught one.
+    beta : float, default 1
+        Nudging strength ``|β|`` of the presentations of a training run (A1).
+    random_sign : bool, default True
+        Whether in training β keeps or flips its sign by a fair coin each minibatch (A1).
+    step : float, default .05
+        Euler step η₀ = dt/τ_u (A2).
+    step_rule : {"constant", "divide_by_slow_loop_index", "divide_by_loop_index"}
+        η_i in step i = 0, 1, … of a phase: η₀; max(η₀/(1 + step_decay·i), step_min); max(η₀/(i + 1), step_min) (A1).
+    step_decay, step_min : float, default .01, .001
+    method : {"euler", "exponential_euler"}
+        Euler is the published scheme. Exponential Euler is exact for frozen drives: the cells' own stiffness sets no
+        bound to its step, but the loop of feedforward and feedback weights may still oscillate.
+    jitter : float, default 0
+        In training each phase of each presentation lasts `steps` times a factor that is drawn from 1 - jitter to
+        1 + jitter, evenly, rounded to whole steps. Phases then need constant courses. Not in the paper.
+    reset : {"rest", "carry"}
+        Whether a presentation begins at rest (u = r = 0, as published) or where the preparation's last one ended,
+        in each replica; predictions then depend on the order of stimuli.
+    allow_unstable : bool, default False
+        Let Euler steps beyond the circuit's bound pass.
+    evaluation : Protocol, optional
+        What happens instead where nothing is learnt and there are no targets.
+
+    Raises
+    ------
+    ParameterError
+        For doubled phase names, parts played by phases that do not exist, or numbers out of range.
+    """
+
+    phases: Sequence[Phase]
+    plus: str = "nudge"
+    minus: PhaseName = "free"
+    predicts: PhaseName = ""
+    beta: NonZero = 1.0
+    random_sign: Switch = True
+    step: Positive = 0.05
+    step_rule: StepRule = "constant"
+    step_decay: NonNegative = 0.01
+    step_min: Positive = 0.001
+    method: Literal["euler", "exponential_euler"] = "euler"
+    jitter: Jitter = 0.0
+    reset: Literal["rest", "carry"] = "rest"
+    allow_unstable: Switch = False
+    evaluation: Any = None
+
+    #: For protocols from parameter files: a misspelt key is an error.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    def __post_init__(self):
+        object.__setattr__(self, "phases", tuple(self.phases))
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names) or not names:
+            raise ParameterError(f"protocol: needs phases with names of their own, has {names}")
+        if self.predicts and self.predicts not in names:
+            raise ParameterError(f"protocol: predicts = {self.predicts!r}: has {', '.join(names)}")
+        for phase in self.phases if self.jitter else ():
+            for variable, course in {"beta": phase.beta, **phase.course}.items():
+                if np.ndim(course) == 1 or len(np.atleast_1d(course)) > 1:
+                    raise ParameterError(
+                        f"jitter = {self.jitter:g}: {variable} of phase {phase.name!r} must be constant"
+                    )
+        if isinstance(self.evaluation, dict):
+            object.__setattr__(self, "evaluation", Protocol(**self.evaluation))
+        if self.evaluation is not None:
+            self._check_evaluation()
+        elif self.predicting_phase is None:
+            raise ParameterError(
+                f"protocol: no phase before {names[0]!r}, the first, is without the teacher; name one that predicts"
+            )
+
+    def _check_evaluation(self):
+        if not isinstance(self.evaluation, Protocol):
+            raise ParameterError(f"protocol: evaluation = {self.evaluation!r} must be a protocol")
+        if self.evaluation.method != self.method:
+            raise ParameterError(f"protocol: evaluation has method {self.evaluation.method!r}, must be {self.method!r}")
+
+    @property
+    def predicting_phase(self) -> str | None:
+        """Name of the phase whose end is a prediction; None if the first is taught and none is named."""
+        if self.predicts:
+            return self.predicts
+        taught = [phase.taught for phase in self.phases]
+        before = self.phases[: taught.index(True)] if any(taught) else self.phases
+        return before[-1].name if before else None
+
+    @property
+    def prediction(self) -> tuple[Phase, ...]:
+        """The phases that lead to a prediction, without the teacher."""
+        names = [phase.name for phase in self.phases]
+        until = self.phases[: names.index(self.predicting_phase) + 1] if self.predicting_phase else ()
+        return tuple(phase for phase in until if not phase.taught or phase.name == self.predicting_phase)
+
+    @property
+    def for_prediction(self) -> "Protocol":
+        """What happens where there are no targets: the protocol of evaluation if there is one, else this one."""
+        return self.evaluation if self.evaluation is not None else self
+
+    @property
+    def betas(self) -> tuple[float, ...]:
+        """The βs of a training run's presentations: β, or β and -β."""
+        return (-self.beta, self.beta) if self.random_sign else (self.beta,)
+
+    def phase_of(self, name: str) -> str:
+        """Name of the phase that a rule reads as `name`: the part that a phase plays, or the phase itself."""
+        return {"plus": self.plus, "minus": self.minus}.get(name, name)
+
+    def check_learning(self, plasticity: Sequence[Plasticity], taught: bool):
+        """Raise a `ParameterError` if nothing can be learnt.
+
+        That is so if there are phases with a teacher but no targets, if a rule reads a phase that is not there, or not
+        yet there when it acts, or if contrasted phases end at about the same β, for learning divides by the difference.
+
+        Parameters
+        ----------
+        plasticity : sequence of Plasticity
+        taught : bool
+            Whether there are targets.
+        """
+        if not taught and any(phase.taught for phase in self.phases):
+            raise ParameterError("learning needs targets y")
+        names = [phase.name for phase in self.phases]
+        for item in plasticity:
+            for readout in item.readouts:
+                phase = self.phase_of(readout.phase)
+                if phase not in names:
+                    part = f" ({readout.phase} = {phase!r})" if phase != readout.phase else f" {phase!r}"
+                    raise ParameterError(f"{item}: reads a phase{part} that the protocol lacks; has {', '.join(names)}")
+                steps = self.phases[names.index(phase)].steps
+                if readout.last is not None and readout.last > steps:
+                    raise ParameterError(f"{item}: reads the last {readout.last} of {steps} steps of phase {phase!r}")
+            first, *others = [names.index(self.phase_of(readout.phase)) for readout in item.readouts]
+            if item.when != "presentation" and any(other >= first for other in others):
+                raise ParameterError(f"{item}: acts in phase {names[first]!r} and reads phases that are not over then")
+        if any({"plus", "minus"} <= {readout.phase for readout in item.readouts} for item in plasticity):
+            self._check_contrast()
+
+    def _check_contrast(self):
+        ends = {phase.name: np.atleast_1d(phase.beta)[-1] for phase in self.phases}
+        largest = max(np.abs(phase.beta).max() for phase in self.phases)
+        if abs(ends[self.plus] - ends[self.minus]) <= _LEAST_CONTRAST * largest:
+            raise ParameterError(
+                f"protocol: {self.plus!r} and {self.minus!r} end at the same β; learning divides by the difference"
+            )
+
+    def jittered(self, random: np.random.Generator) -> tuple[int, ...] | None:
+        """Draw how many steps each phase of a presentation lasts; None without jitter.
+
+        Parameters
+        ----------
+        random : Generator
+        """
+        if self.jitter == 0:
+            return None
+        factors = random.uniform(1 - self.jitter, 1 + self.jitter, len(self.phases))
+        steps = np.array([phase.steps for phase in self.phases])
+        return tuple(np.maximum(np.rint(factors * steps), 1).astype(int).tolist())
+
+    def eta(self, phase: Phase) -> np.ndarray:
+        """Integration steps η_i of a phase, (steps,)."""
+        i = np.arange(phase.steps)
+        if self.step_rule == "constant":
+            return np.full(phase.steps, self.step)
+        slowed = 1 + self.step_decay * i if self.step_rule == "divide_by_slow_loop_index" else i + 1
+        return np.maximum(self.step / slowed, self.step_min)
+
+    def check_stability(self, circuit: Circuit, beta: float):
+        """Compare step and β with the circuit's bounds, unless instability is allowed.
+
+        Parameters
+        ----------
+        circuit : Circuit
+        beta : float
+            Signed nudging strength β of a presentation.
+
+        Raises
+        ------
+        ParameterError
+            If activity would grow, by itself or by Euler integration.
+        """
+        if self.allow_unstable:
+            return
+        betas = beta * np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
+        if betas.min() <= circuit.beta_bound():
+            drawn = "random_sign = true draws -β too; " if self.random_sign and beta == -self.beta else ""
+            raise ParameterError(
+                f"beta = {beta:g}: β must stay above {circuit.beta_bound():.3g}, where the output runs into its bounds "
+                f"({drawn}allow_unstable = true lets it)"
+            )
+        step = max(self.eta(phase).max() for phase in self.phases)
+        bound = circuit.step_bound(np.abs(betas).max())
+        if self.method == "euler" and step >= bound:
+            raise ParameterError(
+                f"step = {step:g} is beyond the stability bound {bound:.3g} of Euler integration at beta = {beta:g}: "
+                "take a smaller step, method = 'exponential_euler', or allow_unstable = true"
+            )
+
+
+Protocol.__init__ = validated(Protocol.__init__)
+
+
+@extends(Protocol, without=("phases", "plus", "minus", "predicts", "evaluation"))
+def contrastive(
+    *,
+    free_steps: Steps = 30,
+    nudge_steps: Steps = 10,
+    three_phase: Switch = False,
+    evaluation_steps: Steps | None = None,
+    evaluation_step: Positive | None = None,
+    **stepping,
+) -> Protocol:
+    """Build the published protocol: a free phase, a nudge phase at β, optionally a third at -β in place of the free.
+
+    Parameters
+    ----------
+    free_steps, nudge_steps : int, default 30, 10
+        Steps of the phases (A2); the third is as long as the second.
+    three_phase : bool, default False
+        Add the phase at -β, which learning then contrasts with the one at β.
+    evaluation_steps, evaluation_step : int, float, optional
+        Steps of the free phase, and Euler step, where nothing is learnt; by default those of training.
+    **stepping
+        `beta`, `random_sign`, `step`, `step_rule`, `step_decay`, `step_min`, `method`, `jitter`, `reset` and
+        `allow_unstable`, as in `Protocol`.
+
+    Returns
+    -------
+    Protocol
+        With phases ``free``, ``nudge`` and perhaps ``third``.
+    """
+    phases = [Phase("free", free_steps), Phase("nudge", nudge_steps, beta=1.0)]
+    if three_phase:
+        phases.append(Phase("third", nudge_steps, beta=-1.0))
+    protocol = Protocol(phases, minus="third" if three_phase else "free", **stepping)
+    if evaluation_steps is None and evaluation_step is None:
+        return protocol
+    free = Phase("free", free_steps if evaluation_steps is None else evaluation_steps)
+    step = protocol.step if evaluation_step is None else evaluation_step
+    return replace(protocol, evaluation=replace(protocol, phases=[free], step=step, jitter=0.0))

@@ -1,0 +1,36 @@
+"""Where a circuit comes from: what goes with it without being part of it."""
+
+import weakref
+from dataclasses import dataclass
+
+from ...networks.trainable import Trainable
+from .protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What goes with a circuit that a parameter file made.
+
+    Parameters
+    ----------
+    protocol : Protocol, optional
+        What it was trained with; a preparation of it follows this protocol by default.
+    parameters : str, default ""
+        The parameter file, as text, for recordings to carry.
+    """
+
+    protocol: Protocol | None = None
+    parameters: str = ""
+
+
+_known: weakref.WeakKeyDictionary[Trainable, Provenance] = weakref.WeakKeyDictionary()
+
+
+def provenance(circuit: Trainable) -> Provenance:
+    """Tell where a circuit comes from; of one made in Python nothing is known."""
+    return _known.get(circuit, Provenance())
+
+
+def note_provenance(circuit: Trainable, found: Provenance):
+    """Note where a circuit comes from."""
+    _known[circuit] = found
