@@ -1,8 +1,13 @@
+import pkgutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.model_selection import train_test_split
 
+import corinfomax.stimuli
 from corinfomax.errors import ParameterError, StimulusError
 from corinfomax.stimuli import (
     Stimuli,
@@ -249,3 +254,24 @@ def test_register_refuses_taken_names_and_wrong_loaders(monkeypatch):
     register("toy", lambda data: {})
     with pytest.raises(ParameterError, match="the loader of 'toy' returned a dict"):
         load_stimuli("toy")
+
+
+def test_the_package_imports_its_names_when_they_are_used():
+    """In a fresh Python neither the import nor any public name brings scikit-learn, Brian2 or pooch (property)."""
+    code = """
+import sys
+import corinfomax.stimuli as package
+print(*(name for name in sys.modules if name.startswith("corinfomax.stimuli.")))
+for name in package.__all__:
+    getattr(package, name)
+print(*({"sklearn", "brian2", "pooch"} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert run.stdout == "\n\n"
+
+
+def test_no_module_has_the_name_of_a_public_function():
+    """Importing a module of the package, in whatever order, hides no public name (property)."""
+    modules = {module.name for module in pkgutil.iter_modules(corinfomax.stimuli.__path__)}
+    assert "stimulus" in modules
+    assert modules & set(corinfomax.stimuli.__all__) == set()
