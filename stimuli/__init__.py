@@ -1,4 +1,4 @@
-"""Stimulus sets: what is presented to a circuit, and the targets it is nudged towards.
+"""Stimulus sets: what is presented to a circuit, and the targets, if any, that it is nudged towards.
 
 >>> from corinfomax.stimuli import load_stimuli
 >>> load_stimuli("digits")
@@ -16,7 +16,8 @@ gave none) and returns one. To add a set of your own in a script or notebook, re
 
 To add one to the package, write its loader in a module here and enter it in `BUILT_IN` of `registry.py`. Sets in the
 IDX format need only an `IdxSet` (see `idx_sets.py`). Arrays that are already saved need no code:
-`load_stimuli("mine.npz")` (see `load_npz`).
+`load_stimuli("mine.npz")` (see `load_npz`). A set may have no targets, and `Stimuli.with_validation` sets some of its
+training stimuli apart, on which parameters are chosen.
 """
 
 import lazy_loader as lazy
