@@ -36,5 +36,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "split": ["train_test_rows"],
         "stimuli": ["Stimuli", "one_hot"],
         "stimulus": ["Stimulus"],
+        "synthetic": ["principal_subspace", "subspace"],
     },
 )
