@@ -1,4 +1,4 @@
-"""Stimulus sets: what is presented to a circuit, and the targets it is nudged towards.
+"""Stimulus sets: what is presented to a circuit, and the targets, if any, that it is nudged towards.
 
 >>> from corinfomax.stimuli import load_stimuli
 >>> load_stimuli("digits")
@@ -16,35 +16,26 @@ gave none) and returns one. To add a set of your own in a script or notebook, re
 
 To add one to the package, write its loader in a module here and enter it in `BUILT_IN` of `registry.py`. Sets in the
 IDX format need only an `IdxSet` (see `idx_sets.py`). Arrays that are already saved need no code:
-`load_stimuli("mine.npz")` (see `load_npz`).
+`load_stimuli("mine.npz")` (see `load_npz`). A set may have no targets, and `Stimuli.with_validation` sets some of its
+training stimuli apart, on which parameters are chosen.
 """
 
-from .batches import batches
-from .bundled import diabetes, digits
-from .cifar import cifar10, cifar100
-from .idx import read_idx
-from .idx_sets import fashion_mnist, mnist
-from .npz import load_npz
-from .registry import available, load_stimuli, register
-from .split import train_test_rows
-from .stimuli import Stimuli, one_hot
-from .stimulus import Stimulus
+import lazy_loader as lazy
 
-__all__ = [
-    "Stimuli",
-    "Stimulus",
-    "available",
-    "batches",
-    "cifar10",
-    "cifar100",
-    "diabetes",
-    "digits",
-    "fashion_mnist",
-    "load_npz",
-    "load_stimuli",
-    "mnist",
-    "one_hot",
-    "read_idx",
-    "register",
-    "train_test_rows",
-]
+# Names are imported when they are first used: none of them is worth waiting for the others.
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "bundled": ["diabetes", "digits"],
+        "cifar": ["cifar10", "cifar100"],
+        "idx": ["read_idx"],
+        "idx_sets": ["fashion_mnist", "mnist"],
+        "minibatches": ["batches"],
+        "npz": ["load_npz"],
+        "registry": ["available", "load_stimuli", "register"],
+        "split": ["train_test_rows"],
+        "stimuli": ["Stimuli", "one_hot"],
+        "stimulus": ["Stimulus"],
+        "synthetic": ["principal_subspace", "subspace"],
+    },
+)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..errors import StimulusError
+from .checks import first_row
 from .files import data_folder, download, places, read_bytes
 from .stimuli import Stimuli
 
@@ -258,7 +259,6 @@ def _count_records(source: CifarSet, path: Path, length: int) -> int:
 
 def _check_labels(source: CifarSet, path: Path, records: np.ndarray) -> None:
     for column, allowed in enumerate(source.label_counts):
-        if (bad := records[:, column] >= allowed).any():
-            row = int(bad.argmax())
+        if (row := first_row(records[:, column] >= allowed)) is not None:
             kind = "coarse label" if column < len(source.label_counts) - 1 else "label"
             raise StimulusError(f"{path}: {kind} {records[row, column]} at record {row}; allowed is 0 to {allowed - 1}")

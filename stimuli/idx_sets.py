@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import StimulusError
+from .checks import first_row
 from .files import data_folder, download, places
 from .idx import read_idx
 from .stimuli import Stimuli
@@ -168,8 +169,7 @@ def _read_part(images_path: Path, labels_path: Path, classes: int) -> tuple[np.n
     images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if len(images) != len(labels):
         raise StimulusError(f"{labels_path}: holds {len(labels)} labels for {len(images)} images in {images_path.name}")
-    if (labels >= classes).any():
-        row = int((labels >= classes).argmax())
+    if (row := first_row(labels >= classes)) is not None:
         raise StimulusError(f"{labels_path}: label {labels[row]} at row {row}; allowed is 0 to {classes - 1}")
     return images, labels
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import StimulusError
+from .checks import first_row, misfit_of_numbers
 from .split import train_test_rows
-from .stimuli import Stimuli, first_nonfinite_row
+from .stimuli import Stimuli
 
-REQUIRED = ("x", "y")
-ALLOWED = (*REQUIRED, "split", "classes")
+ALLOWED = ("x", "y", "split", "classes")
 UNREADABLE = (OSError, EOFError, RuntimeError, MemoryError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
@@ -26,7 +26,8 @@ def load_npz(path: str | Path) -> Stimuli:
     x          (n, inputs), or images (n, height, width), which are flattened. Presented as it is: scale it
                to [0, 1] before saving. float32 stays float32, other numbers become float64
     y          integer labels (n,) for classification, or real targets (n,) or (n, outputs) for regression.
-               The type decides: labels that are saved as floats are regression targets
+               The type decides: labels that are saved as floats are regression targets. Without it the set
+               has no targets (task "none")
     split      optional, (n,): "train" or "test" each, or 0 (train) and 1 (test); without it 80/20, stratified
                by the labels, always the same
     classes    optional, with labels only: the number of classes or (classes,) names. Without it the labels
@@ -52,8 +53,8 @@ def load_npz(path: str | Path) -> Stimuli:
     path = Path(path)
     arrays = _read_arrays(path)
     x, image_shape = _inputs(path, arrays["x"])
-    y = arrays["y"]
-    if y.dtype.kind in "biu":
+    y = arrays.get("y")
+    if y is not None and y.dtype.kind in "biu":
         labels = _labels(path, y, len(x))
         classes = _classes(path, arrays.get("classes"), labels)
         train, test = _rows(path, arrays.get("split"), len(x), labels)
@@ -62,17 +63,17 @@ def load_npz(path: str | Path) -> Stimuli:
         return Stimuli.from_labels(
             path.stem, x[train], labels[train], x[test], labels[test], classes=classes, image_shape=image_shape
         )
-    targets = _targets(path, y, len(x))
+    targets = None if y is None else _targets(path, y, len(x))
     if "classes" in arrays:
-        raise _error(path, "classes", "needs integer labels; y holds real targets")
+        raise _error(path, "classes", f"needs integer labels; y {'is missing' if y is None else 'holds real targets'}")
     train, test = _rows(path, arrays.get("split"), len(x))
     return Stimuli(
         name=path.stem,
         x_train=x[train],
-        y_train=targets[train],
+        y_train=None if targets is None else targets[train],
         x_test=x[test],
-        y_test=targets[test],
-        task="regression",
+        y_test=None if targets is None else targets[test],
+        task="none" if targets is None else "regression",
         image_shape=image_shape,
     )
 
@@ -94,9 +95,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         for key in archive.files:
             if key not in ALLOWED:
                 raise _error(path, key, f"is unknown; allowed are {', '.join(ALLOWED)}")
-        for key in REQUIRED:
-            if key not in archive.files:
-                raise _error(path, key, f"is missing; wanted are {' and '.join(REQUIRED)}")
+        if "x" not in archive.files:
+            raise _error(path, "x", "is missing; wanted are x, and y if there are targets")
         return {key: _read_array(path, archive, key) for key in archive.files}
 
 
@@ -128,12 +128,8 @@ def _targets(path: Path, y: np.ndarray, n: int) -> np.ndarray:
 
 
 def _check_numbers(path: Path, key: str, array: np.ndarray) -> None:
-    if array.dtype.kind not in "biuf":
-        raise _error(path, key, f"is of type {array.dtype}; allowed are real numbers")
-    if array.size == 0:
-        raise _error(path, key, f"is empty, of shape {array.shape}")
-    if (row := first_nonfinite_row(array)) is not None:
-        raise _error(path, key, f"is not finite at row {row}; allowed are finite numbers")
+    if (misfit := misfit_of_numbers(array)) is not None:
+        raise _error(path, key, misfit)
 
 
 def _check_length(path: Path, key: str, array: np.ndarray, n: int) -> None:
@@ -147,8 +143,7 @@ def _labels(path: Path, y: np.ndarray, n: int) -> np.ndarray:
     _check_length(path, "y", y, n)
     # Unsigned 64-bit labels beyond the signed range turn negative here, and are refused as such.
     labels = y.astype(np.int64)
-    if (labels < 0).any():
-        row = int((labels < 0).argmax())
+    if (row := first_row(labels < 0)) is not None:
         raise _error(path, "y", f"is {y[row]} at row {row}; labels count from 0")
     return labels
 
@@ -172,8 +167,7 @@ def _classes(path: Path, classes: np.ndarray | None, labels: np.ndarray) -> int 
         raise _error(path, "classes", f"makes {count} classes of {len(labels)} stimuli")
     if count < 2:
         raise _error(path, "y" if classes is None else "classes", f"makes {count} class; allowed are 2 and more")
-    if (bad := labels >= count).any():
-        row = int(bad.argmax())
+    if (row := first_row(labels >= count)) is not None:
         raise _error(path, "y", f"is {labels[row]} at row {row}; allowed is 0 to {count - 1}, from key 'classes'")
     return answer
 
@@ -190,8 +184,7 @@ def _rows(
         raise _error(path, "split", f"is {split.dtype} of shape {split.shape}; allowed are (n,) strings or 0 and 1")
     _check_length(path, "split", split, n)
     train, test = ("train", "test") if split.dtype.kind == "U" else (0, 1)
-    if (bad := (split != train) & (split != test)).any():
-        row = int(bad.argmax())
+    if (row := first_row((split != train) & (split != test))) is not None:
         raise _error(path, "split", f"is {split[row].item()!r} at row {row}; allowed are {train!r} and {test!r}")
     rows = np.flatnonzero(split == train), np.flatnonzero(split == test)
     for part, chosen in zip(("training", "test"), rows, strict=True):

@@ -13,6 +13,7 @@ from .cifar import cifar10, cifar100
 from .idx_sets import fashion_mnist, mnist
 from .npz import load_npz
 from .stimuli import Stimuli
+from .synthetic import subspace
 
 Loader = Callable[[Path | None], Stimuli]
 
@@ -23,6 +24,7 @@ BUILT_IN: dict[str, Loader] = {
     "cifar10": cifar10,
     "cifar100": cifar100,
     "diabetes": diabetes,
+    "subspace": subspace,
 }
 _registered: dict[str, Loader] = {}
 
@@ -67,7 +69,7 @@ def load_stimuli(name: str | os.PathLike[str], data: str | os.PathLike[str] | No
     data : path, optional
         Folder of the sets that do not come with the package: mnist, fashion_mnist, cifar10 and cifar100; by default
         the environment variable `CORINFOMAX_DATA`, else they are downloaded once. Registered loaders get it too;
-        digits, diabetes and .npz files do not look at it.
+        digits, diabetes, subspace and .npz files do not look at it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""`Stimuli`: a stimulus set in training and test parts, checked once, when it is made."""
+"""`Stimuli`: a stimulus set in training, validation and test parts, checked once, when it is made."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ParameterError, StimulusError
+from .checks import first_row, misfit_of_numbers
+from .split import validation_rows
+
+TASKS = ("classification", "regression", "none")
 
 
 def one_hot(labels: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
@@ -35,17 +39,9 @@ def one_hot(labels: np.ndarray, classes: int, dtype: Any = np.float64) -> np.nda
     return targets
 
 
-def first_nonfinite_row(array: np.ndarray) -> int | None:
-    """First row of `array` (n, ...) that holds a NaN or an infinity, or None if all are finite."""
-    finite = np.isfinite(array)
-    if finite.all():
-        return None
-    return int(np.argmin(finite.reshape(len(array), -1).all(axis=1)))
-
-
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Stimuli:
-    """A stimulus set: inputs and targets, for training and for testing.
+    """A stimulus set: inputs and, unless its task is "none", targets; for training, testing and perhaps validation.
 
     The arrays are read-only views and keep the precision they come with: float32 stays float32 (as in mnist, to halve
     its memory), all other real numbers become float64. Nothing is rescaled, unless by `normalised`.
@@ -55,18 +51,22 @@ class Stimuli:
     name : str
         Name of the set, which its errors carry.
     x_train, x_test : (n, inputs) arrays
-        Input rates, one row a stimulus. The built-in sets keep them in [0, 1] (dimensionless; 1 ↔ 100 Hz).
-    y_train, y_test : (n, outputs) arrays
+        Input rates, one row a stimulus. The built-in sets but `subspace` keep them in [0, 1] (dimensionless;
+        1 ↔ 100 Hz).
+    y_train, y_test : (n, outputs) arrays or None
         Target rates of the output units; only values in the circuit's output domain can be reached. In
-        classification the largest entry of a row is at its label.
+        classification the largest entry of a row is at its label. None if the task is "none".
     labels_train, labels_test : (n,) integer arrays or None
-        Class of each stimulus, in 0 .. outputs − 1; None in regression.
-    task : {"classification", "regression"}
-        What the outputs are judged by: accuracy, or R².
+        Class of each stimulus, in 0 .. outputs − 1; None in regression. If the task is "none" they are optional, in
+        all parts or in none, and any integers from 0.
+    x_validation, y_validation, labels_validation : arrays or None
+        The same of stimuli that no training sees, on which parameters are chosen; None without such a part.
+    task : {"classification", "regression", "none"}
+        What the outputs are judged by: accuracy, or R², or nothing in the set, which then has no targets.
     image_shape : tuple of int or None
         (height, width) or (height, width, channels) whose row-major flattening a row of x is; None if not an image.
     class_names : tuple of str or None
-        One name per output unit.
+        One name per output unit; if the task is "none", of the labels from 0.
 
     Raises
     ------
@@ -77,30 +77,40 @@ class Stimuli:
     See Also
     --------
     Stimuli.from_labels : makes the one-hot targets.
+    Stimuli.with_validation : splits the validation part off.
     """
 
     name: str
     x_train: np.ndarray
-    y_train: np.ndarray
+    y_train: np.ndarray | None = None
     x_test: np.ndarray
-    y_test: np.ndarray
+    y_test: np.ndarray | None = None
     labels_train: np.ndarray | None = None
     labels_test: np.ndarray | None = None
-    task: Literal["classification", "regression"]
+    x_validation: np.ndarray | None = None
+    y_validation: np.ndarray | None = None
+    labels_validation: np.ndarray | None = None
+    task: Literal["classification", "regression", "none"]
     image_shape: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
 
     def __post_init__(self):
-        if self.task not in ("classification", "regression"):
-            raise self._error("task", f"is {self.task!r}; allowed are 'classification' and 'regression'")
-        for part in ("train", "test"):
-            self._check_rates(f"x_{part}")
-            self._check_rates(f"y_{part}", rows_of=f"x_{part}")
-        for kind in ("x", "y"):
-            train, test = getattr(self, f"{kind}_train"), getattr(self, f"{kind}_test")
-            if train.shape[1] != test.shape[1]:
-                raise self._error(f"{kind}_test", f"has {test.shape[1]} columns, {kind}_train {train.shape[1]}")
-        for part in ("train", "test"):
+        if self.task not in TASKS:
+            raise self._error("task", f"is {self.task!r}; allowed are {', '.join(map(repr, TASKS))}")
+        if self.x_validation is None and (self.y_validation is not None or self.labels_validation is not None):
+            raise self._error("x_validation", "is missing; there are targets or labels of that part")
+        kinds = ("x",) if self.task == "none" else ("x", "y")
+        for part in self.parts:
+            for kind in kinds:
+                self._check_rates(f"{kind}_{part}", rows_of=f"x_{part}")
+            if self.task == "none" and getattr(self, f"y_{part}") is not None:
+                raise self._error(f"y_{part}", "must be None if the task is 'none'")
+        for kind in kinds:
+            train, *others = (getattr(self, f"{kind}_{part}") for part in self.parts)
+            for part, other in zip(self.parts[1:], others, strict=True):
+                if other.shape[1] != train.shape[1]:
+                    raise self._error(f"{kind}_{part}", f"has {other.shape[1]} columns, {kind}_train {train.shape[1]}")
+        for part in self.parts:
             self._check_labels(part)
         self._check_description()
 
@@ -157,7 +167,7 @@ class Stimuli:
     def normalised(
         self, mean: float | Sequence[float] | None = None, std: float | Sequence[float] | None = None
     ) -> Stimuli:
-        """Return the set with inputs (x − mean)/std, in training and test part; the targets stay.
+        """Return the set with inputs (x − mean)/std, in all parts; the targets stay.
 
         Parameters
         ----------
@@ -177,14 +187,62 @@ class Stimuli:
         StimulusError
             The results are not finite.
         """
-        parts = {}
-        for part in ("x_train", "x_test"):
-            x = getattr(self, part)
+        normalised = {}
+        for name in (f"x_{part}" for part in self.parts):
+            x = getattr(self, name)
             shift, scale = self._per_input("mean", mean, 0, x.dtype), self._per_input("std", std, 1, x.dtype)
             with np.errstate(over="ignore"):
-                parts[part] = x - shift
-                parts[part] /= scale
-        return replace(self, **parts)
+                normalised[name] = x - shift
+                normalised[name] /= scale
+        return replace(self, **normalised)
+
+    def with_validation(self, fraction: float, seed: int = 0) -> Stimuli:
+        """Return the set with a part of its training stimuli set apart for validation; the test part stays.
+
+        Parameters
+        ----------
+        fraction : float
+            Share of the training stimuli that is set apart, above 0 and below 1: ⌈fraction · n⌉ of n, with labels
+            stratified by them. Neither part is in the order that the training stimuli had.
+        seed : int, default 0
+            Of the choice, which is scikit-learn's `train_test_split`.
+
+        Returns
+        -------
+        Stimuli
+
+        Raises
+        ------
+        ParameterError
+            A fraction out of range, or one that leaves a part without stimuli (in regression with fewer than 2), or
+            without any of a label that the training stimuli have; a seed that is no integer from 0 to 2³² − 1.
+        StimulusError
+            The set has a validation part already.
+        """
+        if self.x_validation is not None:
+            raise self._error("x_validation", "is there already; allowed is a set without a validation part")
+        least = 2 if self.task == "regression" else 1
+        rows = dict(
+            zip(
+                ("train", "validation"),
+                validation_rows(len(self.x_train), fraction, seed, self.labels_train, least),
+                strict=True,
+            )
+        )
+        return replace(
+            self,
+            **{
+                f"{kind}_{part}": array[chosen]
+                for kind in ("x", "y", "labels")
+                if (array := getattr(self, f"{kind}_train")) is not None
+                for part, chosen in rows.items()
+            },
+        )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts: ("train", "test"), or ("train", "validation", "test")."""
+        return ("train", "test") if self.x_validation is None else ("train", "validation", "test")
 
     @property
     def inputs(self) -> int:
@@ -193,23 +251,28 @@ class Stimuli:
 
     @property
     def outputs(self) -> int:
-        """Number of output units: of classes, or of regression targets."""
-        return self.y_train.shape[1]
+        """Number of output units: of classes, or of regression targets; 0 without targets."""
+        return 0 if self.y_train is None else self.y_train.shape[1]
 
     @cached_property
     def digest(self) -> str:
         """Fingerprint of all arrays (SHA-256), by which a run knows its stimuli again."""
+        # Labels count only where there are no targets, which are made of them; and what is None leaves no trace, so
+        # that sets with targets and without validation have the digests that older runs hold.
+        kinds = ("x", "labels") if self.task == "none" else ("x", "y")
         sha = hashlib.sha256()
-        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
-            sha.update(f"{array.shape} {array.dtype}".encode())
-            sha.update(array.data)
+        for part in ("train", "test", "validation"):
+            for kind in kinds:
+                if (array := getattr(self, f"{kind}_{part}")) is not None:
+                    sha.update(f"{array.shape} {array.dtype}".encode())
+                    sha.update(array.data)
         return sha.hexdigest()
 
     def __repr__(self) -> str:
-        return (
-            f"<Stimuli {self.name}: {self.task}, inputs {self.inputs}, outputs {self.outputs}, "
-            f"train {len(self.x_train)}, test {len(self.x_test)}>"
-        )
+        task = "no targets" if self.task == "none" else self.task
+        outputs = f", outputs {self.outputs}" if self.outputs else ""
+        parts = ", ".join(f"{part} {len(getattr(self, f'x_{part}'))}" for part in self.parts)
+        return f"<Stimuli {self.name}: {task}, inputs {self.inputs}{outputs}, {parts}>"
 
     def _per_input(self, key: str, given: float | Sequence[float] | None, default: float, dtype: Any) -> np.ndarray:
         """Spread what is given for all inputs, for each channel or for each input to a number, or one an input."""
@@ -238,18 +301,17 @@ class Stimuli:
         view.flags.writeable = False
         object.__setattr__(self, array_name, view)
 
-    def _check_rates(self, array_name: str, rows_of: str | None = None) -> None:
-        array = np.asarray(getattr(self, array_name))
-        if array.dtype.kind not in "biuf":
-            raise self._error(array_name, f"is of type {array.dtype}; allowed are real numbers")
+    def _check_rates(self, array_name: str, rows_of: str) -> None:
+        given = getattr(self, array_name)
+        if given is None:
+            raise self._error(array_name, "is missing; only targets may be, if the task is 'none'")
+        array = np.asarray(given)
         if array.ndim != 2:
             raise self._error(array_name, f"has shape {array.shape}; allowed is (stimuli, units)")
-        if array.size == 0:
-            raise self._error(array_name, f"is empty, of shape {array.shape}")
-        if rows_of is not None and len(array) != (expected := len(getattr(self, rows_of))):
+        if (misfit := misfit_of_numbers(array)) is not None:
+            raise self._error(array_name, misfit)
+        if len(array) != (expected := len(getattr(self, rows_of))):
             raise self._error(array_name, f"has {len(array)} rows, {rows_of} {expected}")
-        if (row := first_nonfinite_row(array)) is not None:
-            raise self._error(array_name, f"is not finite at row {row}; allowed are finite numbers")
         self._keep(array_name, np.ascontiguousarray(array, np.float32 if array.dtype == np.float32 else np.float64))
 
     def _check_labels(self, part: str) -> None:
@@ -261,15 +323,20 @@ class Stimuli:
             if len(targets) < 2:
                 raise self._error(f"y_{part}", "is one target; R² needs at least 2")
             return
-        if given is None:
+        if self.task == "none":
+            if (given is None) != (self.labels_train is None):
+                raise self._error(array_name, f"is {'missing' if given is None else 'there'}, unlike labels_train")
+            if given is None:
+                return
+        elif given is None:
             raise self._error(array_name, "is missing; classification needs integer labels")
         labels = np.asarray(given)
         _check_label_type(self.name, array_name, labels)
-        _check_label_range(self.name, array_name, labels, self.outputs)
-        if len(labels) != len(targets):
-            raise self._error(array_name, f"has {len(labels)} rows, y_{part} {len(targets)}")
-        if (odd := targets.argmax(axis=1) != labels).any():
-            row = int(odd.argmax())
+        _check_label_range(self.name, array_name, labels, None if self.task == "none" else self.outputs)
+        rows_of = f"x_{part}" if targets is None else f"y_{part}"
+        if len(labels) != (expected := len(getattr(self, rows_of))):
+            raise self._error(array_name, f"has {len(labels)} rows, {rows_of} {expected}")
+        if targets is not None and (row := first_row(targets.argmax(axis=1) != labels)) is not None:
             raise self._error(array_name, f"is {labels[row]} at row {row}, where the largest target is another's")
         self._keep(array_name, labels.astype(np.int64))
 
@@ -281,8 +348,13 @@ class Stimuli:
             object.__setattr__(self, "image_shape", shape)
         if self.class_names is not None:
             names = tuple(self.class_names)
-            if len(names) != self.outputs:
-                raise self._error("class_names", f"has {len(names)} names for {self.outputs} outputs")
+            if self.task != "none":
+                if len(names) != self.outputs:
+                    raise self._error("class_names", f"has {len(names)} names for {self.outputs} outputs")
+            elif self.labels_train is None:
+                raise self._error("class_names", "must be None without labels")
+            elif len(names) <= (largest := max(getattr(self, f"labels_{part}").max() for part in self.parts)):
+                raise self._error("class_names", f"has {len(names)} names for labels up to {largest}")
             object.__setattr__(self, "class_names", names)
 
 
@@ -293,7 +365,9 @@ def _check_label_type(name: str, array_name: str, labels: np.ndarray) -> None:
         )
 
 
-def _check_label_range(name: str, array_name: str, labels: np.ndarray, outputs: int) -> None:
-    if (bad := (labels < 0) | (labels >= outputs)).any():
-        row = int(bad.argmax())
-        raise StimulusError(f"{name}: {array_name} is {labels[row]} at row {row}; allowed is 0 to {outputs - 1}")
+def _check_label_range(name: str, array_name: str, labels: np.ndarray, outputs: int | None) -> None:
+    # Unsigned 64-bit labels beyond the signed range turn negative here, and are refused as such.
+    signed = labels.astype(np.int64)
+    if (row := first_row((signed < 0) | (False if outputs is None else signed >= outputs))) is not None:
+        allowed = "integers from 0" if outputs is None else f"0 to {outputs - 1}"
+        raise StimulusError(f"{name}: {array_name} is {labels[row]} at row {row}; allowed is {allowed}")

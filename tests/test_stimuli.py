@@ -1,8 +1,13 @@
+import pkgutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.model_selection import train_test_split
 
+import corinfomax.stimuli
 from corinfomax.errors import ParameterError, StimulusError
 from corinfomax.stimuli import (
     Stimuli,
@@ -89,7 +94,13 @@ def test_stimuli_are_read_only_and_the_callers_array_is_not():
         (regression, {"y_train": np.full((4, 2), "a")}, "toy: y_train is of type <U1"),
         (regression, {"x_train": np.zeros((4, 3), complex)}, "toy: x_train is of type complex128"),
         (regression, {"labels_train": np.zeros(4, int)}, "toy: labels_train must be None in regression"),
-        (regression, {"task": "clustering"}, "toy: task is 'clustering'"),
+        (regression, {"y_test": None}, "toy: y_test is missing; only targets may be, if the task is 'none'"),
+        (regression, {"x_test": None}, "toy: x_test is missing"),
+        (
+            regression,
+            {"task": "clustering"},
+            "toy: task is 'clustering'; allowed are 'classification', 'regression', 'n",
+        ),
         (regression, {"image_shape": (2, 2)}, "toy: image_shape is (2, 2), which does not make 3 inputs"),
         (regression, {"class_names": ("a",)}, "toy: class_names has 1 names for 2 outputs"),
         (classification, {"labels_test": None}, "toy: labels_test is missing"),
@@ -118,6 +129,26 @@ def test_from_labels_refuses_what_are_no_labels():
     for labels in (np.array([0.0, np.nan]), np.array(["a", "b"]), np.array([], int)):
         with pytest.raises(StimulusError, match="toy: labels_test is"):
             Stimuli.from_labels("toy", x, [0, 1], x, labels)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "digest"),
+    [
+        (np.float64, "30c95f226ac3ce69d4c2662134a34f8a4eb09d1743656909044ba3203c5de2f7"),
+        (np.float32, "8cf7783aef15ece36dae2609b9f6960fdee334cd6de4d8d9c7abb6f0487030db"),
+    ],
+)
+def test_digest_of_a_classification_set_stays(dtype, digest):
+    """The digest of targets and inputs is that of version 0.1.0 (golden): run folders hold it."""
+    x = np.arange(12, dtype=dtype).reshape(4, 3) / 8
+    assert Stimuli.from_labels("toy", x, [0, 1, 0, 1], x[:2], [1, 0]).digest == digest
+
+
+def test_digest_of_a_regression_set_stays():
+    """The digest of real targets is that of version 0.1.0 (golden)."""
+    x = np.arange(12).reshape(4, 3) / 8
+    stimuli = regression(x_train=x, y_train=x[:, :2], x_test=x[:2], y_test=x[:2, 1:])
+    assert stimuli.digest == "5f6a21546e648f89f3f5598ddc04ddb0ee2267b8a56b3da24751749a308c9c57"
 
 
 def test_digits():
@@ -249,3 +280,24 @@ def test_register_refuses_taken_names_and_wrong_loaders(monkeypatch):
     register("toy", lambda data: {})
     with pytest.raises(ParameterError, match="the loader of 'toy' returned a dict"):
         load_stimuli("toy")
+
+
+def test_the_package_imports_its_names_when_they_are_used():
+    """In a fresh Python neither the import nor any public name brings scikit-learn, Brian2 or pooch (property)."""
+    code = """
+import sys
+import corinfomax.stimuli as package
+print(*(name for name in sys.modules if name.startswith("corinfomax.stimuli.")))
+for name in package.__all__:
+    getattr(package, name)
+print(*({"sklearn", "brian2", "pooch"} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert run.stdout == "\n\n"
+
+
+def test_no_module_has_the_name_of_a_public_function():
+    """Importing a module of the package, in whatever order, hides no public name (property)."""
+    modules = {module.name for module in pkgutil.iter_modules(corinfomax.stimuli.__path__)}
+    assert "stimulus" in modules
+    assert modules & set(corinfomax.stimuli.__all__) == set()

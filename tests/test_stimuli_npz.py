@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from corinfomax.errors import StimulusError
-from corinfomax.stimuli import load_stimuli
+from corinfomax.stimuli import load_stimuli, train_test_rows
 
 N = 20
 X = np.random.default_rng(0).random((N, 6))
@@ -75,6 +75,24 @@ def test_real_targets_are_regression(tmp_path, y):
     np.testing.assert_array_equal(stimuli.y_train, y[:15].reshape(15, -1))
 
 
+@pytest.mark.parametrize("x", [X, X.reshape(N, 2, 3)])
+def test_inputs_alone_have_no_targets(tmp_path, x):
+    """Without y the inputs are split as `split` says, flattened, and have neither targets nor labels."""
+    stimuli = load_stimuli(save(tmp_path, x=x, split=SPLIT))
+    assert (stimuli.name, stimuli.task, stimuli.outputs) == ("mine", "none", 0)
+    assert (stimuli.y_train, stimuli.y_test, stimuli.labels_train, stimuli.class_names) == (None,) * 4
+    assert stimuli.image_shape == (None if x.ndim == 2 else (2, 3))
+    np.testing.assert_array_equal(stimuli.x_train, X[:15])
+    np.testing.assert_array_equal(stimuli.x_test, X[15:])
+
+
+def test_inputs_alone_without_a_split(tmp_path):
+    """Without y and split the rows are those of `train_test_rows` without labels."""
+    stimuli = load_stimuli(save(tmp_path, x=X))
+    for array, rows in zip((stimuli.x_train, stimuli.x_test), train_test_rows(N), strict=True):
+        np.testing.assert_array_equal(array, X[rows])
+
+
 def test_classes_by_number_or_name(tmp_path):
     """`classes` may leave room for classes without a stimulus, or name them."""
     assert load_stimuli(save(tmp_path, x=X, y=LABELS, classes=4)).outputs == 4
@@ -84,7 +102,7 @@ def test_classes_by_number_or_name(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": X}, "key 'y' is missing; wanted are x and y"),
+        ({"y": LABELS}, "key 'x' is missing; wanted are x, and y if there are targets"),
         ({"x": X, "y": LABELS, "labels": LABELS}, "key 'labels' is unknown; allowed are x, y, split, classes"),
         ({"x": X[:, 0], "y": LABELS}, "key 'x' has shape (20,); allowed are (n, inputs) and (n, height, width)"),
         ({"x": X[:0], "y": LABELS[:0]}, "key 'x' is empty, of shape (0, 6)"),
@@ -106,6 +124,8 @@ def test_classes_by_number_or_name(tmp_path):
         ({"x": X, "y": with_row(LABELS, 5, 2), "classes": 2}, "key 'y' is 2 at row 5; allowed is 0 to 1"),
         ({"x": X, "y": LABELS, "classes": 2.0}, "key 'classes' is float64 of shape ()"),
         ({"x": X, "y": X, "classes": 2}, "key 'classes' needs integer labels; y holds real targets"),
+        ({"x": X, "classes": 2}, "key 'classes' needs integer labels; y is missing"),
+        ({"x": X, "split": np.zeros(N, int)}, "key 'split' leaves no test stimulus"),
         ({"x": X, "y": LABELS, "split": SPLIT[:-1]}, "key 'split' has 19 rows, x 20"),
         ({"x": X, "y": LABELS, "split": X[:, 0]}, "key 'split' is float64 of shape (20,)"),
         ({"x": X, "y": LABELS, "split": with_row(SPLIT, 2, "tests")}, "key 'split' is 'tests' at row 2"),
