@@ -85,7 +85,26 @@ def evaluator(group: b2.NeuronGroup, name: str, choice: _Choice) -> Callable[[],
     if not isinstance(variable, Subexpression):
         buffer = variable.get_value()
         return (lambda: buffer) if variable.scalar else choice(buffer)
-    expression = NumpyNodeRenderer().render_expr(variable.expr)
+    # In single precision 7 nV are lost beside a resting potential of -70 mV, more than an SST cell may move.
+    return _compiled(group, name, variable.expr, choice, in_double=variable.dim is not DIMENSIONLESS)
+
+
+def derivative(group: b2.NeuronGroup, name: str, choice: _Choice) -> Callable[[], np.ndarray]:
+    """Compile what returns the present time derivative of a variable, in SI units.
+
+    Parameters
+    ----------
+    group : NeuronGroup
+    name : str
+        Variable with a differential equation.
+    choice : callable
+        As for `evaluator`.
+    """
+    return _compiled(group, f"d{name}/dt", group.equations[name].expr.code, choice, in_double=False)
+
+
+def _compiled(group: b2.NeuronGroup, name: str, code: str, choice: _Choice, in_double: bool) -> Callable:
+    expression = NumpyNodeRenderer().render_expr(code)
     known, arguments = {}, {}
     for identifier in compile(expression, name, "eval").co_names:
         if identifier in group.variables:
@@ -93,8 +112,7 @@ def evaluator(group: b2.NeuronGroup, name: str, choice: _Choice) -> Callable[[],
         else:
             found = group.resolve_all([identifier], run_namespace={})[identifier]
             known[identifier] = found.pyfunc if isinstance(found, Function) else found.get_value()
-    if variable.dim is not DIMENSIONLESS:
-        # In single precision 7 nV are lost beside a resting potential of -70 mV, more than an SST cell may move.
+    if in_double:
         known = {key: value if callable(value) else np.asarray(value, float) for key, value in known.items()}
         arguments = {key: _in_double_precision(read) for key, read in arguments.items()}
     function = eval(f"lambda {', '.join(arguments)}: {expression}", known)

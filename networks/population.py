@@ -13,7 +13,7 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 
 from ..models import Cell
 from ..models.domains import INHIBITION
-from .expressions import Probe, evaluator, probe, whole
+from .expressions import Probe, derivative, evaluator, probe, whole
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Population:
             name=spec.name,
             **spec.cell.spiking,
         )
-        if not self.integrates:
+        if not self.integrated:
             self.group.contained_objects.remove(self.group.state_updater)  # it would do nothing, in each step
         self._evaluators: dict[str, Callable[[], np.ndarray]] = {}
         for variable in self.group.equations:
@@ -116,11 +116,6 @@ class Population:
             or variable in self.cell.drives
             or (variable == "r" and self.cell.domain is not None)
         )
-
-    @property
-    def integrates(self) -> bool:
-        """Whether the cells have a differential equation."""
-        return bool(self.group.equations.diff_eq_names)
 
     def output(self, name: str) -> Callable[[], np.ndarray]:
         """What returns the present values of an output, (replicas, cells), perhaps a live buffer."""
@@ -158,6 +153,17 @@ class Population:
         if variable not in self._evaluators:
             self._evaluators[variable] = evaluator(self.group, variable, whole(shape))
         return np.array(np.broadcast_to(self._evaluators[variable](), shape))
+
+    def derivative(self, variable: str) -> Callable[[], np.ndarray]:
+        """What returns the present time derivative of an integrated variable, (replicas, cells), in 1/s."""
+        shape = (self.replicas, self.size)
+        read = derivative(self.group, variable, whole(shape))
+        return lambda: np.broadcast_to(read(), shape)
+
+    @property
+    def integrated(self) -> tuple[str, ...]:
+        """Names of the variables with a differential equation."""
+        return tuple(sorted(self.group.equations.diff_eq_names))
 
     def probe(self, variable: str, replicas: Sequence[int] | None = None, cells: Sequence[int] | None = None) -> Probe:
         """What reads a variable of chosen replicas and cells, all by default, again and again at little cost."""
@@ -217,6 +223,14 @@ class Population:
             name=f"{self.name}_rate",
             codeobj_class=self.group.codeobj_class,
         )
+
+    def set_rate(self):
+        """Compute r = σ(u) at once, whoever does it in a step."""
+        domain = self.cell.domain
+        if domain.in_place is not None:
+            domain.in_place(*map(self.view, self.arguments), out=self.view("r"))
+        else:
+            self.group.r = re.sub(r"\bu\b", self.cell.potential, domain.nonlinearity)
 
     @property
     def arguments(self) -> tuple[str, ...]:

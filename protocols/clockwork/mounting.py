@@ -99,12 +99,6 @@ class MountedCircuit:
         self._held |= holds
         self._place()
 
-    def settle_drives(self):
-        """Compute what follows from the states at once, in order: rates and drives, as the end of a step does."""
-        for item in self.operations:
-            if item.run is not None:
-                item.run()
-
     def copy_weights_to_synapses(self):
         """Let Brian2's synapses, where there are some, have the circuit's weights."""
         for item in self.synapses:
@@ -124,12 +118,12 @@ class MountedCircuit:
                 objects = (population.run_each_step(),)
                 writes = frozenset((name, variable) for variable in cell.state)
                 yield Operation(f"statements of {name}", name, "statements", writes, writes, brian_objects=objects)
-            if population.integrates:
-                writes = frozenset((name, variable) for variable in group.equations.diff_eq_names)
+            if population.integrated:
+                writes = frozenset((name, variable) for variable in population.integrated)
                 needed = {
                     identifier
                     for equation in group.equations.values()
-                    if equation.varname in group.equations.diff_eq_names
+                    if equation.varname in population.integrated
                     for identifier in equation.identifiers
                 }
                 reads = self._reads(specs[name], needed)
