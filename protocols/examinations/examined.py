@@ -44,7 +44,7 @@ class Examined:
     protocol: Protocol
     stimuli: Stimuli
     dtype: np.dtype
-    levers: Levers = Levers()
+    levers: Levers
     target: str = "auto"
     report: Callable[[str], object] = lambda what: None
 
