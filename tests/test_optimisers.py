@@ -98,14 +98,16 @@ def test_adam_goes_on_from_its_state():
     assert copy.state_dict()["t"] == 6
 
 
-def test_state_is_a_copy():
-    """What state_dict gave stays as it was when Adam goes on."""
+@pytest.mark.parametrize("restored", [False, True])
+def test_state_is_a_copy(restored):
+    """What state_dict gave stays as it was when Adam goes on, also when it has been restored from it."""
     weights, adam = {"W": {0: np.ones((4, 5), order="F")}}, Adam(TARGET, (4, 5), 0.01)
     first, second = changes((4, 5), 2)
     adam.step(weights, first, Progress())
     state = adam.state_dict()
     kept = {name: np.copy(value) for name, value in state.items()}
-    adam.load_state_dict(state)
+    if restored:
+        adam.load_state_dict(state)
     adam.step(weights, second, Progress())
     for name, value in kept.items():
         np.testing.assert_array_equal(state[name], value)
