@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "ForwardRule",
             "LateralRule",
         ],
+        "feedforward": ["Backpropagation"],
         "optimisers": ["Adam", "GradientStep"],
         "plasticity": ["DenseChange", "OuterProducts", "Plasticity", "Readout"],
         "population": ["Population", "PopulationSpec"],

@@ -5,11 +5,13 @@ from the beginning on, for checkpoints. `in_steps` tells whether it can act in e
 equation dW/ds does; its `duration` is then the step's.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from ..errors import ParameterError
 from .plasticity import Change, Weights
 from .schedules import Progress, Schedule, as_schedule
 
@@ -70,15 +72,21 @@ class Adam:
     learning_rate : float or Schedule
         η.
     beta_1, beta_2 : float, default .9, .999
+        Decay of the two moments in each step, from 0 and below 1.
     epsilon : float, default 1e-8
-        Added to the root, after both bias corrections.
+        Added to the root, after both bias corrections. Above 0.
 
     Attributes
     ----------
     m, v : ndarray
-        First and second moment, without bias correction.
+        First and second moment, without bias correction; from the first step on in the weights' type.
     t : int
         Steps that are done.
+
+    Raises
+    ------
+    ParameterError
+        For parameters out of range.
     """
 
     in_steps = False
@@ -92,24 +100,52 @@ class Adam:
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
     ):
+        for name, value in (("beta_1", beta_1), ("beta_2", beta_2)):
+            if not 0 <= value < 1:
+                raise ParameterError(f"Adam: {name} = {value}: must be from 0 and below 1")
+        if not 0 < epsilon < np.inf:
+            raise ParameterError(f"Adam: epsilon = {epsilon}: must be above 0 and finite")
         self.target, self.learning_rate = target, as_schedule(learning_rate)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.m, self.v, self.t = np.zeros(shape), np.zeros(shape), 0
+        self.m, self.v, self.t = np.zeros(shape, order="F"), np.zeros(shape, order="F"), 0
+        self._work = np.empty(0)
 
     def step(self, weights: Weights, change: Change, progress: Progress, duration: float = 1.0):
         """Apply one change."""
         key, k = self.target
-        g = change.dense()
+        W, (m, v, work) = weights[key][k], self._arrays_like(weights[key][k])
         self.t += 1
-        self.m += (1 - self.beta_1) * (g - self.m)
-        self.v += (1 - self.beta_2) * (g * g - self.v)
-        mean, power = self.m / (1 - self.beta_1**self.t), self.v / (1 - self.beta_2**self.t)
-        weights[key][k] += self.learning_rate(progress) * mean / (np.sqrt(power) + self.epsilon)
+        # One array of work space and no other: large ones are expensive to get afresh in every step.
+        work.fill(0)
+        change.add_to(work, 1.0)
+        work *= 1 - self.beta_1
+        m *= self.beta_1
+        m += work
+        work *= work
+        work *= (1 - self.beta_2) / (1 - self.beta_1) ** 2
+        v *= self.beta_2
+        v += work
+        # Both corrections as two numbers: m/(√v + ε√c₂) times √c₂/c₁, with c = 1 - βᵗ.
+        root = math.sqrt(1 - self.beta_2**self.t)
+        np.sqrt(v, out=work)
+        work += self.epsilon * root
+        np.divide(m, work, out=work)
+        work *= float(self.learning_rate(progress)) * root / (1 - self.beta_1**self.t)
+        W += work
+
+    def _arrays_like(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Both moments and work space, in the type of the weights and the order of their memory."""
+        if (self._work.dtype, self._work.shape, self._work.strides) != (W.dtype, W.shape, W.strides):
+            self._work = np.empty_like(W)
+        if self.m.dtype != W.dtype:
+            self.m, self.v = (np.asfortranarray(moment, dtype=W.dtype) for moment in (self.m, self.v))
+        return self.m, self.v, self._work
 
     def state_dict(self) -> dict:
         """Return both moments and the number of steps."""
-        return {"m": self.m.copy(), "v": self.v.copy(), "t": self.t}
+        return {"m": self.m.copy(order="K"), "v": self.v.copy(order="K"), "t": self.t}
 
     def load_state_dict(self, state: dict):
-        """Restore what `state_dict` gave."""
-        self.m[...], self.v[...], self.t = state["m"], state["v"], int(state["t"])
+        """Restore what `state_dict` gave, in its own type."""
+        self.m, self.v = (np.array(state[name], order="F") for name in ("m", "v"))
+        self.t = int(state["t"])

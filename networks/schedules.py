@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import ParameterError
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -70,13 +72,25 @@ class Staircase:
     ----------
     value, factor : float
     every : int
+        At least 1.
     unit : {"epochs", "presentations"}
+
+    Raises
+    ------
+    ParameterError
+        For another `every` or `unit`.
     """
 
     value: float
     factor: float
     every: int
     unit: Literal["epochs", "presentations"] = "epochs"
+
+    def __post_init__(self):
+        if self.every < 1:
+            raise ParameterError(f"Staircase: every = {self.every}: must be at least 1")
+        if self.unit not in ("epochs", "presentations"):
+            raise ParameterError(f"Staircase: unit = {self.unit!r}: must be 'epochs' or 'presentations'")
 
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""
@@ -93,10 +107,19 @@ class InverseTime:
     value : float
     offset : float
         Above 0.
+
+    Raises
+    ------
+    ParameterError
+        For another `offset`.
     """
 
     value: float
     offset: float
+
+    def __post_init__(self):
+        if not self.offset > 0:
+            raise ParameterError(f"InverseTime: offset = {self.offset}: must be above 0")
 
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""

@@ -1,0 +1,98 @@
+"""Initial weights that any network may begin with, and the user's own in their place."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..errors import ParameterError
+from .plasticity import Weights
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Random numbers of initial weights: stream 0 of a run's seed, which its other streams do not touch."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+
+
+def uniform_by_fan_in(rng: np.random.Generator, architecture: Sequence[int]) -> Weights:
+    """Weights and biases uniform within ±1/√N_k, N_k the units of the layer below: PyTorch's default.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    architecture : sequence of int
+        Numbers of units N_0 (stimulus), …, N_P (output).
+
+    Returns
+    -------
+    dict
+        ``W[k]`` (N_{k+1}, N_k), k = 0 … P-1; ``b[k]`` (N_k,), k = 1 … P.
+    """
+    W, b = {}, {}
+    for k, (post, pre) in enumerate(zip(architecture[1:], architecture[:-1], strict=True)):
+        bound = 1 / np.sqrt(pre)
+        W[k] = rng.uniform(-bound, bound, (post, pre))
+        b[k + 1] = rng.uniform(-bound, bound, post)
+    return {"W": W, "b": b}
+
+
+def given(weights: Mapping, initial: Weights) -> Weights:
+    """Replace initial weights by the user's.
+
+    Parameters
+    ----------
+    weights : mapping
+        Either nested, ``{"W": {0: array, …}, …}``, with sequences for mappings if wanted (None where there is none),
+        or flat: as in an archive, ``{"W/0": array, …}``, or ``{("W", 0): array, …}``. What is not given keeps its
+        initial value.
+    initial : dict
+        The complete weights, which fix keys and shapes.
+
+    Raises
+    ------
+    ParameterError
+        For unknown keys, other shapes, or values that are not finite.
+    """
+    result = {key: dict(arrays) for key, arrays in initial.items()}
+    for (key, k), value in flattened(weights, initial).items():
+        if k not in initial.get(key, {}):
+            allowed = ", ".join(f"{name}[{index}]" for name, arrays in initial.items() for index in arrays)
+            raise ParameterError(f"weights: unknown {key}[{k}]; this circuit has {allowed}")
+        array, shape = _as_array(key, k, value), initial[key][k].shape
+        if array.shape != shape:
+            axes = "(post, pre)" if len(shape) == 2 else "(units,)"
+            raise ParameterError(f"weights: {key}[{k}] has shape {array.shape}, must be {axes} = {shape}")
+        if not np.isfinite(array).all():
+            raise ParameterError(f"weights: {key}[{k}] contains NaN or infinity")
+        result[key][k] = array
+    return result
+
+
+def flattened(weights: Mapping, initial: Weights) -> dict[tuple[str, int], object]:
+    """Take weights in any form that `given` takes as one mapping by (key, k)."""
+    if not isinstance(weights, Mapping):
+        *most, last = initial
+        names = f"{', '.join(most)} and {last}" if most else last
+        raise ParameterError(f"weights: is {type(weights).__name__}; must map {names} to arrays")
+    flat = {}
+    for key, value in weights.items():
+        if isinstance(key, tuple):
+            flat[key] = value
+        elif "/" in str(key):
+            name, _, k = str(key).rpartition("/")
+            flat[name.rpartition("/")[2], int(k) if k.isdecimal() else k] = value
+        elif not isinstance(value, Mapping | Sequence | np.ndarray) or isinstance(value, str):
+            raise ParameterError(f"weights: {key} must be a mapping or a sequence of arrays")
+        else:
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            flat.update({(str(key), k): array for k, array in items if array is not None})
+    return flat
+
+
+def _as_array(key: str, k: int, value) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.array(None)
+    if array.dtype.kind not in "biuf":
+        raise ParameterError(f"weights: {key}[{k}] is not an array of real numbers")
+    return array.astype(np.float64)
