@@ -6,6 +6,46 @@ import numpy as np
 
 from ...errors import ParameterError
 from ..plasticity import Weights
+from .lateral import follow_inverse
+from .parameters import Parameters
+
+#: Weights that belong to layers, which count from 1; the others belong to pairs, which count from 0.
+_OF_LAYERS = ("B", "D", "O")
+
+
+def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
+    """Give all weights that a circuit begins with.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    given : mapping, optional
+        The user's, see `replaced`.
+
+    Raises
+    ------
+    ParameterError
+        If those given do not fit, or break Dale's law where it holds.
+    """
+    arrays = published(parameters.architecture, parameters.seed)
+    excitatory = [key for key in ("W_ff", "W_fb") if key in parameters.dale]
+    for key, gains in parameters.initial_gains.items():
+        for k, gain in gains.items():
+            arrays[key][k] *= gain
+    if parameters.lateral_rule == "regularised":
+        arrays["B"] = {k: np.eye(len(B)) / parameters.epsilon[k - 1] for k, B in arrays["B"].items()}
+    for key in excitatory:
+        arrays[key] = {k: np.abs(W) for k, W in arrays[key].items()}
+    if given is not None:
+        arrays = replaced(arrays, given, derived=("D", "O"))
+    check_excitatory(arrays, excitatory)
+    arrays["O"] = {k: np.zeros_like(B) for k, B in arrays["B"].items()}
+    arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
+    follow_inverse(arrays, parameters)
+    limits = {k: domain.constraints for k, domain in parameters.domains.items() if domain.constraints}
+    arrays["A"] = {k: found.synapses for k, found in limits.items()}
+    arrays["shunts"] = {k: found.shunts for k, found in limits.items()}
+    return arrays
 
 
 def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
@@ -26,29 +66,23 @@ def published(architecture: Sequence[int], seed: int) -> Weights:
     Returns
     -------
     dict
-        ``W_ff[k]`` (N_{k+1}, N_k), k = 0 …; ``W_fb[k]`` (N_k, N_{k+1}), k ≥ 1; ``B[k]`` (N_{k+1}, N_{k+1}).
+        ``W_ff[k]`` (N_{k+1}, N_k), k = 0 …; ``W_fb[k]`` (N_k, N_{k+1}), k ≥ 1; ``B[k]`` (N_k, N_k), k ≥ 1.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     pairs = list(zip(architecture[1:], architecture[:-1], strict=True))
     W_ff = {k: xavier_uniform(rng, post, pre) for k, (post, pre) in enumerate(pairs)}
     W_fb = {k: xavier_uniform(rng, pre, post) for k, (post, pre) in enumerate(pairs) if k >= 1}
     B = {}
-    for k, (post, _) in enumerate(pairs):
-        W = xavier_uniform(rng, post, post)
+    for k, units in enumerate(architecture[1:], start=1):
+        W = xavier_uniform(rng, units, units)
         B[k] = symmetrised(W @ W.T)
     return {"W_ff": W_ff, "W_fb": W_fb, "B": B}
 
 
-def amplify(arrays: Mapping[int, np.ndarray], gains: Sequence[float]):
-    """Multiply the weights of projections, in order, by gains, in place."""
-    for W, gain in zip(arrays.values(), gains, strict=True):
-        W *= gain
-
-
-def check_excitatory(weights: Weights, keys: Sequence[str]):
+def check_excitatory(arrays: Weights, keys: Sequence[str]):
     """Raise a `ParameterError` if weights that are to be excitatory are negative somewhere."""
     for key in keys:
-        for k, W in weights[key].items():
+        for k, W in arrays[key].items():
             if W.min() < 0:
                 raise ParameterError(f"weights: {key}[{k}] has negative entries, which dale = [{key!r}, …] excludes")
 
@@ -58,16 +92,17 @@ def symmetrised(B: np.ndarray) -> np.ndarray:
     return (B + B.T) / 2
 
 
-def given(weights: Mapping, initial: Weights, derived: Sequence[str] = ()) -> Weights:
+def replaced(initial: Weights, given: Mapping, derived: Sequence[str] = ()) -> Weights:
     """Replace initial weights by the user's.
 
     Parameters
     ----------
-    weights : mapping
-        Either nested, ``{"W_ff": {0: array, …}, …}``, with sequences for mappings if wanted (None where there is
-        none), or flat as in an archive, ``{"W_ff/0": array, …}``. What is not given keeps its initial value.
     initial : dict
         The complete weights, which fix keys and shapes.
+    given : mapping
+        Either nested, ``{"W_ff": {0: array, …}, "B": {1: array, …}}``, or flat as in a checkpoint, ``{"W_ff/0": array,
+        "B/1": array, …}``. A sequence may stand for a mapping, None where there is none: those of W_ff and W_fb begin
+        with k = 0, those of B with layer 1. What is not given keeps its initial value.
     derived : sequence of str
         Weights that follow from B: passed over where B is given too.
 
@@ -76,17 +111,18 @@ def given(weights: Mapping, initial: Weights, derived: Sequence[str] = ()) -> We
     ParameterError
         For unknown keys, other shapes, values that are not finite, or a B that is not symmetric.
     """
-    if not isinstance(weights, Mapping):
-        raise ParameterError(f"weights: is {type(weights).__name__}; must map W_ff, W_fb and B to arrays")
+    if not isinstance(given, Mapping):
+        raise ParameterError(f"weights: is {type(given).__name__}; must map W_ff, W_fb and B to arrays")
     flat = {}
-    for key, value in weights.items():
+    for key, value in given.items():
         if "/" in str(key):
             name, _, k = str(key).rpartition("/")
             flat[name.rpartition("/")[2], int(k) if k.isdecimal() else k] = value
         elif not isinstance(value, Mapping | Sequence | np.ndarray) or isinstance(value, str):
             raise ParameterError(f"weights: {key} must be a mapping or a sequence of arrays")
         else:
-            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            first = 1 if key in _OF_LAYERS else 0
+            items = value.items() if isinstance(value, Mapping) else enumerate(value, start=first)
             flat.update({(str(key), k): array for k, array in items if array is not None})
     result = {key: dict(arrays) for key, arrays in initial.items()}
     for (key, k), value in flat.items():

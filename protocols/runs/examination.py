@@ -9,10 +9,11 @@ from ...analysis import Finding
 from ...errors import DivergenceError, ParameterError
 from ...models import MultiplierCell
 from ...networks import Circuit, CorInfoMax
+from ...networks.corinfomax.lifting import unlifted, why_not_applicable
 from ...networks.linearisation import Linearisation
 from ...stimuli import Stimuli, Stimulus
 from ..clockwork import Phase, Preparation, Protocol
-from .lifting import UNLIFTED, phase_betas, spaced, unlifted, why_not_applicable
+from .lifting import UNLIFTED, phase_betas, spaced
 
 #: How many training stimuli are presented.
 STIMULI = 10
