@@ -54,7 +54,7 @@ class Linearisation:
     Raises
     ------
     ParameterError
-        If a population has cells of one's own, whose equations are not those above.
+        If a population has custom cells, whose equations are not those above.
     """
 
     def __init__(self, circuit: CorInfoMax, rates: Rates, multipliers: Rates | None = None, beta: float = 0.0):

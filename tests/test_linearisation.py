@@ -67,7 +67,9 @@ def test_radius_is_the_rate_of_settling(unsaturated_circuit, minibatch, changes,
     preparation.on_step.append(lambda _: potentials.append(np.concatenate([cell.read("u")[0] for cell in cells])))
     end = preparation.settle(minibatch(circuit, 1)[0])
     multipliers = {
-        spec.layer: preparation.populations[spec.name].read("r")[0] for spec in circuit.populations if spec.follows
+        spec.layer: preparation.populations[spec.name].read("r")[0]
+        for spec in circuit.populations
+        if spec.name.startswith("multiplier")
     }
     state = Linearisation(circuit, {k: r[0] for k, r in end.r.items()}, multipliers)
 
@@ -101,13 +103,13 @@ def test_euler_radius_meets_the_step_bound(unsaturated_circuit):
     assert state.euler_radius(circuit.step_bound(0.0)) == pytest.approx(1.0, abs=1e-6)
 
 
-def test_cells_of_ones_own_are_refused(unsaturated_circuit):
+def test_custom_cells_are_refused(unsaturated_circuit):
     """A circuit with a cell whose equations the linearisation does not know is refused by the population's name."""
 
-    class Own(HiddenPyramidal):
+    class Custom(HiddenPyramidal):
         pass
 
     circuit = unsaturated_circuit((6, 5, 3))
-    circuit.exchange_cell("layer_1", Own)
-    with pytest.raises(ParameterError, match="layer_1: the linearisation does not know cells of Own"):
+    circuit.exchange_cell("layer_1", Custom)
+    with pytest.raises(ParameterError, match="layer_1: the linearisation does not know cells of Custom"):
         Linearisation(circuit, halves(circuit))

@@ -89,7 +89,7 @@ class CorInfoMax(Circuit):
         as the moduli of the random ones and are kept from becoming negative. O: SST cells inhibit, those of their
         synapses that would excite are 0; `B` itself, which eq 28 moves, goes on with both signs.
     cell : str or dict of str to str, optional
-        Cells of one's own, as ``"module:Class"`` or ``"path/module.py:Class"``: those of all hidden layers, or by
+        Custom cells, as ``"module:Class"`` or ``"path/module.py:Class"``: those of all hidden layers, or by
         population, ``{"layer_1": …, "SST_1": …}``.
     cell_parameters : dict of str to float
         Parameters of these cells that the circuit's own cells do not have; times in ms, potentials in mV.
