@@ -68,9 +68,18 @@ def describe(error: ValidationError, where: str) -> str:
     return f"{where}: {key} = {first['input']!r}: {message}"
 
 
-def validated(function: Callable) -> Callable:
-    """Check calls of `function` against its annotations; whatever does not fit raises a `ParameterError`."""
-    where = function.__qualname__.removesuffix(".__init__")
+def validated(function: Callable | None = None, *, where: str = "") -> Callable:
+    """Check calls of `function` against its annotations; whatever does not fit raises a `ParameterError`.
+
+    Parameters
+    ----------
+    function : callable
+    where : str, optional
+        What the error names; by default the function or class.
+    """
+    if function is None:
+        return functools.partial(validated, where=where)
+    where = where or function.__qualname__.removesuffix(".__init__")
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
 
     @functools.wraps(function)

@@ -70,10 +70,10 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, O=None, 
         Feedback weights of the projections k = 1 … P − 1.
     epsilon : sequence of float, length P, optional
         ε_k of the projections k = 0 … P − 1.
-    B : dict of int to array, (N_{k+1}, N_{k+1}), optional
-        Lateral weights of the layers k + 1, k = 0 … P − 1.
-    O : dict of int to array, (N_{k+1}, N_{k+1}), optional
-        Weights of SST cells onto the layers k + 1, which inhibit where they are positive; the diagonal is none.
+    B : dict of int to array, (N_k, N_k), optional
+        Lateral weights of the layers k = 1 … P.
+    O : dict of int to array, (N_k, N_k), optional
+        Weights of SST cells onto the layers k = 1 … P, which inhibit where they are positive; the diagonal is none.
     bounds : dict of int to (float, float), optional
         Between which rates of the layers k = 1 … P lie; 0 and 1 by default.
     active : dict of int to array of bool, (stimuli, N_k), optional
@@ -111,10 +111,10 @@ def summarise(r, u, residual, W_ff=None, W_fb=None, epsilon=(), B=None, O=None, 
         **{f"angle_{k}": angle(*pair) for k, pair in weights.items()},
         **{f"norm_ff_{k}": float(np.linalg.norm(W)) for k, W in (W_ff or {}).items()},
         **{f"norm_fb_{k}": float(np.linalg.norm(W)) for k, W in (W_fb or {}).items()},
-        **{f"definiteness_{k + 1}": definiteness(matrix) for k, matrix in (B or {}).items()},
+        **{f"definiteness_{k}": definiteness(matrix) for k, matrix in (B or {}).items()},
         **{f"negative_ff_{k}": float(np.mean(W < 0)) for k, W in (W_ff or {}).items()},
         **{f"negative_fb_{k}": float(np.mean(W < 0)) for k, W in (W_fb or {}).items()},
-        **{f"exciting_SST_{k + 1}": _off_diagonal(matrix < 0) for k, matrix in (O or {}).items()},
+        **{f"exciting_SST_{k}": _off_diagonal(matrix < 0) for k, matrix in (O or {}).items()},
         **{f"cmi_forward_{k}": cmi_forward(r[k], r[k + 1], epsilon[k]) for k in feedforward},
         **{f"cmi_backward_{k}": cmi_backward(r[k], r[k + 1], epsilon[k]) for k in feedback},
         **{f"sparsity_{k}": treves_rolls_sparsity(r[k]) for k in layers},

@@ -48,7 +48,7 @@ class NumpyLoop:
     Parameters
     ----------
     weights : dict
-        ``W_ff[0]``, ``W_ff[1]``, ``W_fb[1]``, ``B[0]``, ``B[1]`` as `CorInfoMax.weights`; copied.
+        ``W_ff[0]``, ``W_ff[1]``, ``W_fb[1]``, ``B[1]``, ``B[2]`` as `CorInfoMax.weights`; copied.
     batch : int
         Minibatch size.
     settings : Settings
@@ -130,13 +130,13 @@ class NumpyLoop:
         error2 = np.concatenate([nudge2 - nudge1 @ W_ff[1].T, free1 @ W_ff[1].T - free2])
         error1 = np.concatenate([nudge1 - nudge2 @ W_fb[1].T, free2 @ W_fb[1].T - free1])
         both1, both2 = np.concatenate([nudge1, free1]), np.concatenate([nudge2, free2])
-        z = nudge1 @ B[0].T, nudge2 @ B[1].T
+        z = {1: nudge1 @ B[1].T, 2: nudge2 @ B[2].T}
 
         scale = 1 / (len(x) * settings.beta)
         self._accumulate(W_ff[0], change1, x, scale * settings.learning_rate_ff[0])
         self._accumulate(W_ff[1], error2, both1, scale * settings.learning_rate_ff[1])
         self._accumulate(W_fb[1], error1, both2, scale * settings.learning_rate_fb)
-        for k in (0, 1):
+        for k in (1, 2):
             self._decorrelate(B[k], z[k])
         self._refresh()
 

@@ -22,8 +22,8 @@ PAGES = {
     "benchmarks/results/recording.md": "recording_cost.md",
     "benchmarks/results/training_step.md": "training_step.md",
     "examples": "gallery/index.rst",
-    "examples/own_cell.py": "gallery/own_cell.rst",
-    "examples/own_rule.py": "gallery/own_rule.rst",
+    "examples/custom_cell.py": "gallery/custom_cell.rst",
+    "examples/custom_rule.py": "gallery/custom_rule.rst",
 }
 
 _LINK = re.compile(r"(\[[^\]]*\])\(([^)#\s]+)(#[^)\s]+)?\)")

@@ -1,4 +1,4 @@
-"""The order of the examples in the gallery, from a first look to cells and rules of one's own."""
+"""The order of the examples in the gallery, from a first look to custom cells and rules."""
 
 #: Examples that are named nowhere here stand between these and `LAST`, by name.
 FIRST = (
@@ -11,7 +11,7 @@ FIRST = (
     "plot_conventions",
     "plot_domains",
 )
-LAST = ("own_cell", "own_rule")
+LAST = ("custom_cell", "custom_rule")
 
 
 class Order:

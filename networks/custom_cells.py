@@ -1,4 +1,4 @@
-"""Cells of one's own, named in a parameter file."""
+"""Custom cells, named in a parameter file."""
 
 import importlib
 import importlib.util
@@ -44,14 +44,14 @@ def install(circuit: Circuit, choice: str | Mapping[str, str] | None, values: Ma
         if doubled := sorted(set(present).intersection(values)):
             raise ParameterError(f"cell_parameters: {doubled[0]!r} follows from the circuit's own parameters")
         rows = {parameter.name: parameter for parameter in kind.parameters}
-        own = {name: value * _unit(reference, rows[name]) for name, value in values.items() if name in rows}
-        unused -= set(own)
+        parameters = {name: value * _unit(reference, rows[name]) for name, value in values.items() if name in rows}
+        unused -= set(parameters)
         try:
-            circuit.exchange_cell(population, kind, **own)
+            circuit.exchange_cell(population, kind, **parameters)
         except (ParameterError, TypeError) as error:
             raise ParameterError(f"cell = {reference!r} for {population}: {error}") from None
     if unused:
-        raise ParameterError(f"cell_parameters: no cell of one's own has a parameter {sorted(unused)[0]!r}")
+        raise ParameterError(f"cell_parameters: no custom cell has a parameter {sorted(unused)[0]!r}")
 
 
 def module_file(reference: str) -> Path | None:

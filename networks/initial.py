@@ -7,6 +7,9 @@ import numpy as np
 from ..errors import ParameterError
 from .plasticity import Weights
 
+#: Weights that belong to layers, which count from 1; the others belong to pairs of layers, which count from 0.
+OF_LAYERS = ("B", "D", "O", "M", "b")
+
 
 def generator(seed: int) -> np.random.Generator:
     """Random numbers of initial weights: stream 0 of a run's seed, which its other streams do not touch."""
@@ -41,9 +44,10 @@ def given(weights: Mapping, initial: Weights) -> Weights:
     Parameters
     ----------
     weights : mapping
-        Either nested, ``{"W": {0: array, …}, …}``, with sequences for mappings if wanted (None where there is none),
-        or flat: as in an archive, ``{"W/0": array, …}``, or ``{("W", 0): array, …}``. What is not given keeps its
-        initial value.
+        Either nested, ``{"W": {0: array, …}, "b": {1: array, …}}``, or flat: as in a checkpoint, ``{"W/0": array, …}``,
+        or ``{("W", 0): array, …}``. A sequence may stand for a mapping, None where there is none: those of weights
+        between layers begin with the pair 0, those of `OF_LAYERS` with layer 1. What is not given keeps its initial
+        value.
     initial : dict
         The complete weights, which fix keys and shapes.
 
@@ -83,7 +87,8 @@ def flattened(weights: Mapping, initial: Weights) -> dict[tuple[str, int], objec
         elif not isinstance(value, Mapping | Sequence | np.ndarray) or isinstance(value, str):
             raise ParameterError(f"weights: {key} must be a mapping or a sequence of arrays")
         else:
-            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            first = 1 if key in OF_LAYERS else 0
+            items = value.items() if isinstance(value, Mapping) else enumerate(value, start=first)
             flat.update({(str(key), k): array for k, array in items if array is not None})
     return flat
 

@@ -49,7 +49,7 @@ def unsaturated_weights():
         W_ff = {k: (1 + 0.4 * rng.standard_normal(shape)) / shape[1] for k, shape in enumerate(shapes)}
         W_fb = {k: (1 + 0.4 * rng.standard_normal(shape[::-1])) / shape[0] for k, shape in enumerate(shapes) if k}
         B = {}
-        for k, (n, _) in enumerate(shapes):
+        for k, (n, _) in enumerate(shapes, start=1):
             A = rng.standard_normal((n, n))
             B[k] = 0.1 * (A @ A.T / n + np.eye(n))
         if tied:
@@ -114,13 +114,13 @@ def layer_derivative():
         bottom_up = (r[k - 1] @ W_ff[k - 1].T - u[k]) / eps[k - 1]
         if k < P:
             top_down = (r[k + 1] @ W_fb[k].T - u[k]) / eps[k]
-            return -g * u[k] + 2 * gamma * r[k] @ B[k - 1] + g * r[k] + bottom_up + top_down
+            return -g * u[k] + 2 * gamma * r[k] @ B[k] + g * r[k] + bottom_up + top_down
         teaching = {
             "normative": beta * (y - u[k]),
             "printed": -beta * (r[k] - y) - beta * u[k],
             "authors": -beta * (r[k] - y) - u[k],
         }[circuit.convention]
-        return -g * u[k] + gamma * r[k] @ B[k - 1] + g * r[k] + bottom_up + teaching
+        return -g * u[k] + gamma * r[k] @ B[k] + g * r[k] + bottom_up + teaching
 
     return derivative
 
@@ -139,7 +139,7 @@ def block_tridiagonal():
         for k in range(1, P + 1):
             last = k == P
             diagonal = 1 / eps[k - 1] + (beta + (circuit.convention == "authors") if last else 1 / eps[k])
-            A[rows[k], rows[k]] = diagonal * np.eye(sizes[k]) - (1 if last else 2) * gamma * B[k - 1]
+            A[rows[k], rows[k]] = diagonal * np.eye(sizes[k]) - (1 if last else 2) * gamma * B[k]
             if k > 1:
                 A[rows[k], rows[k - 1]] = -W_ff[k - 1] / eps[k - 1]
             else:

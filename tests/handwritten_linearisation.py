@@ -61,7 +61,7 @@ class HandwrittenLinearisation:
     Raises
     ------
     ParameterError
-        If a population has cells of one's own, whose equations are not those above.
+        If a population has custom cells, whose equations are not those above.
     """
 
     def __init__(self, circuit: CorInfoMax, rates: Rates, multipliers: Rates | None = None, beta: float = 0.0):
@@ -150,7 +150,7 @@ class HandwrittenLinearisation:
         for k, S in self._S.items():
             r[k], current[k] = state["u", k], 0.0
             if k in self._tight:
-                inhibition = A[k - 1].T @ (self._tight[k] * state["a", k])
+                inhibition = A[k].T @ (self._tight[k] * state["a", k])
                 if circuit.constraints == "enforced":
                     r[k] = r[k] - self._Q[k] * inhibition
                 else:
@@ -159,7 +159,7 @@ class HandwrittenLinearisation:
         out = np.empty(self._size)
         for k in self._S:
             g_B = 1 / circuit.epsilon[k - 1]
-            lateral = D[k - 1] * r[k] - (state["s", k] if k in self._slow else O[k - 1] @ r[k])
+            lateral = D[k] * r[k] - (state["s", k] if k in self._slow else O[k] @ r[k])
             if k < P:
                 g_A, v_A, somatic = 1 / circuit.epsilon[k], lateral + W_fb[k] @ r[k + 1], 0.0
             else:
@@ -175,10 +175,10 @@ class HandwrittenLinearisation:
             F = g_A * coupled["A"] + g_B * coupled["B"] + somatic - leak - current[k]
             out[self._rows["u", k]] = F
             if k in self._slow:
-                out[self._rows["s", k]] = self._slow[k] * (O[k - 1] @ r[k] - state["s", k])
+                out[self._rows["s", k]] = self._slow[k] * (O[k] @ r[k] - state["s", k])
             if k in self._tight:
                 decay = self._fast[k] * (self._tight[k] - 1) * state["a", k]
-                out[self._rows["a", k]] = decay + self._gain[k] * (A[k - 1] @ (self._Q[k] * r[k]))
+                out[self._rows["a", k]] = decay + self._gain[k] * (A[k] @ (self._Q[k] * r[k]))
         return out
 
 

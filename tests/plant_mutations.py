@@ -78,7 +78,9 @@ def main():
         copy = copy_of_package(Path(folder))
         for mutation in chosen:
             outcome, by = try_out(mutation, copy)
-            change = f"`{mutation['find'].strip()}` → `{mutation['replace'].strip()}`".replace("\n", " ⏎ ").replace("|", "\\|")
+            change = f"`{mutation['find'].strip()}` → `{mutation['replace'].strip()}`".replace("\n", " ⏎ ").replace(
+                "|", "\\|"
+            )
             rows.append((mutation["name"], mutation["file"], change, outcome, by))
             print(f"{mutation['name']}: {outcome} {by}", flush=True)
     counts = {kind: sum(row[3] == kind for row in rows) for kind in ("caught", "equivalent", "survives")}

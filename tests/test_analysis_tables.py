@@ -17,7 +17,7 @@ def circuit():
         "residual": {k: 0.1 * k * np.ones((40, sizes[k])) for k in u},
         "W_ff": {k: rng.standard_normal((sizes[k + 1], sizes[k])) for k in range(P)},
         "W_fb": {k: rng.standard_normal((sizes[k], sizes[k + 1])) for k in range(1, P)},
-        "B": {k: np.diag(np.arange(1.0, sizes[k + 1] + 1)) for k in range(P)},
+        "B": {k: np.diag(np.arange(1.0, sizes[k] + 1)) for k in range(1, P + 1)},
         "epsilon": [0.1, 0.15, 0.2],
         "excess": {2: np.linspace(0, 1, 40)},
     }

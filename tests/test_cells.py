@@ -153,7 +153,7 @@ def test_domain_string_equals_in_place_function(mount):
     np.testing.assert_array_equal(in_place, theory)
 
     mounted = mount(hidden(domain=Domain("same", NONNEGATIVE_UNIT_BOX.nonlinearity)))
-    assert mounted.cells.rate_update("after_groups", 0) is None
+    mounted.cells.rate_update().when = "after_groups"
     mounted.cells.write("u", u)
     mounted.cells.write("pace", 0)
     mounted.advance(1)
@@ -164,7 +164,7 @@ def test_in_place_update_writes_the_rates(mount):
     """`rate_update` of a domain with an in-place function gives r = clip(u, 0, 1) exactly, upper clip included."""
     mounted = mount(hidden())
     mounted.cells.write("u", [[-0.5, 0.5, 1.5]] * 2)
-    mounted.cells.rate_update("after_groups", 0)()
+    mounted.cells.rate_update()()
     np.testing.assert_array_equal(mounted.cells.view("r"), [[0.0, 0.5, 1.0]] * 2)
 
 

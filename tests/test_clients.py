@@ -239,7 +239,7 @@ def test_exchanged_weights_are_checked(circuit, array):
         (lambda p: Phase("a", 3, course=[1]), ParameterError, "course must map"),
         (lambda p: Phase("a", 3, course={"gate_soma": "x"}), ParameterError, "course of gate_soma"),
         (lambda p: CorInfoMax([6, 5, 4], weights=[1]), ParameterError, "weights: is list"),
-        (lambda p: CorInfoMax([6, 5, 4], weights={"D": {0: np.ones(5)}}), ParameterError, r"D\[0\] follows from B"),
+        (lambda p: CorInfoMax([6, 5, 4], weights={"D": {1: np.ones(5)}}), ParameterError, r"D\[1\] follows from B"),
     ],
 )
 def test_wrong_calls_are_one_line(circuit, call, error, words):

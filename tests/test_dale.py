@@ -18,7 +18,7 @@ def learnt(circuit, presentations=30, dtype=np.float64):
     rng = np.random.default_rng(0)
     preparation, seen = Preparation(circuit, replicas=5, dtype=dtype), []
 
-    def keep(preparation, ends):
+    def keep(moment, ends):
         seen.append({key: {k: W.copy() for k, W in arrays.items()} for key, arrays in circuit.weights.items()})
 
     preparation.on_presentation.append(keep)
@@ -32,7 +32,7 @@ def learnt(circuit, presentations=30, dtype=np.float64):
 def test_fractions_are_those_of_the_signs():
     """The history's fractions count negative W_ff, W_fb and O entries, the diagonal of O left out; exactly."""
     W_ff = {0: np.array([[1.0, -1.0, 0.0, -2.0]] * 2), 1: np.array([[1.0, 2.0]] * 3)}
-    O = {0: np.array([[0.0, -1.0], [2.0, 0.0]]), 1: np.array([[0.0, 1.0, 1.0]] * 3)}
+    O = {1: np.array([[0.0, -1.0], [2.0, 0.0]]), 2: np.array([[0.0, 1.0, 1.0]] * 3)}
     W_fb = {1: np.array([[-1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])}
     summary = summarise({0: np.zeros((2, 1))}, {}, {}, W_ff=W_ff, W_fb=W_fb, O=O)
     found = {key: value for key, value in summary.items() if key.startswith(("negative", "exciting"))}
@@ -43,8 +43,8 @@ def test_fractions_are_those_of_the_signs():
 def test_published_circuits_break_dales_law():
     """As published half of W_ff and W_fb is negative at first, and half of the SST synapses excite, to 5 %."""
     circuit = CorInfoMax([30, 60, 50])
-    predictors = circuit.predictors() | {"epsilon": ()}
-    summary = summarise({0: np.zeros((2, 1))}, {}, {}, **predictors)
+    weights = {key: circuit.weights[key] for key in ("W_ff", "W_fb", "O")}
+    summary = summarise({0: np.zeros((2, 1))}, {}, {}, **weights)
     for name in ("negative_ff_0", "negative_fb_1", "exciting_SST_1", "exciting_SST_2"):
         assert summary[name] == pytest.approx(0.5, abs=0.05)
 
@@ -57,8 +57,8 @@ def test_constrained_weights_keep_their_sign():
         assert min(W.min() for key in ("W_ff", "W_fb", "O") for W in weights[key].values()) >= 0
     zeros = sum(np.count_nonzero(W == 0) for weights in steps for W in weights["W_ff"].values())
     assert zeros > 0, "the constraint was never met"
-    for k in range(3):
-        i_SST = -np.ones(SIZES[k + 1]) @ steps[-1]["O"][k].T
+    for k in (1, 2, 3):
+        i_SST = -np.ones(SIZES[k]) @ steps[-1]["O"][k].T
         assert i_SST.max() <= 0
 
 
@@ -77,13 +77,13 @@ def test_constrained_learning_is_projected_learning():
 def test_inhibitory_interneurons_leave_the_rule_of_B_alone():
     """With dale = ["O"] O is max(0, ·) of the unconstrained one off the diagonal, and B, D are the same, exactly."""
     free, bound = CorInfoMax(SIZES), CorInfoMax(SIZES, dale=["O"])
-    for k in range(3):
+    for k in (1, 2, 3):
         np.testing.assert_array_equal(bound.weights["O"][k], np.maximum(free.weights["O"][k], 0))
         np.testing.assert_array_equal(bound.weights["B"][k], free.weights["B"][k])
         np.testing.assert_array_equal(bound.weights["D"][k], free.weights["D"][k])
 
 
-def test_negative_weights_of_ones_own_are_refused():
+def test_negative_given_weights_are_refused():
     """Given weights that dale excludes, and unknown projections, are one line; what is not given obeys by itself."""
     with pytest.raises(ParameterError, match=r"weights: W_ff\[0\] has negative entries, which dale = \['W_ff', …\]"):
         CorInfoMax(SIZES, dale=["W_ff"], weights={"W_ff/0": -np.ones((6, 4))})

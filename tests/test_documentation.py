@@ -69,11 +69,11 @@ def test_example_stands_in_the_gallery(path):
 
 
 def test_gallery_order_names_examples_once(docs):
-    """Sorted as the gallery does, examples come each once, the first look first, one's own cell and rule last."""
+    """Sorted as the gallery does, examples come each once, the first look first, a custom cell and rule last."""
     order = docs("order")
     names = [name.removesuffix(".py") for name in sorted((path.name for path in EXAMPLES), key=order.Order(""))]
     assert names[0] == "train_and_look"
-    assert names[-2:] == ["own_cell", "own_rule"]
+    assert names[-2:] == ["custom_cell", "custom_rule"]
     assert len(set(names)) == len(EXAMPLES)
 
 

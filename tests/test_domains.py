@@ -94,14 +94,14 @@ def projecting(domain):
     weights = {"W": {0: np.eye(N)}}
     if domain.constraints is not None:
         A = domain.constraints.synapses
-        signal = "abs(r)" if domain.constraints.magnitude else "r"
+        function = "abs" if domain.constraints.magnitude else ""
         cell = MultiplierCell(constraints=domain.constraints, tau_lambda=2 * b2.ms)
-        populations.append(PopulationSpec("multiplier", cell, len(A), layer=1, follows=True))
+        populations.append(PopulationSpec("multiplier", cell, len(A), layer=1))
         projections += [
-            Projection("cells", "multiplier", "drive_soma", ("A", 0), signal=signal),
-            Projection("multiplier", "cells", "drive_multiplier", ("A_T", 0)),
+            Projection("cells", "multiplier", "drive_soma", ("A", 1), function=function),
+            Projection("multiplier", "cells", "drive_multiplier", ("A", 1), transposed=True),
         ]
-        weights |= {"A": {0: A}, "A_T": {0: A.T}}
+        weights |= {"A": {1: A}}
     return Circuit(
         populations=populations,
         projections=projections,
@@ -117,7 +117,7 @@ def projecting(domain):
 def test_dynamics_reach_the_exact_projection(choice):
     """Cells with multipliers end at the Euclidean projection of their drive, found by an active-set solver, to 1e-9."""
     domain = domain_of(choice, N)
-    protocol = Protocol([Phase("settle", 4000)], plus="settle", minus=None, step=0.05)
+    protocol = Protocol([Phase("settle", 4000)], step=0.05)
     v = np.random.default_rng(0).normal(0, 1.5, (30, N))
     found = Preparation(projecting(domain), replicas=30, protocol=protocol).settle(v, ("r",)).r[1]
     theory = np.array([projected(*map(np.asarray, inequalities(choice)), point) for point in v])
@@ -141,15 +141,13 @@ def test_nonlinearity_string_equals_in_place_function(mount, choice):
     values = {"u": rng.normal(0, 1.5, (2, 3))}
     if domain.constraints is not None:
         values["drive_multiplier"] = rng.uniform(0, 1, (2, 3))
+    by_string.cells.rate_update().when = "after_groups"
     for mounted in (by_string, by_function):
-        update = mounted.cells.rate_update("after_groups", 0)
         for variable, value in values.items():
             mounted.cells.write(variable, value)
-        if update is not None:
-            update()
     by_string.network.run(by_string.clock.dt, namespace={})  # moves u as well: so compare with σ of that u
     by_function.cells.write("u", by_string.cells.view("u"))
-    by_function.cells.rate_update("after_groups", 0)()
+    by_function.cells.rate_update()()
     np.testing.assert_allclose(by_string.cells.view("r"), by_function.cells.view("r"), rtol=0, atol=1e-15)
 
 
@@ -176,8 +174,8 @@ def test_sparse_circuit_fulfils_the_optimality_conditions(unsaturated_weights, c
     gamma, eps = circuit.gamma, circuit.epsilon
     extra = 1.0 if convention == "authors" else 0.0
     gradients = {
-        1: 2 * gamma * r[1] @ B[0] + (x @ W_ff[0].T - r[1]) / eps[0] + (r[2] @ W_fb[1].T - r[1]) / eps[1],
-        2: gamma * r[2] @ B[1] + (r[1] @ W_ff[1].T - r[2]) / eps[1] - extra * r[2],
+        1: 2 * gamma * r[1] @ B[1] + (x @ W_ff[0].T - r[1]) / eps[0] + (r[2] @ W_fb[1].T - r[1]) / eps[1],
+        2: gamma * r[2] @ B[2] + (r[1] @ W_ff[1].T - r[2]) / eps[1] - extra * r[2],
     }
     constrained = 0
     for k, gradient in gradients.items():
@@ -213,7 +211,7 @@ def test_every_multiplier_can_be_recorded(minibatch):
     rates = shown.free["multiplier_1.r"]
     assert rates.shape == (30, 2, 2)
     assert rates.max() > 0
-    np.testing.assert_allclose(shown.free.drive_multiplier[1], rates @ circuit.weights["A"][0], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(shown.free.drive_multiplier[1], rates @ circuit.weights["A"][1], rtol=0, atol=1e-15)
 
 
 def test_published_multipliers_do_not_enforce_and_the_others_do():

@@ -43,9 +43,7 @@ def simulated(circuit, x, y, beta, free, nudge, refine, method="euler"):
     preparation = Preparation(circuit, protocol=contrastive(step=0.05 / refine, method=method, **steps))
     ends = []
     preparation.on_phase_end.append(
-        lambda preparation, end: ends.append(
-            flat({k: preparation.layer(k).read("u")[0] for k in range(1, circuit.output + 1)})
-        )
+        lambda moment, end: ends.append(flat({k: moment.layer(k).read("u")[0] for k in range(1, circuit.output + 1)}))
     )
     preparation.present(x, y, beta=beta, learn=False, variables=())
     return ends
@@ -158,7 +156,7 @@ def test_step_bound_is_the_stiffest_layers(unsaturated_circuit):
 
 def test_euler_step_bound(unsaturated_circuit, minibatch):
     """Below the bound the circuit settles; beyond, a ParameterError; allowed to, it grows beyond any rate."""
-    weights = {"W_ff/1": np.zeros((4, 5)), "W_fb/1": np.zeros((5, 4)), "B/0": np.zeros((5, 5)), "B/1": np.zeros((4, 4))}
+    weights = {"W_ff/1": np.zeros((4, 5)), "W_fb/1": np.zeros((5, 4)), "B/1": np.zeros((5, 5)), "B/2": np.zeros((4, 4))}
     circuit = unsaturated_circuit((6, 5, 4), epsilon=0.15, g_leak=0.5, weights=weights)
     x, _ = minibatch(circuit, n=1)
     bound = 2 / (0.5 + 2 / 0.15)
@@ -193,7 +191,7 @@ def test_step_bound_counts_beta(unsaturated_circuit, minibatch):
 def test_beta_bound_is_where_the_nudged_output_loses_its_equilibrium(convention, theory):
     """A lone output cell at x = y = .4, ε = .2 settles 2 % above the bound, and runs to 0 or 1 2 % below it."""
     weights = {"W_ff/0": np.zeros((1, 1)), "W_ff/1": np.zeros((1, 1)), "W_fb/1": np.zeros((1, 1))}
-    weights |= {"B/0": np.zeros((1, 1)), "B/1": np.zeros((1, 1))}
+    weights |= {"B/1": np.zeros((1, 1)), "B/2": np.zeros((1, 1))}
     circuit = CorInfoMax([1, 1, 1], epsilon=[0.1, 0.2], g_leak=0.5, convention=convention, weights=weights)
     assert circuit.beta_bound() == pytest.approx(theory, rel=1e-12)
     rates = []

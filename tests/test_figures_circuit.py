@@ -4,7 +4,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.patches import FancyArrowPatch
-from test_own_circuit import circuit as own_circuit  # noqa: F401  (a fixture)
+from test_custom_circuit import circuit as custom_circuit  # noqa: F401  (a fixture)
 
 from corinfomax.analysis.figures import circuit_diagram
 from corinfomax.errors import ParameterError
@@ -53,7 +53,7 @@ def test_the_description_is_complete_and_plain(options):
     sizes = {p["name"]: p["size"] for p in found["populations"]}
     for item in found["projections"]:
         key, k = item["weights"]
-        shape = (sizes[item["target"]], sizes[item["source"]])
+        shape = (sizes[item["target"]], sizes[item["source"]])[:: -1 if item["transposed"] else 1]
         assert circuit.weights[key][k].shape == (shape[:1] if item["pattern"] == "one_to_one" else shape)
     assert [(item["target"], item["slot"], item["source"], item["variable"]) for item in found["links"]] == [
         (spec.name, name, *read) for spec in circuit.populations for name, read in spec.links
@@ -96,7 +96,7 @@ def test_inhibition_by_multipliers_is_told_apart():
     """As published it is an apical current, of output cells a somatic one; enforced, it enters no compartment."""
     for constraints, theory in (("as_published", ["apical", "apical", "soma"]), ("enforced", [None] * 3)):
         found = small(domain="B_1_plus", constraints=constraints).description()["projections"]
-        assert [item["compartment"] for item in found if item["weights"][0] == "A_T"] == theory
+        assert [item["compartment"] for item in found if item["transposed"]] == theory
 
 
 def drawn(description):
@@ -145,9 +145,17 @@ def test_labels_tell_cells_and_shapes():
     assert texts["label layer_2_to_layer_1_drive_apical"].endswith("500 × 10")
 
 
-def test_a_circuit_of_ones_own_is_drawn_with_round_cells(own_circuit):  # noqa: F811
+def test_transposed_weights_bear_their_sign():
+    """Multiplier cells get A r and send Aᵀλ: the labels say so."""
+    ax, _, _ = drawn(small(domain="B_1_plus").description())
+    texts = {text.get_gid(): text.get_text() for text in ax.texts}
+    assert texts["label layer_1_to_multiplier_1_drive_soma"].startswith("$A$, 1 × ")
+    assert texts["label multiplier_1_to_layer_1_drive_multiplier"].startswith(r"$A^{\top}$, ")
+
+
+def test_a_custom_circuit_is_drawn_with_round_cells(custom_circuit):  # noqa: F811
     """Cells without dendrites are round and keep their class's name; nothing is taught."""
-    description = own_circuit.description()
+    description = custom_circuit.description()
     assert description["teacher"] is None
     ax, arrows, _ = drawn(description)
     assert sorted(arrows) == ["cells_to_cells_drive_lateral", "stimulus_to_cells_drive_feedforward"]

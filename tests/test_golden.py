@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_weights import by_layer, initial_weights
 
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Preparation, contrastive
@@ -38,7 +39,7 @@ def preparation(golden):
         learning_rate_ff=golden["lr_ff"],
         learning_rate_fb=golden["lr_fb"],
         learning_rate_decay=1.0,
-        weights={name.removeprefix("init/"): array for name, array in golden.items() if name.startswith("init/")},
+        weights=initial_weights(golden),
     )
     protocol = contrastive(
         free_steps=int(golden["free_steps"]),
@@ -65,7 +66,7 @@ def test_trajectories_and_weights(golden, preparation):
                 np.testing.assert_allclose(getattr(getattr(shown, phase), variable)[int(k)], theory, rtol=0, atol=1e-9)
             elif place == f"after{batch}":
                 key, k = rest
-                np.testing.assert_allclose(circuit.weights[key][int(k)], theory, rtol=0, atol=1e-9)
+                np.testing.assert_allclose(circuit.weights[key][by_layer(key, int(k))], theory, rtol=0, atol=1e-9)
             else:
                 continue
             compared += 1

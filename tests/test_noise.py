@@ -61,8 +61,8 @@ def test_noisy_circuit_equals_an_independent_integration(saturating_circuit, min
     for n in range(1, len(free.t)):
         before = {k: free.r[k][n - 1] for k in free.r}
         # The interneuron's potential is O r + noise, and inhibits.
-        i_SST = -(before[1] @ O[0].T) - free["noise_1.noise_SST"][n]
-        v_A = before[1] * D[0] + i_SST + before[2] @ W_fb[1].T + free.noise_apical[1][n]
+        i_SST = -(before[1] @ O[1].T) - free["noise_1.noise_SST"][n]
+        v_A = before[1] * D[1] + i_SST + before[2] @ W_fb[1].T + free.noise_apical[1][n]
         v_B = x @ W_ff[0].T + free.noise_basal[1][n]
         u = free.u[1][n - 1]
         theory = u + step * (-circuit.g_leak * u + g_A * (v_A - u) + g_B * (v_B - u) + free.noise_soma[1][n])
@@ -188,7 +188,7 @@ def test_jittered_phases_last_what_was_drawn(saturating_circuit, minibatch):
     circuit = saturating_circuit()
     x, y = minibatch(circuit, n=1)
     preparation, lasted = Preparation(circuit, protocol=protocol), []
-    preparation.on_phase_end.append(lambda preparation, _: lasted.append(preparation.cycle.step_index))
+    preparation.on_phase_end.append(lambda moment, _: lasted.append(moment.step))
     preparation.run([Stimulus(x, y, steps=(7, 3)), Stimulus(x, steps=(9, 3)), Stimulus(x, y)])
     assert lasted == [7, 3, 9, 30, 10]
     with pytest.raises(StimulusError, match="one number for each"):

@@ -59,7 +59,8 @@ def test_refused_parameters(changes, key, allowed):
     [
         ({"W_ff/0": np.zeros((6, 5))}, r"W_ff\[0\] has shape \(6, 5\), must be \(post, pre\) = \(5, 6\)"),
         ({"W_ff": {1: np.full((4, 5), np.nan)}}, r"W_ff\[1\] contains NaN"),
-        ({"B/0": np.triu(np.ones((5, 5)))}, r"B\[0\] is not symmetric"),
+        ({"B/1": np.triu(np.ones((5, 5)))}, r"B\[1\] is not symmetric"),
+        ({"B/0": np.eye(5), "B/1": np.eye(4)}, r"unknown B\[0\]; this circuit has .*W_fb\[1\], B\[1\], B\[2\]$"),
         ({"W_fb/0": np.zeros((6, 5))}, r"unknown W_fb\[0\]; this circuit has W_ff\[0\]"),
         ({"W_ff/7": np.zeros((6, 5))}, r"unknown W_ff\[7\]"),
         ({"W_sideways": {0: np.zeros((6, 5))}}, r"unknown W_sideways\[0\]"),
@@ -72,14 +73,15 @@ def test_refused_weights(weights, message):
     assert "\n" not in str(caught.value)
 
 
-def test_own_weights_are_taken_over():
-    """Given weights stand in the circuit exactly, nested or flat, as copies; what is not given stays random."""
+def test_given_weights_are_taken_over():
+    """Given weights stand in the circuit exactly, flat, nested or listed, as copies; what is not given stays random."""
     W, B = np.arange(30.0).reshape(5, 6), np.diag(np.arange(1.0, 6.0)) + 0.5
-    flat = CorInfoMax([6, 5, 4], weights={"W_ff/0": W, "weights/B/0": B})
-    nested = CorInfoMax([6, 5, 4], weights={"W_ff": [W], "B": {0: B}})
-    for circuit in (flat, nested):
+    flat = CorInfoMax([6, 5, 4], weights={"W_ff/0": W, "weights/B/1": B})
+    nested = CorInfoMax([6, 5, 4], weights={"W_ff": [W], "B": {1: B}})
+    listed = CorInfoMax([6, 5, 4], weights={"W_ff": [W], "B": [B, None]})
+    for circuit in (flat, nested, listed):
         np.testing.assert_array_equal(circuit.weights["W_ff"][0], W)
-        np.testing.assert_array_equal(circuit.weights["B"][0], B)
+        np.testing.assert_array_equal(circuit.weights["B"][1], B)
         np.testing.assert_array_equal(circuit.weights["W_ff"][1], CorInfoMax([6, 5, 4]).weights["W_ff"][1])
         assert not np.shares_memory(circuit.weights["W_ff"][0], W)
 
@@ -88,7 +90,9 @@ def test_feedback_rates_as_the_tables_print_them():
     """A list of P feedback rates loses its first, which belongs to no projection, exactly."""
     circuit = CorInfoMax([6, 5, 4, 3], learning_rate_fb=[0.0, 0.17, 0.07])
     theory = [0.17, 0.07]
-    assert [p.optimiser.learning_rate.rate for p in circuit.plasticity if "Feedback" in type(p.rule).__name__] == theory
+    assert [
+        p.optimiser.learning_rate.value for p in circuit.plasticity if "Feedback" in type(p.rule).__name__
+    ] == theory
 
 
 @pytest.fixture(scope="module")
@@ -156,5 +160,5 @@ def test_state_dict_restores_a_circuit():
             np.testing.assert_array_equal(second.weights[name][k], theory)
     with pytest.raises(ParameterError, match="weights/W_ff/0 is missing"):
         second.load_state_dict({name: value for name, value in state.items() if name != "weights/W_ff/0"})
-    with pytest.raises(ParameterError, match=r"weights/B/1 is float64 of shape \(2, 2\)"):
-        second.load_state_dict(state | {"weights/B/1": np.zeros((2, 2))})
+    with pytest.raises(ParameterError, match=r"weights/B/2 is float64 of shape \(2, 2\)"):
+        second.load_state_dict(state | {"weights/B/2": np.zeros((2, 2))})

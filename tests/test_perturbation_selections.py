@@ -40,7 +40,7 @@ def test_words_and_files_say_the_same(tmp_path):
         ("clamp", "layer_1:soma:-60mV"): Clamp("layer_1", "soma", 0.5),
         ("freeze", "W_fb:1"): Freeze(("W_fb", 1)),
         ("lesion", "W_ff:0:0.3"): Lesion(("W_ff", 0), 0.3),
-        ("lesion", "O:0"): Lesion(("O", 0)),
+        ("lesion", "O:1"): Lesion(("O", 1)),
     }
     for (kind, text), expected in words.items():
         assert from_words(kind, text) == expected
@@ -72,13 +72,13 @@ def test_words_and_files_say_the_same(tmp_path):
         (lambda: [Silence("SST_1", phases=["third"])], "no phase 'third'; this protocol has free, nudge"),
         (lambda: [Silence("SST_1", phases=[])], "should name a phase"),
         (lambda: [CutFeedback(3)], "feedback reaches layer 1-2"),
-        (lambda: [Freeze(("W_fb", 0))], "rules move W_ff:0, W_ff:1, W_ff:2, W_fb:1, W_fb:2, B:0, B:1, B:2"),
-        (lambda: [Freeze(("O", 0))], "no rule moves them"),
-        (lambda: [Lesion(("B", 0))], "no projection has them; projections have W_ff:0"),
+        (lambda: [Freeze(("W_fb", 0))], "rules move W_ff:0, W_ff:1, W_ff:2, W_fb:1, W_fb:2, B:1, B:2, B:3"),
+        (lambda: [Freeze(("O", 1))], "no rule moves them"),
+        (lambda: [Lesion(("B", 1))], "no projection has them; projections have W_ff:0"),
         (lambda: [Lesion(("W_ff", 0), 0.01)], "that fraction of 30 synapses is none"),
         (lambda: [Lesion(("W_ff", 0), 1.5)], "fraction = 1.5"),
         (lambda: [Lesion(("W_ff", 0), post=[5])], "post = 5; there are cells 0 to 4"),
-        (lambda: [Lesion(("D", 0), pre=[1])], "from each cell to itself"),
+        (lambda: [Lesion(("D", 1), pre=[1])], "from each cell to itself"),
         (lambda: [Silence("SST_1", period="4-2")], "ends before it begins"),
         (lambda: [Silence("SST_1", period="soon")], r"as 3-5 \(epochs\), or batches 1-200"),
         (lambda: ["silence SST_1"], "is no perturbation"),

@@ -134,7 +134,7 @@ def test_silent_sst_cells_are_those_without_synapses(saturating_circuit, minibat
     x, y = minibatch(circuit)
     silenced = shown(circuit, perturbed(SHORT, [Silence("SST_1"), Silence("SST_2")], circuit), x, y)
     circuit.refresh = lambda: None
-    for k in (0, 1):
+    for k in (1, 2):
         circuit.weights["O"][k][...] = 0
     assert_same(silenced, shown(circuit, SHORT, x, y))
 
@@ -157,7 +157,7 @@ def test_an_injected_current_shifts_the_potential(saturating_circuit, minibatch)
     x, y = minibatch(circuit)
     currents = [Drive("SST_1", "10 mV", cells=[0]), Drive("layer_1", 0.5, "basal", cells=[1])]
     found, control = (shown(circuit, perturbed(SHORT, given, circuit), x, y) for given in (currents, []))
-    own = -np.einsum("sbj,j->sb", found.free.r[1], circuit.weights["O"][0][0])
+    own = -np.einsum("sbj,j->sb", found.free.r[1], circuit.weights["O"][1][0])
     np.testing.assert_allclose(found.free.i_SST[1][:-1, :, 0], own[:-1] - 0.5, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(found.free.v_B[1][:, :, 1], control.free.v_B[1][:, :, 1] + 0.5)
 
@@ -258,7 +258,7 @@ ALL = (
     Clamp("layer_1", "soma", 0.5, phases="nudge"),
     Freeze(("W_fb", 1)),
     Lesion(("W_ff", 1), 0.4),
-    Lesion(("O", 1), 0.5),
+    Lesion(("O", 2), 0.5),
 )
 
 
@@ -273,14 +273,14 @@ def test_what_is_taken_back_leaves_no_trace(saturating_circuit, minibatch, proje
         return preparation.present(x, y, beta=0.7, learn=False, variables=VARIABLES)
 
     before, state = present(), circuit.state_dict()
-    O = circuit.weights["O"][1].copy()
+    O = circuit.weights["O"][2].copy()
     with Intervention(preparation, ALL) as intervention:
         intervention.on()
         within = present()
     assert_same(before, present())
     for name, array in circuit.state_dict().items():
         np.testing.assert_array_equal(array, state[name])
-    np.testing.assert_array_equal(circuit.weights["O"][1], O)
+    np.testing.assert_array_equal(circuit.weights["O"][2], O)
     assert (circuit.frozen, circuit.lesions) == (set(), {})
     assert np.abs(within.free.r[2] - before.free.r[2]).max() > 1e-3
 
@@ -308,15 +308,15 @@ def test_interventions_within_others_add_up(saturating_circuit, minibatch):
         Intervention(preparation, chosen[:1]).on()
 
 
-@pytest.mark.parametrize("key", ["A", "A_T", "shunts"])
+@pytest.mark.parametrize("key", ["A", "shunts"])
 def test_lesions_of_what_nothing_learns_end_with_their_period(saturating_circuit, key):
     """Synapses of multiplier cells, which no rule moves, are back bit by bit when a period or an intervention ends."""
     circuit = saturating_circuit(domain="B_1_plus")
-    before = circuit.weights[key][0].copy()
-    intervention = Intervention(Preparation(circuit), [Lesion((key, 0), period="2")], batches=3)
+    before = circuit.weights[key][1].copy()
+    intervention = Intervention(Preparation(circuit), [Lesion((key, 1), period="2")], batches=3)
     for batch, lost in ((2, False), (3, True), (5, True), (6, False)):
         intervention.follow(*divmod(batch, 3))
-        np.testing.assert_array_equal(circuit.weights[key][0], 0 * before if lost else before)
+        np.testing.assert_array_equal(circuit.weights[key][1], 0 * before if lost else before)
     with intervention:
-        assert not circuit.weights[key][0].any()
-    np.testing.assert_array_equal(circuit.weights[key][0], before)
+        assert not circuit.weights[key][1].any()
+    np.testing.assert_array_equal(circuit.weights[key][1], before)

@@ -70,14 +70,14 @@ def test_the_memory_of_a_frozen_rule_rests(learner):
     """RegularisedInverse counts no presentation while B of layer 1 is frozen; that of layer 2 does."""
     circuit = learner(lateral_rule="regularised")
     preparation, stimuli, _, _ = learn(circuit, SHORT, 3)
-    with Intervention(preparation, [Freeze(("B", 0))]):
+    with Intervention(preparation, [Freeze(("B", 1))]):
         preparation.run(stimuli)
     counts = {
         plasticity.optimiser.target: plasticity.optimiser.presentations
         for plasticity in circuit.plasticity
         if plasticity.optimiser.target[0] == "B"
     }
-    assert counts == {("B", 0): 0, ("B", 1): 4, ("B", 2): 4}
+    assert counts == {("B", 1): 0, ("B", 2): 4, ("B", 3): 4}
 
 
 @pytest.mark.parametrize("projection", ["dense", "synapses"])
@@ -102,18 +102,18 @@ def test_lesioned_synapses_stay_zero_and_the_others_learn(learner, projection):
 def test_lesioned_sst_synapses_stay_zero_though_they_follow_from_others(learner, form):
     """O and D of layer 1 are 0 where lesioned after learning; B learns on if they follow from it."""
     circuit = learner(lateral_form=form)
-    lesions = [Lesion(("O", 0), post=[0, 2]), Lesion(("D", 0), post=[1])]
-    B = circuit.weights["B"][0].copy()
+    lesions = [Lesion(("O", 1), post=[0, 2]), Lesion(("D", 1), post=[1])]
+    B = circuit.weights["B"][1].copy()
     preparation, stimuli, _, after = learn(circuit, SHORT, 3)
     Intervention(preparation, lesions).follow(0, 0)
     preparation.run(stimuli)
     for weights in after:
-        assert not weights["O"][0][[0, 2]].any()
-        assert weights["D"][0][1] == 0
-        assert weights["O"][0][1].any()
-        assert weights["D"][0][0] != 0
+        assert not weights["O"][1][[0, 2]].any()
+        assert weights["D"][1][1] == 0
+        assert weights["O"][1][1].any()
+        assert weights["D"][1][0] != 0
     if form == "inverse":
-        assert (circuit.weights["B"][0] != B).all()
+        assert (circuit.weights["B"][1] != B).all()
 
 
 def test_a_lesion_takes_the_synapses_of_named_cells(saturating_circuit):

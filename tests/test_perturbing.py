@@ -61,9 +61,9 @@ EVERYTHING = (
     CutFeedback(1, cells=[0], phases="nudge", period="batches 6-12"),
     Silence("layer_1", cells=[3], period="2"),
     Freeze(("W_fb", 1), period="batches 5-15"),
-    Freeze(("B", 1), period="1"),
+    Freeze(("B", 2), period="1"),
     Lesion(("W_ff", 0), 0.4, period="batches 3-12"),
-    Lesion(("O", 0), 0.5, period="batches 8-10"),
+    Lesion(("O", 1), 0.5, period="batches 8-10"),
 )
 
 
@@ -155,7 +155,7 @@ def test_a_perturbed_run_is_not_trained_on_without(configuration, tmp_path):
 
 def test_the_report_says_why_little_can_change(configuration, run, tmp_path):
     """After training without SST cells it says what they weigh; perturbed after the prediction, that it was earlier."""
-    given = [Silence("SST_1"), Lesion(("O", 1))]
+    given = [Silence("SST_1"), Lesion(("O", 2))]
     experiment = perturb_training(configuration("epochs=1"), given, tmp_path / "found")
     told = "\n".join(why_nothing_changes(experiment, configuration(), tmp_path / "found"))
     assert "κγ = 1e-05" in told

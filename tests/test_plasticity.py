@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from corinfomax.networks import Contrast, GradientStep, LearningRate, OuterProducts, PhaseEnd
+from corinfomax.networks import GradientStep, OuterProducts, PhaseEnd, Progress
 from corinfomax.protocols.clockwork import Preparation, contrastive
 
 RECORDED = ("u", "r", "v_A", "v_B", "I_net", "drive_autapse", "i_SST")
@@ -72,39 +72,39 @@ def test_forward_error_from_somatic_and_apical_voltages(saturating_circuit, mini
         assert residual > 1e-2
 
 
-def random_contrast(rng, sizes, beta=0.5, base=0.0, n=4):
+def random_ends(rng, sizes, beta=0.5, base=0.0, n=4):
+    """Draw what rules see of the two phases that they contrast."""
     x = rng.uniform(0, 1, (n, sizes[0]))
-    ends = (
-        PhaseEnd(b, {"r": {0: x, **{k: rng.uniform(0, 1, (n, m)) for k, m in enumerate(sizes) if k}}})
-        for b in (beta, base)
-    )
-    return Contrast(*ends)
+    return {
+        part: PhaseEnd(b, {"r": {0: x, **{k: rng.uniform(0, 1, (n, m)) for k, m in enumerate(sizes) if k}}})
+        for part, b in (("plus", beta), ("minus", base))
+    }
 
 
 @pytest.mark.parametrize("base", [0.0, -0.5], ids=["two phases", "three phases"])
 def test_contrast_against_loops(saturating_circuit, base):
     """Eqs 26, 27 equal explicit loops over stimuli and synapses, over β or with a third phase over 2β, to 1e-13."""
     circuit, rng = saturating_circuit(), np.random.default_rng(0)
-    contrast = random_contrast(rng, circuit.architecture, base=base)
+    ends = random_ends(rng, circuit.architecture, base=base)
     divisor = 0.5 if base == 0 else 2 * 0.5
     rules = {type(p.rule).__name__ + str(p.rule.k): p.rule for p in circuit.plasticity}
     for k, W in circuit.weights["W_ff"].items():
         theory = np.zeros_like(W)
-        for sign, end in ((1, contrast.plus), (-1, contrast.minus)):
+        for sign, end in ((1, ends["plus"]), (-1, ends["minus"])):
             for n in range(4):
                 for i in range(W.shape[0]):
                     e = end.r[k + 1][n, i] - sum(W[i, j] * end.r[k][n, j] for j in range(W.shape[1]))
                     theory[i] += sign * e * end.r[k][n] / (4 * divisor)
-        found = rules[f"ForwardRule{k}"](contrast, circuit.weights).dense()
+        found = rules[f"ForwardRule{k}"](circuit.weights, ends["plus"], ends["minus"]).dense()
         np.testing.assert_allclose(found, theory, rtol=0, atol=1e-13)
     for k, W in circuit.weights["W_fb"].items():
         theory = np.zeros_like(W)
-        for sign, end in ((1, contrast.plus), (-1, contrast.minus)):
+        for sign, end in ((1, ends["plus"]), (-1, ends["minus"])):
             for n in range(4):
                 for i in range(W.shape[0]):
                     e = end.r[k][n, i] - sum(W[i, j] * end.r[k + 1][n, j] for j in range(W.shape[1]))
                     theory[i] += sign * e * end.r[k + 1][n] / (4 * divisor)
-        found = rules[f"FeedbackRule{k}"](contrast, circuit.weights).dense()
+        found = rules[f"FeedbackRule{k}"](circuit.weights, ends["plus"], ends["minus"]).dense()
         np.testing.assert_allclose(found, theory, rtol=0, atol=1e-13)
 
 
@@ -134,7 +134,7 @@ def test_weight_decay():
     rng = np.random.default_rng(2)
     W, change = rng.standard_normal((3, 4)), OuterProducts(rng.standard_normal((1, 3)), rng.standard_normal((1, 4)))
     weights = {"W_ff": {0: W.copy()}}
-    GradientStep(("W_ff", 0), LearningRate(0.5), weight_decay=0.15).step(weights, change, epoch=0)
+    GradientStep(("W_ff", 0), 0.5, weight_decay=0.15).step(weights, change, Progress())
     theory = W - 0.5 * 0.15 * W + 0.5 * np.outer(change.post, change.pre)
     np.testing.assert_allclose(weights["W_ff"][0], theory, rtol=0, atol=1e-15)
 
@@ -144,12 +144,12 @@ def test_learning_rate_pieces(unsaturated_circuit):
     theory = [0.2 * (0.95**e if e < 15 else 0.9**e) for e in range(50)]
     circuits = [unsaturated_circuit() for _ in range(2)]
     rate = circuits[0].plasticity[0].optimiser.learning_rate
-    np.testing.assert_allclose([rate.at(epoch) for epoch in range(50)], theory, rtol=1e-15)
-    contrast = random_contrast(np.random.default_rng(0), circuits[0].architecture)
+    np.testing.assert_allclose([rate(Progress(epoch)) for epoch in range(50)], theory, rtol=1e-15)
+    ends = random_ends(np.random.default_rng(0), circuits[0].architecture)
     changes = []
     for circuit, epoch in zip(circuits, (0, 20), strict=True):
         old, circuit.epoch = copies(circuit), epoch
-        circuit.learn(contrast)
+        circuit.learn(lambda readout: ends[readout.phase])
         changes.append(circuit.weights["W_ff"][1] - old["W_ff"][1])
     np.testing.assert_allclose(changes[1], 0.9**20 * changes[0], rtol=0, atol=1e-14)
 
@@ -157,18 +157,20 @@ def test_learning_rate_pieces(unsaturated_circuit):
 def test_every_rule_sees_the_old_weights(unsaturated_circuit):
     """All weights move by the changes computed from those before the presentation, to 1e-14."""
     circuit = unsaturated_circuit()
-    contrast = random_contrast(np.random.default_rng(0), circuit.architecture)
-    changes = {p: p.rule(contrast, copies(circuit)).dense() for p in circuit.plasticity}
+    ends = random_ends(np.random.default_rng(0), circuit.architecture)
+    changes = [
+        p.rule(copies(circuit), *(ends[readout.phase] for readout in p.readouts)).dense() for p in circuit.plasticity
+    ]
     before = copies(circuit)
-    circuit.learn(contrast)
+    circuit.learn(lambda readout: ends[readout.phase])
     lam = circuit.forgetting
-    for p, change in changes.items():
+    for p, change in zip(circuit.plasticity, changes, strict=True):
         name = {"ForwardRule": "W_ff", "FeedbackRule": "W_fb", "LateralRule": "B"}[type(p.rule).__name__]
         old, new = before[name][p.rule.k], circuit.weights[name][p.rule.k]
         if name == "B":
             theory = (old - (1 - lam) / lam * change) / lam
         else:
-            theory = old + p.optimiser.learning_rate.at(0) * change
+            theory = old + p.optimiser.learning_rate(Progress()) * change
         np.testing.assert_allclose(new, theory, rtol=0, atol=1e-14)
 
 
@@ -200,7 +202,7 @@ def test_contrast_is_the_gradient_for_tied_weights(unsaturated_circuit, minibatc
     protocol = contrastive(free_steps=2, nudge_steps=1500, three_phase=True)
     ends = {}
     preparation = Preparation(circuit, protocol=protocol)
-    preparation.on_presentation.append(lambda preparation, phases: ends.update(phases))
+    preparation.on_presentation.append(lambda moment, phases: ends.update(phases))
     preparation.present(x, y, beta=beta, variables=())
     product = {name: end.r[k + 1].T @ end.r[k] for name, end in ends.items()}
     contrast = (product["nudge"] - product["third"]) / (2 * beta * circuit.epsilon[k])
@@ -219,7 +221,7 @@ def test_weights_in_any_memory_order_learn(unsaturated_circuit, minibatch):
     for prepare in (np.ascontiguousarray, np.asfortranarray):
         circuit = unsaturated_circuit((6, 5, 4))
         circuit.weights["W_fb"][1] = prepare(circuit.weights["W_ff"][1].T.copy())
-        circuit.weights["B"][0] = prepare(circuit.weights["B"][0])
+        circuit.weights["B"][1] = prepare(circuit.weights["B"][1])
         x, y = minibatch(circuit, n=2) if x is None else (x, y)
         Preparation(circuit, replicas=2).present(x, y)
         changed.append(circuit.state_dict())

@@ -271,7 +271,7 @@ def test_single_precision(saturating_circuit, minibatch, convention):
         for seed, beta in enumerate((1.0, -1.0, 1.0)):
             x, y = minibatch(preparation.circuit, n=2, seed=seed, low=0.0, high=1.0)
             shown = preparation.present(x, y, beta)
-        assert shown.nudge.r[1].dtype == preparation.circuit.weights["B"][0].dtype == dtype
+        assert shown.nudge.r[1].dtype == preparation.circuit.weights["B"][1].dtype == dtype
         kept.append((shown, preparation.circuit.weights))
     (theory, weights), (found, found_weights) = kept
     for k in theory.nudge.r:

@@ -321,7 +321,7 @@ def test_flipped_bytes_are_noticed(damaged):
         ("weights/W_ff/0", None),
         ("weights/W_ff/0", np.zeros((2, 2))),
         ("weights/W_ff/0", np.full((5, 6), np.nan)),
-        ("weights/B/1", np.full((3, 3), np.inf)),
+        ("weights/B/2", np.full((3, 3), np.inf)),
         ("state/layer_1/u", None),
         ("epoch", None),
         ("epoch", np.array("one")),

@@ -183,7 +183,7 @@ def test_load_gives_the_trained_circuit_back(finished):
             np.testing.assert_array_equal(circuit.weights[name][int(k)], array, err_msg=key)
             assert circuit.weights[name][int(k)].dtype == array.dtype == np.float32
     for name in ("O", "D"):
-        np.testing.assert_array_equal(circuit.weights[name][0], finished.circuit.weights[name][0])
+        np.testing.assert_array_equal(circuit.weights[name][1], finished.circuit.weights[name][1])
     x = finished.stimuli.x_test
     preparation = Preparation(circuit, len(x), target="numpy")
     np.testing.assert_array_equal(preparation.predict(x), finished.evaluator.predict(x))

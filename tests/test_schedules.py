@@ -112,10 +112,11 @@ def test_learning_against_a_loop(saturating_circuit, minibatch, loop, convention
                     error = state[k][n] - W @ state[k + 1][n]
                     change["W_fb"][k] += sign * np.outer(error, state[k + 1][n]) / divisor
             for k in B:
-                z = B[k] @ r[k + 1][n]
+                z = B[k] @ r[k][n]
                 change["B"][k] += np.outer(z, z) / len(x)
         for k in W_ff:
             W_ff[k] += 1.0 * change["W_ff"][k]
+        for k in B:
             B[k][...] = (B[k] - (1 - lam) / lam * change["B"][k]) / lam
         for k, rate in zip(W_fb, (0.1, 0.05), strict=True):
             W_fb[k] += rate * 1.0 * change["W_fb"][k]
@@ -135,7 +136,7 @@ def test_multirate_interneurons(saturating_circuit, minibatch, convention):
     x, y = minibatch(circuit, n=2, low=0.0, high=1.0)
     shown = preparation.present(x, y, learn=False)
     for k in range(1, circuit.output + 1):
-        O, held = circuit.weights["O"][k - 1], np.zeros((2, circuit.architecture[k]))
+        O, held = circuit.weights["O"][k], np.zeros((2, circuit.architecture[k]))
         before = held
         for phase in (shown.free, shown.nudge):
             for i, r in enumerate(phase.r[k]):
@@ -165,7 +166,7 @@ def test_recorded_variables_belong_to_one_instant(saturating_circuit, minibatch)
                 np.testing.assert_allclose(r[k], np.clip(phase.u[k], 0, 1), rtol=0, atol=1e-15)
                 np.testing.assert_allclose(phase.v_B[k], r[k - 1] @ W_ff[k - 1].T, rtol=0, atol=1e-12)
                 if k < P:
-                    M = circuit.epsilon[k] * (2 * gamma * B[k - 1] + circuit.g_leak * np.eye(len(B[k - 1])))
+                    M = circuit.epsilon[k] * (2 * gamma * B[k] + circuit.g_leak * np.eye(len(B[k])))
                     theory = r[k] @ M.T + r[k + 1] @ W_fb[k].T
                     np.testing.assert_allclose(phase.v_A[k], theory, rtol=0, atol=1e-12)
         np.testing.assert_allclose(shown.nudge.v_A[P], np.broadcast_to(y, shown.nudge.v_A[P].shape), rtol=0, atol=0)

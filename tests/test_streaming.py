@@ -91,7 +91,7 @@ def test_memory_does_not_grow_with_the_run(tmp_path):
     preparation = Preparation(circuit_of(forgetting=0.99999), protocol=SHORT)
     sizes = []
     for number in (10, 200):
-        chosen = [Selection("layer_1", LAYERS), WeightSelection(("B", 0), changes=True)]
+        chosen = [Selection("layer_1", LAYERS), WeightSelection(("B", 1), changes=True)]
         with StreamRecorder(preparation, tmp_path / "a.h5", chosen, block_bytes=50_000) as recorder:
             preparation.run(stimuli_of([1] * number, learn=True))
             sizes.append(recorder.nbytes)
@@ -200,7 +200,7 @@ def test_weights_and_changes(tmp_path, changes):
         WeightSelection(("W_ff", 0), changes=True),
         WeightSelection(("W_fb", 1), post=[3, 0], pre=[2], every=2, changes=True),
         WeightSelection((lateral, 1), pre=range(3), changes=True),
-        WeightSelection(("D", 0), post=[1, 4]),
+        WeightSelection(("D", 1), post=[1, 4]),
     ]
     stimuli = stimuli_of([3, 2, 3, 1, 3], learn=True)
     stimuli[1] = Stimulus(stimuli[1].x, stimuli[1].y)
@@ -216,8 +216,8 @@ def test_weights_and_changes(tmp_path, changes):
         part = [weights["W_fb"][1][np.ix_([3, 0], [2])] for weights, _ in kept[1::2]]
         np.testing.assert_array_equal(found["W_fb_1"].values[:], part)
         np.testing.assert_array_equal(found[f"{lateral}_1"].values[:], [w[lateral][1][:, :3] for w, _ in kept])
-        np.testing.assert_array_equal(found["D_0"].values[:], [weights["D"][0][[1, 4]] for weights, _ in kept])
-        assert found["D_0"].changes is None
+        np.testing.assert_array_equal(found["D_1"].values[:], [weights["D"][1][[1, 4]] for weights, _ in kept])
+        assert found["D_1"].changes is None
         for name, target, block, every in (
             ("W_ff_0", ("W_ff", 0), np.s_[:, :], 1),
             ("W_fb_1", ("W_fb", 1), np.ix_([3, 0], [2]), 2),

@@ -37,14 +37,14 @@ def test_changes_of_a_frozen_rule_are_zero(tmp_path):
 
     def presentations():
         for n, stimulus in enumerate(stimuli_of(5, learn=True)):
-            circuit.frozen = {("W_ff", 0), ("B", 0)} if n in (2, 3) else set()
+            circuit.frozen = {("W_ff", 0), ("B", 1)} if n in (2, 3) else set()
             yield stimulus
 
-    chosen = [WeightSelection(("W_ff", 0), changes=True), WeightSelection(("B", 0), post=[1], changes=True)]
+    chosen = [WeightSelection(("W_ff", 0), changes=True), WeightSelection(("B", 1), post=[1], changes=True)]
     with StreamRecorder(preparation, tmp_path / "a.h5", chosen):
         preparation.run(presentations())
     with open_traces(tmp_path / "a.h5") as traces:
-        found, lateral = traces.weights["W_ff_0"], traces.weights["B_0"]
+        found, lateral = traces.weights["W_ff_0"], traces.weights["B_1"]
         moved = np.diff(np.concatenate([before[None], found.values[:]]), axis=0)
         np.testing.assert_allclose(moved, 0.2 * found.changes[:], rtol=0, atol=1e-12)
         for each in (found, lateral):

@@ -29,10 +29,9 @@ WEIGHTS = {
     "D": (COLOURS["purple"], "autapses $D$"),
     "O": (COLOURS["green"], "SST cells, afferents $O$"),
     "A": _MULTIPLIER,
-    "A_T": _MULTIPLIER,
     "shunts": _MULTIPLIER,
 }
-_SYMBOLS = {"A_T": r"A^\top", "shunts": r"g_\mathrm{shunt}"}
+_SYMBOLS = {"shunts": r"g_\mathrm{shunt}"}
 _OTHER_COLOURS = (COLOURS["sky"], COLOURS["black"], "#7F4F24", "#8A8A00")
 _NOISE, _TEACHER = "0.55", COLOURS["black"]
 
@@ -141,7 +140,7 @@ class _Diagram:
         colour, meaning = self._look(key)
         self.legend[meaning] = colour
         between = source["layer"] != target["layer"]
-        text = _symbol(key, k if between else None)
+        text = _symbol(key, k if between else None, item.get("transposed", False))
         size = f"{target['size']}" if item["pattern"] == "one_to_one" else f"{target['size']} × {source['size']}"
         start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
         look = {"color": colour, "gid": item["name"]}
@@ -269,12 +268,13 @@ def _count(item):
     return f"{size} {kind.removesuffix('s') if size == 1 else kind}"
 
 
-def _symbol(key, k):
+def _symbol(key, k, transposed=False):
     head, _, tail = key.partition("_")
     symbol = head if len(head) == 1 else rf"\mathrm{{{head}}}"
     symbol += rf"_\mathrm{{{tail.replace('_', ' ')}}}" if tail else ""
     symbol = _SYMBOLS.get(key, symbol)
-    return f"${symbol}$" if k is None else f"${symbol}^{{({k})}}$"
+    above = ("" if k is None else f"({k})") + (r"\top" if transposed else "")
+    return f"${symbol}^{{{above}}}$" if above else f"${symbol}$"
 
 
 def _interneuron_colour(kind):

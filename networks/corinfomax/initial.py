@@ -8,6 +8,43 @@ from ...errors import ParameterError
 from ..initial import flattened, generator
 from ..initial import given as any_given
 from ..plasticity import Weights
+from .lateral import follow_inverse
+from .parameters import Parameters
+
+
+def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
+    """Give all weights that a circuit begins with.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    given : mapping, optional
+        The user's, see `replaced`.
+
+    Raises
+    ------
+    ParameterError
+        If those given do not fit, or break Dale's law where it holds.
+    """
+    arrays = published(parameters.architecture, parameters.seed)
+    excitatory = [key for key in ("W_ff", "W_fb") if key in parameters.dale]
+    for key, gains in parameters.initial_gains.items():
+        for k, gain in gains.items():
+            arrays[key][k] *= gain
+    if parameters.lateral_rule == "regularised":
+        arrays["B"] = {k: np.eye(len(B)) / parameters.epsilon[k - 1] for k, B in arrays["B"].items()}
+    for key in excitatory:
+        arrays[key] = {k: np.abs(W) for k, W in arrays[key].items()}
+    if given is not None:
+        arrays = replaced(arrays, given, derived=("D", "O"))
+    check_excitatory(arrays, excitatory)
+    arrays["O"] = {k: np.zeros_like(B) for k, B in arrays["B"].items()}
+    arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
+    follow_inverse(arrays, parameters)
+    limits = {k: domain.constraints for k, domain in parameters.domains.items() if domain.constraints}
+    arrays["A"] = {k: found.synapses for k, found in limits.items()}
+    arrays["shunts"] = {k: found.shunts for k, found in limits.items()}
+    return arrays
 
 
 def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
@@ -28,29 +65,23 @@ def published(architecture: Sequence[int], seed: int) -> Weights:
     Returns
     -------
     dict
-        ``W_ff[k]`` (N_{k+1}, N_k), k = 0 …; ``W_fb[k]`` (N_k, N_{k+1}), k ≥ 1; ``B[k]`` (N_{k+1}, N_{k+1}).
+        ``W_ff[k]`` (N_{k+1}, N_k), k = 0 …; ``W_fb[k]`` (N_k, N_{k+1}), k ≥ 1; ``B[k]`` (N_k, N_k), k ≥ 1.
     """
     rng = generator(seed)
     pairs = list(zip(architecture[1:], architecture[:-1], strict=True))
     W_ff = {k: xavier_uniform(rng, post, pre) for k, (post, pre) in enumerate(pairs)}
     W_fb = {k: xavier_uniform(rng, pre, post) for k, (post, pre) in enumerate(pairs) if k >= 1}
     B = {}
-    for k, (post, _) in enumerate(pairs):
-        W = xavier_uniform(rng, post, post)
+    for k, units in enumerate(architecture[1:], start=1):
+        W = xavier_uniform(rng, units, units)
         B[k] = symmetrised(W @ W.T)
     return {"W_ff": W_ff, "W_fb": W_fb, "B": B}
 
 
-def amplify(arrays: Mapping[int, np.ndarray], gains: Sequence[float]):
-    """Multiply the weights of projections, in order, by gains, in place."""
-    for W, gain in zip(arrays.values(), gains, strict=True):
-        W *= gain
-
-
-def check_excitatory(weights: Weights, keys: Sequence[str]):
+def check_excitatory(arrays: Weights, keys: Sequence[str]):
     """Raise a `ParameterError` if weights that are to be excitatory are negative somewhere."""
     for key in keys:
-        for k, W in weights[key].items():
+        for k, W in arrays[key].items():
             if W.min() < 0:
                 raise ParameterError(f"weights: {key}[{k}] has negative entries, which dale = [{key!r}, …] excludes")
 
@@ -60,15 +91,15 @@ def symmetrised(B: np.ndarray) -> np.ndarray:
     return (B + B.T) / 2
 
 
-def given(weights: Mapping, initial: Weights, derived: Sequence[str] = ()) -> Weights:
+def replaced(initial: Weights, given: Mapping, derived: Sequence[str] = ()) -> Weights:
     """Replace initial weights by the user's.
 
     Parameters
     ----------
-    weights : mapping
-        Nested or flat, as in `corinfomax.networks.initial.given`.
     initial : dict
         The complete weights, which fix keys and shapes.
+    given : mapping
+        Nested or flat, as in `corinfomax.networks.initial.given`.
     derived : sequence of str
         Weights that follow from B: passed over where B is given too.
 
@@ -77,7 +108,7 @@ def given(weights: Mapping, initial: Weights, derived: Sequence[str] = ()) -> We
     ParameterError
         For unknown keys, other shapes, values that are not finite, or a B that is not symmetric.
     """
-    flat = flattened(weights, initial)
+    flat = flattened(given, initial)
     for key, k in [place for place in flat if place[0] in derived]:
         if ("B", k) not in flat:
             raise ParameterError(f"weights: {key}[{k}] follows from B[{k}], which is not given")

@@ -17,7 +17,7 @@ class InverseRecursion:
     Parameters
     ----------
     k : int
-        Index of B.
+        Layer, 1 … P.
     forgetting : float
         λ.
     """
@@ -53,7 +53,7 @@ class AutapseRecursion:
     Parameters
     ----------
     k : int
-        Index of D and O: layer k + 1.
+        Layer, 1 … P.
     forgetting : float
         λ.
     lateral_gain, leak_gain : float
@@ -96,11 +96,11 @@ class RegularisedInverse:
     Parameters
     ----------
     k : int
-        Index of B.
+        Layer, 1 … P.
     units : int
         Cells of the layer.
     forgetting, epsilon : float
-        λ and ε_{k} of the projection into the layer.
+        λ, and ε_{k-1} of the pair that the layer is the upper one of.
     every : int
         Presentations between two renewals.
 

@@ -15,7 +15,7 @@ class ForwardRule:
     Parameters
     ----------
     k : int
-        Projection, 0 … P-1.
+        Pair of layers k and k + 1, 0 … P-1.
     """
 
     k: int
@@ -36,7 +36,7 @@ class FeedbackRule:
     Parameters
     ----------
     k : int
-        Projection, 1 … P-1.
+        Pair of layers k and k + 1, 1 … P-1.
     """
 
     k: int
@@ -62,14 +62,14 @@ class LateralRule:
     Parameters
     ----------
     k : int
-        Index of B: the lateral weights of layer k + 1.
+        Layer, 1 … P.
     """
 
     k: int
 
     def __call__(self, weights: Weights, plus: PhaseEnd) -> OuterProducts:
-        """⟨z zᵀ⟩, (N_{k+1}, N_{k+1})."""
-        r = plus.r[self.k + 1]
+        """⟨z zᵀ⟩, (N_k, N_k)."""
+        r = plus.r[self.k]
         z = r @ weights["B"][self.k].T  # B = Bᵀ, and the transpose lies in memory as BLAS reads it
         return OuterProducts(z, z, 1.0 / len(r))
 
@@ -81,12 +81,12 @@ class CorrelationRule:
     Parameters
     ----------
     k : int
-        Index of B, as in `LateralRule`.
+        Layer, 1 … P.
     """
 
     k: int
 
     def __call__(self, weights: Weights, plus: PhaseEnd) -> OuterProducts:
-        """⟨r rᵀ⟩, (N_{k+1}, N_{k+1})."""
-        r = plus.r[self.k + 1]
+        """⟨r rᵀ⟩, (N_k, N_k)."""
+        r = plus.r[self.k]
         return OuterProducts(r, r, 1.0 / len(r))

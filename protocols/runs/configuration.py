@@ -182,7 +182,7 @@ class Configuration:
 
     @property
     def modules(self) -> list[Path]:
-        """Files of the modules with cells of one's own."""
+        """Files of the modules with custom cells."""
         cells = getattr(self.circuit, "cell", None) or {}
         references = cells.values() if isinstance(cells, Mapping) else [cells]
         return list(dict.fromkeys(path for path in map(module_file, references) if path is not None))
@@ -337,7 +337,7 @@ def _apply(settings: Iterable[tuple[str, str, str]], owner: dict[str, str], valu
 
 
 def _make_paths_absolute(values: dict[str, dict], folder: Path):
-    """Let a run find its stimuli, and cells of one's own, from wherever it is taken up again."""
+    """Let a run find its stimuli, and custom cells, from wherever it is taken up again."""
     section = values.get("stimuli", {})
     for key, value in section.items():
         if isinstance(value, str) and (key == "data" or value.endswith(".npz")):
@@ -358,7 +358,7 @@ def _beside(reference: Any, folder: Path) -> Any:
 
 
 def by_name(cell: Any) -> Any:
-    """Cells of one's own with the names of their modules' files, and not their folders."""
+    """Custom cells with the names of their modules' files, and not their folders."""
     if isinstance(cell, Mapping):
         return {population: by_name(reference) for population, reference in cell.items()}
     if isinstance(cell, str) and (path := module_file(cell)) is not None:

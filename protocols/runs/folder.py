@@ -75,7 +75,7 @@ class RunFolder:
         self.write_json("environment.json", environment)
 
     def write_configuration(self, configuration: Configuration):
-        """Write ``config.toml``, with every key resolved, and copies of the modules with cells of one's own.
+        """Write ``config.toml``, with every key resolved, and copies of the modules with custom cells.
 
         Raises
         ------

@@ -9,7 +9,6 @@ from corinfomax.models import Cell, Domain, Parameter, StimulusCell
 from corinfomax.networks import (
     Circuit,
     GradientStep,
-    LearningRate,
     OuterProducts,
     Plasticity,
     PopulationSpec,
@@ -37,15 +36,17 @@ class LinearCell(Cell):
     state = ("u", "r")
 
 
-def feedforward(contrast, weights):
+def feedforward(weights, response):
     """⟨y xᵀ⟩; the decay of `GradientStep` makes it ⟨y xᵀ⟩ - W."""
-    return OuterProducts(contrast.plus.r[1], contrast.plus.r[0], contrast.scale)
+    x, y = response.r[0], response.r[1]
+    return OuterProducts(y, x, 1 / len(x))
 
 
-def lateral(contrast, weights):
+def lateral(weights, response):
     """⟨y yᵀ⟩ at the phase's end, where the circuit lets rules see I_net too."""
-    assert contrast.plus.I_net[1].shape == contrast.plus.r[1].shape
-    return OuterProducts(contrast.plus.r[1], contrast.plus.r[1], contrast.scale)
+    y = response.r[1]
+    assert response.I_net[1].shape == y.shape
+    return OuterProducts(y, y, 1 / len(y))
 
 
 @pytest.fixture
@@ -60,13 +61,13 @@ def circuit():
         ],
         projections=[
             Projection("stimulus", "cells", "drive_feedforward", ("W", 0), constant=True),
-            Projection("cells", "cells", "drive_lateral", ("M", 0)),
+            Projection("cells", "cells", "drive_lateral", ("M", 1)),
         ],
         plasticity=[
-            Plasticity(feedforward, GradientStep(("W", 0), LearningRate(2 * RATE), weight_decay=1.0)),
-            Plasticity(lateral, GradientStep(("M", 0), LearningRate(RATE), weight_decay=1.0)),
+            Plasticity(feedforward, GradientStep(("W", 0), 2 * RATE, weight_decay=1.0), reads=("response",)),
+            Plasticity(lateral, GradientStep(("M", 1), RATE, weight_decay=1.0), reads=("response",)),
         ],
-        weights={"W": {0: rng.standard_normal((2, 4))}, "M": {0: np.eye(2) + 0.3}},
+        weights={"W": {0: rng.standard_normal((2, 4))}, "M": {1: np.eye(2) + 0.3}},
         layers=["stimulus", "cells"],
         teacher=None,
         tau=tau,
@@ -76,17 +77,17 @@ def circuit():
 
 @pytest.fixture
 def protocol():
-    return Protocol([Phase("response", STEPS)], plus="response", minus=None, step=ETA)
+    return Protocol([Phase("response", STEPS)], step=ETA)
 
 
 def test_similarity_matching_in_one_phase(circuit, protocol):
     """W, M and y of 20 minibatches equal du = η(Wx - Mu), W += 2η(⟨y xᵀ⟩ - W), M += η(⟨y yᵀ⟩ - M), to 1e-12."""
-    W, M = circuit.weights["W"][0].copy(), circuit.weights["M"][0].copy()
+    W, M = circuit.weights["W"][0].copy(), circuit.weights["M"][1].copy()
     rng = np.random.default_rng(1)
     preparation = Preparation(circuit, replicas=3, protocol=protocol)
     minibatches = [rng.standard_normal((3, 4)) for _ in range(20)]
     shown = []
-    preparation.on_presentation.append(lambda preparation, ends: shown.append(ends["response"].r[1]))
+    preparation.on_presentation.append(lambda moment, ends: shown.append(ends["response"].r[1]))
     preparation.run(Stimulus(x, learn=True) for x in minibatches)
     for x, found in zip(minibatches, shown, strict=True):
         y = np.zeros((3, 2))
@@ -96,22 +97,24 @@ def test_similarity_matching_in_one_phase(circuit, protocol):
         W = W + 2 * RATE * (y.T @ x / 3 - W)
         M = M + RATE * (y.T @ y / 3 - M)
     np.testing.assert_allclose(circuit.weights["W"][0], W, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(circuit.weights["M"][0], M, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(circuit.weights["M"][1], M, rtol=0, atol=1e-12)
 
 
 def test_signals_that_no_cell_has_are_named(circuit, protocol):
     """Rules that ask for a variable which the cells lack are refused when the circuit is mounted."""
-    circuit.signals = ("r", "v_C")
+    circuit.signals = {"v_C": {1: ("cells", "v_C")}}
     with pytest.raises(ParameterError, match="cells has no variable 'v_C'"):
         Preparation(circuit, protocol=protocol)
 
 
 def test_corinfomax_needs_two_phases(unsaturated_circuit, minibatch):
-    """A protocol that learns from one phase is refused by CorInfoMax in one line, and weights stay, exactly."""
+    """A protocol without a phase to contrast with is refused by CorInfoMax in one line; weights stay, exactly."""
     circuit = unsaturated_circuit()
     before = circuit.state_dict()
     protocol = Protocol([Phase("free", 3), Phase("nudge", 2, beta=1.0)], minus=None)
-    with pytest.raises(ParameterError, match="learns from two phases"):
+    with pytest.raises(
+        ParameterError, match=r"rule of W_ff\[0\]: reads a phase \(minus = ''\) that the protocol lacks"
+    ):
         Preparation(circuit, replicas=2, protocol=protocol).present(*minibatch(circuit))
     for name, weights in circuit.state_dict().items():
         np.testing.assert_array_equal(weights, before[name])

@@ -1,18 +1,18 @@
 """
-A cell of your own
-==================
+A custom cell
+=============
 
 Hidden pyramidal cells with an adaptation current, in an otherwise unchanged circuit.
 
 The cell inherits the equations of the paper's hidden layer, adds a slow variable a that follows its rate, and draws
-the current b·a from its soma. Run: ``python examples/own_cell.py``
+the current b·a from its soma. Run: ``python examples/custom_cell.py``
 
 A parameter file can name it too, and ``corinfomax train`` then trains a circuit of such cells:
 
 .. code-block:: toml
 
     [circuit]
-    cell = "examples/own_cell.py:AdaptingPyramidal"
+    cell = "examples/custom_cell.py:AdaptingPyramidal"
     cell_parameters = { b = 0.4, tau_a = 10.0 }    # times in ms; 97.4 % of the digits after 20 epochs
 """
 

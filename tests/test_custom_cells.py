@@ -1,4 +1,4 @@
-"""Cells of one's own, named in a parameter file."""
+"""Custom cells, named in a parameter file."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from corinfomax.errors import ParameterError
 from corinfomax.protocols.runs import Configuration
 
 ROOT = Path(__file__).parents[1]
-ADAPTING = f"{ROOT / 'examples' / 'own_cell.py'}:AdaptingPyramidal"
+ADAPTING = f"{ROOT / 'examples' / 'custom_cell.py'}:AdaptingPyramidal"
 
 MODULE = """
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Plain:
 def module(tmp_path):
     """A file with cells, and a parameter file beside it that names one of them."""
     (tmp_path / "mycells.py").write_text(MODULE)
-    path = tmp_path / "own.toml"
+    path = tmp_path / "custom.toml"
     path.write_text(
         "[circuit]\narchitecture = [64, 8, 10]\n"
         'cell = "mycells:Leaky"\ncell_parameters = { g_more = 1.5, V_th = 4.0 }\n'
@@ -75,7 +75,7 @@ def test_named_cell_equals_an_exchanged_one(module):
 
 
 def test_adapting_cells_learn_digits(command, tmp_path):
-    """`corinfomax train` with the cell of examples/own_cell.py learns digits, over 90 % in 6 epochs, and resumes."""
+    """`corinfomax train` with the cell of examples/custom_cell.py learns digits, over 90 % in 6 epochs, and resumes."""
     words = ["train", "digits", "--out", str(tmp_path / "run")]
     settings = [f'cell="{ADAPTING}"', "cell_parameters={b=0.4, tau_a=10.0}", "epochs=5", "seed=1"]
     code, _, error = command(*words, *(word for setting in settings for word in ("--set", setting)))
@@ -120,7 +120,7 @@ def test_a_run_keeps_its_cells(module, command, tmp_path):
         ({"SST_1": "mycells.py:Undriven"}, {}, "Undriven has no drive slot 'drive_soma', which SST_1 needs"),
         ({"layer_9": "mycells.py:Leaky"}, {"g_more": 1.0, "V_th": 1.0}, "no population 'layer_9'"),
         ("mycells.py:Leaky", {"g_more": 1.0, "V_th": 1.0, "tau": 2.0}, "has a parameter 'tau'"),
-        (None, {"tau": 2.0}, "no cell of one's own has a parameter 'tau'"),
+        (None, {"tau": 2.0}, "no custom cell has a parameter 'tau'"),
         ("mycells.py:Leaky", {"g_lk": 2.0}, "'g_lk' follows from the circuit's own parameters"),
     ],
 )

@@ -1,11 +1,11 @@
 """
-A learning rule of your own
-===========================
+A custom learning rule
+======================
 
 Kolen and Pollack's rule, by which feedback learns with the transposed forward change.
 
 In place of eq 27 each feedback projection takes the transpose of eq 26's ΔW, at the same rate and with the same
-weight decay, so that W_fb turns towards the transpose of W_ff. Run: ``python examples/own_rule.py``
+weight decay, so that W_fb turns towards the transpose of W_ff. Run: ``python examples/custom_rule.py``
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis import angle
-from corinfomax.networks import ForwardRule, GradientStep, LearningRate, OuterProducts, Plasticity
+from corinfomax.networks import EpochDecay, ForwardRule, GradientStep, OuterProducts, Plasticity
 from corinfomax.stimuli import batches, load_stimuli
 
 EPOCHS = 5
@@ -27,16 +27,17 @@ class KolenPollackRule:
 
     k: int
 
-    def __call__(self, contrast, weights):
+    def __call__(self, weights, plus, minus):
         """ΔW_fb^(k), (N_k, N_{k+1})."""
-        forward = ForwardRule(self.k)(contrast, weights)
+        forward = ForwardRule(self.k)(weights, plus, minus)
         return OuterProducts(post=forward.pre, pre=forward.post, scale=forward.scale)
 
 
 def kolen_pollack(circuit, rate, weight_decay):
     """Exchange the feedback rules of a circuit of one hidden layer."""
-    own = Plasticity(KolenPollackRule(1), GradientStep(("W_fb", 1), LearningRate(rate), weight_decay))
-    circuit.exchange_plasticity(("W_fb", 1), own)
+    decaying = EpochDecay(rate, ((0, 0.95), (15, 0.9)))  # as the rate of W_ff does by default
+    plasticity = Plasticity(KolenPollackRule(1), GradientStep(("W_fb", 1), decaying, weight_decay))
+    circuit.exchange_plasticity(("W_fb", 1), plasticity)
     return circuit
 
 

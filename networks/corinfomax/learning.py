@@ -1,0 +1,36 @@
+"""Which rule and which optimiser move which weights."""
+
+from ..optimisers import GradientStep
+from ..plasticity import Plasticity
+from ..schedules import EpochDecay
+from .parameters import Parameters
+from .recursions import AutapseRecursion, InverseRecursion, RegularisedInverse
+from .rules import CorrelationRule, FeedbackRule, ForwardRule, LateralRule
+
+
+def plasticity(parameters: Parameters) -> list[Plasticity]:
+    """Give the plasticity of a circuit: eqs 26 and 27 by pair, then that of the lateral weights by layer."""
+    layers = range(1, parameters.output + 1)
+    return [
+        *(_contrastive(parameters, "W_ff", k) for k in parameters.learning_rates["W_ff"]),
+        *(_contrastive(parameters, "W_fb", k) for k in parameters.learning_rates["W_fb"]),
+        *(_lateral(parameters, k) for k in layers),
+    ]
+
+
+def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
+    rule = {"W_ff": ForwardRule, "W_fb": FeedbackRule}[key](k)
+    rate = EpochDecay(parameters.learning_rates[key][k], parameters.learning_rate_decay)
+    return Plasticity(rule, GradientStep((key, k), rate, parameters.weight_decay, excitatory=key in parameters.dale))
+
+
+def _lateral(parameters: Parameters, k: int) -> Plasticity:
+    forgetting, rule = parameters.forgetting, LateralRule(k)
+    if parameters.lateral_rule == "regularised":
+        units, epsilon, every = parameters.architecture[k], parameters.epsilon[k - 1], parameters.lateral_refresh
+        rule, optimiser = CorrelationRule(k), RegularisedInverse(k, units, forgetting, epsilon, every)
+    elif parameters.lateral_form == "autapse":
+        optimiser = AutapseRecursion(k, forgetting, *parameters.lateral_gains(k))
+    else:
+        optimiser = InverseRecursion(k, forgetting)
+    return Plasticity(rule, optimiser, reads=("plus",))

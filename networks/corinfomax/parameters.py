@@ -1,0 +1,292 @@
+"""Parameters of a CorInfoMax circuit: checked one by one and against each other, one value for each layer or pair."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field
+
+from ...errors import ParameterError
+from ...models.domains import Domain, DomainChoice, domain_of
+from ...models.noise import COMPARTMENTS
+from ...parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
+from .conventions import CONVENTIONS, Convention, ConventionName
+
+
+def _without_unused(rates: Any) -> Any:
+    # W_fb^(0) does not exist: the paper's tables have a dash in its place.
+    if isinstance(rates, Sequence | np.ndarray) and np.ndim(rates) == 1 and len(rates) and rates[0] != rates[0]:
+        return list(rates[1:])
+    return rates
+
+
+Architecture = Annotated[list[Count], Field(min_length=3)]
+FeedbackRates = Annotated[NonNegative | list[NonNegative], BeforeValidator(_without_unused)]
+LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]]
+LateralRuleName = Literal["published", "regularised"]
+LateralForm = Literal["inverse", "autapse"]
+Enforcement = Literal["enforced", "as_published"]
+Signed = Literal["W_ff", "W_fb", "O"]
+
+#: dt/η_λ, in ms, of the published multipliers: 1e-6 in hidden layers, .01 in the output layer, steps of .5 ms.
+_PUBLISHED_TAU = (5e5, 50.0)
+#: About that of the pyramidal cells, in ms.
+_ENFORCING_TAU = 0.7
+#: Slower multipliers, in ms, enforce nothing: free phases last 10 to 30 ms.
+_SLOWEST_TAU = 10.0
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a CorInfoMax circuit is built from; `resolve` makes it from the constructor's keywords.
+
+    Those of one number, and `dale`, `cell` and `cell_parameters`, are as in `CorInfoMax`; times are in ms.
+
+    Parameters
+    ----------
+    architecture : tuple of int
+        N_0, …, N_P.
+    epsilon : tuple of P floats
+        ``epsilon[k]`` of the pair k, k + 1.
+    learning_rates, initial_gains : mapping of str to mapping of int to float
+        By the weights that they belong to, as in ``learning_rates["W_fb"][1]``.
+    learning_rate_decay : tuple of (int, float)
+        Pieces (first epoch, factor).
+    domains : mapping of int to Domain
+        Of the layers 1, …, P.
+    tau_multiplier : mapping of int to float
+        Of the layers 1, …, P.
+    noise : mapping of str to float
+        σ by compartment, of those that have background input.
+    """
+
+    architecture: tuple[int, ...]
+    epsilon: tuple[float, ...]
+    forgetting: float
+    g_leak: float
+    learning_rates: Mapping[str, Mapping[int, float]]
+    learning_rate_decay: tuple[tuple[int, float], ...]
+    weight_decay: float
+    convention: ConventionName
+    entropy_gain: float
+    lateral_rule: LateralRuleName
+    lateral_refresh: int
+    lateral_form: LateralForm
+    sst_every: int
+    tau_u: float
+    tau_SST: float
+    tau_A: float
+    tau_B: float
+    noise: Mapping[str, float]
+    tau_noise: float
+    domains: Mapping[int, Domain]
+    constraints: Enforcement
+    tau_multiplier: Mapping[int, float]
+    dale: tuple[Signed, ...]
+    cell: str | Mapping[str, str] | None
+    cell_parameters: Mapping[str, float]
+    projection: Literal["dense", "synapses"]
+    initial_gains: Mapping[str, Mapping[int, float]]
+    seed: int
+
+    @property
+    def output(self) -> int:
+        """Index P of the output layer."""
+        return len(self.architecture) - 1
+
+    @property
+    def reading(self) -> Convention:
+        """What the convention differs in."""
+        return CONVENTIONS[self.convention]
+
+    @property
+    def gamma(self) -> float:
+        """γ = (1 - λ)/λ."""
+        return (1 - self.forgetting) / self.forgetting
+
+    def lateral_gains(self, k: int) -> tuple[float, float]:
+        """c and d of layer k's M = cB + dI: (2κγε_k, ε_k g_lk) if hidden; of its current: (κγ, g_lk) if output."""
+        gain = self.entropy_gain * self.gamma
+        if k == self.output:
+            return gain, self.g_leak
+        return 2 * gain * self.epsilon[k], self.epsilon[k] * self.g_leak
+
+
+@validated(where="CorInfoMax")
+def resolve(
+    architecture: Architecture,
+    *,
+    epsilon: Positive | list[Positive] = 0.15,
+    forgetting: Fraction = 0.99999,
+    g_leak: Positive = 0.5,
+    learning_rate_ff: NonNegative | list[NonNegative] = 1.0,
+    learning_rate_fb: FeedbackRates = 0.15,
+    learning_rate_decay: LearningRateDecay = [(0, 0.95), (15, 0.9)],  # noqa: B006
+    weight_decay: NonNegative = 0.0,
+    convention: ConventionName = "normative",
+    entropy_gain: Finite = 1.0,
+    lateral_rule: Literal["published", "regularised"] = "published",
+    lateral_refresh: Count = 100,
+    lateral_form: Literal["inverse", "autapse"] = "inverse",
+    sst_every: Count = 1,
+    tau_u: Positive = 10.0,
+    tau_SST: NonNegative = 0.0,
+    tau_A: NonNegative = 0.0,
+    tau_B: NonNegative = 0.0,
+    noise_soma: NonNegative = 0.0,
+    noise_basal: NonNegative = 0.0,
+    noise_apical: NonNegative = 0.0,
+    noise_SST: NonNegative = 0.0,
+    tau_noise: Positive = 5.0,
+    domain: DomainChoice = "B_inf_plus",
+    constraints: Literal["enforced", "as_published"] = "enforced",
+    tau_multiplier: Positive | list[Positive] | None = None,
+    dale: list[Literal["W_ff", "W_fb", "O"]] = [],  # noqa: B006
+    cell: str | dict[str, str] | None = None,
+    cell_parameters: dict[str, Finite] = {},  # noqa: B006
+    projection: Literal["dense", "synapses"] = "dense",
+    initial_gain_ff: Positive | list[Positive] = 1.0,
+    initial_gain_fb: Positive | list[Positive] = 1.0,
+    seed: Seed = 0,
+) -> Parameters:
+    """Check the keywords of `CorInfoMax`, which describes them, and resolve them by layer and pair.
+
+    Raises
+    ------
+    ParameterError
+        For parameters out of range, or at odds with the architecture or with each other.
+    """
+    P = len(architecture) - 1
+    epsilons = _each("epsilon", epsilon, P)
+    domains = _domains(domain, architecture[1:])
+    _check_constraints(domains, domain, constraints, tau_multiplier)
+    if constraints == "as_published":
+        domains = _inhibited_by_current(domains)
+    _check_lateral_form(lateral_form, lateral_rule, entropy_gain, dale)
+    if sst_every > 1 and projection == "synapses":
+        raise ParameterError('sst_every > 1 needs projection = "dense"')
+    sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
+    return Parameters(
+        architecture=tuple(architecture),
+        epsilon=epsilons,
+        forgetting=forgetting,
+        g_leak=g_leak,
+        initial_gains=_by_pair("initial_gain", initial_gain_ff, initial_gain_fb, P),
+        learning_rates=_by_pair("learning_rate", learning_rate_ff, _of_feedback(learning_rate_fb, P), P),
+        learning_rate_decay=_decay_pieces(learning_rate_decay),
+        weight_decay=weight_decay,
+        convention=convention,
+        entropy_gain=entropy_gain,
+        lateral_rule=lateral_rule,
+        lateral_refresh=lateral_refresh,
+        lateral_form=lateral_form,
+        sst_every=sst_every,
+        tau_u=tau_u,
+        tau_SST=tau_SST,
+        tau_A=tau_A,
+        tau_B=tau_B,
+        noise={compartment: sigma for compartment, sigma in sigmas.items() if sigma > 0},
+        tau_noise=tau_noise,
+        domains=domains,
+        constraints=constraints,
+        tau_multiplier=_multiplier_taus(tau_multiplier, constraints, P),
+        dale=tuple(dale),
+        cell=cell,
+        cell_parameters=cell_parameters,
+        projection=projection,
+        seed=seed,
+    )
+
+
+def _each(key: str, value: float | Sequence[float], count: int) -> tuple[float, ...]:
+    """One value for each of so many layers or pairs."""
+    if not isinstance(value, Sequence):
+        return (float(value),) * count
+    if len(value) != count:
+        raise ParameterError(f"{key} has {len(value)} values; this architecture needs one number or {count}")
+    return tuple(float(item) for item in value)
+
+
+def _by_pair(
+    name: str, ff: float | Sequence[float], fb: float | Sequence[float], P: int
+) -> dict[str, dict[int, float]]:
+    """Values of W_ff^(0), …, W_ff^(P-1) and of W_fb^(1), …, W_fb^(P-1)."""
+    return {
+        "W_ff": dict(enumerate(_each(f"{name}_ff", ff, P))),
+        "W_fb": dict(enumerate(_each(f"{name}_fb", fb, P - 1), start=1)),
+    }
+
+
+def _of_feedback(rates: float | Sequence[float], P: int) -> float | Sequence[float]:
+    """Leave out the first of P rates: as the tables print them, it belongs to no weights."""
+    return rates[1:] if isinstance(rates, Sequence) and len(rates) == P else rates
+
+
+def _decay_pieces(decay: float | Sequence) -> tuple[tuple[int, float], ...]:
+    if not isinstance(decay, Sequence):
+        return ((0, float(decay)),)
+    pieces = tuple((int(epoch), float(factor)) for epoch, factor in decay)
+    if not pieces or pieces[0][0] != 0 or any(a >= b for (a, _), (b, _) in zip(pieces, pieces[1:], strict=False)):
+        raise ParameterError("learning_rate_decay: the pieces' first epochs must begin with 0 and increase")
+    return pieces
+
+
+def _domains(choice: DomainChoice | Sequence[DomainChoice], sizes: Sequence[int]) -> dict[int, Domain]:
+    """Make the domains of the layers 1 … P."""
+    choices = list(choice) if isinstance(choice, list | tuple) else [choice] * len(sizes)
+    if len(choices) != len(sizes):
+        raise ParameterError(f"domain has {len(choices)} entries; this architecture needs one or {len(sizes)}")
+    domains = {}
+    for k, (name, units) in enumerate(zip(choices, sizes, strict=True), start=1):
+        try:
+            domains[k] = domain_of(name, units)
+        except ParameterError as error:
+            raise ParameterError(f"domain of layer {k} ({units} cells): {error}") from None
+    return domains
+
+
+def _check_constraints(
+    domains: Mapping[int, Domain],
+    domain: DomainChoice,
+    constraints: Enforcement,
+    tau_multiplier: float | Sequence[float] | None,
+):
+    """Refuse multipliers where no layer has constraints, and such as are too slow to enforce them."""
+    unused = "tau_multiplier" if tau_multiplier is not None else "constraints" * (constraints == "as_published")
+    if unused and not any(found.constraints for found in domains.values()):
+        raise ParameterError(f"{unused}: no layer's domain has constraints; domain = {domain!r}")
+    if tau_multiplier is not None and constraints == "enforced" and np.max(tau_multiplier) > _SLOWEST_TAU:
+        raise ParameterError(
+            f"tau_multiplier = {tau_multiplier}: too slow to enforce anything within a presentation; with "
+            f'constraints = "enforced" at most {_SLOWEST_TAU:g} ms, best about {_ENFORCING_TAU:g}'
+        )
+
+
+def _inhibited_by_current(domains: Mapping[int, Domain]) -> dict[int, Domain]:
+    """Make the domains of the published sparse circuits, whose constraints raise no threshold."""
+    found = {}
+    for k, domain in domains.items():
+        try:
+            found[k] = domain.inhibited_by_current() if domain.constraints else domain
+        except ParameterError as error:
+            raise ParameterError(f"layer {k}: {error}") from None
+    return found
+
+
+def _multiplier_taus(tau: float | Sequence[float] | None, constraints: Enforcement, P: int) -> dict[int, float]:
+    hidden, output = _PUBLISHED_TAU if constraints == "as_published" else (_ENFORCING_TAU, _ENFORCING_TAU)
+    values = [hidden] * (P - 1) + [output] if tau is None else tau
+    return dict(enumerate(_each("tau_multiplier", values, P), start=1))
+
+
+def _check_lateral_form(form: LateralForm, rule: LateralRuleName, entropy_gain: float, dale: Sequence[Signed]):
+    """Refuse what D and O cannot do where they learn by themselves."""
+    if form == "inverse":
+        return
+    if rule == "regularised":
+        raise ParameterError('lateral_form = "autapse" has rules (eqs 29, 30) for lateral_rule = "published" only')
+    if entropy_gain == 0:
+        raise ParameterError('lateral_form = "autapse" needs entropy_gain ≠ 0: its D and O carry γB')
+    if "O" in dale:
+        raise ParameterError('dale: "O" needs lateral_form = "inverse"; B would follow from O and be indefinite')
