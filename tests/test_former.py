@@ -162,7 +162,7 @@ def test_a_recording_of_layers_is_read():
 
 
 def test_weights_in_a_recording_are_called_by_their_layers(tmp_path):
-    """B_0 is B_1 in dictionary and archive, with the arrays that version 0.1.0 read; O_2 = -2γε B_2 off its diagonal."""
+    """B_0 is B_1 in dictionary and archive, with the arrays that version 0.1.0 read; O_2 is -2γε B_2 off diagonal."""
     former = read_archive(FORMER / "recording.npz")
     today = {"B_0": "B_1", "B_1": "B_2", "O_1": "O_2", "W_ff_0": "W_ff_0"}
     with open_traces(FORMER / "recording.h5") as traces:
