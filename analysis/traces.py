@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import pandas as pd
 
 from ..errors import ParameterError, RunError
 from .files import replacing
+from .former import by_layer
 from .series import PopulationTraces, Trace, WeightTraces
 
 #: What a recording's attributes `format` and `version` say.
-FORMAT, VERSION = "corinfomax traces", 1
+FORMAT, VERSION = "corinfomax traces", 2
 SUFFIXES = (".h5", ".hdf5")
 #: Columns of tidy tables before those of the variables.
 INDEX = ("time", "trial", "phase", "beta", "stimulus", "label", "replica", "layer", "population", "cell")
@@ -42,7 +44,7 @@ class Traces:
     path : Path
     groups : tuple of PopulationTraces
     weights : dict of str to WeightTraces
-        By names such as ``"W_ff_0"``.
+        By names such as ``"W_ff_0"`` and, of layer 1, ``"B_1"``, which the file of version 0.1.0 calls ``"B_0"``.
     units : dict of str to str
         SI unit of each variable, "1" if it has none.
     parameters : str
@@ -92,7 +94,7 @@ class Traces:
         self.software: dict[str, str] = json.loads(attributes["software"])
         self.parameters = self._file["parameters"].asstr()[()]
         self.groups = tuple(PopulationTraces(group) for group in self._file["cells"].values())
-        self.weights = {name: WeightTraces.of(group) for name, group in self._file["weights"].items()}
+        self.weights = self._read_weights()
         self.units = {name: trace.unit for group in self.groups for name, trace in group.traces.items()}
         self._trials = {name: self._file["trials"][name][:] for name in _TRIALS}
         self._phases = {name: self._file["phases"][name][:] for name in _PHASES}
@@ -105,6 +107,16 @@ class Traces:
             last = group._group["phase"][-1:]
             if (last >= len(self._phases["trial"])).any():
                 raise ValueError(f"steps of {group.population} are of phases that are not there")
+
+    def _read_weights(self) -> dict[str, WeightTraces]:
+        found = {name: WeightTraces.of(group) for name, group in self._file["weights"].items()}
+        if self._file.attrs["version"] > 1 or self.circuit != "CorInfoMax":
+            return found
+        places = [by_layer(*traces.weights) for traces in found.values()]
+        return {
+            f"{key}_{k}": replace(traces, weights=(key, k))
+            for (key, k), traces in zip(places, found.values(), strict=True)
+        }
 
     def close(self):
         """Close the file."""
@@ -270,7 +282,7 @@ class Traces:
             arrays |= {f"{name}/{variable}": trace for variable, trace in group.traces.items()}
             arrays |= {f"{name}/{column}": getattr(group, column) for column in ("time", "phase", "beta")}
             arrays |= {f"{name}/cells": group.cells, f"{name}/replicas": group.replicas}
-        for name, group in self._file["weights"].items():
+        for name, group in zip(self.weights, self._file["weights"].values(), strict=True):
             arrays |= {f"{name}/{column}": dataset for column, dataset in group.items()}
         arrays |= {f"trials/{name}": values for name, values in self._trials.items()}
         arrays |= {f"phases/{name}": values for name, values in self._phases.items()}

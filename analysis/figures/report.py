@@ -9,6 +9,7 @@ import numpy as np
 from ...errors import ParameterError, RunError
 from ..archives import read_archive
 from ..files import make_folder, replacing
+from ..former import converted_checkpoint
 from ..recordings import read_recording
 from ..tables import read_history
 from .activity import activity_histogram
@@ -121,14 +122,14 @@ def _draw_circuit(path):
 
 
 def _draw_weights(path):
-    checkpoint = read_archive(path)
+    checkpoint = converted_checkpoint(read_archive(path), path)
     if {"image_shape", "weights/W_ff/0"} <= checkpoint.keys():
         yield "receptive_fields", receptive_fields(checkpoint["weights/W_ff/0"], checkpoint["image_shape"]).figure
 
     labels = {
         "W_ff": lambda k: rf"$W_\mathrm{{ff}}^{{({k})}}$",
         "W_fb": lambda k: rf"$W_\mathrm{{fb}}^{{({k})}}$",
-        "B": lambda k: f"$B$, layer {k + 1}",  # kept by projection, as W_ff: B/0 is that of layer 1
+        "B": lambda k: f"$B$, layer {k}",
     }
     weights = {
         kind: {label(k): W for k, W in _numbered(checkpoint, f"weights/{kind}/").items()}

@@ -16,10 +16,10 @@ from ...networks import Circuit
 from ...stimuli import Stimuli, Stimulus
 from ..clockwork import Preparation
 from ..runs.configuration import Configuration
-from ..runs.folder import RunFolder
+from ..runs.folder import PERTURBATIONS, RunFolder
 from ..runs.run import Run
 from ..runs.training import Progress, Training, columns, seed_of_tests
-from . import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, to_toml
+from . import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, read_perturbations, to_toml
 
 #: Potentials and rates that are compared, their unit in tables, and the factor from SI.
 COMPARED = {
@@ -291,8 +291,15 @@ def prepare_training(
     folder : RunFolder
         New, or that of an earlier part of this run: what is perturbed depends on epoch and minibatch only.
     perturbations : sequence of Perturbation
+
+    Raises
+    ------
+    ParameterError, RunError
+        In one line, as in `Training`, and for an earlier part whose perturbations cannot be read.
     """
     begun = folder.has("config.toml")
+    if begun and folder.has(PERTURBATIONS):
+        read_perturbations(folder.path / PERTURBATIONS)
     training = Training(configuration, folder, resume=begun)
     batches = -(-len(training.stimuli.x_train) // training.learner.replicas)
     intervention = Intervention(training.learner, perturbations, batches)

@@ -8,7 +8,11 @@ from typing import Any
 
 import tomli_w
 
-from ...errors import ParameterError
+from ...analysis.archives import read_archive
+from ...analysis.former import FIRST_VERSION, by_layer, numbered_by_projection
+from ...errors import ParameterError, RunError
+from ..runs.checkpoint import NAME
+from ..runs.folder import PERTURBATIONS
 from .cells import Clamp, Cut, CutFeedback, Drive, Silence
 from .perturbation import Period, Perturbation
 from .synapses import Freeze, Lesion
@@ -114,14 +118,40 @@ def from_toml(text: str, source: str = "perturbations") -> list[Perturbation]:
 
 
 def read_perturbations(path) -> list[Perturbation]:
-    """Read perturbations from a file."""
+    """Read perturbations from a file.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for a file that cannot be read.
+    RunError
+        If it is the file of a run or an experiment that version 0.1.0 trained, and names weights of one layer: these
+        were numbered by projection then.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ParameterError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    return from_toml(text, str(path))
+    found = from_toml(text, str(path))
+    _check_numbers(Path(path), found)
+    return found
+
+
+def _check_numbers(path: Path, perturbations: Sequence[Perturbation]):
+    """Refuse numbers by projection, by the checkpoints of the run or experiment whose file this is."""
+    places = {item.weights for item in perturbations if isinstance(item, Freeze | Lesion)}
+    moved = sorted(place for place in places if by_layer(*place) != place)
+    if not moved or path.name != PERTURBATIONS:
+        return
+    for checkpoint in [path.with_name(NAME), *sorted(path.parent.glob(f"*/seed_*/{NAME}"))]:
+        if checkpoint.exists() and numbered_by_projection(read_archive(checkpoint), checkpoint):
+            (key, k), (_, layer) = moved[0], by_layer(*moved[0])
+            raise RunError(
+                f"{path}: {key}:{k} is numbered as version {FIRST_VERSION} did; finish the experiment with that "
+                f"version, or begin a new one with the layer's number, {key}:{layer}"
+            )
 
 
 _NAMES: Sequence[str] = ("population", "layer", "weights", "compartment", "potential", "current", "cells", "phases")

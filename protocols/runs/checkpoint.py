@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...analysis.former import converted_checkpoint
 from ...errors import ParameterError, RunError
 from .configuration import Configuration, by_name
 from .folder import RunFolder
@@ -23,7 +24,7 @@ def checkpoint_path(folder: RunFolder) -> Path:
 
 
 def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str, np.ndarray]:
-    """Read a run's checkpoint.
+    """Read a run's checkpoint, as today's version writes it: one of version 0.1.0 is converted.
 
     Parameters
     ----------
@@ -38,10 +39,10 @@ def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str
     Raises
     ------
     RunError
-        If there is none, if it is damaged, or if it was written with another configuration.
+        If there is none, if it is damaged, or if it was written with another configuration or by a newer version.
     """
     path = checkpoint_path(folder)
-    state = folder.arrays(NAME)
+    state = converted_checkpoint(folder.arrays(NAME), path)
     try:
         saved = Configuration.from_toml(str(state["configuration"])).to_dict()
         for key in ("epoch", "batch"):
