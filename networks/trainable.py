@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DivergenceError, ParameterError
-from .plasticity import Change, OuterProducts, Plasticity, Readout, Weights
+from .plasticity import Change, DenseChange, OuterProducts, Plasticity, Readout, Weights
 from .schedules import Progress
 from .states import PhaseEnd
 
@@ -148,9 +148,11 @@ class Trainable:
         self.progress = replace(self.progress, presentation=self.progress.presentation + 1)
 
     def _no_change(self, key: str, k: int) -> Change:
-        """ΔW = 0 of these weights, as the sum over no events."""
+        """ΔW = 0 of these weights, of matrices as the sum over no events."""
         W = self.weights[key][k]
-        return OuterProducts(*(np.empty((0, cells), W.dtype) for cells in (W.shape if W.ndim == 2 else (*W.shape, 1))))
+        if W.ndim != 2:
+            return DenseChange(np.zeros_like(W))
+        return OuterProducts(*(np.empty((0, cells), W.dtype) for cells in W.shape))
 
     def refresh(self):
         """Compute weights that follow from others."""
