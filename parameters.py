@@ -136,7 +136,14 @@ def extends(other: Callable, without: tuple[str, ...] = ()) -> Callable[[Callabl
             for item in inspect.signature(other).parameters.values()
             if item.name not in without and item.name != "self"
         ]
-        wrapper = validated(function)
+        checked = validated(function)
+
+        @functools.wraps(checked)
+        def wrapper(*args, **keywords):
+            if withheld := sorted(set(keywords).intersection(without).difference(item.name for item in own)):
+                raise ParameterError(f"{function.__qualname__}: unknown key {withheld[0]!r}")
+            return checked(*args, **keywords)
+
         wrapper.__signature__ = signature.replace(parameters=[*own, *handed])
         return wrapper
 

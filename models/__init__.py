@@ -4,6 +4,7 @@ from .cell import PHYSICAL_SCALE, Cell, Parameter, Recordable
 from .domains import DOMAINS, NONNEGATIVE_UNIT_BOX, UNIT_BOX, Constraints, Domain, domain_of
 from .interneurons import SST, LeakySST, MultiplierCell
 from .noise import BackgroundInput
+from .point import HiddenPoint, LinearPoint, OutputPoint
 from .pyramidal import HiddenPyramidal, OutputPyramidal, StimulusCell
 
 __all__ = [
@@ -16,9 +17,12 @@ __all__ = [
     "Cell",
     "Constraints",
     "Domain",
+    "HiddenPoint",
     "HiddenPyramidal",
     "LeakySST",
+    "LinearPoint",
     "MultiplierCell",
+    "OutputPoint",
     "OutputPyramidal",
     "Parameter",
     "Recordable",

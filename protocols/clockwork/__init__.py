@@ -11,7 +11,7 @@ _here, __dir__, __all__ = lazy.attach(
         "moment": ["Moment"],
         "phases": ["Phase"],
         "preparation": ["Preparation"],
-        "protocol": ["Protocol", "contrastive"],
+        "protocol": ["Protocol", "contrastive", "settling"],
         "provenance": ["Provenance", "provenance"],
     },
 )

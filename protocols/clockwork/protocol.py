@@ -272,3 +272,23 @@ def contrastive(
     free = Phase("free", free_steps if evaluation_steps is None else evaluation_steps)
     step = protocol.step if evaluation_step is None else evaluation_step
     return replace(protocol, evaluation=replace(protocol, phases=[free], step=step, jitter=0.0))
+
+
+@extends(Protocol, without=("phases", "plus", "minus", "predicts", "beta", "random_sign", "evaluation"))
+def settling(*, steps: Steps = 30, **stepping) -> Protocol:
+    """Build the protocol of circuits without a teacher: one phase, in which cells settle, and which they learn from.
+
+    Parameters
+    ----------
+    steps : int, default 30
+        Steps of the phase.
+    **stepping
+        `step`, `step_rule`, `step_decay`, `step_min`, `method`, `jitter`, `reset` and `allow_unstable`, as in
+        `Protocol`.
+
+    Returns
+    -------
+    Protocol
+        With the phase ``settle``.
+    """
+    return Protocol([Phase("settle", steps)], plus="settle", minus="", random_sign=False, **stepping)
