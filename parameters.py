@@ -7,7 +7,8 @@ is spelled, typed, bounded and defaulted in one place.
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -45,6 +46,30 @@ Count = Annotated[int, Number, Field(ge=1)]
 Steps = Annotated[int, Number, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Number, Field(ge=0)]
 Switch = Annotated[bool, Field(strict=True)]
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a parameter is to those who read and write parameter files, beside its type and bounds.
+
+    It stands among the metadata of an annotated type, for `played_by` to find.
+
+    Parameters
+    ----------
+    meaning : str
+    """
+
+    meaning: str
+
+
+#: The strings in the value name classes by ``"module:Class"`` or ``"path/module.py:Class"``. Paths count from the file
+#: that they stand in, and a run keeps copies of the modules.
+CODE = Role("references to code")
+#: Numbers of units of the layers: the first is the stimuli's, and the last that of their targets, if there are some.
+SIZES = Role("numbers of units by layer")
+
+CellReference = Annotated[str, CODE]
+Architecture = Annotated[list[Count], Field(min_length=2), SIZES]
 
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
@@ -104,6 +129,24 @@ def model_of(function: Callable, leave_out: tuple[str, ...] = ()) -> type[BaseMo
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (parameter.annotation, default)
     return create_model(function.__name__, __config__=ConfigDict(extra="forbid", validate_default=True), **fields)
+
+
+def played_by(section: type[BaseModel], role: Role) -> tuple[str, ...]:
+    """Names of the parameters of a section whose types, or parts of their types, have a role.
+
+    Parameters
+    ----------
+    section : type of BaseModel
+        As `model_of` builds them.
+    role : Role
+    """
+    return tuple(
+        name for name, field in section.model_fields.items() if role in field.metadata or _has(field.annotation, role)
+    )
+
+
+def _has(annotation: Any, role: Role) -> bool:
+    return any(part == role or _has(part, role) for part in get_args(annotation))
 
 
 def extends(other: Callable, without: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:

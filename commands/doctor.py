@@ -11,7 +11,7 @@ from ..analysis import Finding, diagnose
 from ..errors import ParameterError, RunError
 from ..protocols.runs import Configuration, Run, examine
 from ..protocols.runs import presets as all_presets
-from ..protocols.runs.configuration import DEFAULT_PRESET
+from ..protocols.runs.reading import DEFAULT_PRESET
 from .console import console
 
 

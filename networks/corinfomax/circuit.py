@@ -24,7 +24,18 @@ from ...errors import ParameterError
 from ...models import Domain
 from ...models.domains import DomainChoice, domain_of
 from ...models.noise import COMPARTMENTS
-from ...parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
+from ...parameters import (
+    Architecture,
+    CellReference,
+    Count,
+    Finite,
+    Fraction,
+    NonNegative,
+    Number,
+    Positive,
+    Seed,
+    validated,
+)
 from .. import custom_cells
 from ..circuit import Circuit
 from ..optimisers import GradientStep
@@ -43,7 +54,7 @@ def _without_unused(rates: Any) -> Any:
     return rates
 
 
-Architecture = Annotated[list[Count], Field(min_length=3)]
+Deep = Annotated[Architecture, Field(min_length=3)]
 FeedbackRates = Annotated[NonNegative | list[NonNegative], BeforeValidator(_without_unused)]
 LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]]
 
@@ -144,7 +155,7 @@ class CorInfoMax(Circuit):
     @validated
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: Deep,
         *,
         epsilon: Positive | list[Positive] = 0.15,
         forgetting: Fraction = 0.99999,
@@ -172,7 +183,7 @@ class CorInfoMax(Circuit):
         constraints: Literal["enforced", "as_published"] = "enforced",
         tau_multiplier: Positive | list[Positive] | None = None,
         dale: list[Literal["W_ff", "W_fb", "O"]] = [],  # noqa: B006
-        cell: str | dict[str, str] | None = None,
+        cell: CellReference | dict[str, CellReference] | None = None,
         cell_parameters: dict[str, Finite] = {},  # noqa: B006
         projection: Literal["dense", "synapses"] = "dense",
         initial_gain_ff: Positive | list[Positive] = 1.0,

@@ -5,7 +5,7 @@ import numpy as np
 from ...networks import Circuit, CorInfoMax
 from ...stimuli import Stimuli
 from ..clockwork.protocol import Protocol
-from .learner import Learner
+from ..systems.learner import Learner
 
 #: Share of the stimuli that want a cell above which it is said to be learnt late. With preset digits, seeds 0 to 4, the
 #: two classes of which nothing was recognised in the first epoch began with .72 and 1.
