@@ -6,7 +6,7 @@ is spelled, typed, bounded and defaulted in one place.
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
@@ -75,8 +75,17 @@ Architecture = Annotated[list[Count], Field(min_length=2), SIZES]
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
-def describe(error: ValidationError, where: str) -> str:
-    """One line for the first thing that a validation found wrong: where, which key, what was given, what is allowed."""
+def describe(error: ValidationError, where: str, positions: Sequence[str] = ()) -> str:
+    """One line for the first thing that a validation found wrong: where, which key, what was given, what is allowed.
+
+    Parameters
+    ----------
+    error : ValidationError
+    where : str
+        What the line begins with.
+    positions : sequence of str
+        Names of the parameters of a call, for those that are given by their position.
+    """
 
     # A union reports each of its members; the deepest location is the member that the value nearly was.
     # And a key that is misspelt is unknown and missing at once.
@@ -84,7 +93,10 @@ def describe(error: ValidationError, where: str) -> str:
         return len([part for part in item["loc"] if isinstance(part, int)]), item["type"] in _UNKNOWN
 
     first = max(error.errors(include_url=False), key=telling)
-    key = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()) or "value"
+    place = list(first["loc"])
+    if place and isinstance(place[0], int) and place[0] < len(positions):
+        place[0] = positions[place[0]]
+    key = ".".join(str(part) for part in place if isinstance(part, int) or str(part).isidentifier()) or "value"
     if first["type"] in ("missing", "missing_argument"):
         return f"{where}: key {key!r} is missing"
     if first["type"] in _UNKNOWN:
@@ -96,6 +108,7 @@ def describe(error: ValidationError, where: str) -> str:
 def validated(function: Callable) -> Callable:
     """Check calls of `function` against its annotations; whatever does not fit raises a `ParameterError`."""
     where = function.__qualname__.removesuffix(".__init__")
+    positions = list(inspect.signature(function).parameters)
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
 
     @functools.wraps(function)
@@ -103,7 +116,7 @@ def validated(function: Callable) -> Callable:
         try:
             return checked(*args, **kwargs)
         except ValidationError as error:
-            raise ParameterError(describe(error, where)) from None
+            raise ParameterError(describe(error, where, positions)) from None
 
     return wrapper
 

@@ -238,8 +238,11 @@ class Training:
             self.unlearnt = unlearnt
             row["unlearnt"] = len(unlearnt)
         row |= {**tested, "seconds": seconds}
+        if self.score is not None and self.score not in row:
+            raise RunError(f"model {self.configuration.model}: its metrics have no {self.score}, which it is judged by")
         self.rows.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
+        self.circuit.progress = Progress(self.epoch, self.epoch * number)
         self._outputs.forget()
         self.folder.write_history(self.rows)
         self.save_checkpoint()

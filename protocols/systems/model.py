@@ -12,13 +12,14 @@ from ...networks.trainable import Trainable
 from ...stimuli.stimuli import TASKS, Stimuli
 from ..examinations.levers import Levers
 from .learner import Learner
+from .metrics import performance
 
 if TYPE_CHECKING:
     from ..clockwork.protocol import Protocol
 
 
-def _no_metrics(trainable: Trainable, states: Layers, stimuli: Stimuli) -> dict[str, float]:
-    return {}
+def _performance(trainable: Trainable, states: Layers, stimuli: Stimuli) -> dict[str, float]:
+    return performance(states.r[trainable.output], stimuli)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Model:
         protocols. By default `Preparation` if there are some, else `StaticLearner`.
     metrics : callable
         ``metrics(trainable, states, stimuli)``: columns of the history, from the states in which the test stimuli leave
-        the trainable.
+        the trainable; by default `test_accuracy` or `test_r_squared` alone.
     settled : tuple of str
         Variables that the metrics read of these states.
     examinations : tuple of callable
@@ -61,7 +62,7 @@ class Model:
     tasks: tuple[str, ...] = ("classification", "regression")
     protocols: Mapping[str, Callable[..., Protocol]] = field(default_factory=dict)
     learner: Callable[..., Learner] | None = None
-    metrics: Callable[[Trainable, Layers, Stimuli], dict[str, float]] = _no_metrics
+    metrics: Callable[[Trainable, Layers, Stimuli], dict[str, float]] = _performance
     settled: tuple[str, ...] = ("r",)
     examinations: tuple[Callable, ...] = ()
     levers: Levers = field(default_factory=Levers)
