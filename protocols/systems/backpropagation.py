@@ -20,7 +20,7 @@ def metrics(network: Backpropagation, states: Layers, stimuli: Stimuli) -> dict[
     output = states.r[network.output]
     return {
         **performance(output, stimuli),
-        "loss": float(network.loss(output, stimuli.y_test)),
+        "loss": network.loss_of(output, stimuli.y_test),
         **norms(network),
         **codes(states.r, {}, ("stuck",)),
     }
