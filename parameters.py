@@ -6,8 +6,9 @@ is spelled, typed, bounded and defaulted in one place.
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -47,11 +48,44 @@ Seed = Annotated[int, Number, Field(ge=0)]
 Switch = Annotated[bool, Field(strict=True)]
 
 
+@dataclass(frozen=True)
+class Role:
+    """What a parameter is to those who read and write parameter files, beside its type and bounds.
+
+    It stands among the metadata of an annotated type, for `played_by` to find.
+
+    Parameters
+    ----------
+    meaning : str
+    """
+
+    meaning: str
+
+
+#: The strings in the value name classes by ``"module:Class"`` or ``"path/module.py:Class"``. Paths count from the file
+#: that they stand in, and a run keeps copies of the modules.
+CODE = Role("references to code")
+#: Numbers of units of the layers: the first is the stimuli's, and the last that of their targets, if there are some.
+SIZES = Role("numbers of units by layer")
+
+CellReference = Annotated[str, CODE]
+Architecture = Annotated[list[Count], Field(min_length=2), SIZES]
+
+
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
-def describe(error: ValidationError, where: str) -> str:
-    """One line for the first thing that a validation found wrong: where, which key, what was given, what is allowed."""
+def describe(error: ValidationError, where: str, positions: Sequence[str] = ()) -> str:
+    """One line for the first thing that a validation found wrong: where, which key, what was given, what is allowed.
+
+    Parameters
+    ----------
+    error : ValidationError
+    where : str
+        What the line begins with.
+    positions : sequence of str
+        Names of the parameters of a call, for those that are given by their position.
+    """
 
     # A union reports each of its members; the deepest location is the member that the value nearly was.
     # And a key that is misspelt is unknown and missing at once.
@@ -59,7 +93,10 @@ def describe(error: ValidationError, where: str) -> str:
         return len([part for part in item["loc"] if isinstance(part, int)]), item["type"] in _UNKNOWN
 
     first = max(error.errors(include_url=False), key=telling)
-    key = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()) or "value"
+    place = list(first["loc"])
+    if place and isinstance(place[0], int) and place[0] < len(positions):
+        place[0] = positions[place[0]]
+    key = ".".join(str(part) for part in place if isinstance(part, int) or str(part).isidentifier()) or "value"
     if first["type"] in ("missing", "missing_argument"):
         return f"{where}: key {key!r} is missing"
     if first["type"] in _UNKNOWN:
@@ -80,6 +117,7 @@ def validated(function: Callable | None = None, *, where: str = "") -> Callable:
     if function is None:
         return functools.partial(validated, where=where)
     where = where or function.__qualname__.removesuffix(".__init__")
+    positions = list(inspect.signature(function).parameters)
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
 
     @functools.wraps(function)
@@ -87,7 +125,7 @@ def validated(function: Callable | None = None, *, where: str = "") -> Callable:
         try:
             return checked(*args, **kwargs)
         except ValidationError as error:
-            raise ParameterError(describe(error, where)) from None
+            raise ParameterError(describe(error, where, positions)) from None
 
     return wrapper
 
@@ -113,6 +151,24 @@ def model_of(function: Callable, leave_out: tuple[str, ...] = ()) -> type[BaseMo
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (parameter.annotation, default)
     return create_model(function.__name__, __config__=ConfigDict(extra="forbid", validate_default=True), **fields)
+
+
+def played_by(section: type[BaseModel], role: Role) -> tuple[str, ...]:
+    """Names of the parameters of a section whose types, or parts of their types, have a role.
+
+    Parameters
+    ----------
+    section : type of BaseModel
+        As `model_of` builds them.
+    role : Role
+    """
+    return tuple(
+        name for name, field in section.model_fields.items() if role in field.metadata or _has(field.annotation, role)
+    )
+
+
+def _has(annotation: Any, role: Role) -> bool:
+    return any(part == role or _has(part, role) for part in get_args(annotation))
 
 
 def extends(other: Callable, without: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:

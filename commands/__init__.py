@@ -1,16 +1,54 @@
 """The command line: ``corinfomax train | doctor | evaluate | record | perturb | figures | presets``."""
 
+import importlib
 import io
+import logging
 import sys
 
 import numpy as np
 import typer
-from brian2.utils.logger import BrianLogger  # Brian2 installs its own exception hook at import; ours comes after it
 from rich.console import Console
 from rich.text import Text
+from typer.core import TyperGroup
 
 from ..errors import CorInfoMaxError
-from . import doctor, evaluate, figures, perturb, presets, record, train
+
+#: Commands, each in the module of its name, and the first sentence of what it says of itself.
+COMMANDS = {
+    "train": "Train a circuit and draw what it has become.",
+    "doctor": "Examine a circuit before it is trained, or a trained one.",
+    "evaluate": "Present the test stimuli to a trained circuit and print every column of the history.",
+    "record": "Record chosen cells through the free and the nudge phase.",
+    "perturb": "Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.",
+    "figures": "Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.",
+    "presets": "List the presets, or print one.",
+}
+
+
+class _Commands(TyperGroup):
+    """Commands that are imported when they are called, so that none waits for what another one needs."""
+
+    def list_commands(self, ctx):
+        return list(COMMANDS)
+
+    def get_command(self, ctx, name):
+        """Give what lists need of a command: its name, and what it does."""
+        if name not in COMMANDS:
+            return None
+        described = typer.Typer(rich_markup_mode="markdown", add_completion=False)
+        described.command(name, help=COMMANDS[name])(lambda: None)
+        return typer.main.get_command(described)
+
+    def resolve_command(self, ctx, args):
+        """Give the command itself."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            module = importlib.import_module(f".{name}", __name__)
+            called = typer.Typer(rich_markup_mode="markdown", add_completion=False)
+            called.command(name)(getattr(module, name))
+            command = typer.main.get_command(called)
+        return name, command, rest
+
 
 app = typer.Typer(
     name="corinfomax",
@@ -19,9 +57,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
+    cls=_Commands,
 )
-for module in (train, doctor, evaluate, record, perturb, figures, presets):
-    app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 
 
 #: click's error of usage, wherever this version of typer keeps click.
@@ -44,7 +81,8 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # β on a terminal that has no Greek, a path that is no text
-    BrianLogger.suppress_name("invalid_values")
+    # Brian2's own word on numbers that are not finite; by its name, for Brian2 may not be imported yet, or ever.
+    logging.getLogger("brian2.groups.group.invalid_values").setLevel(logging.CRITICAL)
     try:
         # What leaves the finite numbers is reported once, with its place.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -57,6 +95,8 @@ def main():
         line = Text.assemble(("error:", "bold red"), " ", " ".join(_message(error).split()))
         Console(stderr=True, soft_wrap=True, highlight=False).print(line)
         code = 2 if isinstance(error, _UsageError) else 1
+    finally:
+        sys.excepthook = sys.__excepthook__  # Brian2 installs one of its own when it is imported
     if code == 130:
         print("interrupted", file=sys.stderr)
     sys.exit(code)

@@ -11,7 +11,7 @@ from ..analysis import Finding, diagnose
 from ..errors import ParameterError, RunError
 from ..protocols.runs import Configuration, Run, examine
 from ..protocols.runs import presets as all_presets
-from ..protocols.runs.configuration import DEFAULT_PRESET
+from ..protocols.runs.reading import DEFAULT_PRESET
 from .console import console
 
 
@@ -28,8 +28,8 @@ def doctor(
     """Examine a circuit before it is trained, or a trained one.
 
     Tells the bound of Euler's step, the spectral abscissa of the linearised circuit, how long activity takes to settle
-    and how much of the nudge reaches each layer, each with what to change; of a run folder also what went wrong in
-    training, and which classes were not learnt.
+    and how much of the nudge reaches each layer, each with what to change; of a learner without dynamics what its first
+    step does; of a run folder also what went wrong in training, and which classes were not learnt.
 
     Examples: `corinfomax doctor mnist` · `corinfomax doctor --set free_steps=10` · `corinfomax doctor runs/digits`
     """
@@ -55,6 +55,8 @@ def doctor(
             circuit,
             configuration.build_protocol(),
             configuration.load_stimuli(),
+            configuration.entry,
+            batch_size=configuration.training.batch_size,
             dtype=configuration.training.dtype,
             target=configuration.training.target,
             report=lambda what: status.update(f"examining: {what}"),

@@ -17,7 +17,7 @@ def figures(
         bool, typer.Option("--animation", help="Also animate the recording's first presentation, as settling.gif.")
     ] = False,
 ):
-    """Draw a run's figures again, from what its folder holds, and the activity of each layer embedded by t-SNE.
+    """Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.
 
     Examples: `corinfomax figures runs/digits --format pdf` · `corinfomax figures runs/digits --animation`
     """

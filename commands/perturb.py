@@ -22,9 +22,9 @@ from ..protocols.perturbations import (
     write_experiment,
 )
 from ..protocols.perturbations.report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
-from ..protocols.perturbations.text import numbers
-from ..protocols.runs import Configuration, Progress, Run, new_folder
+from ..protocols.runs import Configuration, Report, Run, new_folder
 from ..protocols.runs import presets as all_presets
+from ..ranges import numbers
 from .console import console, progress_bar
 
 _Words = list[str] | None
@@ -204,18 +204,22 @@ def _check_folder(folder: Path, perturbations: list[Perturbation], resume: bool)
         raise RunError(f"{path}: has other perturbations; --resume goes on with the same, --file {path}")
 
 
+def _shown(progress: Report) -> str:
+    return "" if progress.score is None else f"{progress.score:.4f}"
+
+
 def _train(configuration: Configuration, perturbations: list[Perturbation], folder: Path, seeds: list[int]):
     begun = False
     with progress_bar() as bar:
         task = bar.add_task("training", total=2 * len(seeds) * configuration.training.epochs, score="")
 
-        def report(seed: int, trained: str, progress: Progress):
+        def report(seed: int, trained: str, progress: Report):
             runs = 2 * seeds.index(seed) + (trained == "perturbed")
             epochs = progress.epoch if progress.row else progress.epoch - 1 + progress.batch / progress.batches
             done = runs * configuration.training.epochs + epochs
-            bar.update(task, completed=done, description=f"seed {seed}, {trained}", score=f"{progress.score:.4f}")
+            bar.update(task, completed=done, description=f"seed {seed}, {trained}", score=_shown(progress))
             if progress.row and progress.epoch == configuration.training.epochs:
-                console.print(f"seed {seed}, {trained}: test {progress.score:.4f} after {progress.epoch} epochs")
+                console.print(f"seed {seed}, {trained}: test {_shown(progress)} after {progress.epoch} epochs")
 
         def begin():
             nonlocal begun

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .. import ranges
 from ..analysis import read_recording
 from ..analysis.figures import compartment_voltages, save_figure
 from ..errors import ParameterError, RunError
@@ -166,15 +167,7 @@ def _free(path: Path) -> Path:
 
 def _numbers(option: str, text: str, count: int) -> list[int]:
     """Read 0,3,8-12, all below count."""
-    ranges = []
     try:
-        for part in text.split(","):
-            first, dash, last = part.partition("-")
-            ranges.append(range(int(first), int(last if dash else first) + 1))
-    except ValueError:
-        ranges = []
-    if not ranges or not all(ranges):
-        raise ParameterError(f"{option} {text}: must be numbers and ranges, such as 0,3,8-12")
-    if max(numbers[-1] for numbers in ranges) >= count:
-        raise ParameterError(f"{option} {text}: must be from 0 to {count - 1}")
-    return [number for numbers in ranges for number in numbers]
+        return ranges.numbers(text, count)
+    except ValueError as error:
+        raise ParameterError(f"{option} {text}: {error}") from None

@@ -9,19 +9,9 @@ import typer
 
 from ..analysis import linear_regression_r_squared
 from ..analysis.figures import draw_run
-from ..protocols.clockwork import Preparation
-from ..protocols.recording import record, representative_cells
-from ..protocols.runs import (
-    Configuration,
-    Progress,
-    RunFolder,
-    Training,
-    latest_folder,
-    new_folder,
-    seed_of_tests,
-    unlifted_classes,
-)
-from ..protocols.runs.configuration import DEFAULT_PRESET
+from ..protocols.runs import Configuration, Report, RunFolder, Training, latest_folder, new_folder, seed_of_tests
+from ..protocols.runs.fitting import targets_out_of_reach
+from ..protocols.runs.reading import DEFAULT_PRESET
 from .console import console, progress_bar
 
 #: Test stimuli whose rates are kept for histograms and embeddings.
@@ -41,8 +31,9 @@ def train(
 ):
     """Train a circuit and draw what it has become.
 
-    The run folder then holds config.toml, environment.json, history.csv, checkpoint.npz, recording.npz, activity.npz,
-    circuit.json and figures/. Ctrl-C stops after the present minibatch and keeps everything; --resume goes on.
+    The run folder then holds config.toml, environment.json, history.csv, checkpoint.npz, activity.npz and figures/; of
+    circuits with dynamics also recording.npz and circuit.json. Ctrl-C stops after the present minibatch and keeps
+    everything; --resume goes on.
 
     Examples: `corinfomax train` · `corinfomax train mnist --set epochs=5` · `corinfomax train --out my_run --resume`
     """
@@ -72,28 +63,30 @@ def _run(training: Training):
     configuration, stimuli = training.configuration, training.stimuli
     epochs = configuration.training.epochs
     span = f"epoch {training.epoch + 1} to {epochs}" if training.epoch < epochs else f"all {epochs} epochs done"
+    words = {"train": "training", "validation": "validation", "test": "test"}
+    parts = ", ".join(f"{len(getattr(stimuli, f'x_{part}'))} {words[part]}" for part in stimuli.parts)
     console.print(
-        f"{configuration.model} {'-'.join(map(str, training.circuit.sizes))} on {stimuli.name} "
-        f"({len(stimuli.x_train)} training, {len(stimuli.x_test)} test stimuli), "
+        f"{configuration.model} {'-'.join(map(str, training.circuit.sizes))} on {stimuli.name} ({parts} stimuli), "
         f"{span}, run folder {training.folder.path}"
     )
-    if (outside := training.targets_out_of_reach()) is not None:
+    if (outside := targets_out_of_reach(training.circuit, stimuli)) is not None:
         console.print(outside)
     with progress_bar() as bar:
         task = bar.add_task("training", total=epochs, completed=training.epoch, score="")
         told: set[str] = set()
 
-        def report(progress: Progress):
+        def report(progress: Report):
             if progress.row is None:
                 done, word = progress.epoch - 1 + progress.batch / progress.batches, "train"
             else:
                 done, word = progress.epoch, "test"
-                _print_epoch(progress.row, epochs, training.score_name)
+                _print_epoch(progress.row, epochs, training.score)
                 for finding in progress.findings:
                     if finding.what not in told:
                         told.add(finding.what)
                         console.print(f"epoch {progress.epoch:4d}   {finding}.")
-            bar.update(task, completed=done, score=f"{word} {_shown(training.score_name, progress.score)}")
+            shown = "" if progress.score is None else f"{word} {_shown(progress.column, progress.score)}"
+            bar.update(task, completed=done, score=shown)
 
         try:
             training.run(report)
@@ -102,60 +95,91 @@ def _run(training: Training):
             raise
 
 
-def _print_epoch(row: dict, epochs: int, score_name: str):
+def _print_epoch(row: dict, epochs: int, score: str | None):
     # On a terminal the bar tells the rest; elsewhere a line for each tenth of the run is enough.
     epoch = int(row["epoch"])
     if epoch in (1, epochs) or epoch % max(1, epochs // 10) == 0:
-        scores = "   ".join(f"{part} {_shown(score_name, row[f'{part}_{score_name}'])}" for part in ("train", "test"))
-        angles = "  ".join(f"{value:.1f}°" for key, value in row.items() if key.startswith("angle_"))
-        console.print(f"epoch {epoch:4d}   {scores}   angle {angles}   {row['seconds']:.1f} s")
+        judged = ("train_", "validation_", "test_")
+        scores = [
+            f"{column.partition('_')[0]} {_shown(column, value)}"
+            for column, value in row.items()
+            if column.startswith(judged)
+        ]
+        if score is not None and not score.startswith(judged):
+            scores.append(f"test {_shown(score, row[score])}")
+        angles = [f"{value:.1f}°" for key, value in row.items() if key.startswith("angle_")]
+        parts = [*scores, *([f"angle {'  '.join(angles)}"] if angles else []), f"{row['seconds']:.1f} s"]
+        console.print(f"epoch {epoch:4d}   {'   '.join(parts)}")
 
 
-def _shown(score_name: str, score: float) -> str:
-    return f"{100 * score:.2f} %" if score_name == "accuracy" else f"R² {score:.3f}"
+def _shown(column: str, score: float) -> str:
+    """Write a column's value, with what it is."""
+    if column.endswith("accuracy"):
+        return f"{100 * score:.2f} %"
+    return f"R² {score:.3f}" if column.endswith("r_squared") else f"{column} {score:.4g}"
 
 
 def _finish(training: Training, keep_recording: bool):
     """Record a presentation, keep test activity, draw, and say where it all is."""
     stimuli, folder = training.stimuli, training.folder
-    configuration = training.configuration
-    seed = seed_of_tests(configuration.training.seed)
-    one = configuration.build_learner(training.circuit, 1, configuration.build_protocol())
-    # Other learners have no compartments; and the user may have recorded of a finished run what is to stay.
-    if isinstance(one, Preparation) and not (keep_recording and folder.has("recording.npz")):
-        cells, beta = representative_cells(one, stimuli, 0, seed=seed), one.protocol.beta
-        folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta, seed))
-    rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], seed=seed).r
+    seed = seed_of_tests(training.configuration.training.seed)
+    # The user may have recorded of a finished run what is to stay.
+    if not (keep_recording and folder.has("recording.npz")):
+        _record(training, seed)
+    rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",), seed).r
     activity = {f"layer_{k}/r": r for k, r in rates.items()}
-    if stimuli.task == "classification":
+    if stimuli.labels_test is not None:
         activity["labels"] = stimuli.labels_test[:_KEPT_STIMULI]
     folder.write_arrays("activity.npz", activity)
-    folder.write_json("circuit.json", training.circuit.description())
+    if hasattr(training.circuit, "description"):
+        folder.write_json("circuit.json", training.circuit.description())
     if len(training.unlearnt):
         _tell_unlearnt(training, seed)
     drawn = draw_run(folder.path)
-    seconds = sum(row["seconds"] for row in training.rows)
-    score = _shown(training.score_name, training.rows[-1][f"test_{training.score_name}"])
-    what = "Test accuracy" if training.score_name == "accuracy" else "Test"
-    console.print(f"{what} {score} after {training.epoch} epochs, {seconds:.0f} s of training.")
+    _print_score(training)
     if stimuli.task == "regression":
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)
         console.print(f"Linear regression on the same split: R² {np.float64(theirs):.3f}.")
-    console.print(f"{len(drawn)} figures in {folder.path / 'figures'}; compartment voltages: compartment_voltages.png")
+    recorded = "; compartment voltages: compartment_voltages.png" if folder.has("recording.npz") else ""
+    console.print(f"{len(drawn)} figures in {folder.path / 'figures'}{recorded}")
+
+
+def _record(training: Training, seed: int):
+    """Record the presentation of a test stimulus, where there are dynamics to be recorded."""
+    configuration, stimuli = training.configuration, training.stimuli
+    if not configuration.entry.protocols:
+        return
+    from ..protocols.clockwork import Preparation  # it imports Brian2
+    from ..protocols.recording import record, representative_cells
+
+    one = configuration.build_learner(training.circuit, 1, configuration.build_protocol())
+    if isinstance(one, Preparation):
+        cells, beta = representative_cells(one, stimuli, 0, seed=seed), one.protocol.beta
+        training.folder.write_arrays("recording.npz", record(one, stimuli, [0], cells, beta, seed))
+
+
+def _print_score(training: Training):
+    seconds = sum(row["seconds"] for row in training.rows)
+    after = f"after {training.epoch} epochs, {seconds:.0f} s of training."
+    if training.score is None:
+        console.print(f"Trained: {after.removeprefix('after ')}")
+        return
+    what = "Test accuracy" if training.score == "test_accuracy" else "Test"
+    console.print(f"{what} {_shown(training.score, training.rows[-1][training.score])} {after}")
 
 
 def _tell_unlearnt(training: Training, seed: int):
     """Say which classes were not recognised, and why where that is known."""
     console.print(f"No training stimulus of class {_listed(training.unlearnt)} was recognised in the last epoch.")
-    protocol = training.configuration.build_protocol()
-    learner, stimuli = training.evaluator, training.stimuli
-    beyond = unlifted_classes(training.circuit, learner, protocol, stimuli, training.unlearnt, seed)
-    if beyond:
-        console.print(
-            f"The teacher cannot lift the output cell of class {_listed(beyond)} yet: train longer, or take a larger "
-            "beta, a smaller last entry of initial_gain_ff or another seed."
+    explain, explained = training.configuration.entry.why_unlearnt, []
+    if explain is not None:
+        protocol = training.configuration.build_protocol()
+        explained, reason = explain(
+            training.circuit, training.evaluator, protocol, training.stimuli, training.unlearnt, seed
         )
-    if len(beyond) < len(training.unlearnt):
+        if explained:
+            console.print(reason)
+    if len(explained) < len(training.unlearnt):
         console.print(f"What may be wrong with the circuit: corinfomax doctor {training.folder.path}")
 
 

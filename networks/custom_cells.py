@@ -54,12 +54,6 @@ def install(circuit: Circuit, choice: str | Mapping[str, str] | None, values: Ma
         raise ParameterError(f"cell_parameters: no custom cell has a parameter {sorted(unused)[0]!r}")
 
 
-def module_file(reference: str) -> Path | None:
-    """Path of the module in ``"path/module.py:Class"``; None for modules that are imported by their name."""
-    module = reference.rpartition(":")[0]
-    return Path(module) if module.endswith(".py") else None
-
-
 def find_cell(reference: str) -> type[Cell]:
     """Find a cell by ``"module:Class"``, or ``"path/module.py:Class"``.
 

@@ -17,9 +17,9 @@ from pydantic import Field
 
 from ..errors import ParameterError
 from ..models import HiddenPoint, OutputPoint, StimulusCell
-from ..parameters import Count, NonNegative, Positive, Seed, validated
+from ..parameters import Architecture, Count, NonNegative, Positive, Seed, validated
 from .circuit import Circuit
-from .corinfomax.initial import given, xavier_uniform
+from .initial import generator, given, xavier_uniform
 from .optimisers import GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
 from .population import PopulationSpec
@@ -27,7 +27,7 @@ from .projection import Bias, Projection
 from .schedules import Staircase
 from .states import PhaseEnd, contrast
 
-Architecture = Annotated[list[Count], Field(min_length=3)]
+Deep = Annotated[Architecture, Field(min_length=3)]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class EquilibriumPropagation(Circuit):
     @validated
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: Deep,
         *,
         learning_rate: NonNegative | list[NonNegative] = [0.1, 0.05],  # noqa: B006
         learning_rate_factor: Positive = 1.0,
@@ -166,7 +166,7 @@ def initial_weights(architecture: Sequence[int], seed: int) -> Weights:
     dict
         ``W[k]`` (N_{k+1}, N_k), k = 0 …; ``b[k]`` (N_k,), k ≥ 1.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+    rng = generator(seed)
     pairs = list(zip(architecture[1:], architecture[:-1], strict=True))
     return {
         "W": {k: xavier_uniform(rng, post, pre) for k, (post, pre) in enumerate(pairs)},

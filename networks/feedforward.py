@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import StimulusError
-from ..parameters import Count, NonNegative, Number, Seed, validated
+from ..parameters import Architecture, Count, NonNegative, Number, Seed, validated
 from . import initial
 from .optimisers import Adam
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
@@ -189,7 +189,7 @@ class Backpropagation(Trainable):
     @validated
     def __init__(
         self,
-        architecture: Annotated[list[Count], Field(min_length=2)],
+        architecture: Architecture,
         *,
         loss: Loss = "mse",
         learning_rate: NonNegative = 1e-3,

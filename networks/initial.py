@@ -16,6 +16,12 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
 
 
+def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
+    """Weights (post, pre) uniform within ±√(6/(post + pre))."""
+    bound = np.sqrt(6 / (post + pre))
+    return rng.uniform(-bound, bound, (post, pre))
+
+
 def uniform_by_fan_in(rng: np.random.Generator, architecture: Sequence[int]) -> Weights:
     """Weights and biases uniform within ±1/√N_k, N_k the units of the layer below: PyTorch's default.
 
@@ -36,6 +42,11 @@ def uniform_by_fan_in(rng: np.random.Generator, architecture: Sequence[int]) -> 
         W[k] = rng.uniform(-bound, bound, (post, pre))
         b[k + 1] = rng.uniform(-bound, bound, post)
     return {"W": W, "b": b}
+
+
+def symmetrised(B: np.ndarray) -> np.ndarray:
+    """Symmetric part of B, exactly symmetric."""
+    return (B + B.T) / 2
 
 
 def given(weights: Mapping, initial: Weights) -> Weights:

@@ -19,9 +19,9 @@ from pydantic import Field
 
 from ..errors import DivergenceError, ParameterError
 from ..models import LinearPoint, StimulusCell
-from ..parameters import Count, Positive, Seed, validated
+from ..parameters import Architecture, Positive, Seed, validated
 from .circuit import Circuit
-from .corinfomax.initial import given, symmetrised
+from .initial import generator, given, symmetrised
 from .optimisers import GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
 from .population import PopulationSpec
@@ -29,7 +29,7 @@ from .projection import Projection
 from .schedules import Constant, InverseTime, Schedule
 from .states import PhaseEnd
 
-Architecture = Annotated[list[Count], Field(min_length=2, max_length=2)]
+OneLayer = Annotated[Architecture, Field(max_length=2)]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class SimilarityMatchingCircuit(Circuit):
     @validated
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: OneLayer,
         *,
         objective: Literal["psp", "psw"] = "psp",
         ratio: Positive = 0.5,
@@ -190,7 +190,7 @@ def initial_weights(inputs: int, outputs: int, seed: int) -> Weights:
     dict
         ``W_ff[0]`` (outputs, inputs) and ``M[1]`` (outputs, outputs).
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+    rng = generator(seed)
     W = rng.standard_normal((outputs, inputs)) / np.sqrt(inputs)
     return {"W_ff": {0: W}, "M": {1: np.eye(outputs)}}
 

@@ -1,13 +1,9 @@
 """The list of experiments, and where their runs lie."""
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from corinfomax.toml import loads
 
 HERE = Path(__file__).parent
 LIST, PUBLISHED = HERE / "experiments.toml", HERE / "published.toml"
@@ -163,7 +159,7 @@ def read_experiments(path: Path = LIST) -> Experiments:
 
 def read_toml(path: Path) -> dict:
     """Read a TOML file."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return loads(path.read_text(encoding="utf-8"))
 
 
 def _experiment(name: str, keys: dict) -> Experiment:

@@ -84,7 +84,7 @@ def main():
             rows.append((mutation["name"], mutation["file"], change, outcome, by))
             print(f"{mutation['name']}: {outcome} {by}", flush=True)
     counts = {kind: sum(row[3] == kind for row in rows) for kind in ("caught", "equivalent", "survives")}
-    told = f"{len(rows)} mutations: {counts['caught']} caught, {counts['equivalent']} equivalent, {counts['survives']} survive"
+    told = f"{len(rows)} mutations: " + ", ".join(f"{count} {kind}" for kind, count in counts.items())
     print(told)
     if not named:
         report = f"# Planted mutations\n\n{told}. Made by `python tests/plant_mutations.py`.\n\n"

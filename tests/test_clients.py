@@ -6,7 +6,7 @@ import pytest
 
 from corinfomax.errors import ParameterError, StimulusError
 from corinfomax.models import HiddenPyramidal, LeakySST, OutputPyramidal, Parameter
-from corinfomax.networks import Circuit, CorInfoMax, ForwardRule, GradientStep, LearningRate, OuterProducts, Plasticity
+from corinfomax.networks import CorInfoMax, ForwardRule, GradientStep, OuterProducts, Plasticity, Trainable
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 from corinfomax.stimuli import Stimulus
 
@@ -35,9 +35,9 @@ def test_phases_begin_with_a_hook(circuit, minibatch):
     preparation = Preparation(circuit, replicas=2, protocol=SHORT)
     calls = []
 
-    def inject(p):
-        calls.append((p.cycle.phase.name, p.cycle.step_index))
-        p.populations["layer_1"].write("I_soma", 7.0 if p.cycle.phase.name == "nudge" else 0.0)
+    def inject(moment):
+        calls.append((moment.phase.name, moment.step))
+        moment.populations["layer_1"].write("I_soma", 7.0 if moment.phase.name == "nudge" else 0.0)
 
     x, y = minibatch(circuit, n=2, low=0.0, high=1.0)
     plain = preparation.present(x, y, learn=False)
@@ -94,7 +94,7 @@ def test_ends_keep_their_beta_and_their_stimulus(circuit):
             x[:] = value
             yield Stimulus(x, np.ones((1, 4)), beta=-0.5, learn=True)
 
-    preparation.on_presentation.append(lambda preparation, ends: kept.append(ends))
+    preparation.on_presentation.append(lambda moment, ends: kept.append(ends))
     preparation.run(stimuli())
     assert [ends["nudge"].beta for ends in kept] == [-0.25, -0.25]
     assert [ends["free"].r[0].mean() for ends in kept] == [0.25, 0.75]
@@ -167,11 +167,11 @@ def test_an_exchanged_cell_keeps_its_parameters(saturating_circuit, minibatch):
 def test_an_exchanged_rule_learns_in_place_of_the_old_one(circuit, minibatch):
     """W_fb learning by the transpose of eq 26 moves by that of W_ff, to 1e-14; weights without a rule are refused."""
 
-    def transposed(contrast, weights):
-        forward = ForwardRule(1)(contrast, weights)
+    def transposed(weights, plus, minus):
+        forward = ForwardRule(1)(weights, plus, minus)
         return OuterProducts(forward.pre, forward.post, forward.scale)
 
-    own = Plasticity(transposed, GradientStep(("W_fb", 1), LearningRate(1.0)))
+    own = Plasticity(transposed, GradientStep(("W_fb", 1), 1.0))
     circuit.exchange_plasticity(("W_fb", 1), own)
     before = {key: circuit.weights[key][1].copy() for key in ("W_ff", "W_fb")}
     Preparation(circuit, replicas=2, protocol=SHORT).present(*minibatch(circuit, low=0.0, high=1.0))
@@ -203,10 +203,9 @@ def test_an_exchanged_cell_must_have_the_slots_that_are_used(circuit):
 
 
 def test_a_circuit_keeps_weights_of_its_own():
-    """Arrays that are given to `Circuit`, in Fortran order too, stay what they are when its weights change."""
+    """Arrays that are given to a trainable, in Fortran order too, stay what they are when its weights change."""
     given = np.asfortranarray(np.ones((2, 3)))
-    common = {"projections": (), "plasticity": (), "layers": ("a", "b"), "teacher": None, "tau": 10 * b2.ms}
-    circuit = Circuit(populations=(), weights={"W": {0: given}}, **common)
+    circuit = Trainable(weights={"W": {0: given}}, sizes=(3, 2))
     circuit.weights["W"][0][...] = 2.0
     np.testing.assert_array_equal(given, 1.0)
 

@@ -1,5 +1,7 @@
 """The command line: what it does when all is well."""
 
+import importlib
+import inspect
 import io
 import json
 import os
@@ -13,9 +15,9 @@ from toys import on_toys, stimuli
 
 from corinfomax.analysis import read_history, read_recording
 from corinfomax.analysis.figures import compartment_voltages
-from corinfomax.commands import main
+from corinfomax.commands import COMMANDS, main
 from corinfomax.errors import CorInfoMaxError
-from corinfomax.protocols.runs import presets
+from corinfomax.protocols.runs import Configuration, presets
 
 
 def test_train_makes_a_complete_run_folder_and_says_where(trained):
@@ -111,11 +113,13 @@ def test_figures_are_drawn_again_in_other_formats(command, run):
 
 
 def test_presets_are_listed_and_printed(command):
-    """The list has a line for each preset; a printed preset is its file, character for character."""
+    """The list has a line for each preset, which names another rule; a printed preset is its file, to the letter."""
     code, out, _ = command("presets")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == sorted(presets())
     for name, path in presets().items():
+        configuration = Configuration.read(name)
+        assert configuration.model == "corinfomax" or configuration.entry.reads_like in path.read_text().splitlines()[0]
         assert command("presets", name)[1] == path.read_text(encoding="utf-8")
 
 
@@ -255,3 +259,12 @@ def test_classes_that_the_teacher_cannot_lift_are_told(command, tmp_path):
     named = re.search(r"No training stimulus of class ([\d, ]+) was recognised", out).group(1)
     assert f"cannot lift the output cell of class {named} yet" in out
     assert "corinfomax doctor" not in out
+
+
+def test_commands_are_described_as_they_describe_themselves(command):
+    """The list without arguments has the first sentence of each command's docstring, character for character."""
+    for name, sentence in COMMANDS.items():
+        function = getattr(importlib.import_module(f"corinfomax.commands.{name}"), name)
+        assert inspect.getdoc(function).splitlines()[0] == sentence
+    out = " ".join(command()[1].replace("│", " ").split())
+    assert all(sentence in out for sentence in COMMANDS.values())

@@ -1,7 +1,12 @@
+"""Parameter files: what they are made into, and what is refused."""
+
+from typing import Annotated
+
 import numpy as np
 import pytest
 
 from corinfomax.errors import ParameterError
+from corinfomax.parameters import CODE, SIZES, Architecture, CellReference, model_of, played_by
 from corinfomax.protocols.clockwork import Preparation
 from corinfomax.protocols.runs import Configuration, RunFolder, Training, presets
 
@@ -35,11 +40,15 @@ def complaint():
 
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_each_preset_loads_and_builds_its_circuit_and_protocol(name):
-    """Every preset's circuit has its file's architecture and its protocol a free and a nudge phase, exactly."""
+    """Every preset's circuit has its file's architecture, and its form's phases a stable step; exactly."""
     configuration = Configuration.read(name)
     circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
-    assert circuit.architecture == tuple(configuration.to_dict()["circuit"]["architecture"])
-    assert [phase.name for phase in protocol.phases] == ["free", "nudge"]
+    assert circuit.sizes == tuple(configuration.to_dict()["circuit"]["architecture"])
+    if configuration.form is None:
+        assert protocol is None
+        return
+    names = {"contrastive": ["free", "nudge"], "settling": ["settle"]}
+    assert [phase.name for phase in protocol.phases] == names[configuration.form]
     protocol.check_stability(circuit, abs(protocol.beta))
 
 
@@ -55,7 +64,7 @@ def test_the_bundled_presets_fit_their_stimuli(name):
 
 
 @pytest.mark.parametrize("name", sorted(presets()))
-@pytest.mark.parametrize("settings", [[], ["epsilon=[0.1,0.30000000000000004]", "reset=carry", "data=a \\ 'ü'.d"]])
+@pytest.mark.parametrize("settings", [[], ["mean=[0.1,0.30000000000000004]", "dtype=float64", "data=a \\ 'ü'.d"]])
 def test_a_configuration_survives_being_written_and_read(tmp_path, name, settings):
     """to_toml → file → read gives the same values of all keys, bit for bit, and the same text again."""
     configuration = Configuration.read(name, settings)
@@ -355,7 +364,7 @@ def test_phases_at_odds_with_learning_are_refused_with_the_file(complaint, tmp_p
     """A first phase with a teacher, a missing phase and phases that end at one β give one line with the file."""
     path = tmp_path / "phases.toml"
     for old, new, word in (
-        ("steps = 5", "steps = 5\nbeta = 1.0", "first phase"),
+        ("steps = 5", "steps = 5\nbeta = 1.0", "name one that predicts"),
         ('minus = "before"', 'minus = "after"', "'after'"),
         ("beta = [0.2, 0.6, 1.0]", "beta = [0.2, 0.6, 0.0]", "same β"),
         ('"SST_1.gate_soma"', '"SST_7.gate_soma"', "SST_7.gate_soma"),
@@ -377,3 +386,37 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path, monkeypatch):
     assert Configuration.read(path, ["stimuli=mine.npz"]).stimuli.stimuli == str(tmp_path / "mine.npz")
     assert Configuration.read(path, ["data=x"]).stimuli.data == str(tmp_path / "x")
     assert Configuration.read("digits").stimuli.stimuli == "digits"
+
+
+def test_roles_are_found_wherever_they_stand():
+    """`played_by` finds a role in a type, in parts of unions and containers, and behind further bounds; exact."""
+
+    def function(
+        plain: str,
+        cell: CellReference | dict[str, CellReference] | None = None,
+        cells: list[CellReference] = [],  # noqa: B006
+        architecture: Annotated[Architecture, "further"] = [1, 2],  # noqa: B006
+        sizes: Architecture | None = None,
+    ):
+        pass
+
+    assert played_by(model_of(function), CODE) == ("cell", "cells")
+    assert played_by(model_of(function), SIZES) == ("architecture", "sizes")
+
+
+def test_validation_stimuli_are_set_apart():
+    """A fraction of .25 of 1437 digits is 360, stratified, whatever the seed of the run; without it there are none."""
+    found = [Configuration.read("digits", ["validation=.25", f"seed={seed}"]).load_stimuli() for seed in (0, 1)]
+    assert found[0].parts == ("train", "validation", "test")
+    assert (len(found[0].x_train), len(found[0].x_validation)) == (1077, 360)
+    np.testing.assert_array_equal(found[0].x_validation, found[1].x_validation)
+    assert Configuration.read("digits").load_stimuli().parts == ("train", "test")
+    assert "validation" not in Configuration.read("digits").to_dict()["stimuli"]
+
+
+@pytest.mark.parametrize("value", ["0", "1", "-.5", "2", "half", "true"])
+def test_a_validation_fraction_out_of_range_is_refused(complaint, value):
+    """One line that names section and key."""
+    message = complaint(Configuration.read, "digits", [f"validation={value}"])
+    assert "[stimuli]" in message
+    assert "validation" in message

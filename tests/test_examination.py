@@ -10,8 +10,10 @@ from toys import stimuli as toy_arrays
 from corinfomax.models import HiddenPyramidal
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
-from corinfomax.protocols.runs import examine, unlifted_classes
-from corinfomax.protocols.runs.lifting import spaced
+from corinfomax.protocols.examinations.corinfomax import unlifted_classes
+from corinfomax.protocols.examinations.examined import spaced
+from corinfomax.protocols.runs import examine
+from corinfomax.protocols.systems import model_named
 from corinfomax.stimuli import Stimulus, load_stimuli
 
 
@@ -21,7 +23,8 @@ def digits():
 
 
 def findings_of(circuit, protocol, stimuli, **options):
-    return {finding.what: finding for finding in examine(circuit, protocol, stimuli, target="numpy", **options)}
+    found = examine(circuit, protocol, stimuli, model_named("corinfomax"), target="numpy", **options)
+    return {finding.what: finding for finding in found}
 
 
 def begins(findings, words):

@@ -135,7 +135,7 @@ def test_euler_radius_meets_the_step_bound(unsaturated_circuit):
 
 
 def test_cells_of_any_kind_are_linearised(unsaturated_circuit, minibatch):
-    """Hidden cells of a class of their own, of another leak, have the eigenvalues of a circuit of that leak, to 1e-7."""
+    """Custom hidden cells of another leak have the eigenvalues of a circuit of that leak, to 1e-7."""
 
     class Leaking(HiddenPyramidal):
         equations = HiddenPyramidal.equations.replace("-g_lk*u", "-(g_lk + extra)*u")

@@ -90,9 +90,8 @@ def test_feedback_rates_as_the_tables_print_them():
     """A list of P feedback rates loses its first, which belongs to no projection, exactly."""
     circuit = CorInfoMax([6, 5, 4, 3], learning_rate_fb=[0.0, 0.17, 0.07])
     theory = [0.17, 0.07]
-    assert [
-        p.optimiser.learning_rate.value for p in circuit.plasticity if "Feedback" in type(p.rule).__name__
-    ] == theory
+    rules = [item for item in circuit.plasticity if item.target[0] == "W_fb"]
+    assert [item.optimiser.learning_rate.value for item in rules] == theory
 
 
 @pytest.fixture(scope="module")

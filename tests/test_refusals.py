@@ -84,7 +84,6 @@ def test_bad_input_is_one_line_and_makes_no_folder(refused, tmp_path, arguments,
         (stimuli(y=np.arange(59) % 3), ["'y'", "59 rows"]),
         (stimuli(y=np.array([{}] * 60)), ["'y'"]),
         (stimuli(z=1), ["'z'", "unknown"]),
-        ({"x": np.ones((60, 6))}, ["'y'", "missing"]),
     ],
 )
 def test_bad_stimuli_are_one_line_with_file_and_key(refused, tmp_path, arrays, words):
@@ -93,6 +92,14 @@ def test_bad_stimuli_are_one_line_with_file_and_key(refused, tmp_path, arrays, w
     line = refused(*on_toys("bad.npz"))
     assert all(word in line for word in ("bad.npz", *words))
     assert os.listdir(tmp_path) == ["bad.npz"]
+
+
+def test_stimuli_without_targets_are_one_line_with_model_and_tasks(refused, tmp_path):
+    """A file without y is refused by a model that needs targets, with what it can learn; nothing is written."""
+    np.savez(tmp_path / "untaught.npz", x=stimuli()["x"])
+    line = refused(*on_toys("untaught.npz"))
+    assert all(word in line for word in ("corinfomax", "'untaught'", "no targets", "classification, regression"))
+    assert os.listdir(tmp_path) == ["untaught.npz"]
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.6, 0.99])

@@ -14,7 +14,7 @@ DEEPER = ("architecture=[6,4,5,3]", "learning_rate_ff=1", "learning_rate_fb=0.2"
 
 STOP_AT_BATCH_SEVEN = """
 import os, signal, sys
-from corinfomax.protocols import commands
+from corinfomax import commands
 from corinfomax.protocols.runs import Training
 
 run = Training.run

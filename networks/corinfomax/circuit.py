@@ -24,7 +24,7 @@ from ...parameters import extends
 from .. import custom_cells
 from ..circuit import Circuit
 from . import anatomy, initial, lateral, learning
-from .parameters import Architecture, resolve
+from .parameters import Deep, resolve
 
 #: Relative error of 1/λ - 1 that a floating-point type may have. B's unexcited directions grow by it.
 _GROWTH_TOLERANCE = 0.01
@@ -130,7 +130,7 @@ class CorInfoMax(Circuit):
     constraints = property(attrgetter("parameters.constraints"), doc="How constraints of domains are enforced.")
 
     @extends(resolve, without=("architecture",))
-    def __init__(self, architecture: Architecture, *, weights: Any = None, **parameters: Any):
+    def __init__(self, architecture: Deep, *, weights: Any = None, **parameters: Any):
         self.parameters = resolve(architecture, **parameters)
         reading, autapse = self.parameters.reading, self.parameters.lateral_form == "autapse"
         super().__init__(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import ParameterError
-from ..initial import flattened, generator
+from ..initial import flattened, generator, symmetrised, xavier_uniform
 from ..initial import given as any_given
 from ..plasticity import Weights
 from .lateral import follow_inverse
@@ -47,12 +47,6 @@ def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
     return arrays
 
 
-def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
-    """Weights (post, pre) uniform within ±√(6/(post + pre))."""
-    bound = np.sqrt(6 / (post + pre))
-    return rng.uniform(-bound, bound, (post, pre))
-
-
 def published(architecture: Sequence[int], seed: int) -> Weights:
     """W_ff and W_fb Xavier-uniform and independent; B = W Wᵀ with W Xavier-uniform (the paper's runs).
 
@@ -84,11 +78,6 @@ def check_excitatory(arrays: Weights, keys: Sequence[str]):
         for k, W in arrays[key].items():
             if W.min() < 0:
                 raise ParameterError(f"weights: {key}[{k}] has negative entries, which dale = [{key!r}, …] excludes")
-
-
-def symmetrised(B: np.ndarray) -> np.ndarray:
-    """Symmetric part of B, exactly symmetric."""
-    return (B + B.T) / 2
 
 
 def replaced(initial: Weights, given: Mapping, derived: Sequence[str] = ()) -> Weights:

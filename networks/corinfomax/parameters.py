@@ -10,7 +10,18 @@ from pydantic import BeforeValidator, Field
 from ...errors import ParameterError
 from ...models.domains import Domain, DomainChoice, domain_of
 from ...models.noise import COMPARTMENTS
-from ...parameters import Count, Finite, Fraction, NonNegative, Number, Positive, Seed, validated
+from ...parameters import (
+    Architecture,
+    CellReference,
+    Count,
+    Finite,
+    Fraction,
+    NonNegative,
+    Number,
+    Positive,
+    Seed,
+    validated,
+)
 from .conventions import CONVENTIONS, Convention, ConventionName
 
 
@@ -21,7 +32,7 @@ def _without_unused(rates: Any) -> Any:
     return rates
 
 
-Architecture = Annotated[list[Count], Field(min_length=3)]
+Deep = Annotated[Architecture, Field(min_length=3)]
 FeedbackRates = Annotated[NonNegative | list[NonNegative], BeforeValidator(_without_unused)]
 LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]]
 LateralRuleName = Literal["published", "regularised"]
@@ -115,7 +126,7 @@ class Parameters:
 
 @validated(where="CorInfoMax")
 def resolve(
-    architecture: Architecture,
+    architecture: Deep,
     *,
     epsilon: Positive | list[Positive] = 0.15,
     forgetting: Fraction = 0.99999,
@@ -143,7 +154,7 @@ def resolve(
     constraints: Literal["enforced", "as_published"] = "enforced",
     tau_multiplier: Positive | list[Positive] | None = None,
     dale: list[Literal["W_ff", "W_fb", "O"]] = [],  # noqa: B006
-    cell: str | dict[str, str] | None = None,
+    cell: CellReference | dict[str, CellReference] | None = None,
     cell_parameters: dict[str, Finite] = {},  # noqa: B006
     projection: Literal["dense", "synapses"] = "dense",
     initial_gain_ff: Positive | list[Positive] = 1.0,

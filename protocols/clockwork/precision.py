@@ -6,18 +6,19 @@ import weakref
 import numpy as np
 
 from ...errors import ParameterError
-from ...networks.circuit import Circuit
+from ...networks.trainable import Trainable
 
-_in_use: weakref.WeakKeyDictionary[Circuit, weakref.WeakSet] = weakref.WeakKeyDictionary()
+_in_use: weakref.WeakKeyDictionary[Trainable, weakref.WeakSet] = weakref.WeakKeyDictionary()
 
 
-def agree_on_dtype(preparation, circuit: Circuit, dtype) -> np.dtype:
+def agree_on_dtype(preparation, circuit: Trainable, dtype) -> np.dtype:
     """Bring the circuit of a preparation to a floating-point type.
 
     Parameters
     ----------
-    preparation : Preparation
-    circuit : Circuit
+    preparation : Learner
+        Whatever presents stimuli to it.
+    circuit : Trainable
     dtype : dtype or None
         None for the one that the circuit has.
 

@@ -3,12 +3,10 @@
 One long run of Brian2 presents any number of stimuli; `presenter` says what happens in it, step by step.
 """
 
-import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from ...errors import ParameterError, StimulusError
 from ...networks.circuit import Circuit
@@ -17,6 +15,7 @@ from ...networks.states import Layers
 from ...parameters import Count, validated
 from ...stimuli.stimulus import Stimulus, as_rows
 from ..interruption import on_interrupt
+from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
 from ..recording.recorder import Recorder, declared, recordable
 from .moment import Hooks, Moment
@@ -25,12 +24,6 @@ from .presenter import Presenter
 from .protocol import Protocol, contrastive
 from .provenance import provenance
 from .target import Target, code_object_class
-
-
-@functools.cache
-def _linear_algebra() -> ThreadpoolController:
-    # Finding the libraries takes milliseconds, as long as a short run does.
-    return ThreadpoolController()
 
 
 class Preparation:
@@ -290,7 +283,7 @@ class Preparation:
             self.circuit.renew()
             with (
                 on_interrupt(lambda: setattr(self, "interrupted", True)),
-                _linear_algebra().limit(limits=self.blas_threads, user_api="blas"),
+                limited_to(self.blas_threads),
             ):
                 self._presenter.run(map(self._checked, stimuli))
         finally:

@@ -1,10 +1,15 @@
 """Where a circuit comes from: what goes with it without being part of it."""
 
+from __future__ import annotations
+
 import weakref
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...networks.trainable import Trainable
-from .protocol import Protocol
+
+if TYPE_CHECKING:  # circuits without dynamics have a provenance too, and need no Brian2
+    from .protocol import Protocol
 
 
 @dataclass(frozen=True)

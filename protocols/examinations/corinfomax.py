@@ -98,15 +98,15 @@ def lifting(examined: Examined) -> Iterator[Finding]:
 
 
 def unlifted_classes(
-    learner, circuit: CorInfoMax, protocol: Protocol, stimuli: Stimuli, classes: Sequence[int], seed: int | None = None
+    circuit: CorInfoMax, learner, protocol: Protocol, stimuli: Stimuli, classes: Sequence[int], seed: int | None = None
 ) -> list[int]:
     """Pick those of some classes whose output cell the teacher cannot lift for most of their training stimuli.
 
     Parameters
     ----------
+    circuit : CorInfoMax
     learner : Learner
         Presents the stimuli.
-    circuit : CorInfoMax
     protocol : Protocol
         That of training.
     stimuli : Stimuli

@@ -20,7 +20,7 @@ def examine_static(trainable: Trainable, stimuli: Stimuli, batch_size: int) -> I
     Parameters
     ----------
     trainable : Trainable
-        Without dynamics, with ``states(x, y)`` and ``loss(output, y)``; its weights stay.
+        Without dynamics, with ``states(x, y)`` and ``loss_of(output, y)``; its weights stay.
     stimuli : Stimuli
     batch_size : int
     """
@@ -33,10 +33,10 @@ def examine_static(trainable: Trainable, stimuli: Stimuli, batch_size: int) -> I
         yield Finding(what, f"{100 * share:.0f} %", f"below {100 * _STUCK:.0f} %", advice)
     x, y = stimuli.x_train[:batch_size], stimuli.y_train[:batch_size]
     kept, progress = trainable.state_dict(), trainable.progress
-    before = trainable.loss(trainable.states(x).r[trainable.output], y)
+    before = trainable.loss_of(trainable.states(x).r[trainable.output], y)
     learnt = trainable.states(x, y)
     trainable.learn(lambda readout: learnt)
-    after = trainable.loss(trainable.states(x).r[trainable.output], y)
+    after = trainable.loss_of(trainable.states(x).r[trainable.output], y)
     trainable.load_state_dict(kept)
     trainable.progress = progress
     advice = "" if after < before else "take a smaller learning_rate"

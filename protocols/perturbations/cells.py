@@ -7,8 +7,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ...errors import ParameterError
 from ...networks import Circuit
 from ...parameters import Count
+from ...ranges import listed
 from .perturbation import CellPerturbation, data
-from .text import as_current, as_potential, listed, millivolts, plausible
+from .text import as_current, as_potential, millivolts, plausible
 
 Compartment = Literal["soma", "basal", "apical"]
 Potential = Annotated[float, BeforeValidator(as_potential), Field(allow_inf_nan=False), AfterValidator(plausible)]

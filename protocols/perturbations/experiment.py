@@ -17,8 +17,11 @@ from ...stimuli import Stimuli, Stimulus
 from ..clockwork import Preparation
 from ..runs.configuration import Configuration
 from ..runs.folder import PERTURBATIONS, RunFolder
+from ..runs.random_streams import seed_of_tests
 from ..runs.run import Run
-from ..runs.training import Progress, Training, columns, seed_of_tests
+from ..runs.training import Report, Training
+from ..systems import Model
+from ..systems.metrics import performance
 from . import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, read_perturbations, to_toml
 
 #: Potentials and rates that are compared, their unit in tables, and the factor from SI.
@@ -103,7 +106,7 @@ class Experiment:
             yield {**condition, **place, "value": float(values.mean(dtype=float)), "rms_change": change}
 
 
-def measure(preparation: Preparation, stimuli: Stimuli, seed: int = 0) -> Measurement:
+def measure(preparation: Preparation, stimuli: Stimuli, seed: int = 0, model: Model | None = None) -> Measurement:
     """Present the test stimuli, without learning: all to predict, and the first 1000 with their targets.
 
     Parameters
@@ -113,16 +116,20 @@ def measure(preparation: Preparation, stimuli: Stimuli, seed: int = 0) -> Measur
     stimuli : Stimuli
     seed : int, default 0
         Of background input, so that control and perturbed circuit have the same.
+    model : Model, optional
+        What the registry has of the circuit, for its metrics; by default performance is all that is measured.
     """
     circuit, protocol = preparation.circuit, preparation.protocol
     rest = preparation.state_dict()
     try:
-        states = preparation.settle(stimuli.x_test, seed=seed)
+        states = preparation.settle(stimuli.x_test, ("r",) if model is None else model.settled, seed)
         preparation.load_state_dict(rest)
         ends = _ends(preparation, stimuli, protocol.beta, seed)
     finally:
         preparation.load_state_dict(rest)  # so that it does not matter what is presented next
-    return Measurement(columns(circuit, stimuli, states), states.r[circuit.output], ends)
+    outputs = states.r[circuit.output]
+    columns = performance(outputs, stimuli) if model is None else model.metrics(circuit, states, stimuli)
+    return Measurement(columns, outputs, ends)
 
 
 def _ends(preparation: Preparation, stimuli: Stimuli, beta: float, seed: int) -> dict[tuple[str, int, str], np.ndarray]:
@@ -181,7 +188,7 @@ def perturb_runs(runs: Run | Sequence[Run], perturbations: Sequence[Perturbation
             raise ParameterError(f"{run.folder.path}: seed {seed} is there already; take runs of different seeds")
         replicas = min(run.configuration.training.test_replicas, len(run.stimuli.x_test))
         learner = run.configuration.build_learner(run.circuit, replicas, run.protocol)
-        measured |= _tested(seed, "control", learner, run.stimuli, perturbations)
+        measured |= _tested(seed, "control", learner, run.stimuli, run.configuration.entry, perturbations)
     return Experiment(tuple(perturbations), runs[-1].circuit, runs[-1].stimuli, measured, {})
 
 
@@ -203,13 +210,18 @@ def _but_for_seed(configuration: Configuration) -> dict:
 
 
 def _tested(
-    seed: int, trained: str, preparation: Preparation, stimuli: Stimuli, perturbations: Sequence[Perturbation]
+    seed: int,
+    trained: str,
+    preparation: Preparation,
+    stimuli: Stimuli,
+    model: Model,
+    perturbations: Sequence[Perturbation],
 ) -> dict[tuple[int, str, str], Measurement]:
     intervention = _for_testing(preparation, perturbations)
-    measured = {(seed, trained, "control"): measure(preparation, stimuli, seed_of_tests(seed))}
+    measured = {(seed, trained, "control"): measure(preparation, stimuli, seed_of_tests(seed), model)}
     if intervention is not None:
         with intervention:
-            measured[seed, trained, "perturbed"] = measure(preparation, stimuli, seed_of_tests(seed))
+            measured[seed, trained, "perturbed"] = measure(preparation, stimuli, seed_of_tests(seed), model)
     return measured
 
 
@@ -229,7 +241,7 @@ def perturb_training(
     perturbations: Sequence[Perturbation],
     folder: Path,
     seeds: Sequence[int] = (0,),
-    report: Callable[[int, str, Progress], None] = lambda seed, trained, progress: None,
+    report: Callable[[int, str, Report], None] = lambda seed, trained, progress: None,
     begin: Callable[[], None] = lambda: None,
 ) -> Experiment:
     """Train circuits with and without perturbations from the same seeds, and test each in both ways.
@@ -273,7 +285,7 @@ def perturb_training(
             )
             training.run(lambda progress, seed=seed, trained=trained: report(seed, trained, progress))
             intervention.off()
-            measured |= _tested(seed, trained, training.evaluator, training.stimuli, perturbations)
+            measured |= _tested(seed, trained, training.evaluator, training.stimuli, configuration.entry, perturbations)
             histories[seed, trained] = training.rows
             if trained == CONTROL[0]:
                 circuit = training.circuit

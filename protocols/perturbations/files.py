@@ -1,6 +1,5 @@
 """Perturbations in parameter files and as words of the command line."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,16 +10,12 @@ import tomli_w
 from ...analysis.archives import read_archive
 from ...analysis.former import FIRST_VERSION, by_layer, numbered_by_projection
 from ...errors import ParameterError, RunError
+from ...toml import tables as read_tables
 from ..runs.checkpoint import NAME
 from ..runs.folder import PERTURBATIONS
 from .cells import Clamp, Cut, CutFeedback, Drive, Silence
 from .perturbation import Period, Perturbation
 from .synapses import Freeze, Lesion
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 #: Perturbations by the name that parameter files and the command line have for them.
 KINDS: dict[str, Any] = {cls.kind: cls for cls in (Silence, Drive, Cut, CutFeedback, Clamp, Freeze, Lesion)}
@@ -96,10 +91,7 @@ def from_toml(text: str, source: str = "perturbations") -> list[Perturbation]:
     ParameterError
         In one line that names the file and the number of the perturbation, counted from 1.
     """
-    try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ParameterError(f"{source}: not a readable TOML file ({error})") from None
+    tables = read_tables(text, source)
     entries = tables.get("perturbations")
     if set(tables) != {"perturbations"} or not isinstance(entries, list):
         raise ParameterError(f"{source}: must consist of tables [[perturbations]]")

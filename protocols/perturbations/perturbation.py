@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field
 from ...errors import ParameterError
 from ...networks import Circuit, PopulationSpec
 from ...parameters import Count, Number, validated
-from .text import as_cells, as_names, as_period, listed
+from ...ranges import listed
+from .text import as_cells, as_names, as_period
 
 Cells = Annotated[tuple[Annotated[int, Number, Field(ge=0)], ...] | None, BeforeValidator(as_cells)]
 Names = Annotated[tuple[str, ...] | None, BeforeValidator(as_names)]

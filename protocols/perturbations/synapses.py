@@ -9,8 +9,8 @@ from pydantic import Field
 from ...errors import ParameterError
 from ...networks import Circuit
 from ...parameters import Finite, Number, Seed
+from ...ranges import listed
 from .perturbation import Cells, Perturbation, data
-from .text import listed
 
 #: Place of weights in a circuit, such as ("W_fb", 1).
 Place = tuple[str, Annotated[int, Number, Field(ge=0)]]

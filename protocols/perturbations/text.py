@@ -1,19 +1,18 @@
 """Perturbations from and to text: quantities, selections, command-line words, parameter files."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import brian2 as b2
 import numpy as np
 
 from ...models import PHYSICAL_SCALE
+from ...ranges import numbers
 
 _REST, _SCALE = float(PHYSICAL_SCALE["V_rest"]), float(PHYSICAL_SCALE["V_scale"])
 #: Potentials of compartments that one may clamp, in volts.
 _PLAUSIBLE = 0.2
-#: More cells than a layer has; longer ranges would fill the memory.
-_MOST = 10_000_000
 _MILLIVOLTS = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(mV)?\s*", re.IGNORECASE)
 
 
@@ -73,30 +72,6 @@ def as_cells(value: Any) -> Any:
     if len(set(cells)) < len(cells):
         raise ValueError("should name each cell once")
     return cells
-
-
-def numbers(text: str) -> list[int]:
-    """Read 0,3,8-12."""
-    found: list[int] = []
-    for part in text.split(","):
-        matched = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
-        if matched is None or (matched[2] and int(matched[2]) < int(matched[1])):
-            raise ValueError("should be numbers and ranges, such as 0,3,8-12")
-        if int(matched[2] or matched[1]) >= _MOST:
-            raise ValueError(f"should be numbers below {_MOST}")
-        found += range(int(matched[1]), int(matched[2] or matched[1]) + 1)
-    return found
-
-
-def listed(cells: Iterable[int] | None) -> str:
-    """Write numbers as 0,3,8-12."""
-    runs: list[list[int]] = []
-    for cell in sorted(cells or ()):
-        if runs and cell == runs[-1][1] + 1:
-            runs[-1][1] = cell
-        else:
-            runs.append([cell, cell])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def as_names(value: Any) -> Any:

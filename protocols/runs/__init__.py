@@ -6,13 +6,12 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "configuration": ["Configuration", "presets"],
+        "configuration": ["Configuration"],
         "examination": ["examine"],
         "folder": ["RunFolder", "latest_folder", "new_folder"],
-        "learner": ["Learner"],
-        "lifting": ["unlifted_classes"],
-        "models": ["MODELS", "Model"],
+        "random_streams": ["seed_of_tests"],
+        "reading": ["presets"],
         "run": ["Run", "load"],
-        "training": ["Progress", "Training", "seed_of_tests"],
+        "training": ["Report", "Training"],
     },
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...analysis.former import converted_checkpoint
 from ...errors import ParameterError, RunError
-from .configuration import Configuration, by_name
+from .configuration import Configuration
 from .folder import RunFolder
 
 NAME = "checkpoint.npz"
@@ -44,17 +44,16 @@ def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str
     path = checkpoint_path(folder)
     state = converted_checkpoint(folder.arrays(NAME), path)
     try:
-        saved = Configuration.from_toml(str(state["configuration"])).to_dict()
+        saved = Configuration.from_toml(str(state["configuration"])).beside_modules()
         for key in ("epoch", "batch"):
             if state[key].shape != () or state[key].dtype.kind not in "iu" or state[key] < 0:
                 raise ParameterError(f"{key} is no whole number")
     except (KeyError, ParameterError) as error:
         raise damaged(folder, error) from None
-    for section, keys in configuration.to_dict().items():
+    # The folder holds copies of modules with code of one's own, and may have moved.
+    for section, keys in configuration.beside_modules().items():
         for key, value in keys.items():
-            theirs = saved[section].get(key)
-            if key == "cell":  # the folder holds a copy of its module, and may have moved
-                value, theirs = by_name(value), by_name(theirs)
+            theirs = saved.get(section, {}).get(key)
             # Not a number is no other number, but the same text: courses of single cells have it.
             if key not in _CHANGEABLE and theirs != value and repr(theirs) != repr(value):
                 raise RunError(

@@ -12,30 +12,34 @@ from ...stimuli import Stimuli
 from ..clockwork.protocol import Protocol
 from ..examinations import nudging, settling
 from ..examinations.examined import Examined
+from ..examinations.static import examine_static
 from ..systems import Model
 
 
 def examine(
     circuit: Trainable,
-    protocol: Protocol,
+    protocol: Protocol | None,
     stimuli: Stimuli,
     model: Model,
+    batch_size: int = 20,
     dtype: str = "float32",
     target: str = "auto",
     report: Callable[[str], object] = lambda what: None,
 ) -> list[Finding]:
-    """Find out whether a circuit can learn by a protocol, before it is trained.
+    """Find out whether a learner can learn, before it is trained.
 
     Parameters
     ----------
-    circuit : Circuit
+    circuit : Trainable
         With the weights it is to begin with, or those of a trained one; they stay.
-    protocol : Protocol
-        That of training. It is also tried with phases ten times as long.
+    protocol : Protocol or None
+        That of training, of a circuit. It is also tried with phases ten times as long. None without dynamics.
     stimuli : Stimuli
         The first ten training stimuli are presented; for 200 across the set the output cells are looked at.
     model : Model
         Entry of the registry; it names examinations of its own.
+    batch_size : int, default 20
+        Stimuli of a minibatch.
     dtype : {"float32", "float64"}
         Type of the training; the examination is done in float64.
     target : {"auto", "cython", "numpy"}
@@ -46,8 +50,11 @@ def examine(
     -------
     list of Finding
         In order: Euler step, least β, spectral abscissa and Euler's radius with loops, settling, what the model has
-        of its own, and for each layer the nudge that reaches it. Those that are well have no advice.
+        of its own, and for each layer the nudge that reaches it; without dynamics units that do not respond, and what
+        the first step of learning does. Those that are well have no advice.
     """
+    if protocol is None:
+        return list(examine_static(circuit, stimuli, batch_size))
     kept = circuit.dtype
     circuit.astype(np.float64)
     try:

@@ -15,6 +15,7 @@ from typing import IO
 
 import numpy as np
 import pandas as pd
+import tomli_w
 
 from ...analysis import read_history
 from ...analysis.archives import read_archive
@@ -75,20 +76,20 @@ class RunFolder:
         self.write_json("environment.json", environment)
 
     def write_configuration(self, configuration: Configuration):
-        """Write ``config.toml``, with every key resolved, and copies of the modules with custom cells.
+        """Write ``config.toml``, with every key resolved, and copies of the modules with code of one's own.
 
         Raises
         ------
         RunError
-            If a module is not the one that the run has a copy of: a run keeps its cells.
+            If a module is not the one that the run has a copy of: a run keeps its code.
         """
         for module in configuration.modules:
             source, copy = module.read_bytes(), self.path / module.name
             if not copy.exists():
                 self._write(module.name, lambda file, source=source: file.write(source))
             elif copy.read_bytes() != source:
-                raise RunError(f"{module}: differs from {copy}, which this run's cells are from")
-        self._write("config.toml", lambda file: file.write(configuration.beside_modules().encode()))
+                raise RunError(f"{module}: differs from {copy}, which this run's code is from")
+        self._write("config.toml", lambda file: file.write(tomli_w.dumps(configuration.beside_modules()).encode()))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

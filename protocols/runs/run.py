@@ -1,19 +1,26 @@
 """A finished or unfinished run, taken up again from its folder."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import CorInfoMaxError
-from ...networks import Circuit
-from ...stimuli import Stimuli
-from ..clockwork.preparation import Preparation
-from ..clockwork.protocol import Protocol
+from ...errors import CorInfoMaxError, ParameterError
+from ...networks.schedules import Progress
+from ...networks.trainable import Trainable
+from ...stimuli.stimuli import Stimuli
 from ..clockwork.provenance import note_provenance, provenance
+from ..systems import Learner
 from .checkpoint import damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import RunFolder
+
+if TYPE_CHECKING:
+    from ..clockwork.preparation import Preparation
+    from ..clockwork.protocol import Protocol
 
 
 class Run:
@@ -39,8 +46,8 @@ class Run:
         self.configuration: Configuration = self.folder.configuration()
 
     @cached_property
-    def circuit(self) -> Circuit:
-        """The circuit with the checkpoint's weights and the run's protocol."""
+    def circuit(self) -> Trainable:
+        """The circuit, or what else was trained, with the checkpoint's weights and the run's protocol."""
         circuit = self.configuration.build_circuit()
         circuit.astype(np.dtype(self.configuration.training.dtype))
         state = read_checkpoint(self.folder, self.configuration)
@@ -49,13 +56,13 @@ class Run:
             circuit.check_finite()
         except CorInfoMaxError as error:
             raise damaged(self.folder, error) from None
-        circuit.epoch = int(state["epoch"])
+        circuit.progress = Progress(int(state["epoch"]), int(state.get("presentation", 0)))
         note_provenance(circuit, replace(provenance(circuit), protocol=self.protocol))
         return circuit
 
     @cached_property
-    def protocol(self) -> Protocol:
-        """The run's protocol."""
+    def protocol(self) -> Protocol | None:
+        """The run's protocol; None of a model without protocols."""
         return self.configuration.build_protocol()
 
     @cached_property
@@ -69,13 +76,24 @@ class Run:
         """The run's stimuli."""
         return self.configuration.load_stimuli()
 
+    def learner(self, replicas: int = 1) -> Learner:
+        """Make what presents stimuli to the circuit."""
+        return self.configuration.build_learner(self.circuit, replicas, self.protocol)
+
     def preparation(self, replicas: int = 1) -> Preparation:
-        """Mount the circuit with the run's protocol."""
+        """Mount the circuit with the run's protocol; a `ParameterError` if it has no dynamics."""
+        if self.protocol is None:
+            raise ParameterError(
+                f"{self.folder.path}: {self.configuration.model} has no dynamics: nothing moves that could be recorded "
+                "or perturbed"
+            )
+        from ..clockwork.preparation import Preparation  # it imports Brian2
+
         training = self.configuration.training
         return Preparation(self.circuit, replicas=replicas, target=training.target, blas_threads=training.blas_threads)
 
 
-def load(run) -> Circuit:
+def load(run) -> Trainable:
     """Take the trained circuit back from a run folder.
 
     Parameters
@@ -85,7 +103,7 @@ def load(run) -> Circuit:
 
     Returns
     -------
-    Circuit
+    Circuit, or another Trainable
         With the trained weights; a `Preparation` of it takes the protocol that it was trained with.
 
     Raises

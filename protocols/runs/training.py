@@ -7,25 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...analysis import Finding, accuracy, diagnose, r_squared, summarise
+from ...analysis import Finding, diagnose
 from ...errors import DivergenceError, ParameterError, RunError
-from ...networks import Circuit, Layers
-from ...networks.schedules import Progress as TrainingProgress
-from ...stimuli import Stimuli, Stimulus, batches
+from ...networks.schedules import Progress
+from ...stimuli.stimuli import Stimuli
 from ..interruption import on_interrupt
+from ..systems.metrics import score_of
 from .checkpoint import NAME, damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import PERTURBATIONS, RunFolder
-
-#: Streams of random numbers, spawned from the run's one seed; stream 0 draws the initial weights.
-_ORDER, _SIGN, _NOISE, _JITTER, _TEST_NOISE = range(1, 6)
+from .history import taken_up
+from .outputs import Outputs
+from .random_streams import EpochPlan, plan, seed_of_tests
 
 #: Seconds between two reports of progress within an epoch.
 _REPORT_EVERY = 0.5
 
 
 @dataclass(frozen=True)
-class Progress:
+class Report:
     """Where a training run is, for whoever watches it.
 
     Parameters
@@ -34,8 +34,10 @@ class Progress:
         Counted from 1; `batch` 0 stands for an epoch that has just ended.
     batches : int
         Minibatches of an epoch.
-    score : float
-        Free-phase performance in this epoch so far: accuracy, or R².
+    score : float or None
+        Within an epoch the performance in training so far, accuracy or R²; at its end the row's `Training.score`.
+    column : str or None
+        The history's column that the score is of.
     row : dict or None
         The epoch's row of the history, at its end.
     findings : tuple of Finding
@@ -45,7 +47,8 @@ class Progress:
     epoch: int
     batch: int
     batches: int
-    score: float
+    score: float | None
+    column: str | None
     row: dict | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -63,15 +66,17 @@ class Training:
 
     Attributes
     ----------
-    circuit : Circuit
+    circuit : Trainable
     stimuli : Stimuli
     learner, evaluator : Learner
-        Preparations of the same circuit for training and test stimuli.
+        What presents training and test stimuli to it.
     epoch, batch : int
         Epochs done, and minibatches done of the next.
+    score : str or None
+        The history's column that tells how the run goes: that of the model, or `test_accuracy`, or `test_r_squared`.
     unlearnt : ndarray of int
-        Classes of which no training stimulus was recognised, in the free phase, during the last epoch. The history
-        counts them. Their output cells' basal potential may be too low for the teacher to lift them, for many epochs.
+        Classes of which no training stimulus was recognised, in the predicting phase, during the last epoch. The
+        history counts them.
     before_presentation : list of callable
         Hooks ``hook(epoch, batch)`` before each minibatch of training, both counted from 0; when an epoch is taken up
         again, also if none of its minibatches is left.
@@ -86,28 +91,17 @@ class Training:
 
     def __init__(self, configuration: Configuration, folder: RunFolder, resume: bool = False):
         self.configuration, self.folder = configuration, folder
-        training = configuration.training
         begun = folder.has(NAME) or folder.has("history.csv")
         state = read_checkpoint(folder, configuration) if resume and begun else None
         self.stimuli: Stimuli = configuration.load_stimuli()
         self.circuit = configuration.build_circuit()
-        protocol = configuration.build_protocol()
-        self.score_name, self._score = score_of(self.stimuli)
-        try:
-            self.learner, self.evaluator = (
-                configuration.build_learner(self.circuit, min(replicas, len(x)), protocol)
-                for replicas, x in (
-                    (training.batch_size, self.stimuli.x_train),
-                    (training.test_replicas, self.stimuli.x_test),
-                )
-            )
-            protocol.check_learning(self.circuit.plasticity, taught=True)
-            for beta in reversed(protocol.betas):
-                self.learner.check_beta(beta)
-        except ParameterError as error:
-            raise ParameterError(f"{configuration.source}: {error}") from None
-        self._protocol, self._betas = protocol, protocol.betas
-        self._test_seed = seed_of_tests(training.seed)
+        self._protocol = configuration.build_protocol()
+        self._model = configuration.entry
+        self._mount()
+        judged = score_of(self.stimuli)
+        self.score = self._model.score or (None if judged is None else f"test_{judged[0]}")
+        self._outputs = Outputs(self.stimuli, self.learner.prediction_phase, self.circuit.output)
+        self._test_seed = seed_of_tests(configuration.training.seed)
         self._rest = self.evaluator.state_dict()
         self._resumed, self._begun = resume, False
         self._stop = False
@@ -116,35 +110,34 @@ class Training:
         self.rows: list[dict] = []
         self.before_presentation: list[Callable[[int, int], object]] = []
         self.unlearnt = np.array([], dtype=int)
-        self._forget_outputs()
         if state is not None:
             self._restore(state)
 
-    def targets_out_of_reach(self) -> str | None:
-        """One line if rates of the output layer cannot reach all targets, else None."""
-        output, y = self.circuit.output, self.stimuli.y_train
-        low, high = self.circuit.bounds[output]
-        if low <= y.min() and y.max() <= high:
-            domain = self.circuit.layer_domains[output]
-            worst = 0.0 if domain is None else domain.outside(y).max()
-            if worst <= np.finfo(np.float32).eps * y.shape[1]:
-                return None
-            return (
-                f"Targets of {self.stimuli.name} lie outside the output layer's domain, the worst by {worst:.3g}: "
-                "take another domain, or other targets."
+    def _mount(self):
+        configuration, protocol, stimuli = self.configuration, self._protocol, self.stimuli
+        training = configuration.training
+        try:
+            self.learner, self.evaluator = (
+                configuration.build_learner(self.circuit, min(replicas, len(x)), protocol)
+                for replicas, x in (
+                    (training.batch_size, stimuli.x_train),
+                    (training.test_replicas, stimuli.x_test),
+                )
             )
-        return (
-            f"Targets of {self.stimuli.name} reach from {y.min():g} to {y.max():g}, rates of the output layer from "
-            f"{low:g} to {high:g} only: scale the targets."
-        )
+            if protocol is not None:
+                protocol.check_learning(self.circuit.plasticity, taught=stimuli.y_train is not None)
+                for beta in reversed(protocol.betas):
+                    self.learner.check_beta(beta)
+        except ParameterError as error:
+            raise ParameterError(f"{configuration.source}: {error}") from None
 
-    def run(self, report: Callable[[Progress], None] = lambda progress: None):
+    def run(self, report: Callable[[Report], None] = lambda report: None):
         """Train to the last epoch.
 
         Parameters
         ----------
         report : callable
-            Called with a `Progress` twice a second, and after each epoch.
+            Called with a `Report` twice a second, and after each epoch.
 
         Raises
         ------
@@ -175,22 +168,19 @@ class Training:
     def _request_stop(self):
         self._stop = True
 
+    def _plan(self) -> EpochPlan:
+        count, seed = len(self.stimuli.x_train), self.configuration.training.seed
+        return plan(seed, self.epoch, count, self.learner.replicas, self._protocol)
+
     def _run_epoch(self, report):
-        stimuli = self.stimuli
         reported = self._started = time.perf_counter()
-        order = batches(len(stimuli.x_train), self.learner.replicas, self._random(_ORDER))
-        betas = self._random(_SIGN).choice(self._betas, len(order))
-        seeds = self._random(_NOISE).integers(2**32, size=len(order)).tolist()
-        jitter = self._random(_JITTER)
-        steps = [self._protocol.jittered(jitter) for _ in order]
-        self.circuit.progress = TrainingProgress(self.epoch, self.epoch * len(order) + self.batch)
+        planned = self._plan()
+        self.circuit.progress = Progress(self.epoch, self.epoch * len(planned) + self.batch)
 
         def presentations():
-            for n in range(self.batch, len(order)):
+            for n in range(self.batch, len(planned)):
                 announce(n)
-                rows = order[n]
-                x, y = stimuli.x_train[rows], stimuli.y_train[rows]
-                yield Stimulus(x, y, float(betas[n]), learn=True, rows=rows, seed=seeds[n], steps=steps[n])
+                yield planned.stimulus(n, self.stimuli)
 
         def announce(batch):
             for hook in self.before_presentation:
@@ -198,31 +188,29 @@ class Training:
 
         def note(moment, ends):
             nonlocal reported
-            self._outputs[order[self.batch]] = ends[self.learner.prediction_phase].r[self.circuit.output]
+            self._outputs.note(planned.rows[self.batch], ends)
             self.batch += 1
             self.learner.interrupted |= self._stop
             now = time.perf_counter()
             if now - reported > _REPORT_EVERY:
                 reported = now
-                seen = np.concatenate(order[: self.batch])
-                if len(seen) > 1:  # R² of one is not defined
-                    score = self._score(self._outputs[seen], stimuli.y_train[seen])
-                    report(Progress(self.epoch + 1, self.batch, len(order), score))
+                score = self._outputs.score(np.concatenate(planned.rows[: self.batch]))
+                report(Report(self.epoch + 1, self.batch, len(planned), score, self._outputs.score_name))
 
-        if self.batch == len(order):
+        if self.batch == len(planned):
             announce(self.batch - 1)
         self.learner.on_presentation.append(note)
         try:
             self.learner.run(presentations())
         except DivergenceError as error:
-            raise self._diverged(f"batch {self.batch + 1} of {len(order)}", error) from None
+            raise self._diverged(f"batch {self.batch + 1} of {len(planned)}", error) from None
         finally:
             self.learner.on_presentation.remove(note)
         self._stop |= self.learner.interrupted
-        if self._stop and self.batch < len(order):
+        if self._stop and self.batch < len(planned):
             self.save_checkpoint()
             raise KeyboardInterrupt
-        self._end_epoch(len(order), report)
+        self._end_epoch(len(planned), report)
 
     def _diverged(self, where: str, error: Exception) -> DivergenceError:
         return DivergenceError(
@@ -236,7 +224,6 @@ class Training:
 
     def _end_epoch(self, number: int, report):
         seconds, self._seconds_before = self._seconds(), 0.0
-        train_score = self._score(self._outputs, self.stimuli.y_train)
         try:
             tested = self.evaluate()
         except KeyboardInterrupt:
@@ -244,35 +231,50 @@ class Training:
             raise
         except (DivergenceError, ParameterError) as error:  # ParameterError: numbers that no table can be made of
             raise self._diverged("after the last batch", error) from None
-        row = {"epoch": self.epoch + 1, f"train_{self.score_name}": train_score}
-        if (labels := self.stimuli.labels_train) is not None:
-            recognised = labels[self._outputs.argmax(axis=1) == labels]
-            self.unlearnt = np.setdiff1d(labels, recognised)
-            row["unlearnt"] = len(self.unlearnt)
+        row: dict = {"epoch": self.epoch + 1}
+        if self._outputs.score_name is not None:
+            row[self._outputs.score_name] = self._outputs.score()
+        if (unlearnt := self._outputs.unlearnt()) is not None:
+            self.unlearnt = unlearnt
+            row["unlearnt"] = len(unlearnt)
         row |= {**tested, "seconds": seconds}
+        if self.score is not None and self.score not in row:
+            raise RunError(f"model {self.configuration.model}: its metrics have no {self.score}, which it is judged by")
         self.rows.append(row)
         self.epoch, self.batch = self.epoch + 1, 0
-        self._forget_outputs()
+        self.circuit.progress = Progress(self.epoch, self.epoch * number)
+        self._outputs.forget()
         self.folder.write_history(self.rows)
         self.save_checkpoint()
-        report(Progress(self.epoch, 0, number, row[f"test_{self.score_name}"], row, tuple(diagnose(self.rows))))
+        score = None if self.score is None else row[self.score]
+        report(Report(self.epoch, 0, number, score, self.score, row, tuple(diagnose(self.rows))))
 
     def evaluate(self) -> dict[str, float]:
-        """Columns of the history that concern the test stimuli."""
+        """Columns of the history that concern validation and test stimuli."""
+        validated = {}
+        if self.stimuli.y_validation is not None:
+            name, score = score_of(self.stimuli)
+            outputs = self._settled(self.stimuli.x_validation, ("r",)).r[self.circuit.output]
+            validated[f"validation_{name}"] = score(outputs, self.stimuli.y_validation)
+        states = self._settled(self.stimuli.x_test, self._model.settled)
+        return {**validated, **self._model.metrics(self.circuit, states, self.stimuli)}
+
+    def _settled(self, x: np.ndarray, variables: tuple[str, ...]):
         self.evaluator.load_state_dict(self._rest)  # so that it does not matter what was presented before
-        states = self.evaluator.settle(self.stimuli.x_test, seed=self._test_seed)
-        return columns(self.circuit, self.stimuli, states)
+        return self.evaluator.settle(x, variables, seed=self._test_seed)
 
     def save_checkpoint(self):
         """Write all that resuming needs, in place of the last checkpoint."""
         arrays = {**self.circuit.state_dict(), **self.learner.state_dict()}
         arrays["epoch"], arrays["batch"] = np.array(self.epoch), np.array(self.batch)
+        arrays["presentation"] = np.array(self.circuit.progress.presentation)
         arrays["stimuli"] = np.array(self.stimuli.digest)
         arrays["configuration"] = np.array(self.configuration.to_toml())
         if self.epoch and self.stimuli.labels_train is not None:
             arrays["unlearnt"] = self.unlearnt
         if self.batch:
-            arrays["outputs"], arrays["seconds"] = self._outputs, np.array(self._seconds())
+            arrays["seconds"] = np.array(self._seconds())
+            arrays |= self._outputs.state_dict()
         if self.stimuli.image_shape is not None:
             arrays["image_shape"] = np.array(self.stimuli.image_shape)
         self.folder.write_arrays(NAME, arrays)
@@ -292,78 +294,28 @@ class Training:
             if self.unlearnt.ndim != 1 or not np.isin(self.unlearnt, labels).all():
                 raise ParameterError("unlearnt are no classes of the stimuli")
             if self.batch:
-                outputs = state["outputs"]
-                if outputs.shape != self._outputs.shape or outputs.dtype != self._outputs.dtype:
-                    raise ParameterError(f"outputs are {outputs.dtype} of shape {outputs.shape}")
-                self._outputs, self._seconds_before = outputs, float(state["seconds"])
+                self._outputs.load_state_dict(state)
+                self._seconds_before = float(state["seconds"])
         except (KeyError, ValueError, TypeError, DivergenceError) as error:
             raise damaged(self.folder, error) from None
+        batches = -(-len(self.stimuli.x_train) // self.learner.replicas)
+        self.circuit.progress = Progress(self.epoch, self.epoch * batches + self.batch)
 
     def _take_up_folder(self):
         """Make sure that the folder is this run's, before anything in it changes."""
+        epochs = self.configuration.training.epochs
         if self.folder.has(NAME) and not (self._resumed or self._begun):
             raise RunError(f"{self.folder.path}: holds a run; resume it, or choose another folder")
         if self.folder.has(PERTURBATIONS) and not self.before_presentation:
             raise RunError(f"{self.folder.path}: a perturbed run; go on with corinfomax perturb --training --resume")
-        self._take_up_history()
+        if self.epoch > epochs:
+            raise ParameterError(f"{self.configuration.source}: epochs = {epochs}: {self.epoch} are done already")
+        needed = {self._outputs.score_name, self.score, "seconds"} - {None}
+        self.rows = taken_up(self.folder, self.epoch, needed)
         if self._resumed and not self._begun:
             self.folder.write_configuration(self.configuration)
-            if self.epoch < self.configuration.training.epochs:
+            if self.epoch < epochs:
                 self.folder.note_resumption(self.configuration)
         if not self.folder.has(NAME):
             self.save_checkpoint()  # from now on there is something to resume
         self._begun = True
-
-    def _take_up_history(self):
-        """Read the rows of the epochs that are done."""
-        path, epochs = self.folder.path / "history.csv", self.configuration.training.epochs
-        if self.epoch > epochs:
-            raise ParameterError(f"{self.configuration.source}: epochs = {epochs}: {self.epoch} are done already")
-        self.rows = [row for row in self.folder.history() if row["epoch"] <= self.epoch]
-        if [row["epoch"] for row in self.rows] != list(range(1, self.epoch + 1)):
-            raise RunError(f"{path}: does not have one row for each of the {self.epoch} epochs that are done")
-        needed = {f"train_{self.score_name}", f"test_{self.score_name}", "seconds"}
-        for row in self.rows:
-            if missing := sorted(name for name in needed if not np.isfinite(row.get(name, np.nan))):
-                raise RunError(f"{path}: has no {missing[0]} for epoch {row['epoch']:g}")
-
-    def _forget_outputs(self):
-        self._outputs = np.full(self.stimuli.y_train.shape, np.nan, dtype=np.float32)
-
-    def _random(self, stream: int) -> np.random.Generator:
-        seed = self.configuration.training.seed
-        return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, self.epoch)))
-
-
-def seed_of_tests(seed: int) -> int:
-    """Seed of the background input in tests of a run: the same each time, so that what differs is the circuit.
-
-    Parameters
-    ----------
-    seed : int
-        The run's.
-    """
-    return int(np.random.SeedSequence(seed, spawn_key=(_TEST_NOISE,)).generate_state(1)[0])
-
-
-def columns(circuit: Circuit, stimuli: Stimuli, states: Layers) -> dict[str, float]:
-    """Columns of the history that concern the test stimuli, from the states in which they leave a circuit."""
-    name, score = score_of(stimuli)
-    return {
-        f"test_{name}": score(states.r[circuit.output], stimuli.y_test),
-        **summarise(
-            {0: stimuli.x_test, **states.r},
-            states.u,
-            states.I_net,
-            **{key: circuit.weights[key] for key in ("W_ff", "W_fb", "B", "O")},
-            epsilon=circuit.epsilon,
-            bounds=circuit.bounds,
-            active=circuit.active(states.r),
-            excess=circuit.excess(states.r),
-        ),
-    }
-
-
-def score_of(stimuli: Stimuli) -> tuple[str, Callable[..., float]]:
-    """Name of the measure of performance, and the function: accuracy or R²."""
-    return ("accuracy", accuracy) if stimuli.task == "classification" else ("r_squared", r_squared)

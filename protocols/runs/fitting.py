@@ -1,0 +1,122 @@
+"""Stimuli of a run: loaded, and made to fit the model that is to learn them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from ...errors import CorInfoMaxError, ParameterError
+from ...networks.trainable import Trainable
+from ...parameters import SIZES, played_by
+from ...stimuli.registry import load_stimuli
+from ...stimuli.stimuli import Stimuli
+from ..systems import model_named
+from .sections import StimuliSection
+
+#: Validation stimuli are the same in all runs, so that settings are compared on the same.
+_VALIDATION_SEED = 0
+
+
+def fitting_stimuli(
+    section: StimuliSection, model: str, circuit: BaseModel, dtype: str, source: str = "configuration"
+) -> Stimuli:
+    """Load stimuli, normalise and split them if asked to, and check that they fit the model.
+
+    Parameters
+    ----------
+    section : StimuliSection
+    model : str
+        Of `MODELS`.
+    circuit : BaseModel
+        Its section ``[circuit]``.
+    dtype : {"float32", "float64"}
+    source : str
+        What error messages name.
+
+    Returns
+    -------
+    Stimuli
+        Without targets if the model needs none and could not learn the set's.
+
+    Raises
+    ------
+    ParameterError
+        In one line, for stimuli of a task that the model cannot learn, of other sizes than it, or out of range.
+    """
+    stimuli = load_stimuli(section.stimuli, data=section.data)
+    try:
+        if section.mean is not None or section.std is not None:
+            stimuli = stimuli.normalised(section.mean, section.std)
+        stimuli = _of_task(stimuli, model)
+        if section.validation is not None:
+            if stimuli.task == "none":
+                raise ParameterError(f"validation = {section.validation:g}: {model} learns without targets to judge by")
+            stimuli = stimuli.with_validation(section.validation, seed=_VALIDATION_SEED)
+    except CorInfoMaxError as error:
+        raise ParameterError(f"{source}, [stimuli]: {error}") from None
+    for key in played_by(type(circuit), SIZES):
+        _check_sizes(stimuli, key, getattr(circuit, key), source)
+    limit = np.finfo(dtype).max
+    for name, array in _arrays(stimuli).items():
+        if (largest := max(array.max(), -array.min())) > limit:
+            raise ParameterError(
+                f"{source}: dtype = {dtype} ends at {limit:.3g}; {name} of {stimuli.name!r} reaches {largest:.3g}"
+            )
+    return stimuli
+
+
+def _of_task(stimuli: Stimuli, model: str) -> Stimuli:
+    """Refuse stimuli that the model cannot learn, and leave targets out that it does not need."""
+    tasks = model_named(model).tasks
+    if stimuli.task in tasks:
+        return stimuli
+    if "none" in tasks:
+        return replace(stimuli, task="none", **{f"y_{part}": None for part in stimuli.parts})
+    kind = "no targets" if stimuli.task == "none" else f"the task {stimuli.task}"
+    raise ParameterError(f"{model} cannot learn {stimuli.name!r}, which has {kind}; allowed: {', '.join(tasks)}")
+
+
+def _check_sizes(stimuli: Stimuli, key: str, sizes: Any, source: str):
+    if sizes is None:
+        return
+    if sizes[0] != stimuli.inputs or (stimuli.outputs and sizes[-1] != stimuli.outputs):
+        outputs = f" and {stimuli.outputs} outputs" if stimuli.outputs else ""
+        raise ParameterError(
+            f"{source}: {key} = {list(sizes)}: the stimuli {stimuli.name!r} have {stimuli.inputs} inputs{outputs}"
+        )
+
+
+def _arrays(stimuli: Stimuli) -> Mapping[str, np.ndarray]:
+    names = [f"{kind}_{part}" for part in stimuli.parts for kind in ("x", "y")]
+    return {name: getattr(stimuli, name) for name in names if getattr(stimuli, name) is not None}
+
+
+def targets_out_of_reach(circuit: Trainable, stimuli: Stimuli) -> str | None:
+    """One line if rates of the output layer cannot reach all targets, else None.
+
+    Parameters
+    ----------
+    circuit : Trainable
+        One whose outputs are bounded has `bounds`, and perhaps `layer_domains`, by layer.
+    stimuli : Stimuli
+    """
+    output, y = circuit.output, stimuli.y_train
+    bounds = getattr(circuit, "bounds", {})
+    if y is None or output not in bounds:
+        return None
+    low, high = bounds[output]
+    if low <= y.min() and y.max() <= high:
+        domain = getattr(circuit, "layer_domains", {}).get(output)
+        worst = 0.0 if domain is None else domain.outside(y).max()
+        if worst <= np.finfo(np.float32).eps * y.shape[1]:
+            return None
+        return (
+            f"Targets of {stimuli.name} lie outside the output layer's domain, the worst by {worst:.3g}: "
+            "take another domain, or other targets."
+        )
+    return (
+        f"Targets of {stimuli.name} reach from {y.min():g} to {y.max():g}, rates of the output layer from "
+        f"{low:g} to {high:g} only: scale the targets."
+    )

@@ -1,0 +1,94 @@
+"""Reading parameters: presets and files in TOML, and single keys as one writes them on the command line."""
+
+import ast
+import difflib
+import re
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ... import toml
+from ...errors import ParameterError
+
+DEFAULT_PRESET = "digits"
+
+
+def presets() -> dict[str, Path]:
+    """Presets by name: the parameter files that come with the package."""
+    folder = resources.files(__package__.rpartition(".")[0]) / "presets"
+    return {Path(entry.name).stem: Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")}
+
+
+def read(source: str | Path) -> dict[str, dict]:
+    """Read the sections of a preset, or of a file that ends in ``.toml``."""
+    path = Path(source)
+    if path.suffix != ".toml":
+        known = presets()
+        if str(source) not in known:
+            raise ParameterError(
+                f"{source}: no such preset; {nearest(str(source), known)} (parameter files end in .toml)"
+            )
+        path = known[str(source)]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ParameterError(f"{source}: no such file") from None
+    except OSError as error:
+        raise ParameterError(f"{source}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"{source}: not a text file in UTF-8 ({error})") from None
+    return sections(text, source)
+
+
+def sections(text: str, source: str | Path) -> dict[str, dict]:
+    """Read the sections of a parameter file's text; a `ParameterError` names the source."""
+    values = toml.tables(text, source)
+    for key, value in values.items():
+        if not isinstance(value, dict):
+            raise ParameterError(f"{source}: {key!r} is no section; keys stand in [stimuli], [circuit], …")
+    return values
+
+
+def setting(text: str) -> tuple[str, str, str]:
+    """Take ``key=value`` apart, and keep it whole for messages."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ParameterError(f"--set {text}: must be key=value")
+    return key.strip(), value.strip(), text
+
+
+def apply(settings: Iterable[tuple[str, str, str]], owner: dict[str, str], values: dict[str, dict]):
+    """Enter settings into the sections that own their keys."""
+    for key, value, text in settings:
+        section, _, bare = key.rpartition(".")
+        if bare not in owner:
+            raise ParameterError(f"--set {text}: unknown key {key!r}; {nearest(bare, owner)}")
+        if section not in ("", owner[bare]):
+            raise ParameterError(f"--set {text}: {bare!r} is a key of [{owner[bare]}], not of [{section}]")
+        values.setdefault(owner[bare], {})[bare] = _value(value)
+
+
+def _value(text: str) -> Any:
+    try:
+        parsed = toml.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return _python_numbers(text)
+    return parsed["value"] if len(parsed) == 1 else text  # a line break may have begun another key
+
+
+def _python_numbers(text: str) -> Any:
+    """Read numbers and lists of them that Python can read and TOML cannot, as .3; anything else stays as it is."""
+    if not re.fullmatch(r"[\d.eE+\-,\[\]\s]+", text):
+        return text
+    try:
+        parsed = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
+    return text if isinstance(parsed, tuple) else parsed
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Ask for the word that is meant, or list those that are allowed."""
+    close = difflib.get_close_matches(word, list(allowed), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"

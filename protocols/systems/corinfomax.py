@@ -1,0 +1,61 @@
+"""The system of the paper: CorInfoMax circuits."""
+
+from ...analysis import summarise
+from ...networks.corinfomax import CorInfoMax
+from ...networks.states import Layers
+from ...stimuli.stimuli import Stimuli
+from ..clockwork.protocol import Protocol, contrastive
+from ..examinations.corinfomax import LEVERS, constraints, fading, lifting, unlifted_classes
+from .learner import Learner
+from .metrics import performance
+from .model import Model
+
+
+def metrics(circuit: CorInfoMax, states: Layers, stimuli: Stimuli) -> dict[str, float]:
+    """Columns of the history: accuracy or R² of the test stimuli, and what `corinfomax.analysis.summarise` gives.
+
+    Parameters
+    ----------
+    circuit : CorInfoMax
+    states : Layers
+        r, u and I_net = τ_u du/ds of the layers k ≥ 1, in which the test stimuli leave it.
+    stimuli : Stimuli
+    """
+    return {
+        **performance(states.r[circuit.output], stimuli),
+        **summarise(
+            {0: stimuli.x_test, **states.r},
+            states.u,
+            states.I_net,
+            **{key: circuit.weights[key] for key in ("W_ff", "W_fb", "B", "O")},
+            epsilon=circuit.epsilon,
+            bounds=circuit.bounds,
+            active=circuit.active(states.r),
+            excess=circuit.excess(states.r),
+        ),
+    }
+
+
+def why_unlearnt(
+    circuit: CorInfoMax, learner: Learner, protocol: Protocol, stimuli: Stimuli, classes, seed: int | None = None
+) -> tuple[list[int], str]:
+    """Pick the classes whose output cell the teacher cannot lift, and say what to do; see `unlifted_classes`."""
+    beyond = unlifted_classes(circuit, learner, protocol, stimuli, classes, seed)
+    listed = ", ".join(map(str, beyond))
+    return beyond, (
+        f"The teacher cannot lift the output cell of class {listed} yet: train longer, or take a larger "
+        "beta, a smaller last entry of initial_gain_ff or another seed."
+    )
+
+
+MODEL = Model(
+    trainable=CorInfoMax,
+    tasks=("classification", "regression"),
+    protocols={"contrastive": contrastive, "phases": Protocol},
+    metrics=metrics,
+    settled=("r", "u", "I_net"),
+    examinations=(fading, constraints, lifting),
+    levers=LEVERS,
+    reads_like="correlative information maximization",
+    why_unlearnt=why_unlearnt,
+)

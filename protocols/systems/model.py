@@ -1,0 +1,112 @@
+"""What goes with a trainable, so that parameter files can name it, and runs train it without knowing which it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ...errors import ParameterError
+from ...networks.states import Layers
+from ...networks.trainable import Trainable
+from ...stimuli.stimuli import TASKS, Stimuli
+from ..examinations.levers import Levers
+from .learner import Learner
+from .metrics import performance
+
+if TYPE_CHECKING:
+    from ..clockwork.protocol import Protocol
+
+
+def _performance(trainable: Trainable, states: Layers, stimuli: Stimuli) -> dict[str, float]:
+    return performance(states.r[trainable.output], stimuli)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trainable and what goes with it.
+
+    Parameters
+    ----------
+    trainable : callable
+        ``trainable(**section, seed=…) -> Trainable``, such as a class. Its annotated signature is the section
+        ``[circuit]`` of a parameter file, but for `seed`, which it must take, and `weights`.
+    tasks : tuple of {"classification", "regression", "none"}
+        What stimuli it can take. "none" says that it needs no targets: it then takes every set, and sees no targets
+        where the set's task is not among the others.
+    protocols : mapping of str to callable
+        By the name that ``[protocol]`` gives as `form`, the default first: the annotated signature is the rest of that
+        section, the call returns a `Protocol`. Empty for trainables without dynamics, which have no such section.
+    learner : callable, optional
+        ``learner(trainable, replicas, dtype=…, blas_threads=…) -> Learner``, with ``protocol=…, target=…`` if there are
+        protocols. By default `Preparation` if there are some, else `StaticLearner`.
+    metrics : callable
+        ``metrics(trainable, states, stimuli)``: columns of the history, from the states in which the test stimuli leave
+        the trainable; by default `test_accuracy` or `test_r_squared` alone.
+    settled : tuple of str
+        Variables that the metrics read of these states.
+    examinations : tuple of callable
+        Further ones for the doctor: ``examination(examined)`` gives findings.
+    levers : Levers
+        What the doctor's advice speaks of.
+    score : str, optional
+        The column that progress and a run's last line show; by default `test_accuracy` or `test_r_squared`.
+    reads_like : str
+        The rule in words.
+    why_unlearnt : callable, optional
+        ``why_unlearnt(trainable, learner, protocol, stimuli, classes, seed)``: which of the classes that were not
+        recognised have a known cause, and a sentence that says so and what to do.
+    """
+
+    trainable: Callable[..., Trainable]
+    tasks: tuple[str, ...] = ("classification", "regression")
+    protocols: Mapping[str, Callable[..., Protocol]] = field(default_factory=dict)
+    learner: Callable[..., Learner] | None = None
+    metrics: Callable[[Trainable, Layers, Stimuli], dict[str, float]] = _performance
+    settled: tuple[str, ...] = ("r",)
+    examinations: tuple[Callable, ...] = ()
+    levers: Levers = field(default_factory=Levers)
+    score: str | None = None
+    reads_like: str = ""
+    why_unlearnt: Callable[..., tuple[list[int], str]] | None = None
+
+    def __post_init__(self):
+        if not self.tasks or not set(self.tasks) <= set(TASKS):
+            raise ParameterError(f"model: tasks = {self.tasks!r}: must be some of {', '.join(TASKS)}")
+
+    def takes(self, task: str) -> bool:
+        """Whether it can learn from stimuli of a task."""
+        return task in self.tasks or "none" in self.tasks
+
+    def mount(
+        self, trainable: Trainable, replicas: int, protocol: Protocol | None = None, target: str = "auto", **options
+    ) -> Learner:
+        """Make what presents stimuli to a trainable of this model.
+
+        Parameters
+        ----------
+        trainable : Trainable
+        replicas : int
+            Most stimuli at once.
+        protocol : Protocol, optional
+            Of a model with protocols; by default that of the learner.
+        target : {"auto", "cython", "numpy"}
+            Brian2's code generation target, where there are dynamics.
+        **options
+            `dtype` and `blas_threads`.
+        """
+        if self.protocols:
+            options |= {"protocol": protocol, "target": target}
+        return self._learner()(trainable, replicas, **options)
+
+    def _learner(self) -> Callable[..., Learner]:
+        if self.learner is not None:
+            return self.learner
+        # Where they are needed: the first imports Brian2.
+        if self.protocols:
+            from ..clockwork.preparation import Preparation
+
+            return Preparation
+        from .static import StaticLearner
+
+        return StaticLearner
