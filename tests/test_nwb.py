@@ -11,6 +11,7 @@ from corinfomax.analysis import export_nwb, open_traces
 from corinfomax.errors import ParameterError, RunError
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.clockwork.provenance import Provenance, note_provenance
 from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
 from corinfomax.stimuli import Stimulus
 
@@ -20,7 +21,7 @@ NAMES = ("V_soma", "V_basal", "V_apical", "rate")
 def record(path, replicas, counts, dtype=np.float32, parameters="seed = 3\n"):
     """Record minibatches of these sizes; return what `present` gives for the first."""
     circuit = CorInfoMax([6, 5, 3], domain=["B_1_plus", "B_inf_plus"])
-    circuit.parameters = parameters
+    note_provenance(circuit, Provenance(parameters=parameters))
     preparation = Preparation(circuit, replicas, dtype=dtype, protocol=contrastive(free_steps=4, nudge_steps=2))
     rng = np.random.default_rng(0)
     stimuli = [
