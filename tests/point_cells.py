@@ -30,21 +30,28 @@ _POINT = (
 
 
 class PointCell(Cell):
-    """A cell without compartments or gates, nudged at its soma: τ du/dt = -u + W r + b + β(y - r)."""
+    """A cell without compartments or gates: τ du/dt = -u + W r + b."""
 
     equations = """
-    du/dt = pace*(drive - u + beta*(drive_teacher - r))/tau : 1
+    du/dt = pace*(drive - u)/tau : 1
     drive : 1
-    drive_teacher : 1
     r : 1
     V_soma = V_rest + V_scale*u : volt
     rate = rate_scale*r : Hz
     pace : 1 (shared)
-    beta : 1 (shared)
     """
     parameters, recordables = _TAU, _POINT
-    drives = ("drive", "drive_teacher")
+    drives = ("drive",)
     state = ("u", "r")
+
+
+class NudgedCell(PointCell):
+    """The same, nudged at its soma: τ du/dt = -u + W r + b + β(y - r)."""
+
+    equations = PointCell.equations.replace("drive - u", "drive - u + beta*(drive_teacher - r)") + (
+        "drive_teacher : 1\nbeta : 1 (shared)\n"
+    )
+    drives = ("drive", "drive_teacher")
 
 
 class RecurrentCell(Cell):
@@ -68,7 +75,8 @@ def symmetric_circuit(sizes=(6, 5, 3), seed=0):
     """Layers joined in both directions by one array W[k] each, with biases b[k] and a teacher at the soma."""
     rng = np.random.default_rng(seed)
     names = ["stimulus", *(f"layer_{k}" for k in range(1, len(sizes)))]
-    cells = [StimulusCell(), *(PointCell(NONNEGATIVE_UNIT_BOX, tau=TAU) for _ in sizes[1:])]
+    kinds = [*[PointCell] * (len(sizes) - 2), NudgedCell]
+    cells = [StimulusCell(), *(kind(NONNEGATIVE_UNIT_BOX, tau=TAU) for kind in kinds)]
     projections = []
     for k in range(1, len(sizes)):
         here, below = names[k], names[k - 1]
@@ -149,3 +157,33 @@ def stimuli(task="classification", n=12, inputs=6, classes=3):
     targets = {"y_train": np.eye(classes)[labels[:n]], "y_test": np.eye(classes)[labels[n:]]}
     targets |= {"labels_train": labels[:n], "labels_test": labels[n:]}
     return Stimuli(name="points", x_train=x[:n], x_test=x[n:], task=task, **(targets if task != "none" else {}))
+
+
+def symmetric_loop(circuit, x, y=None, beta=1.0, steps=(6, 4), step=0.1, held=()):
+    """Integrate `symmetric_circuit` by hand; return u and r after each step, by layer; held: (layer, cell) -> u."""
+    W, b, P = circuit.weights["W"], circuit.weights["b"], circuit.output
+    u = {k: np.zeros((len(x), size)) for k, size in enumerate(circuit.sizes) if k}
+    r = {0: x, **{k: values.copy() for k, values in u.items()}}
+    found = {name: {k: [] for k in u} for name in ("u", "r")}
+    for n in range(sum(steps) if y is not None else steps[0]):
+        before = dict(r)
+        for k in u:
+            drive = before[k - 1] @ W[k - 1].T + b[k] + (before[k + 1] @ W[k] if k < P else 0)
+            nudge = beta * (y - before[k]) if k == P and n >= steps[0] else 0
+            u[k] = u[k] + step * (drive - u[k] + nudge)
+            for (layer, cell), value in dict(held).items():
+                if layer == k:
+                    u[k][:, cell] = value
+            r[k] = np.clip(u[k], 0, 1)
+            found["u"][k].append(u[k].copy())
+            found["r"][k].append(r[k])
+    return {name: {k: np.array(rows) for k, rows in layers.items()} for name, layers in found.items()}
+
+
+def recurrent_loop(circuit, x, steps=8, step=0.1):
+    """Integrate `recurrent_circuit` by hand; return r after each step."""
+    W, M, r, found = circuit.weights["W"][0], circuit.weights["M"][1], np.zeros((len(x), circuit.sizes[1])), []
+    for _ in range(steps):
+        r = r + step * (x @ W.T - r @ M.T)
+        found.append(r)
+    return np.array(found)

@@ -55,10 +55,10 @@ def perturbation_effects(table, figure=None):
     potentials = table[(table["phase"] != "") & (table["unit"] == "mV")]
     looks = _looks(potentials["quantity"])
     phases = list(dict.fromkeys(potentials["phase"]))
-    changed = conditions[1:]
+    changed = conditions[1:] if phases else []
     if figure is None:
         width = 2.0 + 0.75 * len(conditions) + 3.0 * max(1, len(changed))
-        figure = new_figure(figsize=(width, 1.0 + 1.9 * len(phases)))
+        figure = new_figure(figsize=(width, 1.0 + 1.9 * max(1, len(phases))))
     grid = figure.add_gridspec(
         max(1, len(phases)),
         1 + len(changed),
@@ -182,7 +182,9 @@ def _measure(names):
     there = dict.fromkeys(names)
     known = [name for name in _MEASURES if name in there]
     others = [name for columns in scores(pd.DataFrame(columns=list(there))).values() for name in columns]
-    return next(iter([*known, *(name for name in others if name != "predictions_changed")]), None)
+    others = [name for name in others if name != "predictions_changed"]
+    others.sort(key=lambda name: name.startswith("train_"))  # what test stimuli show comes first
+    return next(iter([*known, *others]), None)
 
 
 def _looks(names):

@@ -123,16 +123,31 @@ def measure(preparation: Preparation, stimuli: Stimuli, seed: int = 0) -> Measur
     try:
         states = preparation.settle(stimuli.x_test, seed=seed)
         preparation.load_state_dict(rest)
-        ends, units = _ends(preparation, stimuli, protocol.beta, seed)
+        ends, units = phase_ends(preparation, stimuli, protocol.beta, seed)
     finally:
         preparation.load_state_dict(rest)  # so that it does not matter what is presented next
     return Measurement(columns(circuit, stimuli, states), states.r[circuit.output], ends, units)
 
 
-def _ends(
+def phase_ends(
     preparation: Preparation, stimuli: Stimuli, beta: float, seed: int
 ) -> tuple[dict[tuple[str, int, str], np.ndarray], dict[str, str]]:
-    """What cells declare at the ends of phases, as in `Measurement`, and the units."""
+    """Present the first 1000 test stimuli; return what cells declare at the phases' ends, and the units.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    stimuli : Stimuli
+        Targets are shown if there are some and the circuit has a teacher.
+    beta : float
+    seed : int
+        Of background input.
+
+    Returns
+    -------
+    ends, units
+        As in `Measurement`.
+    """
     layers = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
     compared = {
         k: {item.name: _SHOWN.get(item.unit, (item.unit, 1.0)) for item in physical(layer)}
