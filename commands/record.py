@@ -9,6 +9,7 @@ import typer
 from ..analysis import read_recording
 from ..analysis.figures import compartment_voltages, layers_with_potentials, save_figure
 from ..errors import ParameterError, RunError
+from ..networks import Circuit
 from ..protocols.clockwork import Preparation
 from ..protocols.recording import TRACE_SUFFIXES, record_traces, representative_cells, select
 from ..protocols.recording import record as record_run
@@ -70,6 +71,8 @@ def record(
     archive = None if at_scale else opened.folder.path / "recording.npz" if out is None else _free(out)
     chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
     seed = seed_of_tests(opened.configuration.training.seed)
+    if not isinstance(opened.circuit, Circuit):
+        raise ParameterError(f"{run}: {type(opened.circuit).__name__} has no cells in time to record")
     beta = opened.protocol.beta if beta is None else beta
     if archive is not None:
         _draw(opened, archive, chosen, cells, beta, seed)
