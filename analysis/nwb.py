@@ -16,19 +16,28 @@ from ..errors import ParameterError
 from .files import replacing_path
 from .traces import Traces
 
-#: Part of the cell that a variable is of.
-COMPARTMENTS = {
+#: Compartments as anatomists call them; others keep their names.
+_PARTS = {"basal": "basal dendrite", "apical": "apical dendrite", "SST": "soma of the cell's SST interneuron"}
+#: Compartments of variables in recordings from before these told.
+_UNTOLD = {
     **dict.fromkeys(("V_soma", "u", "I_net", "gate_soma", "I_soma"), "soma"),
-    **dict.fromkeys(("V_basal", "v_B", "gate_basal", "I_basal", "drive_basal"), "basal dendrite"),
-    **dict.fromkeys(("V_apical", "v_A", "gate_apical", "I_apical", "drive_apical"), "apical dendrite"),
+    **dict.fromkeys(("V_basal", "v_B", "gate_basal", "I_basal", "drive_basal"), "basal"),
+    **dict.fromkeys(("V_apical", "v_A", "gate_apical", "I_apical", "drive_apical"), "apical"),
     **dict.fromkeys(("rate", "r"), "axon"),
-    "V_SST": "soma of the cell's SST interneuron",
+    "V_SST": "SST",
 }
 #: NWB spells units out.
 _UNITS = {"V": "volts", "Hz": "hertz", "A": "amperes", "S": "siemens", "s": "seconds"}
 #: Of a trace, in memory at once.
 _BUFFER_GB = 0.05
-_PAPER = "doi:10.48550/arXiv.2306.04810"
+#: What a session is, its keywords and publications, by circuit.
+_SESSIONS = {
+    "CorInfoMax": (
+        "Simulation of a circuit that learns by correlative information maximization",
+        ("simulation", "dendrites", "CorInfoMax"),
+        ("doi:10.48550/arXiv.2306.04810",),
+    )
+}
 
 
 def require_pynwb():
@@ -43,8 +52,8 @@ def export_nwb(
     traces: Traces,
     path: str | os.PathLike,
     *,
-    description: str = "Simulation of a circuit that learns by correlative information maximization",
-    keywords: Sequence[str] = ("simulation", "dendrites", "CorInfoMax"),
+    description: str | None = None,
+    keywords: Sequence[str] | None = None,
     compression: str | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -55,9 +64,10 @@ def export_nwb(
     traces : Traces
     path : path-like
         The file, ``.nwb``.
-    description : str
-        Of the session.
-    keywords : sequence of str
+    description : str, optional
+        Of the session; by default it names the circuit.
+    keywords : sequence of str, optional
+        By default "simulation" and the circuit.
     compression : str, optional
         HDF5 filter for the traces, such as "gzip": smaller by a tenth or two, and much slower.
     overwrite : bool, default False
@@ -104,20 +114,22 @@ def export_nwb(
     return path
 
 
-def _session(traces: Traces, description: str, keywords: Sequence[str]):
+def _session(traces: Traces, description: str | None, keywords: Sequence[str] | None):
     from pynwb import NWBFile
 
+    unknown = f"Simulation of the circuit {traces.circuit}", ("simulation", traces.circuit), ()
+    session, words, publications = _SESSIONS.get(traces.circuit, unknown)
     start = pd.Timestamp(traces.created)
     seed = "" if traces.seed is None else f" Seed of the background input: {traces.seed}."
     return NWBFile(
-        session_description=description,
+        session_description=session if description is None else description,
         identifier=str(uuid.uuid4()),
         session_start_time=(start if start.tzinfo else start.tz_localize("UTC")).to_pydatetime(),
         experiment_description=f"Circuit {traces.circuit}, in steps of {traces.dt:g} s; all times are simulated.{seed}",
         data_collection="Simulated with " + json.dumps(traces.software),
         notes=traces.parameters or "The circuit was made in Python; there is no parameter file.",
-        keywords=list(keywords),
-        related_publications=[_PAPER],
+        keywords=list(words if keywords is None else keywords),
+        related_publications=list(publications) or None,
     )
 
 
@@ -169,10 +181,12 @@ def _add_traces(file, traces: Traces, compression: str | None):
     signals: list[dict] = []
     for group in traces.groups:
         timed = None
+        replicated = len(group.replicas) > 1
         for name, trace in group.traces.items():
+            meaning = f"{name}, {trace.meaning}," if trace.meaning else name
             series = TimeSeries(
                 name=f"{group.population}_{name}",
-                description=f"{name} of {group.population}; axes: step{', replica' * (len(group.replicas) > 1)}, cell",
+                description=f"{meaning} of {group.population}; axes: step{', replica' * replicated}, cell",
                 data=_chunks(trace.dataset, compression, drop=1 if len(group.replicas) == 1 else None),
                 unit=_UNITS.get(trace.unit, trace.unit),
                 conversion=trace.scale,
@@ -182,7 +196,8 @@ def _add_traces(file, traces: Traces, compression: str | None):
             )
             timed = series if timed is None else timed
             file.add_acquisition(series)
-            compartment = COMPARTMENTS.get(name, "")
+            compartment = _UNTOLD.get(name, "") if trace.compartment is None else trace.compartment
+            compartment = _PARTS.get(compartment, compartment)
             keys = [(group.population, group.layer, group.cell_type, int(cell), compartment) for cell in group.cells]
             rows = [sites.setdefault(key, len(sites)) for key in keys]
             signals.append({"series": series, "variable": name, "population": group.population, "rows": rows})

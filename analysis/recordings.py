@@ -21,8 +21,9 @@ class LayerRecording:
     cells : array of int, (cells,)
         The cells' numbers in their layer.
     traces : dict of str to array, (steps, stimuli, cells)
-        By variable: `V_soma`, `V_basal`, `V_apical` and `V_SST`, the soma of the cell's interneuron, in volts, `rate`
-        in hertz, `i_SST`, `u`, `r`, `v_B`, `v_A` dimensionless.
+        By variable, what the layer's cells declare: of a CorInfoMax circuit `V_soma`, `V_basal`, `V_apical` and
+        `V_SST`, the soma of the cell's interneuron, in volts, `rate` in hertz, `i_SST`, `u`, `r`, `v_B`, `v_A`
+        dimensionless.
     """
 
     cells: np.ndarray
@@ -46,7 +47,7 @@ class Recording:
     s : array, (steps,)
         Integration variable Σ η_i, the time in which the circuit moves at unit pace.
     phase : array of str, (steps,)
-        "free", "nudge", or "third".
+        "free", "nudge", "third", or what else the protocol's phases are called.
     beta : array, (steps,)
         Signed nudging strength β.
     stimuli : array of int, (stimuli,)
@@ -65,6 +66,8 @@ class Recording:
         Unit of each variable.
     seed : int, optional
         Of the background input; None where it is not known.
+    taught : bool, default True
+        Whether the circuit has a teacher, so that its output cells stand for classes or targets.
     """
 
     t: np.ndarray
@@ -79,6 +82,11 @@ class Recording:
     targets: np.ndarray | None = None
     units: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
+    taught: bool = True
+
+    def potentials(self, k):
+        """Name the potentials that were recorded of layer k's cells, in volts, in the order of the file."""
+        return [name for name in self.layers[k].traces if name.startswith("V_") and self.units.get(name, "V") == "V"]
 
     def phases(self):
         """List the phases in order, each as (name, slice of its steps)."""
@@ -87,7 +95,9 @@ class Recording:
         return [(str(self.phase[a]), slice(a, b)) for a, b in pairwise(edges)]
 
     def target_cell(self, stimulus):
-        """Name the output cell that stands for a stimulus's class, or None where the task is no classification."""
+        """Name the output cell that stands for a stimulus's class, or None where there is none."""
+        if not self.taught:
+            return None
         if self.labels is not None:
             return int(self.labels[stimulus])
         if self.targets is None or self.targets.shape[1] == 1:
@@ -128,6 +138,7 @@ def read_recording(path):
             V_rest=float(archive["V_rest"]),
             units=json.loads(str(archive["units"])),
             seed=int(archive["seed"]) if "seed" in archive else None,
+            taught=bool(archive.get("taught", True)),
         )
     except KeyError as error:
         raise RunError(f"{path}: has no {error.args[0]}") from None

@@ -29,10 +29,17 @@ class Trace:
         What is stored; in `unit`, it is ``scale * dataset + offset``.
     unit : str
     scale, offset : float
+    compartment : str or None
+        What it is a quantity of: "soma", "basal", …; "" for no compartment, None in recordings that do not tell.
+    meaning : str
+        In words; "" where it is not told.
     """
 
     def __init__(self, dataset: h5py.Dataset):
         self.dataset = dataset
+        told = dataset.attrs.get("compartment")
+        self.compartment = None if told is None else str(told)
+        self.meaning = str(dataset.attrs.get("meaning", ""))
         self.unit = str(dataset.attrs["unit"])
         self.scale = float(dataset.attrs.get("scale_factor", 1))
         self.offset = float(dataset.attrs.get("add_offset", 0))

@@ -21,6 +21,7 @@ from ..protocols.perturbations import (
     to_toml,
     write_experiment,
 )
+from ..protocols.perturbations.anatomy import check_has_cells
 from ..protocols.perturbations.report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
 from ..protocols.runs import Configuration, Report, Run, new_folder
 from ..protocols.runs import presets as all_presets
@@ -110,6 +111,7 @@ def perturb(
         circuit = configuration.build_circuit()
     else:
         configuration, circuit = runs[0].configuration, runs[0].circuit
+    check_has_cells(circuit)
     if resume and not words and file is None:
         file = folder / PERTURBATIONS
     perturbations = _perturbations(words, file, phase, cells, period, circuit)

@@ -8,8 +8,9 @@ import typer
 
 from .. import ranges
 from ..analysis import read_recording
-from ..analysis.figures import compartment_voltages, save_figure
+from ..analysis.figures import compartment_voltages, layers_with_potentials, save_figure
 from ..errors import ParameterError, RunError
+from ..networks import Circuit
 from ..protocols.clockwork import Preparation
 from ..protocols.recording import TRACE_SUFFIXES, record_traces, representative_cells, select
 from ..protocols.recording import record as record_run
@@ -40,7 +41,7 @@ def record(
         str | None, typer.Option(help="As layer_1,SST_1,multiplier_1; by default all layers.")
     ] = None,
     variables: Annotated[
-        str | None, typer.Option(help="As V_soma,rate; by default the compartments' potentials and rates.")
+        str | None, typer.Option(help="As V_soma,rate; by default potentials and rates, as the cells declare them.")
     ] = None,
     phases: Annotated[str | None, typer.Option(help="As free,nudge; by default all.")] = None,
     every: Annotated[int | None, typer.Option(help="Every n-th step of a phase only.")] = None,
@@ -48,12 +49,12 @@ def record(
         int | None, typer.Option(help="Stimuli to present at once, each to a copy of the circuit.")
     ] = None,
 ):
-    """Record chosen cells through the free and the nudge phase.
+    """Record chosen cells through the phases of a presentation.
 
     Without --out, or to a .npz, compartment voltages are also drawn. The archive holds time (s), integration variable
-    s, phase and β of each step, and for each layer the somatic, basal and apical potentials (V), rates (Hz) and SST
-    currents. Layers count from 1, the output is the last. Drawn are the chosen cells in their order, six of each layer
-    at most.
+    s, phase and β of each step, and for each layer what its cells declare, such as somatic, basal and apical potentials
+    (V), rates (Hz) and SST currents. Layers count from 1, the output is the last. Drawn are the chosen cells in their
+    order, six of each layer at most.
 
     To HDF5 (.h5), NWB (.nwb) or a tidy table (.csv) any number of stimuli is recorded, of all populations, in bounded
     memory: choose with --populations, --variables, --phases, --every and --replicas.
@@ -71,6 +72,8 @@ def record(
     archive = None if at_scale else opened.folder.path / "recording.npz" if out is None else _free(out)
     chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
     seed = seed_of_tests(opened.configuration.training.seed)
+    if not isinstance(opened.circuit, Circuit):
+        raise ParameterError(f"{run}: {type(opened.circuit).__name__} has no cells in time to record")
     beta = opened.protocol.beta if beta is None else beta
     if archive is not None:
         _draw(opened, archive, chosen, cells, beta, seed)
@@ -115,7 +118,7 @@ def _draw(opened: Run, path: Path, chosen: list[int], cells: list[str] | None, b
     target.write_arrays(path.name, arrays)
     path = target.path / path.name
     recording = read_recording(path)
-    for position, stimulus in enumerate(chosen):
+    for position, stimulus in enumerate(chosen if layers_with_potentials(recording) else ()):
         figure = compartment_voltages(recording, stimulus=position, cells=drawn)
         picture = path.with_name(f"{path.stem}_stimulus_{stimulus}.png")
         save_figure(figure, [picture])

@@ -63,18 +63,18 @@ LEAKY = {
     "tau_B": ("v_B", Parameter("tau_B", "second", "basal time constant", "not in the paper, where it is 0")),
 }
 
-#: The paper's dimensionless variables, and the same in volts and hertz.
+#: Potentials and rates in volts and hertz, and the paper's dimensionless variables.
 _RECORDABLES = (
-    Recordable("u", "1", "soma", "somatic potential"),
-    Recordable("r", "1", "", "rate, r = σ(u)"),
-    Recordable("v_A", "1", "apical", "apical potential"),
-    Recordable("v_B", "1", "basal", "basal potential"),
-    Recordable("i_SST", "1", "SST", "inhibition by the SST interneuron, -O r"),
     Recordable("V_soma", "V", "soma", "somatic potential"),
     Recordable("V_basal", "V", "basal", "basal potential"),
     Recordable("V_apical", "V", "apical", "apical potential"),
     Recordable("V_SST", "V", "SST", "somatic potential of the SST interneuron"),
     Recordable("rate", "Hz", "", "rate"),
+    Recordable("i_SST", "1", "SST", "inhibition by the SST interneuron, -O r"),
+    Recordable("u", "1", "soma", "somatic potential"),
+    Recordable("r", "1", "", "rate, r = σ(u)"),
+    Recordable("v_B", "1", "basal", "basal potential"),
+    Recordable("v_A", "1", "apical", "apical potential"),
     Recordable("I_net", "1", "soma", "net current τ_u du/ds", by_default=False),
 )
 

@@ -11,6 +11,7 @@ from corinfomax.analysis.figures import (
     activity_histogram,
     alignment,
     compartment_voltages,
+    course,
     draw_run,
     information,
     learning_curve,
@@ -103,6 +104,28 @@ def test_learning_curve_of_a_regression():
         learning_curve(table[["epoch"]])
 
 
+def test_learning_curve_with_a_validation_part():
+    """Three lines, of training, validation and test stimuli in this order, in per cent."""
+    table = history(3).assign(validation_accuracy=[0.7, 0.8, 0.85])
+    lines = learning_curve(table).lines
+    assert [line.get_label().split()[0] for line in lines] == ["train", "validation", "test"]
+    np.testing.assert_allclose(lines[1].get_ydata(), [70, 80, 85])
+
+
+def test_other_scores_have_suitable_axes():
+    """Values as they are; logarithmic where all are positive and span more than a factor of 20, else linear."""
+    table = pd.DataFrame({"epoch": [1, 2, 3], "subspace_error": [0.5, 0.1, 1e-3], "objective": [-1.0, -2.0, -30.0]})
+    ax = course(table, "subspace_error")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), table["subspace_error"])
+    assert (ax.get_yscale(), ax.get_ylabel()) == ("log", "Subspace error")
+    assert course(table, ["objective"]).get_yscale() == "linear"
+    both = course(table.assign(train_loss=1.0, test_loss=2.0), ["train_loss", "test_loss"])
+    assert (len(both.lines), both.get_ylabel()) == (2, "Loss")
+    for absent in ("accuracy", []):
+        with pytest.raises(ParameterError, match="course: the history has no"):
+            course(table, absent)
+
+
 @pytest.mark.parametrize("draw", [learning_curve, alignment, information])
 def test_a_single_epoch_shows(draw):
     """One epoch is a marker inside the axis, over whole epochs."""
@@ -192,6 +215,38 @@ def test_interneurons_are_drawn_in_a_readable_unit(run, size, unit, scale):
     np.testing.assert_allclose(axes[3].lines[0].get_ydata(), scale * size, rtol=1e-6)
 
 
+def test_voltages_of_point_cells(run):
+    """A layer of somata alone has one row of panels and one line in each; the legend tells what is drawn, no more."""
+    with np.load(run / "recording.npz") as archive:
+        kept = {k: v for k, v in archive.items() if not k.endswith(("V_basal", "V_apical", "V_SST"))}
+    np.savez(run / "recording.npz", **kept)
+    recording = read_recording(run / "recording.npz")
+    figure = compartment_voltages(recording)
+    assert len(figure.axes) == 2 * 3
+    for ax, (k, cell) in zip(figure.axes[::3], [(2, 1), (1, None)], strict=True):
+        (line,) = ax.lines
+        traces = 1e3 * recording.layers[k]["V_soma"][:, 0]
+        theory = traces[:, traces[-1].argmax() if cell is None else cell]
+        np.testing.assert_allclose(line.get_ydata(), theory)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [text.split()[0] for text in texts] == ["soma", "free", "nudge"]
+
+
+def test_other_compartments_have_their_own_names(run):
+    """A potential V_spine is drawn beside the soma, under its name; layers without potentials are left out."""
+    with np.load(run / "recording.npz") as archive:
+        kept = {k: v for k, v in archive.items() if not k.startswith("layer_1/V_")}
+    kept["layer_2/V_spine"] = kept.pop("layer_2/V_basal")
+    kept["layer_1/r"] = kept["layer_2/V_soma"][:, :, :1].repeat(len(kept["layer_1/cells"]), axis=2)
+    np.savez(run / "recording.npz", **kept)
+    recording = read_recording(run / "recording.npz")
+    figure = compartment_voltages(recording)
+    assert {ax.get_title().split()[0] for ax in figure.axes if ax.get_title()} == {"output"}
+    assert "spine" in [text.get_text() for text in figure.legends[0].get_texts()]
+    with pytest.raises(ParameterError, match="no potentials of layer 1"):
+        compartment_voltages(recording, layers=[1])
+
+
 def test_voltages_of_chosen_layers_and_cells(recording):
     """The cells asked for are drawn under their own numbers; those that were not recorded are refused."""
     figure = compartment_voltages(recording, layers=[1], cells={1: [4, 2]})
@@ -247,6 +302,30 @@ def test_figures_without_source_are_left_out(run):
     np.savez(run / "checkpoint.npz", **{"weights/W_ff/0": np.ones((5, 4))})
     names = {path.stem for path in draw_run(run)}
     assert names == {"learning_curve", "angle", "cmi", "weight_histograms"}
+
+
+def test_a_run_of_another_learner_is_drawn_with_what_it_has(run):
+    """Scores of its own, weights W, M and b, receptive fields of W: figures of these, none of what it lacks."""
+    rng = np.random.default_rng(0)
+    for name in ("activity.npz", "recording.npz"):
+        (run / name).unlink()
+    columns = {"epoch": [1, 2], "subspace_error": [0.5, 0.1], "objective": [-1, -2], "seconds": [1, 1]}
+    pd.DataFrame({**columns, "sparsity_1": [0.1, 0.2], "settling_residual": 0.0}).to_csv(
+        run / "history.csv", index=False
+    )
+    weights = {"weights/W/0": rng.random((5, 64)), "weights/M/1": rng.random((5, 5)), "weights/b/1": rng.random(5)}
+    np.savez(run / "checkpoint.npz", **weights, image_shape=np.array([8, 8]))
+    assert {path.stem for path in draw_run(run)} == {"scores", "receptive_fields", "weight_histograms"}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_lateral_weights_are_told_by_their_layer(run, monkeypatch, first):
+    """B/0 and B/1 of older folders are those of layers 1 and 2, as B/1 and B/2 are."""
+    drawn = []
+    monkeypatch.setattr("corinfomax.analysis.figures.report.weight_histogram", lambda found, ax: drawn.append(found))
+    np.savez(run / "checkpoint.npz", **{f"weights/B/{first + k}": np.full((2, 2), k) for k in range(2)})
+    draw_run(run)
+    assert {label: W[0, 0] for label, W in drawn[0].items()} == {"$B$, layer 1": 0, "$B$, layer 2": 1}
 
 
 @pytest.mark.parametrize("name", ["history.csv", "checkpoint.npz", "activity.npz", "recording.npz"])

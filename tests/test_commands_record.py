@@ -13,6 +13,7 @@ from pynwb import NWBHDF5IO, validate
 from corinfomax import Preparation, Run, Selection, StreamRecorder, WeightSelection
 from corinfomax.analysis import open_traces
 from corinfomax.errors import RunError
+from corinfomax.networks import Trainable
 from corinfomax.protocols.runs import Configuration, RunFolder, Training
 
 
@@ -30,7 +31,7 @@ def test_hdf5_of_many_stimuli_in_minibatches(command, run):
         assert traces.trials["label"].tolist() == opened.stimuli.labels_test[rows].tolist()
         assert (traces.trials["beta"] == -0.5).all()
         assert traces.parameters == (run / "config.toml").read_text()
-        steps = opened.circuit.protocol.phases[0].steps // 2
+        steps = opened.protocol.phases[0].steps // 2
         for trial, some in enumerate((rows[:3], rows[3:6], rows[6:])):
             shown = preparation.present(
                 opened.stimuli.x_test[some],
@@ -98,8 +99,8 @@ def test_ctrl_c_keeps_what_was_recorded(command, run, monkeypatch):
     """SIGINT in the second of five presentations: exit code 130, and the file holds two of them."""
     taken = StreamRecorder._begin_trial
 
-    def interrupt(recorder, preparation):
-        taken(recorder, preparation)
+    def interrupt(recorder, moment):
+        taken(recorder, moment)
         if recorder._trial == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -132,12 +133,24 @@ def test_a_failed_export_keeps_what_was_recorded(refused, run, tmp_path, monkeyp
 
 def test_a_divergence_keeps_what_was_recorded_for_nwb(refused, run, monkeypatch):
     """A first presentation that diverges: the line says so, and names the file that holds it."""
-    monkeypatch.setattr("corinfomax.protocols.clockwork.cycle._DIVERGED", 0.0)
+    monkeypatch.setattr("corinfomax.protocols.clockwork.presenter._DIVERGED", 0.0)
     line = refused("record", run, "--out", "a.nwb", "--stimuli", "0-3", "--replicas", "2")
     assert line.endswith(" diverges; what was recorded is in a.h5\n")
     assert sorted(os.listdir()) == ["a.h5", "run"]
     with open_traces("a.h5") as traces:
         assert traces.trials["stimulus"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("words", [("record",), ("perturb", "--lesion", "W:0")])
+def test_a_learner_without_dynamics_is_refused(refused, run, monkeypatch, words):
+    """A trainable that is no circuit has nothing to record or perturb: one line, and no file is left."""
+    learner = Trainable(weights={"W": {0: np.eye(2)}}, sizes=[2, 2])
+    monkeypatch.setattr(Run, "circuit", learner)
+    before = sorted(os.listdir(run))
+    line = refused(words[0], run, *words[1:])
+    assert "Trainable" in line
+    assert f"has no cells in time to {words[0]}" in line
+    assert (sorted(os.listdir(run)), os.listdir()) == (before, ["run"])
 
 
 def test_a_missing_pynwb_is_told_before_anything_is_presented(refused, run, monkeypatch):
@@ -156,9 +169,12 @@ def test_a_missing_pynwb_is_told_before_anything_is_presented(refused, run, monk
         (["--out", "a.npz", "--cells", "SST_1:0"], "--cells SST_1: a .npz holds layers"),
         (["--out", "a.mat"], "must end in .npz, .h5"),
         (["--out", "a.h5", "--populations", "layer_1,PV_1"], "no population 'PV_1'; there are stimulus"),
-        (["--out", "a.h5", "--variables", "V_axon"], "no variable 'V_axon' in layer_1, layer_2; there are I_apical, "),
+        (
+            ["--out", "a.h5", "--variables", "V_axon"],
+            "no variable 'V_axon' in layer_1, layer_2; their cells declare V_soma, V_basal, ",
+        ),
         (["--out", "a.h5", "--populations", "SST_1", "--variables", "V_soma,rate"], "no variable 'rate' in SST_1"),
-        (["--out", "a.h5", "--populations", "stimulus"], "stimulus has none of the variables V_soma"),
+        (["--out", "a.h5", "--populations", "stimulus", "--variables", "u"], "no variable 'u' in stimulus"),
         (["--out", "a.h5", "--phases", "third"], "no phase 'third'"),
         (["--out", "a.h5", "--every", "0"], "every = 0"),
         (["--out", "a.h5", "--replicas", "0"], "replicas = 0"),

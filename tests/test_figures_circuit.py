@@ -4,7 +4,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.patches import FancyArrowPatch
-from test_custom_circuit import circuit as custom_circuit  # noqa: F401  (a fixture)
+from point_cells import recurrent_circuit, symmetric_circuit
 
 from corinfomax.analysis.figures import circuit_diagram
 from corinfomax.errors import ParameterError
@@ -106,6 +106,19 @@ def drawn(description):
     return ax, arrows, [text.get_gid() for text in ax.texts]
 
 
+def assert_legible(ax):
+    """Compare boxes: no two labels overlap or leave the page, the legend's included."""
+    figure = ax.figure
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    names = [text.get_gid() for text in ax.texts]
+    boxes.append(ax.get_legend().get_window_extent())
+    for n, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+        assert [names[m] for m, other in enumerate(boxes[:n]) if box.overlaps(other)] == []
+
+
 DEPTHS = [(depth, name) for depth in (2, 3, 5, 6) for name in ("plain", "noisy")] + [
     (2, "sparse and noisy"),
     (3, "sparse and noisy"),
@@ -125,14 +138,7 @@ def test_everything_is_drawn_once_and_legible(depth, name):
     populations = [item["name"] for item in description["populations"]]
     synaptic = [link for link in links if not link.startswith("noise")]
     assert sorted(labels) == sorted(f"label {name}" for name in [*populations, *projections, *synaptic, "teacher"])
-    figure = ax.figure
-    figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in ax.texts]
-    boxes.append(ax.get_legend().get_window_extent())
-    for n, box in enumerate(boxes):
-        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
-        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
-        assert [labels[m] for m, other in enumerate(boxes[:n]) if box.overlaps(other)] == []
+    assert_legible(ax)
 
 
 def test_labels_tell_cells_and_shapes():
@@ -145,23 +151,37 @@ def test_labels_tell_cells_and_shapes():
     assert texts["label layer_2_to_layer_1_drive_apical"].endswith("500 × 10")
 
 
-def test_transposed_weights_bear_their_sign():
-    """Multiplier cells get A r and send Aᵀλ: the labels say so."""
-    ax, _, _ = drawn(small(domain="B_1_plus").description())
+POINTS = {
+    "one layer": recurrent_circuit(),
+    "two layers": symmetric_circuit(),
+    "four layers": symmetric_circuit((784, 500, 200, 100, 10)),
+}
+
+
+@pytest.mark.parametrize("circuit", POINTS.values(), ids=POINTS)
+def test_circuits_of_point_cells_are_drawn_with_round_cells(circuit):
+    """Biases, both directions of one array, recurrent weights: each once, and legible; classes keep their names."""
+    description = circuit.description()
+    ax, arrows, labels = drawn(description)
+    names = [item["name"] for item in description["projections"]]
+    teacher = ["teacher"] * (circuit.teacher is not None)
+    assert sorted(arrows) == sorted([*names, *teacher])
+    populations = [item["name"] for item in description["populations"]]
+    assert sorted(labels) == sorted(f"label {name}" for name in [*populations, *names, *teacher])
+    cells = [patch for patch in ax.patches if patch.get_gid() in populations]
+    assert len(cells) == len(circuit.layers) - 1
+    assert all(isinstance(cell, matplotlib.patches.Circle) for cell in cells)
+    assert_legible(ax)
+
+
+def test_labels_tell_transposes_and_biases():
+    """W_fb is Wᵀ of the same array, its shape target × source; a bias has as many as there are cells."""
+    ax, _, _ = drawn(symmetric_circuit((784, 500, 10)).description())
     texts = {text.get_gid(): text.get_text() for text in ax.texts}
-    assert texts["label layer_1_to_multiplier_1_drive_soma"].startswith("$A$, 1 × ")
-    assert texts["label multiplier_1_to_layer_1_drive_multiplier"].startswith(r"$A^{\top}$, ")
-
-
-def test_a_custom_circuit_is_drawn_with_round_cells(custom_circuit):  # noqa: F811
-    """Cells without dendrites are round and keep their class's name; nothing is taught."""
-    description = custom_circuit.description()
-    assert description["teacher"] is None
-    ax, arrows, _ = drawn(description)
-    assert sorted(arrows) == ["cells_to_cells_drive_lateral", "stimulus_to_cells_drive_feedforward"]
-    (cell,) = [patch for patch in ax.patches if patch.get_gid() == "cells"]
-    assert isinstance(cell, matplotlib.patches.Circle)
-    assert "2 LinearCell" in "".join(text.get_text() for text in ax.texts)
+    assert texts["label layer_1_to_layer_2_drive"] == "$W^{(1)}$\n10 × 500"
+    assert texts["label layer_2_to_layer_1_drive"] == "$W^{(1)\\top}$\n500 × 10"
+    assert texts["label bias_of_layer_1_drive"] == "$b$, 500"
+    assert texts["label layer_2"] == "Output layer\n10 NudgedCell"
 
 
 def test_wiring_that_corinfomax_has_not_is_drawn():

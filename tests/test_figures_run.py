@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from corinfomax.analysis import read_recording
-from corinfomax.analysis.figures import signs
+from corinfomax.analysis import against_control, read_recording
+from corinfomax.analysis.figures import perturbation_effects, perturbed_learning, signs
 from corinfomax.errors import ParameterError
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.runs import Run
@@ -81,3 +81,25 @@ def test_signs_are_drawn_in_per_cent():
     assert lines[2].get_label() == "SST cells that excite, layer 2"
     with pytest.raises(ParameterError, match="no negative_ff_k"):
         signs(history[["epoch"]])
+
+
+def test_perturbations_are_drawn_with_another_score():
+    """Without accuracy the first score is drawn, of test stimuli before others, with what potentials there are."""
+    rows = [
+        {"seed": 0, "trained": "control", "tested": tested, "quantity": name, "value": value, "rms_change": change}
+        | {"unit": unit, "layer": int(unit == "mV"), "phase": "response" if unit else ""}
+        for tested, change in (("control", 0.0), ("perturbed", 0.5))
+        for name, value, unit in (("train_error", 0.3, ""), ("test_error", 0.2 + change, ""), ("V_spine", -60.0, "mV"))
+    ]
+    figure = perturbation_effects(against_control(rows))
+    score, changes = figure.axes
+    assert score.get_ylabel() == "Test error"
+    np.testing.assert_allclose(score.lines[0].get_ydata(), [0.2, 0.7])
+    np.testing.assert_allclose(changes.lines[0].get_ydata(), 0.5)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["spine"]
+    assert len(perturbation_effects(against_control([row for row in rows if not row["unit"]])).axes) == 1
+    with pytest.raises(ParameterError, match="no score"):
+        perturbation_effects(against_control([row for row in rows if row["unit"]]))
+    history = pd.DataFrame({"epoch": [1, 2], "subspace_error": [0.2, 0.1], "sparsity_1": [0.5, 0.6]})
+    axes = perturbed_learning({(0, "control"): history, (0, "perturbed"): history}).axes
+    assert [ax.get_ylabel() for ax in axes] == ["Subspace error"]

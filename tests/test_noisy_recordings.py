@@ -50,7 +50,7 @@ def test_two_trainings_leave_the_same_recording_and_activity(noisy):
     preparation, cells = run.preparation(), recording.layers[1].cells
     x, y = run.stimuli.x_test[:1], run.stimuli.y_test[:1]
     for seed, same in ((recording.seed, True), (recording.seed + 1, False)):
-        shown = preparation.present(x, y, run.circuit.protocol.beta, learn=False, seed=seed).trace("v_B", 1)
+        shown = preparation.present(x, y, run.protocol.beta, learn=False, seed=seed).trace("v_B", 1)
         assert np.array_equal(recording.layers[1]["v_B"], shown[:, :, cells]) == same
 
 
@@ -99,6 +99,6 @@ def test_what_the_teacher_cannot_lift_is_asked_with_the_seed(noisy, monkeypatch)
     monkeypatch.setattr(Preparation, "settle", note)
     learner = run.preparation(5)
     for _ in range(2):
-        unlifted_classes(run.circuit, learner, run.circuit.protocol, run.stimuli, [0, 1], seed_of_tests(3))
+        unlifted_classes(run.circuit, learner, run.protocol, run.stimuli, [0, 1], seed_of_tests(3))
     np.testing.assert_array_equal(asked[0].r[1], asked[1].r[1])
     assert asked[0].r[1].any()

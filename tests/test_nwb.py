@@ -3,7 +3,9 @@
 import json
 import sys
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from pynwb import NWBHDF5IO, validate
 
@@ -11,6 +13,7 @@ from corinfomax.analysis import export_nwb, open_traces
 from corinfomax.errors import ParameterError, RunError
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.clockwork.provenance import Provenance, note_provenance
 from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
 from corinfomax.stimuli import Stimulus
 
@@ -20,7 +23,7 @@ NAMES = ("V_soma", "V_basal", "V_apical", "rate")
 def record(path, replicas, counts, dtype=np.float32, parameters="seed = 3\n"):
     """Record minibatches of these sizes; return what `present` gives for the first."""
     circuit = CorInfoMax([6, 5, 3], domain=["B_1_plus", "B_inf_plus"])
-    circuit.parameters = parameters
+    note_provenance(circuit, Provenance(parameters=parameters))
     preparation = Preparation(circuit, replicas, dtype=dtype, protocol=contrastive(free_steps=4, nudge_steps=2))
     rng = np.random.default_rng(0)
     stimuli = [
@@ -121,6 +124,25 @@ def test_long_traces_are_copied_piece_by_piece(tmp_path, monkeypatch):
     with NWBHDF5IO(tmp_path / "a.nwb", "r") as io:
         found = io.read().acquisition["layer_1_V_soma"].get_data_in_units()
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_older_recordings_are_exported_with_their_compartments(tmp_path):
+    """A file that tells no compartments, as those of earlier versions, has the same table of cells as one that does."""
+    record(tmp_path / "a.h5", 1, [1])
+    with h5py.File(tmp_path / "a.h5") as new, h5py.File(tmp_path / "b.h5", "w") as old:
+        for name in new:
+            new.copy(name, old)
+        old.attrs.update(new.attrs)
+        for group in old["cells"].values():
+            for dataset in group["variables"].values():
+                del dataset.attrs["compartment"], dataset.attrs["meaning"]
+    tables = []
+    for name in ("a", "b"):
+        with open_traces(tmp_path / f"{name}.h5") as traces:
+            export_nwb(traces, tmp_path / f"{name}.nwb")
+        with NWBHDF5IO(tmp_path / f"{name}.nwb", "r") as io:
+            tables.append(io.read().processing["circuit"]["cells"].to_dataframe())
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_an_empty_recording_is_valid(tmp_path):

@@ -210,7 +210,10 @@ def test_training_with_perturbations_in_a_period(command, toy, configuration):
         (("--silence", "layer_1", "--phase", "third"), "no phase 'third'; this protocol has free, nudge"),
         (("--lesion", "W_ff:0", "--phase", "free"), "--phase: frozen rules and lesions last through all phases"),
         (("--clamp", "layer_1:-60mV"), "--clamp layer_1:-60mV: must be POPULATION:COMPARTMENT:POTENTIAL"),
-        (("--clamp", "layer_1:axon:0"), "--clamp layer_1:axon:0: compartment = 'axon'"),
+        (
+            ("--clamp", "layer_1:axon:0"),
+            "clamp axon of layer_1 at -70 mV (u = 0): compartments of layer_1 are apical, basal, soma",
+        ),
         (("--clamp", "layer_1:soma:60V"), "--clamp layer_1:soma:60V: potential = '60V': should be a number"),
         (("--cut-feedback", "2"), "cut feedback into layer 2: feedback reaches layer 1"),
         (("--cut-feedback", "top"), "--cut-feedback top: layer = 'top' should be a number"),

@@ -18,7 +18,7 @@ def learn(circuit, protocol, replicas, number=4, seed=3):
     preparation = Preparation(circuit, replicas, protocol=protocol)
     ends, weights = [], []
 
-    def note(preparation, found):
+    def note(moment, found):
         ends.append(found)
         weights.append({key: {k: W.copy() for k, W in arrays.items()} for key, arrays in circuit.weights.items()})
 

@@ -132,7 +132,7 @@ def test_a_parameter_file_holds_single_cells(configuration, tmp_path):
         chosen = Configuration.read(tmp_path / "mine.toml")
         training, _ = prepare_training(chosen, RunFolder(tmp_path / "found"), [])
         seen = []
-        training.learner.on_phase_end.append(lambda learner, end, seen=seen: seen.append(end.r[1]))
+        training.learner.on_phase_end.append(lambda moment, end, seen=seen: seen.append(end.r[1]))
         training.run()
         assert (np.concatenate(seen[::2])[:, 1] == 0.5).all()
         assert not (np.concatenate(seen[1::2])[:, 1] == 0.5).any()

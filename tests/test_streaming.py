@@ -191,8 +191,8 @@ def test_weights_and_changes(tmp_path, changes):
     lateral = "O" if changes else "B"
     kept = []
 
-    def keep(preparation, ends):
-        if preparation.cycle.stimulus.learn:
+    def keep(moment, ends):
+        if moment.stimulus.learn:
             found = {target: change.dense() for target, change in circuit.changes.items()}
             kept.append((copy.deepcopy(circuit.weights), found))
 
@@ -262,7 +262,7 @@ def test_an_error_amid_a_presentation_keeps_what_was_recorded(tmp_path):
     theory = np.concatenate([shown.trace("u", 1) for shown in presented(preparation, stimuli, ("u",))])
     steps = []
 
-    def fail(preparation):
+    def fail(moment):
         steps.append(1)
         if len(steps) == 14:
             raise LookupError("amid")
@@ -288,13 +288,13 @@ def test_a_signal_keeps_what_was_recorded(tmp_path, number):
     preparation = Preparation(circuit_of(), replicas=2, protocol=SHORT)
     stimuli = stimuli_of([2] * 5)
 
-    def kill(preparation):
-        if preparation.cycle.stimulus.rows is not None and len(ends) == 1:
+    def kill(moment):
+        if moment.stimulus.rows is not None and len(ends) == 1:
             os.kill(os.getpid(), number)
 
     ends = []
     preparation.on_step.append(kill)
-    preparation.on_presentation.append(lambda preparation, phases: ends.append(1))
+    preparation.on_presentation.append(lambda moment, phases: ends.append(1))
     with StreamRecorder(preparation, tmp_path / "a.h5", Selection("layer_1", "u")):
         preparation.run(stimuli)
     assert preparation.interrupted

@@ -7,8 +7,8 @@ from .embedding import embedding
 from .perturbation import perturbation_effects, perturbed_learning
 from .report import draw_run, save_figure
 from .style import publication_style
-from .training import alignment, information, learning_curve, signs
-from .voltages import COMPARTMENTS, compartment_voltages
+from .training import alignment, course, information, learning_curve, signs
+from .voltages import COMPARTMENTS, compartment_voltages, layers_with_potentials
 from .weights import receptive_fields, weight_histogram
 
 __all__ = [
@@ -17,9 +17,11 @@ __all__ = [
     "alignment",
     "circuit_diagram",
     "compartment_voltages",
+    "course",
     "draw_run",
     "embedding",
     "information",
+    "layers_with_potentials",
     "learning_curve",
     "perturbation_effects",
     "perturbed_learning",

@@ -10,7 +10,7 @@ from matplotlib.pyplot import figure as new_figure
 from ...errors import ParameterError
 from ..files import make_folder, replacing
 from .style import COLOURS, publication_style
-from .voltages import COMPARTMENTS, PHASE_COLOURS
+from .voltages import PHASE_COLOURS, compartments_of, layers_with_potentials
 
 #: Frames that a presentation is shown in, unless asked otherwise.
 MOST_FRAMES = 150
@@ -21,14 +21,15 @@ _MOST_CELLS = 10
 def settling_animation(recording, stimulus=0, layers=None, every=None, fps=15, figure=None):
     """Animate one presentation's settling: potentials of compartments, and the output rates.
 
-    A panel a layer, the output on top, in which each recorded cell, of the first ten, has three bars, from its resting
-    potential to those of its apical dendrite, soma and basal dendrite. Beside them the output cells' rates, below the
-    phases with the present time. The title tells phase, β and time.
+    A panel a layer, the output on top, in which each recorded cell, of the first ten, has a bar for each compartment,
+    from its resting potential to those of its apical dendrite, soma and basal dendrite. Beside them the output cells'
+    rates, below the phases with the present time. The title tells phase, β and time.
 
     Parameters
     ----------
     recording : corinfomax.analysis.Recording
-        With `V_soma`, `V_basal` and `V_apical`, in volts, and in the output layer `rate`, in hertz, for the rates.
+        With potentials in volts, such as `V_soma`, `V_basal` and `V_apical`, and in the output layer `rate`, in hertz,
+        for the rates.
     stimulus : int
         Which of the recorded stimuli, counted from 0 within the recording.
     layers : sequence of int, optional
@@ -124,7 +125,7 @@ def save_animation(animation, path):
 def _layers(recording, stimulus, layers):
     if not 0 <= stimulus < len(recording.stimuli):
         raise ParameterError(f"settling_animation: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}")
-    complete = [k for k, layer in recording.layers.items() if layer.traces.keys() >= COMPARTMENTS.keys()]
+    complete = layers_with_potentials(recording)
     chosen = sorted(complete if layers is None else layers, reverse=True)
     if absent := [k for k in chosen if k not in complete]:
         raise ParameterError(f"settling_animation: the potentials of layer {absent[0]} were not recorded")
@@ -137,16 +138,19 @@ def _potentials(ax, recording, stimulus, k, key):
     layer = recording.layers[k]
     cells = layer.cells[:_MOST_CELLS]
     place, rest = np.arange(len(cells)), 1e3 * recording.V_rest
-    order = ("V_apical", "V_soma", "V_basal")
+    looks = compartments_of(recording, k)
+    order = [*(name for name in ("V_apical", "V_soma", "V_basal") if name in looks)]
+    order += [name for name in looks if name not in order]
+    step = 0.78 / len(order)
     traces = {variable: 1e3 * layer[variable][:, stimulus, : len(cells)] for variable in order}
     bars = {
         variable: ax.bar(
-            place + 0.26 * (n - 1),
+            place + step * (n - (len(order) - 1) / 2),
             traces[variable][-1] - rest,
-            width=0.24,
+            width=0.92 * step,
             bottom=rest,
-            color=COMPARTMENTS[variable][1],
-            label=COMPARTMENTS[variable][0],
+            color=looks[variable][1],
+            label=looks[variable][0],
         )
         for n, variable in enumerate(order)
     }

@@ -26,6 +26,9 @@ _MULTIPLIER = (COLOURS["orange"], "multiplier cells (constraints)")
 WEIGHTS = {
     "W_ff": (COLOURS["blue"], r"feedforward $W_\mathrm{ff}$"),
     "W_fb": (COLOURS["vermillion"], r"feedback $W_\mathrm{fb}$"),
+    "W": (COLOURS["blue"], "$W$"),
+    "M": (COLOURS["green"], "recurrent $M$"),
+    "b": (COLOURS["purple"], "biases $b$"),
     "D": (COLOURS["purple"], "autapses $D$"),
     "O": (COLOURS["green"], "SST cells, afferents $O$"),
     "A": _MULTIPLIER,
@@ -45,8 +48,9 @@ def circuit_diagram(description, ax=None):
 
     Each population is drawn as one cell, with its number of cells; each projection as an arrow to the compartment that
     it enters, with its weights and their shape, target × source. Bars are inhibition by interneurons. Cells without a
-    basal and an apical dendrite are round. Every arrow and label bears its name as `gid`, by which it is found in an
-    SVG.
+    basal and an apical dendrite are round. Weights that are carried from their postsynaptic to their presynaptic side
+    bear a transposition sign, ⊤. A bias comes from a dot. Every arrow and label bears its name as `gid`, by which it is
+    found in an SVG.
 
     Parameters
     ----------
@@ -82,13 +86,17 @@ class _Diagram:
     def __init__(self, description):
         self.layers = list(description["layers"])
         self.populations = {item["name"]: item for item in description["populations"]}
-        self.shapes, self.labels, self.arrows, self.legend = {}, [], [], {}
+        self.shapes, self.labels, self.arrows, self.dots, self.legend = {}, [], [], [], {}
+        self._biases = {}
         self._other_colours = {}
         links, projections = description["links"], description["projections"]
-        self._driven = {item["target"] for item in (*links, *projections)}
+        self._driven = {item["target"] for item in (*links, *projections) if item["source"] is not None}
         self._place()
         seen = {}
         for item in projections:
+            if item["source"] is None:
+                self._bias(item)
+                continue
             pair = item["source"], item["target"]
             seen[pair] = seen.get(pair, -1) + 1
             self._project(item, seen[pair])
@@ -100,7 +108,8 @@ class _Diagram:
     @property
     def extent(self):
         heights = [shape.y for shape in self.shapes.values()]
-        return -5.4, 6.9, min(heights) - 0.9, self.top
+        right = 6.9 if any(shape.x == _SIDE for shape in self.shapes.values()) else 4.2
+        return -5.4, right, min(heights) - 0.9, self.top
 
     def _place(self):
         heights = {k: _STIMULUS_PITCH + _PITCH * (k - 1) if k else 0.0 for k in range(len(self.layers))}
@@ -156,6 +165,21 @@ class _Diagram:
             bar = _BAR if item["source"] in self._driven else {}
             self._curve((x + 0.06, y - 0.14), (to_x + 0.06, to_y - 0.2), -0.42, look | bar, f"{text}, {size}", 0.26)
 
+    def _bias(self, item):
+        (key, _), shape = item["weights"], self.shapes[item["target"]]
+        colour, meaning = self._look(key)
+        self.legend[meaning] = colour
+        taken = self._biases[item["target"]] = self._biases.get(item["target"], -1) + 1
+        x, y = shape.port(item["compartment"], 1)
+        if shape.form == "round":
+            x, y = shape.x + 0.16, shape.y - 0.28
+        start = x + 0.3 + 0.6 * taken, y - 0.5 - 0.3 * taken
+        look = {"color": colour, "gid": item["name"]}
+        self.arrows.append((Path([start, (x, y)]), look))
+        self.dots.append((*start, colour))
+        size = self.populations[item["target"]]["size"]
+        self._label(start[0] + 0.14, start[1], f"{_symbol(key, None)}, {size}", item["name"], ha="left", color=colour)
+
     def _between_layers(self, item, rise, number, text, look):
         start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
         side = -1 if rise > 0 else 1
@@ -210,7 +234,9 @@ class _Diagram:
         shape = self.shapes[teacher["population"]]
         x, y = shape.port(teacher["compartment"], 1)
         top = (shape.x, shape.y + 1.55) if teacher["compartment"] == "apical" else (x, y)
-        start = (top[0], max(top[1] + 0.75, shape.y + 2.3))
+        if shape.form == "round":
+            top = (shape.x, shape.y + 0.32)
+        start = (top[0], max(top[1] + 0.75, shape.y + (1.2 if shape.form == "round" else 2.3)))
         look = {"color": _TEACHER, "gid": "teacher"}
         self.arrows.append((Path([start, top]), look))
         self._label(start[0], start[1] + 0.08, "teacher $y$", "teacher", ha="center", va="bottom")
@@ -242,6 +268,8 @@ class _Diagram:
             shape.draw(ax)
         for path, look in self.arrows:
             ax.add_patch(FancyArrowPatch(path=path, **(_ARROW | look)))
+        for x, y, colour in self.dots:
+            ax.plot(x, y, "o", color=colour, markersize=3.5, zorder=4)
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9}
         for x, y, text, look in self.labels:
             ax.text(x, y, text, **({"va": "center", "fontsize": 7.5, "zorder": 5, "bbox": paper} | look))
@@ -273,7 +301,8 @@ def _symbol(key, k, transposed=False):
     symbol = head if len(head) == 1 else rf"\mathrm{{{head}}}"
     symbol += rf"_\mathrm{{{tail.replace('_', ' ')}}}" if tail else ""
     symbol = _SYMBOLS.get(key, symbol)
-    above = ("" if k is None else f"({k})") + (r"\top" if transposed else "")
+    number = "" if k is None else f"({k})"
+    above = number + (r"\top" if transposed else "")
     return f"${symbol}^{{{above}}}$" if above else f"${symbol}$"
 
 

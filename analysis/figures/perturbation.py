@@ -9,7 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
 from .style import COLOURS, publication_style
-from .voltages import COMPARTMENTS, SST_COLOUR
+from .training import scores
+from .voltages import COMPARTMENTS, INTERNEURON, SST_COLOUR
 
 #: How the circuits of a comparison were trained and tested: label and colour.
 CONDITIONS = {
@@ -18,7 +19,8 @@ CONDITIONS = {
     ("perturbed", "control"): ("trained\nperturbed", COLOURS["sky"]),
     ("perturbed", "perturbed"): ("trained and\ntested perturbed", COLOURS["purple"]),
 }
-_POTENTIALS = dict(reversed(COMPARTMENTS.items())) | {"V_SST": ("SST soma", SST_COLOUR)}
+_POTENTIALS = dict(reversed(COMPARTMENTS.items())) | {INTERNEURON: ("SST soma", SST_COLOUR)}
+_MEASURES = {"test_accuracy": "Test accuracy (%)", "test_r_squared": "Test $R^2$"}
 
 
 @publication_style()
@@ -43,25 +45,26 @@ def perturbation_effects(table, figure=None):
     Raises
     ------
     ParameterError
-        The table has no performance.
+        The table has no score.
     """
-    measures = [name for name in ("test_accuracy", "test_r_squared") if (table["quantity"] == name).any()]
-    if not measures:
-        raise ParameterError("perturbation_effects: the table has no test_accuracy and no test_r_squared")
+    measure = _measure(table.loc[(table["layer"] == 0) & (table["phase"] == ""), "quantity"])
+    if measure is None:
+        raise ParameterError("perturbation_effects: the table has no score, such as test_accuracy")
     here = {(trained, tested) for trained, tested in zip(table["trained"], table["tested"], strict=True)}
     conditions = [condition for condition in CONDITIONS if condition in here]
-    potentials = table[table["quantity"].isin(_POTENTIALS)]
+    potentials = table[(table["phase"] != "") & (table["unit"] == "mV")]
+    looks = _looks(potentials["quantity"])
     phases = list(dict.fromkeys(potentials["phase"]))
-    changed = conditions[1:]
+    changed = conditions[1:] if phases else []
     if figure is None:
         width = 2.0 + 0.75 * len(conditions) + 3.0 * max(1, len(changed))
-        figure = new_figure(figsize=(width, 1.0 + 1.9 * len(phases)))
+        figure = new_figure(figsize=(width, 1.0 + 1.9 * max(1, len(phases))))
     grid = figure.add_gridspec(
         max(1, len(phases)),
         1 + len(changed),
         width_ratios=[1.1 + 0.45 * len(conditions), *[2.6] * len(changed)],
     )
-    _draw_performance(figure.add_subplot(grid[:, 0]), table[table["quantity"] == measures[0]], conditions)
+    _draw_performance(figure.add_subplot(grid[:, 0]), table[table["quantity"] == measure], conditions)
     first = None
     for column, condition in enumerate(changed, start=1):
         for row, phase in enumerate(phases):
@@ -72,7 +75,7 @@ def perturbation_effects(table, figure=None):
                 & (potentials["tested"] == condition[1])
                 & (potentials["phase"] == phase)
             ]
-            _draw_changes(ax, chosen)
+            _draw_changes(ax, chosen, looks)
             if row == 0:
                 ax.set_title(CONDITIONS[condition][0].replace("\n", " "))
             if column == 1:
@@ -81,9 +84,8 @@ def perturbation_effects(table, figure=None):
                 ax.tick_params(labelleft=False)
     if first is not None:
         _limit_decades(first, potentials["rms_change"])
-        names = [name for name in _POTENTIALS if (potentials["quantity"] == name).any()]
-        handles = [Line2D([], [], color=_POTENTIALS[n][1], marker="o", label=_POTENTIALS[n][0]) for n in names]
-        figure.legend(handles=handles, loc="outside lower right", ncols=len(names))
+        handles = [Line2D([], [], color=colour, marker="o", label=label) for label, colour in looks.values()]
+        figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
     return figure
 
 
@@ -96,7 +98,8 @@ def perturbed_learning(histories, periods=(), figure=None):
     Parameters
     ----------
     histories : dict of (int, str) to pandas.DataFrame
-        By seed and "control" or "perturbed": `epoch`, `test_accuracy` or `test_r_squared`, and `angle_k`.
+        By seed and "control" or "perturbed": `epoch`, `test_accuracy`, `test_r_squared` or another score, and
+        `angle_k`.
     periods : sequence of (float, float)
         From when to when there are perturbations, in epochs since training began.
     figure : matplotlib.figure.Figure, optional
@@ -109,21 +112,22 @@ def perturbed_learning(histories, periods=(), figure=None):
     Raises
     ------
     ParameterError
-        There is no history, or it has no performance.
+        There is no history, or it has no score.
     """
     table = pd.concat(
         [history.assign(seed=seed, trained=trained) for (seed, trained), history in histories.items()]
         or [pd.DataFrame()]
     )
-    labels = {"test_accuracy": "Test accuracy (%)", "test_r_squared": "Test $R^2$"}
+    measure = _measure(table.columns.difference(["seed", "trained"], sort=False))
+    labels = {} if measure is None else {measure: _label(measure)}
     labels |= {
         name: rf"Angle of $W_\mathrm{{ff}}$ and $W_\mathrm{{fb}}^\top$ (°), layer {name.removeprefix('angle_')}"
         for name in table.columns
         if name.startswith("angle_")
     }
     columns = [name for name in labels if name in table]
-    if not columns or columns[0].startswith("angle_"):
-        raise ParameterError("perturbed_learning: the histories have no test_accuracy and no test_r_squared")
+    if measure is None:
+        raise ParameterError("perturbed_learning: the histories have no score, such as test_accuracy")
     figure = new_figure(figsize=(0.6 + 3.4 * len(columns), 3.2)) if figure is None else figure
     axes = figure.subplots(1, len(columns), squeeze=False)[0]
     looks = {"control": COLOURS["black"], "perturbed": COLOURS["purple"]}
@@ -148,7 +152,8 @@ def perturbed_learning(histories, periods=(), figure=None):
 
 
 def _draw_performance(ax, table, conditions):
-    scale, label = (100, "Test accuracy (%)") if (table["quantity"] == "test_accuracy").all() else (1, "Test $R^2$")
+    measure = table["quantity"].iloc[0]
+    scale, label = 100 if measure == "test_accuracy" else 1, _label(measure)
     places = {condition: place for place, condition in enumerate(conditions)}
     for _, rows in table.groupby("seed", sort=False):
         found = {(row.trained, row.tested): scale * row.value for row in rows.itertuples()}
@@ -168,12 +173,35 @@ def _draw_performance(ax, table, conditions):
         ax.set_ylim(scale * table["value"].iloc[0] + np.array([-1, 1]) * 0.02 * scale)
 
 
-def _draw_changes(ax, table):
+def _label(measure):
+    return _MEASURES.get(measure, measure[:1].upper() + measure[1:].replace("_", " "))
+
+
+def _measure(names):
+    """What performance is measured by: accuracy, R², or else what scores there are; None if there is none."""
+    there = dict.fromkeys(names)
+    known = [name for name in _MEASURES if name in there]
+    others = [name for columns in scores(pd.DataFrame(columns=list(there))).values() for name in columns]
+    others = [name for name in others if name != "predictions_changed"]
+    others.sort(key=lambda name: name.startswith("train_"))  # what test stimuli show comes first
+    return next(iter([*known, *others]), None)
+
+
+def _looks(names):
+    """Label and colour of potentials, the known ones first."""
+    there = set(names)
+    others = sorted(there.difference(_POTENTIALS))
+    more = (COLOURS["purple"], COLOURS["orange"], COLOURS["sky"])
+    looks = {name: look for name, look in _POTENTIALS.items() if name in there}
+    return looks | {name: (name.removeprefix("V_"), more[n % len(more)]) for n, name in enumerate(others)}
+
+
+def _draw_changes(ax, table, looks):
     layers = sorted(table["layer"].unique())
-    names = [name for name in _POTENTIALS if (table["quantity"] == name).any()]
+    names = [name for name in looks if (table["quantity"] == name).any()]
     width = 0.8 / max(1, len(names))
     for number, name in enumerate(names):
-        colour = _POTENTIALS[name][1]
+        colour = looks[name][1]
         for place, k in enumerate(layers):
             changes = table[(table["quantity"] == name) & (table["layer"] == k)]["rms_change"]
             changes = changes[changes > 0]

@@ -17,11 +17,15 @@ from .animation import save_animation, settling_animation
 from .circuit_diagram import circuit_diagram
 from .embedding import embeddable, embedding
 from .style import publication_style
-from .training import alignment, information, learning_curve, signs
-from .voltages import VARIABLES, compartment_voltages
+from .training import alignment, course, information, learning_curve, scores, signs
+from .voltages import compartment_voltages, layers_with_potentials
 from .weights import receptive_fields, weight_histogram
 
 FORMATS = ("png", "pdf", "svg")
+#: Weights in the order of panels, before others; those of a layer, not of a pair; and those that no rule moves.
+_WEIGHTS = ("W_ff", "W_fb", "W", "B", "D", "O", "M", "b")
+_OF_LAYERS = ("B", "D", "O", "M", "b")
+_UNLEARNT = ("A", "A_T", "shunts")
 
 #: Stimuli that t-SNE is done for, since its time grows with their square.
 _MOST_NEIGHBOURS = 500
@@ -103,8 +107,14 @@ def _animate(path, target):
 
 def _draw_history(path):
     history = read_history(path.parent)
-    if any(column.startswith(("train_", "test_")) for column in history):
+    if any(column.endswith(("_accuracy", "_r_squared")) for column in history):
         yield "learning_curve", learning_curve(history).figure
+    if kinds := scores(history):
+        figure, axes = plt.subplots(len(kinds), 1, figsize=(5.6, 2.6 * len(kinds)), squeeze=False, sharex=True)
+        for ax, columns in zip(axes[:, 0], kinds.values(), strict=True):
+            course(history, columns, ax)
+            ax.label_outer()
+        yield "scores", figure
     if any(column.startswith("angle_") for column in history):
         yield "angle", alignment(history).figure
     if any(column.startswith("cmi_") for column in history):
@@ -123,24 +133,41 @@ def _draw_circuit(path):
 
 def _draw_weights(path):
     checkpoint = converted_checkpoint(read_archive(path), path)
-    if {"image_shape", "weights/W_ff/0"} <= checkpoint.keys():
-        yield "receptive_fields", receptive_fields(checkpoint["weights/W_ff/0"], checkpoint["image_shape"]).figure
-
-    labels = {
-        "W_ff": lambda k: rf"$W_\mathrm{{ff}}^{{({k})}}$",
-        "W_fb": lambda k: rf"$W_\mathrm{{fb}}^{{({k})}}$",
-        "B": lambda k: f"$B$, layer {k}",
-    }
-    weights = {
-        kind: {label(k): W for k, W in _numbered(checkpoint, f"weights/{kind}/").items()}
-        for kind, label in labels.items()
-    }
+    fields = _receptive(checkpoint)
+    if fields is not None:
+        yield "receptive_fields", receptive_fields(*fields).figure
+    kinds = {key.split("/")[1]: None for key in checkpoint if key.startswith("weights/") and key.count("/") == 2}
+    order = [*(kind for kind in _WEIGHTS if kind in kinds), *(kind for kind in kinds if kind not in _WEIGHTS)]
+    weights = {kind: _labelled(kind, checkpoint) for kind in order if kind not in _UNLEARNT}
     weights = {kind: matrices for kind, matrices in weights.items() if matrices}
     if weights:
         figure, axes = plt.subplots(1, len(weights), figsize=(3.6 * len(weights), 2.6), squeeze=False)
         for ax, matrices in zip(axes[0], weights.values(), strict=True):
             weight_histogram(matrices, ax)
         yield "weight_histograms", figure
+
+
+def _receptive(checkpoint):
+    """Weights from the images to the first layer, their shape and symbol; None where there are no images."""
+    shape = checkpoint.get("image_shape")
+    for kind in ("W_ff", "W") if shape is not None else ():
+        W = checkpoint.get(f"weights/{kind}/0")
+        if W is not None and (kind == "W_ff" or np.shape(W)[1:] == (np.prod(shape),)):
+            return W, shape, None, None, f"{_symbol(kind)}^{{(0)}}"
+    return None
+
+
+def _labelled(kind, checkpoint):
+    """Weights of one kind by their labels."""
+    arrays = {k: W for k, W in _numbered(checkpoint, f"weights/{kind}/").items() if np.size(W)}
+    if kind in _OF_LAYERS:
+        return {f"${_symbol(kind)}$, layer {k}": W for k, W in arrays.items()}
+    return {f"${_symbol(kind)}^{{({k})}}$": W for k, W in arrays.items()}
+
+
+def _symbol(kind):
+    head, _, tail = kind.partition("_")
+    return rf"{head}_\mathrm{{{tail}}}" if tail else head
 
 
 def _draw_activity(path, tsne):
@@ -171,9 +198,8 @@ def _embeddings(rates, labels, method):
 
 def _draw_recording(path):
     recording = read_recording(path)
-    layers = [k for k, layer in recording.layers.items() if layer.traces.keys() >= VARIABLES]
-    if layers:
-        yield "compartment_voltages", compartment_voltages(recording, layers=layers)
+    if layers_with_potentials(recording):
+        yield "compartment_voltages", compartment_voltages(recording)
 
 
 def _numbered(archive, prefix, suffix=""):

@@ -1,9 +1,21 @@
 """How a run went, epoch by epoch."""
 
+import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
 from .style import COLOURS, layer_colour, legend_beside, new_axis, publication_style
+
+#: Parts of a set, as columns of the history begin, and how they look.
+_PARTS = {
+    "train": {"color": COLOURS["orange"], "linestyle": "--", "marker": "o", "markerfacecolor": "white"},
+    "validation": {"color": COLOURS["green"], "linestyle": "-.", "marker": "s", "markerfacecolor": "white"},
+    "test": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},
+}
+#: Columns that say nothing of how well the circuit does.
+_NO_SCORES = ("epoch", "seconds", "settling_residual")
+#: Largest over smallest value from which an axis is logarithmic.
+_DECADES = 20
 
 
 @publication_style()
@@ -13,8 +25,8 @@ def learning_curve(history, ax=None):
     Parameters
     ----------
     history : pandas.DataFrame
-        With columns `epoch` and `train_accuracy`, `test_accuracy` (fractions, drawn in per cent), or
-        `train_r_squared`, `test_r_squared`.
+        With columns `epoch` and `train_accuracy`, `validation_accuracy`, `test_accuracy` (fractions, drawn in per
+        cent), or `train_r_squared` and so on.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -29,24 +41,82 @@ def learning_curve(history, ax=None):
     """
     measure, scale, label, number = (
         ("accuracy", 100, "Accuracy (%)", "{:.1f} %")
-        if _columns(history, "train_accuracy", "test_accuracy")
+        if _columns(history, *(f"{part}_accuracy" for part in _PARTS))
         else ("r_squared", 1, "Coefficient of determination $R^2$", "{:.3f}")
     )
-    columns = _columns(history, f"train_{measure}", f"test_{measure}")
+    columns = _columns(history, *(f"{part}_{measure}" for part in _PARTS))
     if not columns:
         raise ParameterError("learning_curve: the history has no accuracy and no r_squared")
     ax = new_axis() if ax is None else ax
-    looks = {
-        "train": {"color": COLOURS["orange"], "linestyle": "--", "marker": "o", "markerfacecolor": "white"},
-        "test": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},
-    }
     for column in columns:
         stimuli = column.split("_")[0]
         values = scale * history[column]
-        ax.plot(history["epoch"], values, label=f"{stimuli} ({number.format(values.iloc[-1])})", **looks[stimuli])
+        ax.plot(history["epoch"], values, label=f"{stimuli} ({number.format(values.iloc[-1])})", **_PARTS[stimuli])
     ax.set_ylabel(label)
     legend_beside(ax, title="Stimuli (last epoch)", alignment="left")
     return _over_epochs(ax, history["epoch"])
+
+
+@publication_style()
+def course(history, columns, ax=None):
+    """Draw columns of the history that are of one kind, such as errors or objectives, against epoch.
+
+    The axis is logarithmic where all values are positive and the largest is more than 20 times the smallest.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        With a column `epoch`.
+    columns : str or sequence of str
+        Which columns; those of training, validation and test stimuli, as `test_loss`, look as in `learning_curve`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        The history lacks a column, or none is named.
+    """
+    columns = [columns] if isinstance(columns, str) else list(columns)
+    if absent := [name for name in columns if name not in history] or ["column to draw"] * (not columns):
+        raise ParameterError(f"course: the history has no {absent[0]}")
+    ax = new_axis() if ax is None else ax
+    for n, column in enumerate(columns):
+        look = _PARTS.get(column.partition("_")[0], {"color": layer_colour(n), "marker": "o"})
+        last = history[column].iloc[-1]
+        ax.plot(history["epoch"], history[column], label=f"{column.replace('_', ' ')} ({last:.3g})", **look)
+    values = history[columns].to_numpy(dtype=float)
+    finite = values[np.isfinite(values)]
+    if len(finite) and finite.min() > 0 and finite.max() > _DECADES * finite.min():
+        ax.set_yscale("log")
+    ax.set_ylabel(_words(_stem(columns[0])))
+    legend_beside(ax, title="Last epoch in brackets", alignment="left")
+    return _over_epochs(ax, history["epoch"])
+
+
+def scores(history):
+    """Name the columns that no other figure of the history shows, numbers of the whole circuit, by what they measure.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+
+    Returns
+    -------
+    dict of str to list of str
+        Such as ``{"subspace_error": ["subspace_error"], "loss": ["train_loss", "test_loss"]}``.
+    """
+    found = {}
+    for column in history.columns:
+        stem = _stem(column)
+        if column in _NO_SCORES or stem in ("accuracy", "r_squared") or stem.rpartition("_")[2].isdecimal():
+            continue
+        found.setdefault(stem, []).append(column)
+    return found
 
 
 @publication_style()
@@ -158,6 +228,16 @@ def signs(history, ax=None):
     ax.set_ylabel("Synapses against Dale's law (%)")
     legend_beside(ax)
     return _over_epochs(ax, history["epoch"])
+
+
+def _stem(column):
+    """What a column measures, of whatever part of the set."""
+    part, _, rest = column.partition("_")
+    return rest if part in _PARTS and rest else column
+
+
+def _words(name):
+    return name[:1].upper() + name[1:].replace("_", " ")
 
 
 def _layer(k):

@@ -11,13 +11,16 @@ from .style import COLOURS, publication_style
 
 MOST_CELLS = 3
 
+#: Label and colour of potentials, in the order in which they are drawn, each upon the one before it.
 COMPARTMENTS = {
     "V_apical": ("apical dendrite", COLOURS["vermillion"]),
     "V_basal": ("basal dendrite", COLOURS["blue"]),
     "V_soma": ("soma", COLOURS["black"]),
 }
-VARIABLES = {*COMPARTMENTS, "V_SST"}
+#: The interneuron's potential, which has a panel of its own.
+INTERNEURON = "V_SST"
 SST_COLOUR = COLOURS["green"]
+_OTHER_COLOURS = (COLOURS["purple"], COLOURS["orange"], COLOURS["sky"])
 PHASE_COLOURS = {"free": "0.95", "nudge": "#FBE6C2", "third": "#D9ECF8"}
 
 
@@ -25,18 +28,19 @@ PHASE_COLOURS = {"free": "0.95", "nudge": "#FBE6C2", "third": "#D9ECF8"}
 def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=None):
     """Draw the potentials of chosen cells' compartments and interneurons, through the phases of a presentation.
 
-    A row of panels a layer, the output on top, a column a cell; below each cell's compartments the soma of its SST
-    interneuron, as its deviation from rest, which can be small. Potentials are drawn as they are: dendrites may leave
-    the physiological range. In a phase with β ≠ 0 the apical dendrite of an output cell is at its target's potential.
+    A row of panels a layer, the output on top, a column a cell, with the compartments that the cells have; where they
+    have SST interneurons, below each cell the soma of its own, as its deviation from rest, which can be small.
+    Potentials are drawn as they are: dendrites may leave the physiological range. In a phase with β ≠ 0 the apical
+    dendrite of a CorInfoMax circuit's output cell is at its target's potential.
 
     Parameters
     ----------
     recording : corinfomax.analysis.Recording
-        With `V_soma`, `V_basal`, `V_apical` and `V_SST`, in volts.
+        With potentials in volts: `V_soma`, and `V_basal`, `V_apical`, `V_SST` and others as far as there are some.
     stimulus : int
         Which of the recorded stimuli, counted from 0 within the recording.
     layers : sequence of int, optional
-        The layers to draw; all that were recorded by default.
+        The layers to draw; all of which potentials were recorded by default.
     cells : dict of int to sequence of int, optional
         The cells to draw by layer, under their numbers in the layer. By default the three of highest somatic potential
         at the end, in the output the target's cell first.
@@ -56,35 +60,74 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         raise ParameterError(
             f"compartment_voltages: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}"
         )
-    layers = sorted(recording.layers if layers is None else layers, reverse=True)
+    layers = sorted(layers_with_potentials(recording) if layers is None else layers, reverse=True)
     positions = {k: _positions(recording, stimulus, k, (cells or {}).get(k)) for k in layers}
     if not layers or not all(positions.values()):
         raise ParameterError("compartment_voltages: no cell to draw")
 
     columns = max(len(chosen) for chosen in positions.values())
+    heights = {k: [3, 1.2] if INTERNEURON in recording.layers[k].traces else [3] for k in positions}
+    flat = [height for rows in heights.values() for height in rows]
     if figure is None:
-        figure = new_figure(figsize=(1.6 + 2.3 * columns, 1.1 + 2.7 * len(layers)))
-    heights = [3, 1.2] * len(layers)
-    axes = figure.subplots(2 * len(layers), columns, sharex=True, sharey="row", squeeze=False, height_ratios=heights)
-    for row, (k, chosen) in enumerate(positions.items()):
-        rows = axes[2 * row : 2 * row + 2]
-        _draw_layer(rows, recording, stimulus, k, chosen)
+        figure = new_figure(figsize=(1.6 + 2.3 * columns, 1.1 + 2.7 / 4.2 * sum(flat)))
+    axes = figure.subplots(len(flat), columns, sharex=True, sharey="row", squeeze=False, height_ratios=flat)
+    row = 0
+    for k, chosen in positions.items():
+        _draw_layer(axes[row : row + len(heights[k])], recording, stimulus, k, chosen)
+        row += len(heights[k])
     for column in axes.T:
         _label_time(column)
     figure.align_ylabels(axes[:, 0])
-    _legend(figure, recording, ncols=min(3, columns + 1))
+    _legend(figure, recording, positions, ncols=min(3, columns + 1))
     figure.suptitle(_title(recording, stimulus), fontsize=10)
     return figure
+
+
+def layers_with_potentials(recording):
+    """Name the layers of a recording that have potentials to draw.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+
+    Returns
+    -------
+    list of int
+    """
+    return [k for k in recording.layers if compartments_of(recording, k)]
+
+
+def compartments_of(recording, k):
+    """Give label and colour of each potential of layer k's own compartments, in the order in which they are drawn.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+    k : int
+
+    Returns
+    -------
+    dict of str to (str, str)
+    """
+    there = [name for name in recording.potentials(k) if name != INTERNEURON]
+    others = [name for name in there if name not in COMPARTMENTS]
+    looks = {
+        name: (name.removeprefix("V_").replace("_", " "), _OTHER_COLOURS[n % len(_OTHER_COLOURS)])
+        for n, name in enumerate(others)
+    }
+    return looks | {name: look for name, look in COMPARTMENTS.items() if name in there}
 
 
 def _positions(recording, stimulus, k, cells):
     """Find where the cells to draw stand among the recorded ones of layer k."""
     if k not in recording.layers:
         raise ParameterError(f"compartment_voltages: layer {k} was not recorded")
-    layer = recording.layers[k]
+    layer, potentials = recording.layers[k], list(compartments_of(recording, k))
+    if not potentials:
+        raise ParameterError(f"compartment_voltages: no potentials of layer {k} were recorded")
     recorded = layer.cells.tolist()
     if cells is None:
-        by_potential = np.argsort(-layer["V_soma"][-1, stimulus], kind="stable")
+        by_potential = np.argsort(-layer[potentials[-1]][-1, stimulus], kind="stable")  # V_soma where there is one
         cells = [recorded[n] for n in by_potential]
         target = recording.target_cell(stimulus)
         if k == recording.output_layer and target in recorded:
@@ -97,21 +140,27 @@ def _positions(recording, stimulus, k, cells):
 
 def _draw_layer(axes, recording, stimulus, k, chosen):
     layer, time = recording.layers[k], _milliseconds(recording)
-    deviations = layer["V_SST"][:, stimulus, chosen] - recording.V_rest
-    scale, unit = _readable(deviations)
-    for n, (potential_axis, interneuron_axis) in enumerate(axes.T):
+    for n, column in enumerate(axes.T):
         if n >= len(chosen):
-            potential_axis.set_axis_off()
-            interneuron_axis.set_axis_off()
+            for ax in column:
+                ax.set_axis_off()
             continue
-        for variable, (_, colour) in COMPARTMENTS.items():
-            potential_axis.plot(time, 1e3 * layer[variable][:, stimulus, chosen[n]], color=colour)
-        interneuron_axis.plot(time, scale * deviations[:, n], color=SST_COLOUR)
-        _shade_phases((potential_axis, interneuron_axis), recording)
-        potential_axis.set_title(_cell_title(recording, stimulus, k, layer.cells[chosen[n]]), pad=15)
-        interneuron_axis.yaxis.set_major_locator(MaxNLocator(3))
+        for variable, (_, colour) in compartments_of(recording, k).items():
+            column[0].plot(time, 1e3 * layer[variable][:, stimulus, chosen[n]], color=colour)
+        _shade_phases(column, recording)
+        column[0].set_title(_cell_title(recording, stimulus, k, layer.cells[chosen[n]]), pad=15)
     axes[0, 0].set_ylabel("Potential (mV)")
-    axes[1, 0].set_ylabel(f"SST ({unit})")
+    if len(axes) > 1:
+        _draw_interneurons(axes[1, : len(chosen)], time, layer[INTERNEURON][:, stimulus, chosen] - recording.V_rest)
+
+
+def _draw_interneurons(axes, time, deviations):
+    scale, unit = _readable(deviations)
+    for ax, deviation in zip(axes, deviations.T, strict=True):
+        ax.plot(time, scale * deviation, color=SST_COLOUR)
+        ax.margins(x=0)
+        ax.yaxis.set_major_locator(MaxNLocator(3))
+    axes[0].set_ylabel(f"SST ({unit})")
 
 
 def _shade_phases(axes, recording):
@@ -134,9 +183,12 @@ def _label_time(column):
     lowest.set_xlabel("Time (ms)")
 
 
-def _legend(figure, recording, ncols):
-    handles = [Line2D([], [], color=colour, label=label) for label, colour in reversed(COMPARTMENTS.values())]
-    handles.append(Line2D([], [], color=SST_COLOUR, label="SST soma, from rest"))
+def _legend(figure, recording, layers, ncols):
+    looks = {name: look for k in layers for name, look in compartments_of(recording, k).items()}
+    order = [*(name for name in reversed(COMPARTMENTS) if name in looks), *looks]
+    handles = [Line2D([], [], color=looks[name][1], label=looks[name][0]) for name in dict.fromkeys(order)]
+    if any(INTERNEURON in recording.layers[k].traces for k in layers):
+        handles.append(Line2D([], [], color=SST_COLOUR, label="SST soma, from rest"))
     bands = dict(recording.phases())
     for name, steps in bands.items():
         first, last = recording.beta[steps.start], recording.beta[steps.stop - 1]

@@ -9,7 +9,7 @@ MOST_FIELDS = 64
 
 
 @publication_style()
-def receptive_fields(W, image_shape, cells=None, ax=None):
+def receptive_fields(W, image_shape, cells=None, ax=None, symbol=r"W_\mathrm{ff}^{(0)}"):
     """Draw the input weights of hidden cells, one image a cell.
 
     Colours are symmetric about zero and span the central 99.5 % of the weights drawn. Cells that see three channels are
@@ -25,6 +25,8 @@ def receptive_fields(W, image_shape, cells=None, ax=None):
         The cells to draw, by default the first; at most 64.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
+    symbol : str
+        What the weights are called, for the colour bar; mathematics without the dollar signs.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def receptive_fields(W, image_shape, cells=None, ax=None):
     ax.set_title(f"Receptive fields of {len(chosen)} of {len(W)} cells of layer 1")
     bar = ax.figure.colorbar(image, ax=ax, extend="both", aspect=30, pad=0.03)
     channels = ", mean of channels" if averaged else ", brightness of its channel" if mosaic.ndim == 3 else ""
-    bar.set_label(rf"Weight $W_\mathrm{{ff}}^{{(0)}}${channels}")
+    bar.set_label(f"Weight ${symbol}${channels}")
     bar.outline.set_linewidth(0.6)
     return ax
 

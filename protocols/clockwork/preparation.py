@@ -3,7 +3,8 @@
 One long run of Brian2 presents any number of stimuli; `presenter` says what happens in it, step by step.
 """
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from ...stimuli.stimulus import Stimulus, as_rows
 from ..interruption import on_interrupt
 from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
-from ..recording.recorder import Recorder, declared, recordable
+from ..recording.recordables import checked, declared
+from ..recording.recorder import Recorder
 from .moment import Hooks, Moment
 from .precision import agree_on_dtype
 from .presenter import Presenter
@@ -186,13 +188,7 @@ class Preparation:
         learn = y is not None if learn is None else bool(learn)
         stimulus = self._checked(Stimulus(x, y, beta, learn, seed=seed))
         recorder = Recorder(self, variables)
-        self.on_step.append(recorder)
-        try:
-            self.run([stimulus])
-        finally:
-            self.on_step.remove(recorder)
-        if self.interrupted:
-            raise KeyboardInterrupt
+        self.run_through([stimulus], on_step=recorder)
         return recorder.presentation()
 
     def predict(self, x) -> np.ndarray:
@@ -230,8 +226,8 @@ class Preparation:
         """
         layers = {k: self.layer(k) for k in range(1, self.circuit.output + 1)}
         if variables is None:
-            variables = declared(layers, lambda item: item.unit == "1" and item.compartment in ("", "soma")) or ("r",)
-        variables = recordable(layers, variables)
+            variables = declared(layers, lambda item: item.unit == "1" and item.compartment in ("", "soma"))
+        variables = checked(layers, variables)
         x = as_rows("x", x, self.dtype)
         if not len(x):
             raise StimulusError("x has no stimuli")
@@ -246,13 +242,7 @@ class Preparation:
                 for k, layer in layers.items():
                     rows[k].append(layer.read(name)[: moment.presented])
 
-        self.on_presentation.append(collect)
-        try:
-            self.run(minibatches)
-        finally:
-            self.on_presentation.remove(collect)
-        if self.interrupted:
-            raise KeyboardInterrupt
+        self.run_through(minibatches, on_presentation=collect)
         return Layers(
             {name: {k: np.concatenate(parts) for k, parts in rows.items()} for name, rows in collected.items()}
         )
@@ -288,6 +278,42 @@ class Preparation:
                 self._presenter.run(map(self._checked, stimuli))
         finally:
             self._running = False
+
+    def run_through(
+        self,
+        stimuli: Iterable[Stimulus],
+        *,
+        on_phase_start: Callable | None = None,
+        on_step: Callable | None = None,
+        on_phase_end: Callable | None = None,
+        on_presentation: Callable | None = None,
+    ):
+        """Present all stimuli, as `run` does, with hooks for just that long.
+
+        Parameters
+        ----------
+        stimuli : iterable of Stimulus
+        on_phase_start, on_step, on_phase_end, on_presentation : callable, optional
+            As in the hooks of the same names.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If the user ends it early: what the hooks have seen then is not the whole.
+        """
+        with contextlib.ExitStack() as hooked:
+            for hooks, hook in (
+                (self.on_phase_start, on_phase_start),
+                (self.on_step, on_step),
+                (self.on_phase_end, on_phase_end),
+                (self.on_presentation, on_presentation),
+            ):
+                if hook is not None:
+                    hooks.append(hook)
+                    hooked.callback(hooks.remove, hook)
+            self.run(stimuli)
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def layer(self, k: int) -> Population:
         """Principal population of layer k."""

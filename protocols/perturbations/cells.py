@@ -1,6 +1,6 @@
 """Perturbations of cells; they become courses of a protocol's phases."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -8,10 +8,12 @@ from ...errors import ParameterError
 from ...networks import Circuit
 from ...parameters import Count
 from ...ranges import listed
+from .anatomy import current, feedback_slots, gate, membrane
 from .perturbation import CellPerturbation, data
 from .text import as_current, as_potential, millivolts, plausible
 
-Compartment = Literal["soma", "basal", "apical"]
+#: "soma", "basal", "apical", or what else a circuit's cells have.
+Compartment = str
 Potential = Annotated[float, BeforeValidator(as_potential), Field(allow_inf_nan=False), AfterValidator(plausible)]
 Current = Annotated[float, BeforeValidator(as_current), Field(allow_inf_nan=False)]
 
@@ -33,13 +35,18 @@ class Silence(CellPerturbation):
 
     def settings(self, circuit: Circuit) -> dict[str, float]:
         """Input and current are 0, and where there is a membrane or a rate these are held at 0."""
-        settings = {"I_soma": 0.0}
-        if self._integrates(circuit):
-            settings["u"] = 0.0
-        else:
-            settings["gate_soma"] = 0.0
-        if self._spec(circuit).cell.domain is not None:
+        cell, settings = self._spec(circuit).cell, {}
+        injected, potential, soma = current(cell, "soma"), membrane(cell, "soma"), gate(cell, "soma")
+        if injected is not None:
+            settings[injected] = 0.0
+        if potential is not None:
+            settings[potential] = 0.0
+        elif soma is not None:
+            settings[soma] = 0.0
+        if cell.domain is not None:
             settings["r"] = 0.0
+        elif potential is None and soma is None:
+            raise self._lacks(circuit, "soma", "membrane, gate or rate to hold")
         return settings
 
     def __str__(self):
@@ -56,7 +63,8 @@ class Drive(CellPerturbation):
     current : float, str or Quantity
         In units of the potential that it would cause across a unit conductance: u = 1 is 20 mV, and ``"10 mV"`` is .5.
         In a dendrite, and in an SST cell, it is the change of the potential itself.
-    compartment : {"soma", "basal", "apical"}
+    compartment : str
+        "soma", "basal", "apical", or another that the cells have.
     cells, phases, period
         As in `CellPerturbation` and `Perturbation`.
     """
@@ -68,7 +76,9 @@ class Drive(CellPerturbation):
 
     def settings(self, circuit: Circuit) -> dict[str, float]:
         """The compartment's injected current."""
-        (variable,) = self._variables(circuit, f"I_{self.compartment}")
+        variable = current(self._spec(circuit).cell, self.compartment)
+        if variable is None:
+            raise self._lacks(circuit, self.compartment, "injected current")
         return {variable: self.current}
 
     def __str__(self):
@@ -89,8 +99,9 @@ class Cut(CellPerturbation):
     Parameters
     ----------
     population : str
-    compartment : {"apical", "basal", "soma"}
-        "soma": what reaches the soma, its dendrites included, which leaves it to its leak.
+    compartment : str
+        "apical", "basal", "soma", or another that the cells have. "soma": what reaches the soma, its dendrites
+        included, which leaves it to its leak.
     cells, phases, period
         As in `CellPerturbation` and `Perturbation`.
     """
@@ -101,8 +112,10 @@ class Cut(CellPerturbation):
 
     def settings(self, circuit: Circuit) -> dict[str, float]:
         """The compartment's gate."""
-        (gate,) = self._variables(circuit, f"gate_{self.compartment}")
-        return {gate: 0.0}
+        variable = gate(self._spec(circuit).cell, self.compartment)
+        if variable is None:
+            raise self._lacks(circuit, self.compartment, "gate that would cut its input")
+        return {variable: 0.0}
 
     def __str__(self):
         return f"cut {self.compartment} input of {self._which()}{self.population}{self._when(self.phases)}"
@@ -115,7 +128,7 @@ class CutFeedback(CellPerturbation):
     Parameters
     ----------
     layer : int
-        k, 1 … P-1.
+        k, 1 … P-1, of a circuit with feedback into apical compartments.
     cells, phases, period
         As in `CellPerturbation` and `Perturbation`.
     """
@@ -125,16 +138,20 @@ class CutFeedback(CellPerturbation):
 
     def target(self, circuit: Circuit) -> str:
         """Principal population of the layer."""
-        fed = {item.target for item in circuit.projections if item.slot == "drive_apical"}
-        hidden = [k for k, name in enumerate(circuit.layers) if name in fed]
-        if self.layer not in hidden:
-            allowed = f"feedback reaches layer {listed(hidden)}" if hidden else "this circuit has none"
-            raise ParameterError(f"{self}: {allowed}")
+        slots = feedback_slots(circuit)
+        if not slots:
+            raise ParameterError(f"{self}: this circuit has no feedback into an apical compartment")
+        if self.layer not in slots:
+            raise ParameterError(f"{self}: feedback reaches layer {listed(slots)}")
         return circuit.layers[self.layer]
 
     def settings(self, circuit: Circuit) -> dict[str, float]:
         """The drive that the feedback projection writes."""
-        return {"drive_apical": 0.0}
+        slot, population = feedback_slots(circuit)[self.layer], circuit.layers[self.layer]
+        sources = [item.source for item in circuit.projections if (item.target, item.slot) == (population, slot)]
+        if any(source not in circuit.layers[self.layer + 1 :] for source in sources):
+            raise ParameterError(f"{self}: {population}.{slot} carries other input than feedback, too")
+        return {slot: 0.0}
 
     def __str__(self):
         return f"cut feedback into {self._which()}layer {self.layer}{self._when(self.phases)}"
@@ -150,7 +167,8 @@ class Clamp(CellPerturbation):
     Parameters
     ----------
     population : str
-    compartment : {"soma", "basal", "apical"}
+    compartment : str
+        "soma", "basal", "apical", or another that the cells have.
     potential : float, str or Quantity
         Dimensionless (0 is rest, 1 lies 20 mV above it), or a voltage such as ``"-60 mV"``.
     cells, phases, period
@@ -164,11 +182,13 @@ class Clamp(CellPerturbation):
 
     def settings(self, circuit: Circuit) -> dict[str, float]:
         """The membrane is held; where there is none, the current takes the place of the input."""
-        gate, current = self._variables(circuit, f"gate_{self.compartment}", f"I_{self.compartment}")
-        membrane = {"soma": "u", "basal": "v_B", "apical": "v_A"}[self.compartment]
-        if self._integrates(circuit, membrane):
-            return {membrane: self.potential, current: 0.0}
-        return {gate: 0.0, current: self.potential}
+        cell = self._spec(circuit).cell
+        potential, closed, injected = (find(cell, self.compartment) for find in (membrane, gate, current))
+        if potential is not None:
+            return {potential: self.potential} | ({} if injected is None else {injected: 0.0})
+        if closed is None or injected is None:
+            raise self._lacks(circuit, self.compartment, "membrane to hold")
+        return {closed: 0.0, injected: self.potential}
 
     def __str__(self):
         of = f"{self.compartment} of {self._which()}{self.population}"

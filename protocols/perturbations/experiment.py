@@ -12,9 +12,12 @@ import pandas as pd
 
 from ...analysis.comparison import CONTROL, against_control, rms
 from ...errors import ParameterError
+from ...models import SST
 from ...networks import Circuit
 from ...stimuli import Stimuli, Stimulus
 from ..clockwork import Preparation
+from ..recording.archive import shown_targets
+from ..recording.recordables import physical
 from ..runs.configuration import Configuration
 from ..runs.folder import PERTURBATIONS, RunFolder
 from ..runs.random_streams import seed_of_tests
@@ -23,15 +26,10 @@ from ..runs.training import Report, Training
 from ..systems import Model
 from ..systems.metrics import performance
 from . import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, read_perturbations, to_toml
+from .anatomy import check_has_cells
 
-#: Potentials and rates that are compared, their unit in tables, and the factor from SI.
-COMPARED = {
-    "V_soma": ("mV", 1e3),
-    "V_basal": ("mV", 1e3),
-    "V_apical": ("mV", 1e3),
-    "V_SST": ("mV", 1e3),
-    "rate": ("Hz", 1.0),
-}
+#: How SI units are shown in tables, and by what factor.
+_SHOWN = {"V": ("mV", 1e3), "1": ("", 1.0)}
 #: Test stimuli whose potentials are compared.
 KEPT_STIMULI = 1000
 
@@ -47,12 +45,16 @@ class Measurement:
     outputs : ndarray (stimuli, outputs)
         Output rates at the end of the prediction's last phase.
     ends : dict of (str, int, str) to ndarray (stimuli, cells)
-        By phase, layer k ≥ 1 and variable of `COMPARED`, in its unit, at the phase's end.
+        By phase, layer k ≥ 1 and variable, in its unit, at the phase's end: the potentials and rates that the cells
+        declare.
+    units : dict of str to str
+        By variable, such as "mV"; "" if it has none.
     """
 
     columns: dict[str, float]
     outputs: np.ndarray
     ends: dict[tuple[str, int, str], np.ndarray]
+    units: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,11 @@ class Experiment:
     def changed_predictions(self, seed: int, trained: str, tested: str) -> int:
         """For how many test stimuli the circuit predicts another class than the control, or another number."""
         mine, control = self.measured[seed, trained, tested].outputs, self.measured[(seed, *CONTROL)].outputs
-        if self.stimuli.task == "classification":
+        taught = self.circuit.teacher is not None
+        if self.stimuli.task == "classification" and taught:
             return int(np.sum(mine.argmax(axis=1) != control.argmax(axis=1)))
-        tolerance = 1e-4 * np.ptp(self.stimuli.y_test, axis=0)  # far below any error of prediction
+        targets = self.stimuli.y_test if taught and self.stimuli.y_test is not None else control
+        tolerance = 1e-4 * np.ptp(targets, axis=0)  # far below any error of prediction
         return int(np.sum((np.abs(mine - control) > tolerance).any(axis=1)))
 
     def _rows(self, seed: int, trained: str, tested: str) -> Iterable[dict]:
@@ -101,13 +105,13 @@ class Experiment:
             place = {"quantity": name, "unit": "", "layer": 0, "phase": ""}
             yield {**condition, **place, "value": value, "rms_change": np.nan}
         for (phase, k, variable), values in here.ends.items():
-            place = {"quantity": variable, "unit": COMPARED[variable][0], "layer": k, "phase": phase}
+            place = {"quantity": variable, "unit": here.units[variable], "layer": k, "phase": phase}
             change = rms(values - control.ends[phase, k, variable])
             yield {**condition, **place, "value": float(values.mean(dtype=float)), "rms_change": change}
 
 
 def measure(preparation: Preparation, stimuli: Stimuli, seed: int = 0, model: Model | None = None) -> Measurement:
-    """Present the test stimuli, without learning: all to predict, and the first 1000 with their targets.
+    """Present the test stimuli, without learning: all to predict, and the first 1000 with targets if there are some.
 
     Parameters
     ----------
@@ -124,38 +128,61 @@ def measure(preparation: Preparation, stimuli: Stimuli, seed: int = 0, model: Mo
     try:
         states = preparation.settle(stimuli.x_test, ("r",) if model is None else model.settled, seed)
         preparation.load_state_dict(rest)
-        ends = _ends(preparation, stimuli, protocol.beta, seed)
+        ends, units = phase_ends(preparation, stimuli, protocol.beta, seed)
     finally:
         preparation.load_state_dict(rest)  # so that it does not matter what is presented next
     outputs = states.r[circuit.output]
     columns = performance(outputs, stimuli) if model is None else model.metrics(circuit, states, stimuli)
-    return Measurement(columns, outputs, ends)
+    return Measurement(columns, outputs, ends, units)
 
 
-def _ends(preparation: Preparation, stimuli: Stimuli, beta: float, seed: int) -> dict[tuple[str, int, str], np.ndarray]:
+def phase_ends(
+    preparation: Preparation, stimuli: Stimuli, beta: float, seed: int
+) -> tuple[dict[tuple[str, int, str], np.ndarray], dict[str, str]]:
+    """Present the first 1000 test stimuli; return what cells declare at the phases' ends, and the units.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    stimuli : Stimuli
+        Targets are shown if there are some and the circuit has a teacher.
+    beta : float
+    seed : int
+        Of background input.
+
+    Returns
+    -------
+    ends, units
+        As in `Measurement`.
+    """
     layers = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
+    compared = {
+        k: {item.name: _SHOWN.get(item.unit, (item.unit, 1.0)) for item in physical(layer)}
+        for k, layer in layers.items()
+    }
     found: dict[tuple[str, int, str], list[np.ndarray]] = {}
 
     def collect(moment, end):
         for k, layer in layers.items():
-            for variable, (_, factor) in COMPARED.items():
-                if variable in layer:
-                    values = factor * layer.read(variable)[: moment.presented]
-                    found.setdefault((moment.phase.name, k, variable), []).append(values)
+            for variable, (_, factor) in compared[k].items():
+                values = factor * layer.read(variable)[: moment.presented]
+                found.setdefault((moment.phase.name, k, variable), []).append(values)
 
     n = min(KEPT_STIMULI, len(stimuli.x_test))
     starts = range(0, n, preparation.replicas)
     rows = [slice(start, min(start + preparation.replicas, n)) for start in starts]
-    preparation.on_phase_end.append(collect)
-    try:
-        preparation.run(
-            Stimulus(stimuli.x_test[row], stimuli.y_test[row], beta, seed=None if row.start else seed) for row in rows
+    minibatches = (
+        Stimulus(
+            stimuli.x_test[row],
+            shown_targets(preparation.circuit, stimuli, row),
+            beta,
+            seed=None if row.start else seed,
         )
-    finally:
-        preparation.on_phase_end.remove(collect)
-    if preparation.interrupted:
-        raise KeyboardInterrupt
-    return {place: np.concatenate(parts) for place, parts in found.items()}
+        for row in rows
+    )
+    preparation.run_through(minibatches, on_phase_end=collect)
+    units = {name: unit for variables in compared.values() for name, (unit, _) in variables.items()}
+    return {place: np.concatenate(parts) for place, parts in found.items()}, units
 
 
 def perturb_runs(runs: Run | Sequence[Run], perturbations: Sequence[Perturbation]) -> Experiment:
@@ -181,6 +208,7 @@ def perturb_runs(runs: Run | Sequence[Run], perturbations: Sequence[Perturbation
     check_testable(perturbations)
     measured = {}
     for run in runs:
+        check_has_cells(run.circuit)
         seed = run.configuration.training.seed
         if _but_for_seed(run.configuration) != _but_for_seed(runs[0].configuration):
             raise ParameterError(f"{run.folder.path}: differs from {runs[0].folder.path} by more than its seed")
@@ -326,6 +354,7 @@ def prepare_training(
 def check_trainable(configuration: Configuration, perturbations: Sequence[Perturbation]) -> int:
     """Raise a `ParameterError` for what the circuit or its training have no place for; return batches an epoch."""
     stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
+    check_has_cells(circuit)
     replicas = min(configuration.training.batch_size, len(stimuli.x_train))
     learner = configuration.build_learner(circuit, replicas, configuration.build_protocol())
     batches = -(-len(stimuli.x_train) // replicas)
@@ -345,11 +374,14 @@ def with_seed(configuration: Configuration, seed: int) -> Configuration:
 
 def concerns_interneurons(experiment: Experiment, driven: bool = True) -> bool:
     """Whether SST cells, or their synapses, are all that is perturbed; `driven` tells if by currents, too."""
+    circuit = experiment.circuit
+    interneurons = {spec.name for spec in circuit.populations if isinstance(spec.cell, SST)}
+    afferents = {item.weights for item in circuit.projections if item.target in interneurons}
 
     def of_interneurons(item: Perturbation) -> bool:
         if isinstance(item, CellPerturbation):
-            return item.target(experiment.circuit).startswith("SST_") and (driven or isinstance(item, Silence | Cut))
-        return isinstance(item, Lesion) and item.weights[0] == "O"
+            return item.target(circuit) in interneurons and (driven or isinstance(item, Silence | Cut))
+        return isinstance(item, Lesion) and item.weights in afferents
 
     return bool(experiment.perturbations) and all(map(of_interneurons, experiment.perturbations))
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...errors import ParameterError
 from ...networks import Circuit
-from ..clockwork import Preparation, Protocol
+from ..clockwork import Phase, Preparation, Protocol
 from .perturbation import CellPerturbation, Perturbation
 from .synapses import Freeze, Lesion
 
@@ -34,37 +34,42 @@ def perturbed(protocol: Protocol, perturbations: Iterable[Perturbation], circuit
         For cells or phases that do not exist, or that the same variable of a cell would be set twice.
     """
     given = [perturbation for perturbation in perturbations if isinstance(perturbation, CellPerturbation)]
-    names = [phase.name for phase in protocol.phases]
+    names = list(dict.fromkeys(phase.name for each in (protocol, protocol.for_prediction) for phase in each.phases))
     for perturbation in given:
         perturbation.check(circuit)
         for name in perturbation.phases or ():
             if name not in names:
                 raise ParameterError(f"{perturbation}: no phase {name!r}; this protocol has {', '.join(names)}")
+    evaluation = protocol.evaluation
+    if evaluation is not None:
+        evaluation = replace(evaluation, phases=[_perturbed(phase, given, circuit) for phase in evaluation.phases])
+    phases = [_perturbed(phase, given, circuit) for phase in protocol.phases]
+    return replace(protocol, phases=phases, evaluation=evaluation)
+
+
+def _perturbed(phase: Phase, perturbations: Sequence[CellPerturbation], circuit: Circuit) -> Phase:
     sizes = {spec.name: spec.size for spec in circuit.populations}
-    phases = []
-    for phase in protocol.phases:
-        courses: dict[str, np.ndarray] = {}
-        owners: dict[str, dict[int, Perturbation]] = {}
-        for perturbation in given:
-            if perturbation.phases is not None and phase.name not in perturbation.phases:
-                continue
-            population = perturbation.target(circuit)
-            cells = range(sizes[population]) if perturbation.cells is None else perturbation.cells
-            for variable, value in perturbation.settings(circuit).items():
-                key = f"{population}.{variable}"
-                if key in phase.course or variable in phase.course:
-                    raise ParameterError(f"{perturbation}: phase {phase.name!r} of the protocol sets {key} itself")
-                taken = owners.setdefault(key, {})
-                for cell in cells:
-                    if cell in taken:
-                        raise ParameterError(
-                            f"{perturbation}: overlaps with {taken[cell]!s}; both set {key} of cell {cell}"
-                        )
-                    taken[cell] = perturbation
-                course = courses.setdefault(key, np.full((1, sizes[population]), np.nan))
-                course[0, list(cells)] = value
-        phases.append(replace(phase, course={**phase.course, **courses}) if courses else phase)
-    return replace(protocol, phases=phases)
+    courses: dict[str, np.ndarray] = {}
+    owners: dict[str, dict[int, Perturbation]] = {}
+    for perturbation in perturbations:
+        if perturbation.phases is not None and phase.name not in perturbation.phases:
+            continue
+        population = perturbation.target(circuit)
+        cells = range(sizes[population]) if perturbation.cells is None else perturbation.cells
+        for variable, value in perturbation.settings(circuit).items():
+            key = f"{population}.{variable}"
+            if key in phase.course or variable in phase.course:
+                raise ParameterError(f"{perturbation}: phase {phase.name!r} of the protocol sets {key} itself")
+            taken = owners.setdefault(key, {})
+            for cell in cells:
+                if cell in taken:
+                    raise ParameterError(
+                        f"{perturbation}: overlaps with {taken[cell]!s}; both set {key} of cell {cell}"
+                    )
+                taken[cell] = perturbation
+            course = courses.setdefault(key, np.full((1, sizes[population]), np.nan))
+            course[0, list(cells)] = value
+    return replace(phase, course={**phase.course, **courses}) if courses else phase
 
 
 class Intervention:

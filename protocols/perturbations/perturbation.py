@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, ClassVar, Literal
 
-import brian2 as b2
-from brian2.equations.equations import DIFFERENTIAL_EQUATION
 from pydantic import BeforeValidator, Field
 
 from ...errors import ParameterError
 from ...networks import Circuit, PopulationSpec
 from ...parameters import Count, Number, validated
 from ...ranges import listed
+from .anatomy import compartments, perturbable
 from .text import as_cells, as_names, as_period
 
 Cells = Annotated[tuple[Annotated[int, Number, Field(ge=0)], ...] | None, BeforeValidator(as_cells)]
@@ -122,25 +121,18 @@ class CellPerturbation(Perturbation):
         self.settings(circuit)
 
     def _spec(self, circuit: Circuit) -> PopulationSpec:
-        name = self.target(circuit)
-        perturbable = {spec.name: spec for spec in circuit.populations if "gate_soma" in spec.cell.equations}
-        if name not in perturbable:
-            raise ParameterError(f"{self}: no population {name!r} to perturb; there are {', '.join(perturbable)}")
-        return perturbable[name]
+        name, there = self.target(circuit), perturbable(circuit)
+        if name not in there:
+            raise ParameterError(f"{self}: no population {name!r} to perturb; there are {', '.join(there) or 'none'}")
+        return there[name]
 
-    def _variables(self, circuit: Circuit, *names: str) -> list[str]:
-        """Return names of variables, or say that a compartment has them not."""
+    def _lacks(self, circuit: Circuit, compartment: str, what: str) -> ParameterError:
+        """Say that a population's cells have no such compartment, or that theirs lacks a gate or a current."""
         spec = self._spec(circuit)
-        equations = b2.Equations(spec.cell.equations)
-        if not set(names) <= set(equations.names):
-            compartments = [name.removeprefix("gate_") for name in sorted(equations.names) if name.startswith("gate_")]
-            raise ParameterError(f"{self}: compartments of {spec.name} are {', '.join(compartments)}")
-        return list(names)
-
-    def _integrates(self, circuit: Circuit, potential: str = "u") -> bool:
-        """Whether a compartment has a membrane; published dendrites and SST cells follow their input at once."""
-        equations = b2.Equations(self._spec(circuit).cell.equations)
-        return potential in equations and equations[potential].type == DIFFERENTIAL_EQUATION
+        own = compartments(spec.cell)
+        if compartment not in own:
+            return ParameterError(f"{self}: compartments of {spec.name} are {', '.join(own) or 'none'}")
+        return ParameterError(f"{self}: the {compartment} of {spec.name} ({type(spec.cell).__name__}) has no {what}")
 
     def _which(self) -> str:
         if self.cells is None:

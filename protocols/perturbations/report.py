@@ -15,9 +15,9 @@ from ...models import PHYSICAL_SCALE
 from ..runs.configuration import Configuration
 from ..runs.folder import PERTURBATIONS
 from . import Perturbation, to_toml
-from .experiment import COMPARED, Experiment, concerns_interneurons, later_than
+from .experiment import Experiment, concerns_interneurons, later_than
 
-#: Columns of the history that the report shows; all are in the table.
+#: Columns of the history that the report shows beside those of the whole circuit; all are in the table.
 _SHOWN = ("test_", "predictions_changed", "angle_", "cmi_", "participation_ratio_", "sparsity_", "settling_residual")
 #: Weight κγ of the entropy term at which results/entropy.md finds that it tells, and below which it does not.
 _TELLING, _INERT = 0.3, 0.01
@@ -113,8 +113,9 @@ def report(experiment: Experiment, configuration: Configuration, folder, command
 
 
 def performance_table(table: pd.DataFrame) -> str:
-    """Accuracy or R², information, angles and activity against the control, as a table in Markdown."""
-    chosen = table[(table["layer"] == 0) & table["quantity"].str.startswith(_SHOWN)]
+    """Accuracy, R² or other scores, information, angles and activity against the control, as a table in Markdown."""
+    of_layers = table["quantity"].str.contains(r"_\d+$")
+    chosen = table[(table["phase"] == "") & (table["quantity"].str.startswith(_SHOWN) | ~of_layers)]
     statistics = over_seeds(chosen)
     rows: dict[str, dict[str, str]] = {}
     for row in statistics.itertuples():
@@ -132,7 +133,7 @@ def performance_table(table: pd.DataFrame) -> str:
 
 
 def _potentials(table: pd.DataFrame) -> str:
-    statistics = over_seeds(table[table["quantity"].isin(COMPARED)])
+    statistics = over_seeds(table[table["phase"] != ""])
     rows: dict[tuple[str, int, str], dict[str, str]] = {}
     for row in statistics.itertuples():
         entry = rows.setdefault((row.phase, row.layer, row.quantity), {})
@@ -166,7 +167,7 @@ def why_nothing_changes(experiment: Experiment, configuration: Configuration, fo
     """
     circuit, conditions = experiment.circuit, [place for place in experiment.measured if place[1:] != CONTROL]
     changed = any(experiment.changed_predictions(*place) for place in conditions)
-    predicting = [phase.name for phase in configuration.build_protocol().prediction]
+    predicting = [phase.name for phase in configuration.build_protocol().for_prediction.prediction]
     if conditions and not changed and not experiment.histories and later_than(experiment, predicting):
         return [
             "## Why no prediction changes",
@@ -241,8 +242,10 @@ def _volts(millivolts: float) -> str:
 
 
 def _with_unit(mean: float, sd: float, unit: str, sign: bool = False) -> str:
-    """Write mean ± standard deviation, given in mV or Hz, in the unit that suits them."""
-    units = {"mV": ("mV", "µV", "nV"), "Hz": ("Hz", "mHz", "µHz")}[unit]
+    """Write mean ± standard deviation, those given in mV or Hz in the unit that suits them."""
+    units = {"mV": ("mV", "µV", "nV"), "Hz": ("Hz", "mHz", "µHz")}.get(unit)
+    if units is None:
+        return _shown(mean, sd, 3, sign) + f" {unit}" * bool(unit)
     sizes = [abs(value) for value in (mean, sd) if np.isfinite(value)]
     power = next((power for power in range(2) if 1e3**power * max(sizes) >= 0.1), 2) if any(sizes) else 0
     scale = 1e3**power

@@ -33,7 +33,7 @@ class Freeze(Perturbation):
 
     def check(self, circuit: Circuit):
         """Raise a `ParameterError` if no rule moves these weights."""
-        targets = [plasticity.optimiser.target for plasticity in circuit.plasticity]
+        targets = circuit.targets
         if self.weights not in targets:
             raise ParameterError(f"{self}: no rule moves them; rules move {_places(targets)}")
 
@@ -80,7 +80,9 @@ class Lesion(Perturbation):
         key, k = self.weights
         shape = np.shape(circuit.weights[key][k])
         if len(shape) == 1 and self.pre is not None:
-            raise ParameterError(f"{self}: {key} leads from each cell to itself; name the cells as post")
+            raise ParameterError(
+                f"{self}: {key} has one axis, of biases or from each cell to itself; name the cells as post"
+            )
         chosen = np.ones(shape, dtype=bool)
         for axis, (name, cells) in enumerate((("post", self.post), ("pre", self.pre))[: len(shape)]):
             if cells is None:

@@ -6,22 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import ParameterError, StimulusError
-from ...models import PHYSICAL_SCALE
+from ...models import PHYSICAL_SCALE, MultiplierCell
+from ...networks import Circuit
 from ...stimuli import Stimuli
-
-#: Recorded variables of each layer, and their units.
-UNITS = {
-    "V_soma": "V",
-    "V_basal": "V",
-    "V_apical": "V",
-    "V_SST": "V",
-    "rate": "Hz",
-    "i_SST": "1",
-    "u": "1",
-    "r": "1",
-    "v_B": "1",
-    "v_A": "1",
-}
+from .recordables import by_default
 
 
 def record(
@@ -32,7 +20,9 @@ def record(
     beta: float = 1.0,
     seed: int | None = None,
 ) -> dict[str, np.ndarray]:
-    """Present test stimuli with their targets, without learning, and record.
+    """Present test stimuli, with their targets if there are some, without learning, and record.
+
+    Of each layer that is recorded is all that its cells declare to be so by default.
 
     Parameters
     ----------
@@ -51,10 +41,10 @@ def record(
     Returns
     -------
     dict of str to ndarray
-        ``t`` (s), ``s``, ``phase``, ``beta``: (steps,); ``stimuli``, and ``labels`` or ``targets``: (n, …);
-        ``output_layer``; ``V_rest`` (V); ``seed``, if given; ``multiplier_k/r``, (steps, n, constraints), λ of layers
-        with constraints; ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells);
-        ``units``, a JSON table.
+        ``t`` (s), ``s``, ``phase``, ``beta``: (steps,); ``stimuli``, and ``labels`` or ``targets``, if there are some:
+        (n, …); ``output_layer``; ``V_rest`` (V); ``taught``, False of circuits without a teacher; ``seed``, if given;
+        ``multiplier_k/r``, (steps, n, constraints), λ of layers with constraints; ``layer_k/cells``, and
+        ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON table.
 
     Raises
     ------
@@ -73,9 +63,13 @@ def record(
         for index in indices:
             if not 0 <= index < size:
                 raise ParameterError(f"layer {k}, cell {index}: this layer has cells 0 to {size - 1}")
-    multipliers = [f"{name}.r" for name in preparation.populations if name.startswith("multiplier_")]
-    x, y = stimuli.x_test[chosen], stimuli.y_test[chosen]
-    presentation = preparation.present(x, y, beta, learn=False, variables=(*UNITS, *multipliers), seed=seed)
+    layers = {k: preparation.layer(k) for k in cells}
+    multipliers = [f"{name}.r" for name, it in preparation.populations.items() if isinstance(it.cell, MultiplierCell)]
+    traced = {k: {item.name: f"{layer.name}.{item.name}" for item in by_default(layer)} for k, layer in layers.items()}
+    units = {item.name: item.unit for layer in layers.values() for item in by_default(layer)}
+    variables = [name for names in traced.values() for name in names.values()]
+    x, y = stimuli.x_test[chosen], shown_targets(preparation.circuit, stimuli, chosen)
+    presentation = preparation.present(x, y, beta, learn=False, variables=(*variables, *multipliers), seed=seed)
     phases = presentation.phases
     arrays = {
         "t": np.concatenate([trace.t for trace in phases.values()]),
@@ -85,27 +79,43 @@ def record(
         "stimuli": chosen,
         "output_layer": np.array(preparation.circuit.output),
         "V_rest": np.array(float(PHYSICAL_SCALE["V_rest"])),
-        "units": np.array(json.dumps(UNITS)),
+        "units": np.array(json.dumps(units)),
     }
+    if preparation.circuit.teacher is None:
+        arrays["taught"] = np.array(False)
     if seed is not None:
         arrays["seed"] = np.array(seed)
     if stimuli.labels_test is not None:
         arrays["labels"] = stimuli.labels_test[chosen]
-    else:
+    elif stimuli.y_test is not None:
         arrays["targets"] = stimuli.y_test[chosen]
     for k, indices in cells.items():
         arrays[f"layer_{k}/cells"] = np.asarray(indices, dtype=int)
-        for variable in UNITS:
-            arrays[f"layer_{k}/{variable}"] = presentation.trace(variable, k)[:, :, np.asarray(indices, dtype=int)]
+        for variable, name in traced[k].items():
+            trace = np.concatenate([phase[name] for phase in phases.values()])
+            arrays[f"layer_{k}/{variable}"] = trace[:, :, np.asarray(indices, dtype=int)]
     for name in multipliers:
         arrays[name.replace(".", "/")] = np.concatenate([trace[name] for trace in phases.values()])
     return arrays
 
 
+def shown_targets(circuit: Circuit, stimuli: Stimuli, rows) -> np.ndarray | None:
+    """Targets of test stimuli, where there are some and the circuit has a teacher.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    stimuli : Stimuli
+    rows : slice or array of int
+        Which test stimuli.
+    """
+    return None if circuit.teacher is None or stimuli.y_test is None else stimuli.y_test[rows]
+
+
 def representative_cells(
     preparation, stimuli: Stimuli, stimulus: int, number: int = 3, seed: int | None = None
 ) -> dict[int, list[int]]:
-    """Choose cells worth looking at: the most active of each hidden layer, and the most active and the target output.
+    """Choose cells worth looking at: the most active of each layer, and of the output the target's beside them.
 
     Parameters
     ----------
@@ -130,7 +140,7 @@ def representative_cells(
     chosen = {}
     for k, r in rates.items():
         ranked = [int(cell) for cell in np.argsort(-r[0], kind="stable")]
-        if k == output and stimuli.labels_test is not None:
+        if k == output and stimuli.task == "classification" and preparation.circuit.teacher is not None:
             target = int(stimuli.labels_test[stimulus])
             ranked = [target, *(cell for cell in ranked if cell != target)]
         chosen[k] = sorted(ranked[:number])

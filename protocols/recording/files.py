@@ -12,13 +12,13 @@ from ...analysis.nwb import export_nwb, require_pynwb
 from ...analysis.traces import SUFFIXES, open_traces
 from ...errors import CorInfoMaxError, ParameterError, RunError
 from ...stimuli import Stimuli, Stimulus
+from .archive import shown_targets
+from .recordables import listed, own
 from .selections import Selection
 from .stream_recorder import StreamRecorder
 
 #: Endings of the files that traces are written to.
 TRACE_SUFFIXES = (*SUFFIXES, ".nwb", ".csv")
-#: What is recorded of each population, as far as it has it, where nothing else is asked for.
-DEFAULT_VARIABLES = ("V_soma", "V_basal", "V_apical", "rate")
 
 
 def select(
@@ -37,7 +37,7 @@ def select(
     populations : sequence of str
         By default those of `cells`, or all layers.
     variables : sequence of str
-        By default compartments and rates.
+        By default what the cells declare: potentials of their compartments and rates, or what else there is.
     cells : mapping of str to sequence of int, optional
         Cells of some of the populations; of others all.
     phases : sequence of str
@@ -61,13 +61,15 @@ def select(
     if unknown := [name for name in populations if name not in there]:
         raise ParameterError(f"no population {unknown[0]!r}; there are {', '.join(there)}")
     if absent := [name for name in variables if not any(name in there[population] for population in populations)]:
-        allowed = sorted({name for population in populations for name in there[population].group.equations.names})
-        raise ParameterError(f"no variable {absent[0]!r} in {', '.join(populations)}; there are {', '.join(allowed)}")
+        declared = listed(there[name] for name in populations)
+        raise ParameterError(f"no variable {absent[0]!r} in {', '.join(populations)}; their cells declare {declared}")
     selections = []
     for population in populations:
-        has = [name for name in variables or DEFAULT_VARIABLES if name in there[population]]
+        wanted = variables or [item.name for item in own(there[population])]
+        has = [name for name in wanted if name in there[population]]
         if not has:
-            raise ParameterError(f"{population} has none of the variables {', '.join(variables or DEFAULT_VARIABLES)}")
+            lacking = f"has none of the variables {', '.join(wanted)}" if wanted else "is recorded by name only"
+            raise ParameterError(f"{population} {lacking}; its cells declare {listed([there[population]])}")
         selections.append(Selection(population, has, cells.get(population), phases=tuple(phases) or None, every=every))
     return selections
 
@@ -82,7 +84,7 @@ def record_traces(
     report: Callable[[int], object] = lambda done: None,
     seed: int | None = None,
 ) -> Path:
-    """Present test stimuli with their targets, without learning, in minibatches, and record them to a file.
+    """Present test stimuli, with targets if there are some, without learning, in minibatches, and record to a file.
 
     Parameters
     ----------
@@ -124,7 +126,9 @@ def record_traces(
             for start in range(0, len(chosen), preparation.replicas):
                 rows = chosen[start : start + preparation.replicas]
                 first = seed if start == 0 else None
-                yield Stimulus(stimuli.x_test[rows], stimuli.y_test[rows], beta, rows=rows, seed=first)
+                yield Stimulus(
+                    stimuli.x_test[rows], shown_targets(preparation.circuit, stimuli, rows), beta, rows=rows, seed=first
+                )
                 done += len(rows)
                 report(done)
 

@@ -1,14 +1,13 @@
 """Recording in memory, through the step hook of a preparation."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from ...errors import ParameterError
-from ...models import Recordable
 from ...networks.population import Population
 from .presentation import PhaseTrace, Presentation
+from .recordables import checked, declared, named
 
 
 class Recorder:
@@ -26,9 +25,9 @@ class Recorder:
     def __init__(self, preparation, variables: Sequence[str] | None = None):
         self._populations = {k: preparation.layer(k) for k in range(1, preparation.circuit.output + 1)}
         if variables is None:
-            variables = declared(self._populations, lambda item: item.by_default and item.unit == "1") or ("r",)
+            variables = declared(self._populations, lambda item: item.by_default and item.unit == "1")
         self._others = {name: _owner(preparation, name) for name in named(variables) if "." in name}
-        self._variables = recordable(self._populations, [name for name in named(variables) if "." not in name])
+        self._variables = checked(self._populations, [name for name in named(variables) if "." not in name])
         self._rows: dict[str, list] = {}
 
     def __call__(self, moment):
@@ -58,42 +57,9 @@ class Recorder:
         return Presentation(phases)
 
 
-def named(variables: Sequence[str]) -> tuple[str, ...]:
-    """Return names of variables, or say that they are none."""
-    sequence = isinstance(variables, Iterable) and not isinstance(variables, str)
-    if not sequence or not all(isinstance(variable, str) for variable in variables):
-        raise ParameterError(f"variables = {variables!r}: must be a sequence of names, such as ('u', 'r')")
-    return tuple(variables)
-
-
 def _owner(preparation, name: str) -> Population:
     owner, _, variable = name.rpartition(".")
     if owner not in preparation.populations:
         raise ParameterError(f"{name!r}: no population {owner!r}; there are {', '.join(preparation.populations)}")
-    recordable({owner: preparation.populations[owner]}, [variable])
+    checked({owner: preparation.populations[owner]}, [variable])
     return preparation.populations[owner]
-
-
-def recordable(populations: Mapping[Any, Population], variables: Sequence[str]) -> tuple[str, ...]:
-    """Return names of variables that all populations have, or say which one has not."""
-    variables = named(variables)
-    for variable in variables:
-        for k, population in populations.items():
-            if variable not in population:
-                allowed = ", ".join(sorted(set(population.group.equations.names)))
-                place = f"layer {k}" if isinstance(k, int) else k
-                raise ParameterError(f"{place} has no variable {variable!r}; recordable: {allowed}")
-    return variables
-
-
-def declared(populations: Mapping[Any, Population], chosen: Callable[[Recordable], bool]) -> tuple[str, ...]:
-    """Name what the cells of all populations declare to be recordable.
-
-    Parameters
-    ----------
-    populations : mapping to Population
-    chosen : callable
-        ``chosen(recordable) -> bool``.
-    """
-    names = [[item.name for item in population.cell.recordables if chosen(item)] for population in populations.values()]
-    return tuple(name for name in names[0] if all(name in others for others in names))

@@ -11,7 +11,7 @@ import numpy as np
 from ...analysis.traces import INDEX
 from ...errors import ParameterError
 from ...networks import Circuit
-from .recorder import named, recordable
+from .recordables import checked, named
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class Selection:
         if self.population not in populations:
             raise ParameterError(f"no population {self.population!r}; there are {', '.join(populations)}")
         population = populations[self.population]
-        recordable({self.population: population}, self.variables)
+        checked({self.population: population}, self.variables)
         replicas = _indices(f"{self.population}, replica", self.replicas, preparation.replicas)
         cells = _indices(f"{self.population}, cell", self.cells, population.size)
-        steps = {phase.name: phase.steps for phase in preparation.protocol.phases}
+        steps = phases_of(preparation.protocol)
         phases = tuple(steps) if self.phases is None else named(_listed(self.phases))
         if doubled := _doubled(phases):
             raise ParameterError(f"{self.population}: phase {doubled!r} is chosen twice")
@@ -135,6 +135,14 @@ class WeightSelection:
             )
         post = _indices(f"{key}[{k}], postsynaptic cell", self.post, shape[0])
         return (post, _indices(f"{key}[{k}], presynaptic cell", self.pre, shape[1])) if len(shape) == 2 else (post,)
+
+
+def phases_of(protocol) -> dict[str, int]:
+    """Name the phases of a protocol, and of its evaluation, with their steps, the longer ones of the same name."""
+    steps = {phase.name: phase.steps for phase in protocol.phases}
+    for phase in protocol.for_prediction.phases:
+        steps[phase.name] = max(phase.steps, steps.get(phase.name, 0))
+    return steps
 
 
 def _listed(value):

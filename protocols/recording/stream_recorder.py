@@ -30,7 +30,7 @@ from ...analysis.traces import FORMAT, SUFFIXES, VERSION, is_recording
 from ...errors import ParameterError, RunError
 from ...networks.states import PhaseEnd
 from ..interruption import on_interrupt
-from .selections import Selection, WeightSelection
+from .selections import Selection, WeightSelection, phases_of
 from .streams import CellStream, WeightStream
 from .tables import Column, Table, Writer, choice_of
 
@@ -187,7 +187,8 @@ class StreamRecorder:
                 self._weights.append(WeightStream(file, selection, self._preparation, self._dtype, share, self._writer))
 
     def _describe(self, file: h5py.File):
-        circuit, protocol, replicas = self._preparation.circuit, self._preparation.protocol, self._preparation.replicas
+        circuit, replicas = self._preparation.circuit, self._preparation.replicas
+        self._names = {name: number for number, name in enumerate(phases_of(self._preparation.protocol))}
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         file.attrs["created"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         file.attrs["dt"], file.attrs["replicas"] = self._dt, replicas
@@ -214,13 +215,12 @@ class StreamRecorder:
             file.create_group("phases"),
             {
                 "trial": whole,
-                "name": Column((), choice_of([phase.name for phase in protocol.phases])),
+                "name": Column((), choice_of(list(self._names))),
                 **dict.fromkeys(("start", "stop", "beta_first", "beta_last"), real),
             },
             _TABLE_BYTES,
             self._writer,
         )
-        self._names = {phase.name: number for number, phase in enumerate(protocol.phases)}
 
     def _begin_phase(self, moment):
         if moment.time == 0:

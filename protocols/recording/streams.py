@@ -5,6 +5,7 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
+from .recordables import compartment_of, meaning_of
 from .selections import Selection, WeightSelection
 from .tables import Column, Table, Writer
 
@@ -29,8 +30,9 @@ class CellStream:
         columns = {"time": Column((), float, {"unit": "s"}), "phase": Column((), np.int64), "beta": Column((), float)}
         for name, probe in probes.items():
             kept = probe.dtype if probe.dtype.kind == "f" else np.dtype(float)  # NaN has no place among whole numbers
-            scaling = {"unit": probe.unit, "scale_factor": probe.scale, "add_offset": probe.offset}
-            columns[f"variables/{name}"] = Column((len(self._replicas), len(cells)), dtype or kept, scaling)
+            told = {"unit": probe.unit, "scale_factor": probe.scale, "add_offset": probe.offset}
+            told |= {"compartment": compartment_of(population, name), "meaning": meaning_of(population, name)}
+            columns[f"variables/{name}"] = Column((len(self._replicas), len(cells)), dtype or kept, told)
         self.table = Table(group, columns, block_bytes, writer)
         self._time, self._phase, self._beta = (self.table.columns[name] for name in ("time", "phase", "beta"))
         self._probes = [(self.table.columns[f"variables/{name}"], probe.read) for name, probe in probes.items()]
