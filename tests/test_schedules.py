@@ -199,53 +199,6 @@ def test_course_of_a_gate(saturating_circuit, minibatch):
         np.testing.assert_allclose(shown.free.v_B[1], theory, rtol=0, atol=1e-14)
 
 
-def order_of(preparation):
-    """Slots and scheduled objects of a preparation in the order of execution: drives, u_k, r_k, SST or the name."""
-
-    def what(name):
-        if name.startswith(("drives", "SST")):
-            return name.partition("_")[0]
-        if name.startswith("rate"):
-            return f"r_{name[-1]}"
-        return f"u_{name[6]}" if name.startswith("layer") else name
-
-    return [(entry.when, what(entry.name)) for entry in preparation.network.scheduling_summary().entries]
-
-
-END = [("end", name) for name in ("recording", "phase_end", "plasticity", "next_presentation")]
-
-
-def test_synchronous_order(saturating_circuit):
-    """Brian2 schedules course | all u | all r | drives | recording, phase end, plasticity, next presentation."""
-    order = order_of(Preparation(saturating_circuit((6, 5, 4))))
-    order = [item for item in order if item[1] not in ("SST", "stimulus_stateupdater")]
-    theory = [
-        ("start", "course"),
-        *(("groups", f"u_{k}") for k in (1, 2)),
-        *(("after_groups", f"r_{k}") for k in (1, 2)),
-    ]
-    assert order == [*theory, ("synapses", "drives"), *END]
-
-
-def test_sequential_order(saturating_circuit):
-    """In the authors' order each layer does drives, u, r before the next layer does its own."""
-    order = order_of(Preparation(saturating_circuit((6, 5, 4, 3), convention="authors")))
-    order = [item for item in order if item[1] not in ("SST", "stimulus_stateupdater")]
-    theory = [("groups", name) for k in (1, 2, 3) for name in ("drives", f"u_{k}", f"r_{k}")]
-    assert order == [("start", "course"), *theory, *END]
-
-
-def test_leaky_interneurons_integrate_in_their_slot(saturating_circuit):
-    """Leaky SST cells integrate in ``groups``, before the drives of the step's end, in the place of their layer."""
-    synchronous = order_of(Preparation(saturating_circuit((6, 5, 4), tau_SST=2.0)))
-    assert [when for when, name in synchronous if name == "SST"] == ["groups", "groups"]
-    sequential = [
-        name for when, name in order_of(Preparation(saturating_circuit((6, 5, 4), tau_SST=2.0, convention="authors")))
-    ]
-    for k in (1, 2):
-        assert "SST" in sequential[sequential.index(f"r_{k}") - 3 : sequential.index(f"r_{k}")]
-
-
 @pytest.mark.parametrize("convention", ["normative", "authors"])
 def test_partial_minibatch(saturating_circuit, minibatch, convention):
     """Two stimuli in five replicas, after a full minibatch, give what a preparation of two gives, to 1e-12."""

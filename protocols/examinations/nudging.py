@@ -83,9 +83,7 @@ def _nudge(k: int, effect: float, drift: float, rounding: float, arrived: float,
 def _ends(examined: Examined, protocol: Protocol) -> dict:
     """Phase ends of the same stimuli, and the same noise, with the teacher at β and with one that does not teach."""
     preparation, found = examined.prepared(protocol), []
-    preparation.on_presentation.append(lambda moment, ends: found.append(ends))
     x, y = examined.x, examined.y
-    preparation.run([Stimulus(x, y, protocol.beta, seed=0), Stimulus(x, y, 0.0, seed=0)])
-    if preparation.interrupted:
-        raise KeyboardInterrupt
+    stimuli = [Stimulus(x, y, protocol.beta, seed=0), Stimulus(x, y, 0.0, seed=0)]
+    preparation.run_through(stimuli, on_presentation=lambda moment, ends: found.append(ends))
     return {"nudged": found[0], "free": found[1]}

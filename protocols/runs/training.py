@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...analysis import Finding, diagnose
+from ...analysis.former import CHECKPOINT_FORMAT
 from ...errors import DivergenceError, ParameterError, RunError
 from ...networks.schedules import Progress
 from ...stimuli.stimuli import Stimuli
@@ -267,6 +268,7 @@ class Training:
         """Write all that resuming needs, in place of the last checkpoint."""
         arrays = {**self.circuit.state_dict(), **self.learner.state_dict()}
         arrays["epoch"], arrays["batch"] = np.array(self.epoch), np.array(self.batch)
+        arrays["format"] = np.array(CHECKPOINT_FORMAT)
         arrays["presentation"] = np.array(self.circuit.progress.presentation)
         arrays["stimuli"] = np.array(self.stimuli.digest)
         arrays["configuration"] = np.array(self.configuration.to_toml())
