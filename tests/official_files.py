@@ -34,7 +34,7 @@ def write_idx(folder, arrays, compressed=True):
     folder.mkdir(parents=True, exist_ok=True)
     for file, array in arrays.items():
         if compressed:
-            (folder / f"{file}.gz").write_bytes(gzip.compress(idx(array)))
+            (folder / f"{file}.gz").write_bytes(gzip.compress(idx(array), mtime=0))
         else:
             (folder / file).write_bytes(idx(array))
     return folder

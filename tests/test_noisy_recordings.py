@@ -11,7 +11,8 @@ from toys import on_toys, stimuli
 from corinfomax import Preparation, Run
 from corinfomax.analysis import open_traces, read_recording
 from corinfomax.commands import main
-from corinfomax.protocols.runs import seed_of_tests, unlifted_classes
+from corinfomax.protocols.examinations.corinfomax import unlifted_classes
+from corinfomax.protocols.runs import seed_of_tests
 
 
 @pytest.fixture(scope="module")

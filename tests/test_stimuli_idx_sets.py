@@ -122,7 +122,7 @@ def test_idx_is_recognised_by_content(tmp_path):
 
 
 IMAGES = idx(np.arange(24).reshape(2, 3, 4))
-COMPRESSED = gzip.compress(IMAGES)
+COMPRESSED = gzip.compress(IMAGES, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_idx_that_cannot_be_opened(tmp_path):
 @pytest.fixture
 def mirrors(tmp_path, arrays, monkeypatch):
     """Put a small set on two mirrors, whose answers can be changed (None: no connection), and list what is asked."""
-    files = {file: gzip.compress(idx(array)) for file, array in arrays.items()}
+    files = {file: gzip.compress(idx(array), mtime=0) for file, array in arrays.items()}
     answers = {"https://first.org/": files, "https://second.org/": dict(files)}
     asked = []
 
@@ -193,7 +193,9 @@ def test_download_happens_once(mirrors):
     assert len(asked) == 4
 
 
-@pytest.mark.parametrize("answer", [None, b"<html>", gzip.compress(b"another file"), gzip.compress(b"cut short")[:-9]])
+@pytest.mark.parametrize(
+    "answer", [None, b"<html>", gzip.compress(b"another file", mtime=0), gzip.compress(b"cut short", mtime=0)[:-9]]
+)
 def test_download_turns_to_the_next_mirror(mirrors, answer):
     """A mirror that is away, or whose file is not the published one, is passed over."""
     source, answers, asked = mirrors
