@@ -107,9 +107,10 @@ def perturb(
         configuration = Configuration.read(sources[0] if source is None else source / "config.toml", settings)
         if data is not None:
             configuration.stimuli.data = str(data)
-        circuit = configuration.build_circuit()
     else:
-        configuration, circuit = runs[0].configuration, runs[0].circuit
+        configuration = runs[0].configuration
+    configuration.check_dynamics()
+    circuit = configuration.build_circuit() if training else runs[0].circuit
     if resume and not words and file is None:
         file = folder / PERTURBATIONS
     perturbations = _perturbations(words, file, phase, cells, period, circuit)

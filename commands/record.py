@@ -62,6 +62,7 @@ def record(
     `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
     """
     opened = Run(run)
+    opened.configuration.check_dynamics()
     if data is not None:
         opened.configuration.stimuli.data = str(data)
     at_scale = out is not None and out.suffix in TRACE_SUFFIXES

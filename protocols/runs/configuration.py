@@ -124,6 +124,13 @@ class Configuration:
         """What the registry has of the model."""
         return model_named(self.model)
 
+    def check_dynamics(self):
+        """Raise a `ParameterError` if nothing moves in this model that could be recorded or perturbed."""
+        if not self.entry.protocols:
+            raise ParameterError(
+                f"{self.source}: {self.model} has no dynamics: nothing moves in it that could be recorded or perturbed"
+            )
+
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return all sections with every key resolved; what is None is left out."""
         chosen = {"circuit": {"model": self.model}, "protocol": {"form": self.form}}
