@@ -21,7 +21,6 @@ from ..protocols.perturbations import (
     to_toml,
     write_experiment,
 )
-from ..protocols.perturbations.anatomy import check_has_cells
 from ..protocols.perturbations.report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
 from ..protocols.runs import Configuration, Report, Run, new_folder
 from ..protocols.runs import presets as all_presets
@@ -108,10 +107,10 @@ def perturb(
         configuration = Configuration.read(sources[0] if source is None else source / "config.toml", settings)
         if data is not None:
             configuration.stimuli.data = str(data)
-        circuit = configuration.build_circuit()
     else:
-        configuration, circuit = runs[0].configuration, runs[0].circuit
-    check_has_cells(circuit)
+        configuration = runs[0].configuration
+    configuration.check_dynamics("perturb")
+    circuit = configuration.build_circuit() if training else runs[0].circuit
     if resume and not words and file is None:
         file = folder / PERTURBATIONS
     perturbations = _perturbations(words, file, phase, cells, period, circuit)

@@ -10,7 +10,6 @@ from .. import ranges
 from ..analysis import read_recording
 from ..analysis.figures import compartment_voltages, layers_with_potentials, save_figure
 from ..errors import ParameterError, RunError
-from ..networks import Circuit
 from ..protocols.clockwork import Preparation
 from ..protocols.recording import TRACE_SUFFIXES, record_traces, representative_cells, select
 from ..protocols.recording import record as record_run
@@ -63,6 +62,7 @@ def record(
     `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
     """
     opened = Run(run)
+    opened.configuration.check_dynamics("record")
     if data is not None:
         opened.configuration.stimuli.data = str(data)
     at_scale = out is not None and out.suffix in TRACE_SUFFIXES
@@ -72,8 +72,6 @@ def record(
     archive = None if at_scale else opened.folder.path / "recording.npz" if out is None else _free(out)
     chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
     seed = seed_of_tests(opened.configuration.training.seed)
-    if not isinstance(opened.circuit, Circuit):
-        raise ParameterError(f"{run}: {type(opened.circuit).__name__} has no cells in time to record")
     beta = opened.protocol.beta if beta is None else beta
     if archive is not None:
         _draw(opened, archive, chosen, cells, beta, seed)

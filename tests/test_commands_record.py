@@ -13,7 +13,6 @@ from pynwb import NWBHDF5IO, validate
 from corinfomax import Preparation, Run, Selection, StreamRecorder, WeightSelection
 from corinfomax.analysis import open_traces
 from corinfomax.errors import RunError
-from corinfomax.networks import Trainable
 from corinfomax.protocols.runs import Configuration, RunFolder, Training
 
 
@@ -139,18 +138,6 @@ def test_a_divergence_keeps_what_was_recorded_for_nwb(refused, run, monkeypatch)
     assert sorted(os.listdir()) == ["a.h5", "run"]
     with open_traces("a.h5") as traces:
         assert traces.trials["stimulus"].tolist() == [0, 1]
-
-
-@pytest.mark.parametrize("words", [("record",), ("perturb", "--lesion", "W:0")])
-def test_a_learner_without_dynamics_is_refused(refused, run, monkeypatch, words):
-    """A trainable that is no circuit has nothing to record or perturb: one line, and no file is left."""
-    learner = Trainable(weights={"W": {0: np.eye(2)}}, sizes=[2, 2])
-    monkeypatch.setattr(Run, "circuit", learner)
-    before = sorted(os.listdir(run))
-    line = refused(words[0], run, *words[1:])
-    assert "Trainable" in line
-    assert f"has no cells in time to {words[0]}" in line
-    assert (sorted(os.listdir(run)), os.listdir()) == (before, ["run"])
 
 
 def test_a_missing_pynwb_is_told_before_anything_is_presented(refused, run, monkeypatch):

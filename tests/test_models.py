@@ -234,7 +234,7 @@ def test_a_run_without_dynamics_is_loaded(files):
     np.testing.assert_array_equal(
         run.learner(7).predict(run.stimuli.x_test), training.evaluator.predict(run.stimuli.x_test)
     )
-    with pytest.raises(ParameterError, match="regressor has no dynamics"):
+    with pytest.raises(ParameterError, match="regressor has no cells in time"):
         run.preparation()
 
 
@@ -330,3 +330,19 @@ def test_a_score_that_the_metrics_lack_is_named(files, monkeypatch):
     training.folder.create(training.configuration)
     with pytest.raises(RunError, match="model regressor: its metrics have no loss"):
         training.run()
+
+
+@pytest.mark.parametrize("words", [["record", "run"], ["perturb", "run", "--silence", "layer_1"]])
+def test_what_needs_dynamics_refuses_a_model_without(command, refused, files, words):
+    """Recording and perturbing a run of such a model is one line that says why; its files stay as they are."""
+    assert command("train", "regressor.toml", "--out", "run")[0] == 0
+    before = {path: path.read_bytes() for path in (files / "run").rglob("*.*")}
+    assert "regressor has no cells in time" in refused(*words)
+    assert {path: path.read_bytes() for path in (files / "run").rglob("*.*")} == before
+
+
+def test_a_perturbed_training_refuses_a_model_without_dynamics(refused, files):
+    """`perturb --training` of such a model is one line that names the file, before anything is written."""
+    line = refused("perturb", "regressor.toml", "--training", "--freeze", "W:0", "--out", "out")
+    assert "regressor.toml: regressor has no cells in time" in line
+    assert not (files / "out").exists()

@@ -124,6 +124,11 @@ class Configuration:
         """What the registry has of the model."""
         return model_named(self.model)
 
+    def check_dynamics(self, purpose: str):
+        """Raise a `ParameterError` if nothing moves in this model, so that there is nothing to record or perturb."""
+        if not self.entry.protocols:
+            raise ParameterError(f"{self.source}: {self.model} has no cells in time to {purpose}")
+
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return all sections with every key resolved; what is None is left out."""
         chosen = {"circuit": {"model": self.model}, "protocol": {"form": self.form}}

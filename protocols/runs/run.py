@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import CorInfoMaxError, ParameterError
+from ...errors import CorInfoMaxError
 from ...networks.schedules import Progress
 from ...networks.trainable import Trainable
 from ...stimuli.stimuli import Stimuli
@@ -82,11 +82,7 @@ class Run:
 
     def preparation(self, replicas: int = 1) -> Preparation:
         """Mount the circuit with the run's protocol; a `ParameterError` if it has no dynamics."""
-        if self.protocol is None:
-            raise ParameterError(
-                f"{self.folder.path}: {self.configuration.model} has no dynamics: nothing moves that could be recorded "
-                "or perturbed"
-            )
+        self.configuration.check_dynamics("present stimuli to")
         from ..clockwork.preparation import Preparation  # it imports Brian2
 
         training = self.configuration.training

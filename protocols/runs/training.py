@@ -272,7 +272,7 @@ class Training:
         arrays["presentation"] = np.array(self.circuit.progress.presentation)
         arrays["stimuli"] = np.array(self.stimuli.digest)
         arrays["configuration"] = np.array(self.configuration.to_toml())
-        if self.epoch and self.stimuli.labels_train is not None:
+        if self.epoch and self.stimuli.task == "classification":
             arrays["unlearnt"] = self.unlearnt
         if self.batch:
             arrays["seconds"] = np.array(self._seconds())
