@@ -13,6 +13,13 @@ def test_accuracy_counts_agreements():
     assert accuracy(outputs, np.eye(3)[labels]) == 0.75
 
 
+def test_ties_are_decided_for_the_first_output():
+    """Of equal outputs the first counts as the largest, also where all are silent (exact, as the docstring says)."""
+    outputs = np.array([[0.5, 0.5, 0.1], [0.0, 0.0, 0.0], [0.1, 0.4, 0.4]])
+    assert accuracy(outputs, [0, 0, 1]) == 1.0
+    assert accuracy(outputs, [1, 2, 2]) == 0.0
+
+
 def test_r_squared_is_one_minus_the_unexplained_variance():
     """R² against 1 − SS_res/SS_tot averaged over outputs, to 1e-12; 1-d and one-column targets agree."""
     rng = np.random.default_rng(0)
