@@ -1,12 +1,9 @@
 """Parameter files: what they are made into, and what is refused."""
 
-from typing import Annotated
-
 import numpy as np
 import pytest
 
 from corinfomax.errors import ParameterError
-from corinfomax.parameters import CODE, SIZES, Architecture, CellReference, model_of, played_by
 from corinfomax.protocols.clockwork import Preparation
 from corinfomax.protocols.runs import Configuration, RunFolder, Training, presets
 
@@ -386,37 +383,3 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path, monkeypatch):
     assert Configuration.read(path, ["stimuli=mine.npz"]).stimuli.stimuli == str(tmp_path / "mine.npz")
     assert Configuration.read(path, ["data=x"]).stimuli.data == str(tmp_path / "x")
     assert Configuration.read("digits").stimuli.stimuli == "digits"
-
-
-def test_roles_are_found_wherever_they_stand():
-    """`played_by` finds a role in a type, in parts of unions and containers, and behind further bounds; exact."""
-
-    def function(
-        plain: str,
-        cell: CellReference | dict[str, CellReference] | None = None,
-        cells: list[CellReference] = [],  # noqa: B006
-        architecture: Annotated[Architecture, "further"] = [1, 2],  # noqa: B006
-        sizes: Architecture | None = None,
-    ):
-        pass
-
-    assert played_by(model_of(function), CODE) == ("cell", "cells")
-    assert played_by(model_of(function), SIZES) == ("architecture", "sizes")
-
-
-def test_validation_stimuli_are_set_apart():
-    """A fraction of .25 of 1437 digits is 360, stratified, whatever the seed of the run; without it there are none."""
-    found = [Configuration.read("digits", ["validation=.25", f"seed={seed}"]).load_stimuli() for seed in (0, 1)]
-    assert found[0].parts == ("train", "validation", "test")
-    assert (len(found[0].x_train), len(found[0].x_validation)) == (1077, 360)
-    np.testing.assert_array_equal(found[0].x_validation, found[1].x_validation)
-    assert Configuration.read("digits").load_stimuli().parts == ("train", "test")
-    assert "validation" not in Configuration.read("digits").to_dict()["stimuli"]
-
-
-@pytest.mark.parametrize("value", ["0", "1", "-.5", "2", "half", "true"])
-def test_a_validation_fraction_out_of_range_is_refused(complaint, value):
-    """One line that names section and key."""
-    message = complaint(Configuration.read, "digits", [f"validation={value}"])
-    assert "[stimuli]" in message
-    assert "validation" in message

@@ -173,17 +173,6 @@ def test_regression_is_judged_by_r_squared(tmp_path, train):
     assert 0.2 < theirs < 0.6
 
 
-def test_validation_stimuli_have_a_column_of_their_own(train):
-    """It is the accuracy of their predictions, exactly; beside it stands the test stimuli's, as without them."""
-    training = train("validation=.25", "epochs=1")
-    stimuli = training.stimuli
-    assert list(training.rows[0])[:5] == ["epoch", "train_accuracy", "unlearnt", "validation_accuracy", "test_accuracy"]
-    predicted = training.evaluator.predict(stimuli.x_validation).argmax(axis=1)
-    assert training.rows[0]["validation_accuracy"] == np.mean(predicted == stimuli.labels_validation)
-    assert len(stimuli.x_train) + len(stimuli.x_validation) == 48
-    assert training.score == "test_accuracy"
-
-
 def test_load_gives_the_trained_circuit_back(finished):
     """Weights equal the checkpoint's, type included, D and O the trained ones; predictions agree bit for bit."""
     path = finished.folder.path

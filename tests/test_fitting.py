@@ -1,0 +1,74 @@
+"""Stimuli that are made to fit a model, and the parameters that say how."""
+
+from typing import Annotated
+
+import numpy as np
+import pytest
+from toys import OJA, REGRESSOR, stimuli
+
+from corinfomax.errors import ParameterError
+from corinfomax.parameters import CODE, SIZES, Architecture, CellReference, model_of, played_by
+from corinfomax.protocols.runs import Configuration, RunFolder, Training
+from corinfomax.protocols.systems import MODELS
+
+
+def test_roles_are_found_wherever_they_stand():
+    """`played_by` finds a role in a type, in parts of unions and containers, and behind further bounds; exact."""
+
+    def function(
+        plain: str,
+        cell: CellReference | dict[str, CellReference] | None = None,
+        cells: list[CellReference] = [],  # noqa: B006
+        architecture: Annotated[Architecture, "further"] = [1, 2],  # noqa: B006
+        sizes: Architecture | None = None,
+    ):
+        pass
+
+    assert played_by(model_of(function), CODE) == ("cell", "cells")
+    assert played_by(model_of(function), SIZES) == ("architecture", "sizes")
+
+
+def test_validation_stimuli_are_set_apart():
+    """A fraction of .25 of 1437 digits is 360, stratified, whatever the seed of the run; without it there are none."""
+    found = [Configuration.read("digits", ["validation=.25", f"seed={seed}"]).load_stimuli() for seed in (0, 1)]
+    assert found[0].parts == ("train", "validation", "test")
+    assert (len(found[0].x_train), len(found[0].x_validation)) == (1077, 360)
+    np.testing.assert_array_equal(found[0].x_validation, found[1].x_validation)
+    assert Configuration.read("digits").load_stimuli().parts == ("train", "test")
+    assert "validation" not in Configuration.read("digits").to_dict()["stimuli"]
+
+
+@pytest.mark.parametrize("value", ["0", "1", "-.5", "2", "half", "true"])
+def test_a_validation_fraction_out_of_range_is_refused(value):
+    """One line that names section and key."""
+    with pytest.raises(ParameterError, match=r"\[stimuli\].*validation") as caught:
+        Configuration.read("digits", [f"validation={value}"])
+    assert "\n" not in str(caught.value)
+
+
+def test_validation_stimuli_have_a_column_of_their_own(tmp_path, monkeypatch):
+    """It is the accuracy of their predictions, exactly; the test stimuli's stands beside it and is the score."""
+    monkeypatch.setitem(MODELS, "regressor", REGRESSOR)
+    np.savez(tmp_path / "toy.npz", **stimuli())
+    sections = {"stimuli": {"stimuli": str(tmp_path / "toy.npz"), "validation": 0.25}, "training": {"epochs": 1}}
+    configuration = Configuration({**sections, "circuit": {"model": "regressor", "architecture": [6, 3]}})
+    folder = RunFolder(tmp_path / "run")
+    folder.create(configuration)
+    training = Training(configuration, folder)
+    training.run()
+    presented = training.stimuli
+    columns = ["epoch", "train_accuracy", "unlearnt", "validation_accuracy", "test_accuracy"]
+    assert list(training.rows[0])[:5] == columns
+    predicted = training.evaluator.predict(presented.x_validation).argmax(axis=1)
+    assert training.rows[0]["validation_accuracy"] == np.mean(predicted == presented.labels_validation)
+    assert (len(presented.x_train), len(presented.x_validation)) == (36, 12)
+    assert training.score == "test_accuracy"
+
+
+def test_validation_needs_targets(monkeypatch):
+    """Of a model that learns without, and so has nothing to be judged by, it is refused with key and model."""
+    monkeypatch.setitem(MODELS, "oja", OJA)
+    with pytest.raises(ParameterError, match=r"validation = 0\.25: oja learns without targets"):
+        Configuration(
+            {"stimuli": {"stimuli": "subspace", "validation": 0.25}, "circuit": {"model": "oja"}}
+        ).load_stimuli()
