@@ -1,23 +1,20 @@
 """Equilibrium propagation: trajectories, the gradient that it follows, Euler's bound, and what it refuses."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from rule_files import golden_archive, preset_sections
 
 from corinfomax.errors import ParameterError
-from corinfomax.networks import EquilibriumPropagation
+from corinfomax.networks import EquilibriumPropagation, Progress
 from corinfomax.parameters import model_of
 from corinfomax.protocols.clockwork import Preparation, contrastive
-
-GOLDEN = Path(__file__).parent / "golden" / "rules"
 
 
 def archive(name):
     """One archive, and its circuit; biases are keyed by their layer, k + 1 in place of the archives' k."""
-    with np.load(GOLDEN / f"{name}.npz") as found:
-        golden = dict(found)
+    golden = golden_archive(name)
     P = len(golden["architecture"]) - 1
     weights = {
         "W": {k: golden[f"init/W/{k}"] for k in range(P)},
@@ -247,3 +244,18 @@ def test_weights_that_rest_have_no_change():
         assert change.shape == circuit.weights[key][k].shape
         assert change.any() != rests
         assert np.array_equal(circuit.weights[key][k], before[f"weights/{key}/{k}"]) == rests
+
+
+@pytest.mark.parametrize("name", ["digits_ep"])
+def test_presets(name):
+    """A preset's sections make circuit and protocol, its step is within the bound at its β, and its rates fall."""
+    found = preset_sections(name)
+    circuit, protocol = dict(found["circuit"]), dict(found["protocol"])
+    assert protocol.pop("form") == "contrastive"
+    assert circuit.pop("model") == "equilibrium"
+    circuit = EquilibriumPropagation(**dict(model_of(EquilibriumPropagation)(**circuit)))
+    protocol = contrastive(**dict(model_of(contrastive)(**protocol)))
+    protocol.check_stability(circuit, protocol.beta)
+    assert (protocol.betas, [phase.steps for phase in protocol.phases]) == ((-1.0, 1.0), [20, 4])
+    rates = circuit.plasticity[0].optimiser.learning_rate
+    assert (rates(Progress(epoch=4)), rates(Progress(epoch=5))) == (0.6, 0.75 * 0.6)

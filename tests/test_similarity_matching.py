@@ -1,16 +1,14 @@
 """Similarity matching: golden weights, fixed points of the paper, stability, and what it refuses."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from rule_files import golden_archive, preset_sections
 
 from corinfomax.errors import DivergenceError, ParameterError
 from corinfomax.networks import Plasticity, SimilarityMatchingCircuit
+from corinfomax.parameters import model_of
 from corinfomax.protocols.clockwork import Preparation, settling
 from corinfomax.stimuli import Stimulus, load_stimuli
-
-GOLDEN = Path(__file__).parent / "golden" / "rules"
 
 
 class GoldenRate:
@@ -25,8 +23,7 @@ class GoldenRate:
 
 def archive(name):
     """One archive, and its circuit; M is keyed by its layer."""
-    with np.load(GOLDEN / f"{name}.npz") as found:
-        golden = dict(found)
+    golden = golden_archive(name)
     circuit = SimilarityMatchingCircuit(
         (int(golden["inputs"]), int(golden["outputs"])),
         objective=str(golden["rule"]),
@@ -108,7 +105,7 @@ def test_lateral_weights_stay_symmetric(objective):
 
 
 def test_rates_fall_with_presentations():
-    """W after two samples equals W + 2η_t(y xᵀ - W), η_t = 3/(5 + t), y = M⁻¹Wx, in NumPy to 1e-9."""
+    """W after two samples equals W + 2η_t(y xᵀ - W), η_t = 3/(50 + t), y = M⁻¹Wx, in NumPy to 1e-9."""
     circuit = SimilarityMatchingCircuit((10, 3), learning_rate=3.0, learning_rate_offset=50.0, ratio=0.8, seed=4)
     W, M = circuit.weights["W_ff"][0].copy(), circuit.weights["M"][1].copy()
     x = load_stimuli("subspace").x_train[:2]
@@ -203,3 +200,28 @@ def test_settling_has_no_teaching_to_set():
     for key in ("beta", "random_sign"):
         with pytest.raises(ParameterError, match=f"settling: unknown key '{key}'"):
             settling(**{key: 1})
+
+
+@pytest.mark.parametrize("name", ["digits_psp", "digits_psw"])
+def test_presets(name):
+    """A preset's sections make circuit and protocol; step and τ are within the bounds of the digits' spectrum (theory).
+
+    M ends with the largest eigenvalues of ⟨x xᵀ⟩: Euler is stable with the largest, and the rate along the least
+    comes within 2 % of where it settles.
+    """
+    found = preset_sections(name)
+    circuit, protocol = dict(found["circuit"]), dict(found["protocol"])
+    assert protocol.pop("form") == "settling"
+    assert circuit.pop("model") == "similarity_matching"
+    circuit = SimilarityMatchingCircuit(**dict(model_of(SimilarityMatchingCircuit)(**circuit)))
+    protocol = settling(**dict(model_of(settling)(**protocol)))
+    x = load_stimuli("digits").x_train
+    values, _ = principal(x.T @ x / len(x), circuit.architecture[1])
+    protocol.check_stability(circuit, protocol.beta)
+    assert protocol.step < 2 / values[0]
+    assert np.abs(1 - protocol.step * values[-1]) ** protocol.phases[0].steps < 0.02
+    first, second = (values[index] for index in np.triu_indices(len(values), 1))
+    if circuit.objective == "psp":
+        assert (1 - 1 / (2 * circuit.ratio) < 2 / (first / second + second / first)).all()
+    else:
+        assert (circuit.ratio < 0.8 * (first + second) / (2 * (first - second) ** 2)).all()
