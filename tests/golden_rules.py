@@ -61,7 +61,12 @@ class GoldenRule:
         return found
 
 
+def golden_archive(name):
+    """Arrays of one archive, by the names that they have there."""
+    with np.load(FOLDER / f"{name}.npz") as archive:
+        return dict(archive)
+
+
 def golden_rule(name):
     """Read one archive."""
-    with np.load(FOLDER / f"{name}.npz") as archive:
-        return GoldenRule(dict(archive))
+    return GoldenRule(golden_archive(name))

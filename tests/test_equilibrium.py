@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rule_files import golden_archive, preset_sections
+from golden_rules import golden_archive
 
 from corinfomax.errors import ParameterError
 from corinfomax.networks import EquilibriumPropagation, Progress
 from corinfomax.parameters import model_of
 from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.runs import Configuration
 
 
 def archive(name):
@@ -249,13 +250,10 @@ def test_weights_that_rest_have_no_change():
 @pytest.mark.parametrize("name", ["digits_ep"])
 def test_presets(name):
     """A preset's sections make circuit and protocol, its step is within the bound at its β, and its rates fall."""
-    found = preset_sections(name)
-    circuit, protocol = dict(found["circuit"]), dict(found["protocol"])
-    assert protocol.pop("form") == "contrastive"
-    assert circuit.pop("model") == "equilibrium"
-    circuit = EquilibriumPropagation(**dict(model_of(EquilibriumPropagation)(**circuit)))
-    protocol = contrastive(**dict(model_of(contrastive)(**protocol)))
+    configuration = Configuration.read(name)
+    assert (configuration.model, configuration.form) == ("equilibrium", "contrastive")
+    circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
     protocol.check_stability(circuit, protocol.beta)
     assert (protocol.betas, [phase.steps for phase in protocol.phases]) == ((-1.0, 1.0), [20, 4])
     rates = circuit.plasticity[0].optimiser.learning_rate
-    assert (rates(Progress(epoch=4)), rates(Progress(epoch=5))) == (0.6, 0.75 * 0.6)
+    assert (rates(Progress(epoch=4)), rates(Progress(epoch=5))) == (0.8, 0.75 * 0.8)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from rule_files import golden_archive, preset_sections
+from golden_rules import golden_archive
 
 from corinfomax.errors import DivergenceError, ParameterError
 from corinfomax.networks import Plasticity, SimilarityMatchingCircuit
-from corinfomax.parameters import model_of
 from corinfomax.protocols.clockwork import Preparation, settling
+from corinfomax.protocols.runs import Configuration
 from corinfomax.stimuli import Stimulus, load_stimuli
 
 
@@ -209,12 +209,9 @@ def test_presets(name):
     M ends with the largest eigenvalues of ⟨x xᵀ⟩: Euler is stable with the largest, and the rate along the least
     comes within 2 % of where it settles.
     """
-    found = preset_sections(name)
-    circuit, protocol = dict(found["circuit"]), dict(found["protocol"])
-    assert protocol.pop("form") == "settling"
-    assert circuit.pop("model") == "similarity_matching"
-    circuit = SimilarityMatchingCircuit(**dict(model_of(SimilarityMatchingCircuit)(**circuit)))
-    protocol = settling(**dict(model_of(settling)(**protocol)))
+    configuration = Configuration.read(name)
+    assert (configuration.model, configuration.form) == ("similarity_matching", "settling")
+    circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
     x = load_stimuli("digits").x_train
     values, _ = principal(x.T @ x / len(x), circuit.architecture[1])
     protocol.check_stability(circuit, protocol.beta)
