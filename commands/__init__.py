@@ -18,7 +18,7 @@ COMMANDS = {
     "train": "Train a circuit and draw what it has become.",
     "doctor": "Examine a circuit before it is trained, or a trained one.",
     "evaluate": "Present the test stimuli to a trained circuit and print every column of the history.",
-    "record": "Record chosen cells through the free and the nudge phase.",
+    "record": "Record chosen cells through the phases of a presentation.",
     "perturb": "Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.",
     "figures": "Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.",
     "presets": "List the presets, or print one.",

@@ -69,7 +69,7 @@ def test_the_figure_shows_that_nothing_changes():
     left, *right = perturbation_effects(against_control(list(rows([0.0, 0.0])))).axes
     assert sum(len(line.get_ydata()) for ax in right for line in ax.lines) == 0
     np.testing.assert_allclose(np.diff(left.get_ylim()), 4)
-    with pytest.raises(ParameterError, match="no test_accuracy"):
+    with pytest.raises(ParameterError, match="no score, such as test_accuracy"):
         perturbation_effects(against_control([row for row in rows() if row["quantity"] == "V_soma"]))
 
 
@@ -86,5 +86,5 @@ def test_learning_is_drawn_of_each_seed_and_of_their_mean():
     assert len(angles.lines) == 6
     left, right = accuracies.patches[0].get_window_extent().transformed(accuracies.transData.inverted()).intervalx
     np.testing.assert_allclose([left, right], [0.5, 1.5])
-    with pytest.raises(ParameterError, match="no test_accuracy"):
+    with pytest.raises(ParameterError, match="no score, such as test_accuracy"):
         perturbed_learning({})

@@ -323,7 +323,8 @@ def test_lateral_weights_are_told_by_their_layer(run, monkeypatch, first):
     """B/0 and B/1 of older folders are those of layers 1 and 2, as B/1 and B/2 are."""
     drawn = []
     monkeypatch.setattr("corinfomax.analysis.figures.report.weight_histogram", lambda found, ax: drawn.append(found))
-    np.savez(run / "checkpoint.npz", **{f"weights/B/{first + k}": np.full((2, 2), k) for k in range(2)})
+    weights = {f"weights/B/{first + k}": np.full((2, 2), k) for k in range(2)}
+    np.savez(run / "checkpoint.npz", **weights, **({"format": 2} if first else {}))
     draw_run(run)
     assert {label: W[0, 0] for label, W in drawn[0].items()} == {"$B$, layer 1": 0, "$B$, layer 2": 1}
 

@@ -13,7 +13,7 @@ _PARTS = {
     "test": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},
 }
 #: Columns that say nothing of how well the circuit does.
-_NO_SCORES = ("epoch", "seconds", "settling_residual")
+_NO_SCORES = ("epoch", "seconds", "settling_residual", "unlearnt")
 #: Largest over smallest value from which an axis is logarithmic.
 _DECADES = 20
 
