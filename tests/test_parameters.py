@@ -98,7 +98,7 @@ def test_feedback_rates_as_the_tables_print_them():
 
 
 def test_parameters_are_resolved_by_layer_and_pair():
-    """What was one number or a list stands under its layer or pair, exactly, and stays; the defaults are the paper's."""
+    """What was one number or a list stands under its layer or pair, exactly, and cannot be changed."""
     options = {"epsilon": 0.2, "learning_rate_fb": [0.17, 0.07], "noise_basal": 0.3, "tau_multiplier": [0.5, 0.6, 0.7]}
     found = CorInfoMax([6, 5, 4, 3], domain=["B_inf", "B_1_plus", "simplex"], **options).parameters
     assert found.architecture == (6, 5, 4, 3)
