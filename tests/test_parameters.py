@@ -1,5 +1,7 @@
 """The circuit's constructor: what it refuses, and the weights it begins with."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,24 @@ def test_feedback_rates_as_the_tables_print_them():
     theory = [0.17, 0.07]
     rules = [item for item in circuit.plasticity if item.target[0] == "W_fb"]
     assert [item.optimiser.learning_rate.value for item in rules] == theory
+
+
+def test_parameters_are_resolved_by_layer_and_pair():
+    """What was one number or a list stands under its layer or pair, exactly, and cannot be changed."""
+    options = {"epsilon": 0.2, "learning_rate_fb": [0.17, 0.07], "noise_basal": 0.3, "tau_multiplier": [0.5, 0.6, 0.7]}
+    found = CorInfoMax([6, 5, 4, 3], domain=["B_inf", "B_1_plus", "simplex"], **options).parameters
+    assert found.architecture == (6, 5, 4, 3)
+    assert found.epsilon == (0.2, 0.2, 0.2)
+    assert found.learning_rates == {"W_ff": {0: 1.0, 1: 1.0, 2: 1.0}, "W_fb": {1: 0.17, 2: 0.07}}
+    assert found.learning_rate_decay == ((0, 0.95), (15, 0.9))
+    assert {k: domain.name for k, domain in found.domains.items()} == {1: "B_inf", 2: "B_1_plus", 3: "simplex"}
+    assert found.tau_multiplier == {1: 0.5, 2: 0.6, 3: 0.7}
+    assert found.noise == {"basal": 0.3}
+    gamma = (1 - 0.99999) / 0.99999
+    assert found.lateral_gains(1) == (2 * gamma * 0.2, 0.2 * 0.5)
+    assert found.lateral_gains(3) == (gamma, 0.5)
+    with pytest.raises(FrozenInstanceError):
+        found.forgetting = 0.5
 
 
 @pytest.fixture(scope="module")
