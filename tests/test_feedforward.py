@@ -210,9 +210,9 @@ def test_initial_weights():
 
 
 def test_weights_of_ones_own():
-    """Nested and flat weights are taken alike, and what is not given keeps its initial value."""
+    """Nested and flat weights are taken alike, biases from layer 1 on; what is not given keeps its initial value."""
     W, b, initial = np.ones((6, 7)), np.arange(3.0), Backpropagation([7, 6, 3])
-    forms = [{"W": {0: W}, "b": [None, None, b]}, {"W/0": W, "weights/b/2": b}, {("W", 0): W, ("b", 2): b}]
+    forms = [{"W": {0: W}, "b": [None, b]}, {"W/0": W, "weights/b/2": b}, {("W", 0): W, ("b", 2): b}]
     for weights in forms:
         network = Backpropagation([7, 6, 3], weights=weights)
         np.testing.assert_array_equal(network.weights["W"][0], W)

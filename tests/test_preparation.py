@@ -110,7 +110,7 @@ def test_beta_may_be_zero_without_learning(preparation):
         (lambda circuit: contrastive(step_rule="halve"), "step_rule"),
         (lambda circuit: contrastive(speed=1), "unknown key 'speed'"),
         (lambda circuit: Protocol([Phase("free", 2), Phase("free", 2)]), "names of their own"),
-        (lambda circuit: Protocol([Phase("free", 2)]), "phase 'nudge'"),
+        (lambda circuit: Protocol([Phase("free", 2)], predicts="nudge"), "predicts = 'nudge': has free"),
         (lambda circuit: Phase("free", 0), "steps = 0"),
         (lambda circuit: Phase("nudge", 3, beta=[1.0, 2.0]), "course of beta must be a finite number or 3"),
         (lambda circuit: Phase("nudge", 3, beta=np.nan), "course of beta"),
@@ -197,7 +197,7 @@ def test_error_in_a_hook(preparation):
 def test_error_in_the_stimuli(preparation):
     """A bad stimulus in the middle of a run surfaces after it; those before it have been presented."""
     presented = []
-    preparation.on_presentation.append(lambda preparation, ends: presented.append(preparation.cycle.presented))
+    preparation.on_presentation.append(lambda moment, ends: presented.append(moment.presented))
     with pytest.raises(StimulusError, match=r"x has shape \(2, 9\)"):
         preparation.run([Stimulus(np.zeros((1, 6))), Stimulus(np.zeros((2, 6))), Stimulus(np.zeros((2, 9)))])
     assert presented == [1, 2]
@@ -208,14 +208,14 @@ def test_hooks_in_order(preparation):
     """Steps, then the phase's end with the old weights, then the presentation's end with the new ones."""
     calls, W = [], preparation.circuit.weights["W_ff"][0]
     old = W.copy()
-    preparation.on_step.append(lambda p: calls.append((p.cycle.phase.name, p.cycle.step_index)))
+    preparation.on_step.append(lambda moment: calls.append((moment.phase.name, moment.step)))
 
-    def phase_end(p, end):
+    def phase_end(moment, end):
         assert isinstance(end, PhaseEnd)
-        calls.append(("end", p.cycle.phase.name, end.beta))
+        calls.append(("end", moment.phase.name, end.beta))
         np.testing.assert_array_equal(W, old)
 
-    def presentation(p, ends):
+    def presentation(moment, ends):
         calls.append(("presentation", *ends))
         assert (old != W).any()
 
@@ -291,12 +291,12 @@ def test_interruption(preparation, number):
             taken.append(index)
             yield Stimulus(np.full((1, 6), 0.5), np.ones((1, 4)), learn=True)
 
-    def kill(preparation):
-        if len(ends) == 1 and preparation.cycle.phase.name == "free" and preparation.cycle.step_index == 1:
+    def kill(moment):
+        if len(ends) == 1 and moment.phase.name == "free" and moment.step == 1:
             os.kill(os.getpid(), number)
 
     preparation.on_step.append(kill)
-    preparation.on_presentation.append(lambda preparation, phases: ends.append(tuple(phases)))
+    preparation.on_presentation.append(lambda moment, phases: ends.append(tuple(phases)))
     preparation.run(stimuli())
     assert preparation.interrupted
     assert ends == [("free", "nudge")] * 2

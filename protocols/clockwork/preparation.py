@@ -350,7 +350,10 @@ class Preparation:
             raise StimulusError(f"{type(stimulus).__name__} is no Stimulus; run takes an iterable of them")
         checked = stimulus.checked(self.layer(0).size, self.layer(-1).size, self.replicas, self.dtype)
         # Also where nothing nudges: the bound may move with the weights.
-        self.check_beta(0.0 if checked.y is None else checked.beta)
+        if checked.y is None and not checked.learn:
+            self.protocol.for_prediction.check_stability(self.circuit, 0.0)
+        else:
+            self.check_beta(0.0 if checked.y is None else checked.beta)
         if checked.steps is not None and len(checked.steps) != len(self.protocol.phases):
             raise StimulusError(f"steps = {checked.steps}: must be one number for each of the protocol's phases")
         if checked.learn:
