@@ -6,6 +6,7 @@ real Brian2 `Synapses`, one copy of the weights for each replica: some hundred t
 oracle of the tests, and the choice for sparse circuits.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -147,23 +148,26 @@ class Transmission:
 
     def __init__(self, projection: Projection | Bias, source: Population | None, target: Population, weights: Weights):
         self.projection, self.source = projection, source
-        self._key, self._index = projection.weights
         self._weights = weights
-        if source is not None:
-            read, function = source.output(projection.output), _FUNCTIONS[projection.function]
-            self._read = (lambda: function(read())) if projection.function else read
-
-    def bring(self, out: np.ndarray):
-        """Compute what the present signal brings, (replicas, cells), in place."""
-        weights = self._weights[self._key][self._index]
-        if self.source is None:
-            out[...] = weights
-            return
-        signal = self._read()
-        if self.projection.pattern == "one_to_one":
-            np.multiply(signal, weights, out=out)
+        read = None if source is None else source.output(projection.output)
+        if read is not None and projection.function:
+            function = _FUNCTIONS[projection.function]
+            self._read = lambda: function(read())
         else:
-            np.dot(signal, weights if self.projection.transposed else weights.T, out=out)
+            self._read = read
+        #: ``bring(out)`` computes what the present signal brings, (replicas, cells), in place.
+        self.bring = self._bringer()
+
+    def _bringer(self) -> Callable[[np.ndarray], object]:
+        """Make the function that is called in each step, with nothing left to decide."""
+        weights, (key, k), read = self._weights, self.projection.weights, self._read
+        if self.source is None:
+            return lambda out: np.copyto(out, weights[key][k])
+        if self.projection.pattern == "one_to_one":
+            return lambda out: np.multiply(read(), weights[key][k], out=out)
+        if self.projection.transposed:
+            return lambda out: np.dot(read(), weights[key][k], out=out)
+        return lambda out: np.dot(read(), weights[key][k].T, out=out)
 
     def begin(self, out: np.ndarray):
         """Compute what a presentation begins with; a silent source needs no product."""
@@ -201,9 +205,6 @@ class Drive:
         alone = len(self._varying) == 1 and not self._constant
         self._parts = [self.drive if alone else np.zeros_like(self.drive) for _ in self._varying]
         self._alone = alone
-        self._steps = [
-            (item, part, item.projection.every) for item, part in zip(self._varying, self._parts, strict=True)
-        ]
 
     @property
     def name(self) -> str:
@@ -224,11 +225,18 @@ class Drive:
 
     def update(self, due: Callable[[int], bool]):
         """Compute what varies from the present signals; ``due(n)`` tells whether every n-th step is now."""
-        for item, part, every in self._steps:
-            if every == 1 or due(every):
+        for item, part in zip(self._varying, self._parts, strict=True):
+            if item.projection.every == 1 or due(item.projection.every):
                 item.bring(part)
+        self._sum()
+
+    def updater(self, due: Callable[[int], bool]) -> Callable[[], object]:
+        """Make what does `update` in each step, with nothing left to decide."""
         if not self._alone:
-            self._sum()
+            return functools.partial(self.update, due)
+        (item,), every = self._varying, self._varying[0].projection.every
+        at_once = functools.partial(item.bring, self.drive)
+        return at_once if every == 1 else lambda: at_once() if due(every) else None
 
     def _sum(self):
         if self._alone or not self._varying:
@@ -284,6 +292,7 @@ class SynapticTransmission(Transmission):
 
     def copy_weights(self):
         """Take the circuit's present weights over into the synapses."""
-        weights = self._weights[self._key][self._index]
+        key, k = self.projection.weights
+        weights = self._weights[key][k]
         weights = weights.T if self.projection.transposed else weights
         self.synapses.variables["w"].get_value()[:] = np.tile(weights.ravel(), self._replicas)

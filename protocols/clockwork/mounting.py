@@ -154,7 +154,7 @@ class MountedCircuit:
             if isinstance(drive.transmissions[0], SynapticTransmission):
                 done = {"brian_objects": (drive.transmissions[0].updater,)}
             else:
-                done = {"run": lambda drive=drive: drive.update(self._due)}
+                done = {"run": drive.updater(self._due)}
             yield Operation(f"drive {drive.name}", name, "drive", reads, writes, **done)
 
     def _reads(self, spec, variables) -> frozenset[Place]:
