@@ -1,0 +1,174 @@
+"""The systems that share no code with CorInfoMax, from the presets to the end of each command."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import corinfomax
+from corinfomax.analysis import open_traces, read_history, read_recording
+from corinfomax.protocols.runs import Configuration, RunFolder, Training
+
+#: Presets, settings that make them quick, columns that are theirs, and figures beside those of the weights.
+SYSTEMS = {
+    "digits_ep": (
+        ["architecture=[64,20,10]", "free_steps=8"],
+        {"test_accuracy", "norm_W_0", "saturation_1"},
+        {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
+    ),
+    "digits_psp": (
+        ["architecture=[64,3]", "steps=40"],
+        {"subspace_error", "objective", "definiteness_M"},
+        {"scores", "circuit", "compartment_voltages"},
+    ),
+    "digits_psw": (
+        ["architecture=[64,3]", "steps=40"],
+        {"subspace_error", "objective", "definiteness_M"},
+        {"scores", "circuit", "compartment_voltages"},
+    ),
+    "digits_bp_mse": (["architecture=[64,20,10]"], {"test_accuracy", "loss", "norm_W_0"}, {"learning_curve", "scores"}),
+    "digits_bp_ce": (["architecture=[64,20,10]"], {"test_accuracy", "loss", "norm_W_0"}, {"learning_curve", "scores"}),
+}
+CIRCUITS = [name for name in SYSTEMS if not name.startswith("digits_bp")]
+
+
+def settings(name):
+    return ["epochs=2", "target=numpy", *SYSTEMS[name][0]]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train each system once, by the command line in a process of its own; return its run folder and its output."""
+    runs = {}
+
+    def train(name):
+        if name not in runs:
+            folder = tmp_path_factory.mktemp(name)
+            words = [word for setting in settings(name) for word in ("--set", setting)]
+            code = "import sys; from corinfomax.commands import main\ntry:\n    main()\nfinally:\n"
+            code += "    print('Brian2 is imported:', 'brian2' in sys.modules)"
+            done = subprocess.run(
+                [sys.executable, "-c", code, "train", name, "--out", str(folder / "run"), *words],
+                capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "Agg"},
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            runs[name] = folder / "run", done.stdout
+        return runs[name]
+
+    return train
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_training_ends_with_its_own_columns_and_figures(trained, name):
+    """What a run leaves is what the registry's entry declares; no Brian2 is imported where nothing is integrated."""
+    run, out = trained(name)
+    _, columns, figures = SYSTEMS[name]
+    assert columns <= set(read_history(run))
+    assert figures <= {path.stem for path in (run / "figures").iterdir()}
+    last = "Test accuracy" if "test_accuracy" in columns else "Test subspace_error"
+    assert any(line.startswith(last) for line in out.splitlines())
+    assert f"Brian2 is imported: {name in CIRCUITS}" in out
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_run_goes_on_bit_by_bit(tmp_path, name):
+    """Interrupted in mid-epoch and resumed, checkpoint and history equal those of one go, bit for bit."""
+    configuration = Configuration.read(name, settings(name))
+    whole, stopped = (Training(configuration, RunFolder(tmp_path / part)) for part in ("a", "b"))
+    for training in (whole, stopped):
+        training.folder.create(configuration)
+    whole.run()
+
+    def stop(moment, ends):
+        stopped.learner.interrupted |= (stopped.epoch, stopped.batch) == (1, 20)
+
+    stopped.learner.on_presentation.append(stop)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    again = Training(configuration, stopped.folder, resume=True)
+    assert (again.epoch, again.batch) == (1, 21)
+    again.run()
+    one, other = (training.folder.arrays("checkpoint.npz") for training in (whole, again))
+    assert one.keys() == other.keys()
+    for key in one:
+        np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+    assert [{**row, "seconds": 0} for row in whole.rows] == [{**row, "seconds": 0} for row in again.rows]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_evaluate_and_doctor(trained, command, name):
+    """`evaluate` prints the last row's columns to six digits; the doctor examines preset and run to the end."""
+    run, _ = trained(name)
+    code, out, err = command("evaluate", run)
+    assert (code, err) == (0, "")
+    last = read_history(run).iloc[-1]
+    for column in SYSTEMS[name][1]:
+        assert f"{last[column]:.6g}" in out
+    for words in ((run,), (name, *(word for setting in settings(name) for word in ("--set", setting)))):
+        code, out, err = command("doctor", *words)
+        assert (code, err) == (0, "")
+        assert ("Spectral abscissa" in out) == (name in CIRCUITS)
+        assert ("Loss of the first minibatch" in out) == (name not in CIRCUITS)
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_circuits_are_recorded(trained, command, tmp_path, name):
+    """The same stimuli give the same traces as .npz, HDF5 and NWB: V = V_rest + V_scale r to 1e-12 of a volt."""
+    run, _ = trained(name)
+    command("record", run, "--stimuli", "0,1", "--cells", "1:0-2", "--out", tmp_path / "a.npz")
+    archive = read_recording(tmp_path / "a.npz").layers[1].traces
+    for ending in ("h5", "nwb"):
+        words = ("--stimuli", "0,1", "--cells", "1:0-2", "--replicas", "2", "--variables", "r,V_soma")
+        code, _, err = command("record", run, *words, "--out", tmp_path / f"a.{ending}")
+        assert (code, err) == (0, "")
+    with open_traces(tmp_path / "a.h5") as traces:
+        V, r = traces["layer_1", "V_soma"][:], traces["layer_1", "r"][:]
+    np.testing.assert_allclose(V, -0.07 + 0.02 * r.astype(float), rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(archive["r"], r)
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_circuits_are_perturbed(trained, command, tmp_path, name):
+    """Silenced cells of layer 1 are reported; what the cells do not have is refused in one line that names it."""
+    run, _ = trained(name)
+    code, _, err = command("perturb", run, "--silence", "layer_1", "--cells", "1:0", "--out", tmp_path / "e")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "e" / "report.md").exists()
+    code, _, err = command("perturb", run, "--cut", "layer_1:apical", "--out", tmp_path / "f")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "layer_1" in err
+    assert "soma" in err
+
+
+@pytest.mark.parametrize("words", [("record",), ("perturb", "--silence", "layer_1")])
+def test_backpropagation_has_no_cells_in_time(trained, refused, words):
+    """What has no dynamics is neither recorded nor perturbed: one line says so."""
+    run, _ = trained("digits_bp_mse")
+    assert "backpropagation has no cells in time" in refused(words[0], run, *words[1:])
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_run_is_loaded(trained, name):
+    """`corinfomax.load` gives the checkpoint's weights back, bit for bit, of every system."""
+    run, _ = trained(name)
+    circuit, arrays = corinfomax.load(run), np.load(run / "checkpoint.npz")
+    for key, k in circuit.learnt:
+        np.testing.assert_array_equal(circuit.weights[key][k], arrays[f"weights/{key}/{k}"])
+
+
+@pytest.mark.parametrize(
+    ("name", "stimuli", "told"),
+    [
+        ("digits_ep", "subspace", "equilibrium"),
+        ("digits_bp_ce", "subspace", "backpropagation"),
+        ("digits", "subspace", "corinfomax"),
+    ],
+)
+def test_stimuli_that_a_model_cannot_learn_from(refused, name, stimuli, told):
+    """A set without targets is refused by models that need some: one line names model, set and what is allowed."""
+    line = refused("train", name, "--set", f"stimuli={stimuli}", "--set", "architecture=[10,5,3]")
+    assert told in line
+    assert stimuli in line
+    assert "classification" in line
