@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import brian2 as b2
 import numpy as np
 
 from ..errors import ParameterError
@@ -92,6 +93,12 @@ class Circuit(Trainable):
                 if population is not None and population not in specs:
                     raise ParameterError(f"{item.name}: no population {population!r}; there are {', '.join(specs)}")
             item.check(self.weights, specs)
+        for spec in self.populations:
+            for variable, (source, source_variable) in spec.links:
+                if source not in specs or source_variable not in b2.Equations(specs[source].cell.equations).names:
+                    raise ParameterError(
+                        f"{spec.name}.{variable}: {source} has no variable {source_variable!r} to link to"
+                    )
 
     def description(self) -> dict:
         """Describe populations, projections, links and teacher by plain values (see `networks.description`)."""
@@ -134,7 +141,12 @@ class Circuit(Trainable):
             if missing := sorted(needed.difference(has)):
                 raise ParameterError(f"{kind.__name__} has no {what} {missing[0]!r}, which {population} needs")
         specs[names.index(population)] = replace(spec, cell=cell)
-        self.populations = tuple(specs)
+        kept, self.populations = self.populations, tuple(specs)
+        try:
+            self._check_projections()
+        except ParameterError:
+            self.populations = kept
+            raise
 
     def step_bound(self, beta: float) -> float:
         """Largest Euler step η = dt/tau at which no layer alone oscillates and grows, an estimate.

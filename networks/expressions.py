@@ -103,6 +103,19 @@ def derivative(group: b2.NeuronGroup, name: str, choice: _Choice) -> Callable[[]
     return _compiled(group, f"d{name}/dt", group.equations[name].expr.code, choice, in_double=False)
 
 
+def computed(group: b2.NeuronGroup, code: str, choice: _Choice) -> Callable[[], np.ndarray]:
+    """Compile what returns the present value of an expression in a group's variables, without a unit.
+
+    Parameters
+    ----------
+    group : NeuronGroup
+    code : str
+    choice : callable
+        As for `evaluator`.
+    """
+    return _compiled(group, code, code, choice, in_double=False)
+
+
 def _compiled(group: b2.NeuronGroup, name: str, code: str, choice: _Choice, in_double: bool) -> Callable:
     expression = NumpyNodeRenderer().render_expr(code)
     known, arguments = {}, {}

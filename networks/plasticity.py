@@ -194,6 +194,11 @@ class Plasticity:
         """Which weights it moves."""
         return self.optimiser.target
 
+    @property
+    def moves(self) -> tuple[tuple[str, int], ...]:
+        """All weights that change when it acts: what the optimiser moves beside its target, too."""
+        return getattr(self.optimiser, "moves", (self.target,))
+
     def __str__(self):
         key, k = self.target
         return f"rule of {key}[{k}]"

@@ -13,7 +13,10 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 
 from ..models import Cell
 from ..models.domains import INHIBITION
-from .expressions import Probe, derivative, evaluator, probe, whole
+from .expressions import Probe, computed, derivative, evaluator, probe, whole
+
+#: What Brian2 keeps of spikes for the refractory time, of cells that have not fired.
+_NEVER_FIRED = {"lastspike": -1e4, "not_refractory": True}
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Population:
         if not self.integrated:
             self.group.contained_objects.remove(self.group.state_updater)  # it would do nothing, in each step
         self._evaluators: dict[str, Callable[[], np.ndarray]] = {}
+        self._rate: Callable[[], np.ndarray] | None = None
         for variable in self.group.equations:
             if variable.startswith("gate_") or variable == "pace":
                 self.write(variable, 1)
@@ -179,24 +183,26 @@ class Population:
     def rest(self):
         """Put the cells at rest: every state variable 0, or drawn from how it fluctuates there, and r = σ(0).
 
-        It is drawn from NumPy's global generator, which is also Brian2's.
+        It is drawn from NumPy's global generator, which is also Brian2's. Cells that spike have not fired yet.
         """
+        for variable, value in _NEVER_FIRED.items():
+            if variable in self.group.variables:
+                self.write(variable, value)
         for variable in self.cell.state:
             self.write(variable, 0)
         for variable, deviation in self.cell.at_rest.items():
             self.write(variable, deviation * np.random.standard_normal((self.replicas, self.size)))  # noqa: NPY002
-        domain = self.cell.domain
-        if domain is not None and domain.in_place is not None:
+        if self.cell.domain is not None:
             for variable in self.arguments:
                 if variable in self.cell.drives:
                     self.write(variable, 0)
-            domain.in_place(*map(self.view, self.arguments), out=self.view("r"))
+            self.set_rate()
 
     def restart_from_rate(self):
         """u := r, as published, or where inhibition has raised the threshold the u nearest to it that has this r."""
         u, r = self.view("u"), self.view("r")
         kept = 0.0
-        if INHIBITION in self.cell.domain.arguments:
+        if self.cell.domain is not None and INHIBITION in self.cell.domain.arguments:
             raised = np.abs(self.view(INHIBITION))
             kept = np.clip(u - r, -raised, raised)
         np.add(r, kept, out=u)
@@ -215,10 +221,8 @@ class Population:
         domain = self.cell.domain
         if domain.in_place is not None:
             return functools.partial(domain.in_place, *map(self.view, self.arguments), out=self.view("r"))
-        potential = self.cell.potential
-        nonlinearity = re.sub(r"\bu\b", potential, domain.nonlinearity)
         return self.group.run_regularly(
-            f"r = {nonlinearity}",
+            f"r = {self._nonlinearity}",
             dt=self.group.clock.dt,
             name=f"{self.name}_rate",
             codeobj_class=self.group.codeobj_class,
@@ -229,8 +233,14 @@ class Population:
         domain = self.cell.domain
         if domain.in_place is not None:
             domain.in_place(*map(self.view, self.arguments), out=self.view("r"))
-        else:
-            self.group.r = re.sub(r"\bu\b", self.cell.potential, domain.nonlinearity)
+            return
+        if self._rate is None:
+            self._rate = computed(self.group, self._nonlinearity, whole((self.replicas, self.size)))
+        self.write("r", self._rate())
+
+    @property
+    def _nonlinearity(self) -> str:
+        return re.sub(r"\bu\b", self.cell.potential, self.cell.domain.nonlinearity)
 
     @property
     def arguments(self) -> tuple[str, ...]:

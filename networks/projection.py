@@ -9,7 +9,7 @@ oracle of the tests, and the choice for sparse circuits.
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import brian2 as b2
 import numpy as np
@@ -78,6 +78,15 @@ class Projection:
             raise ParameterError(
                 f"{self.name}: {type(source.cell).__name__} has no output {self.output!r}; "
                 f"it has {', '.join(source.cell.outputs) or 'none'}"
+            )
+        if self.pattern not in get_args(Pattern) or self.function not in _FUNCTIONS:
+            raise ParameterError(
+                f"{self.name}: pattern = {self.pattern!r} and function = {self.function!r} must be of "
+                f"{', '.join(get_args(Pattern))} and {', '.join(map(repr, _FUNCTIONS))}"
+            )
+        if self.pattern == "synapses" and self.every > 1:
+            raise ParameterError(
+                f"{self.name}: every = {self.every} needs another pattern; Synapses sum up in each step"
             )
         shape = (source.size, target.size) if self.transposed else (target.size, source.size)
         _check_entrance(self, weights, target, shape[:1] if self.pattern == "one_to_one" else shape)
@@ -283,6 +292,8 @@ class SynapticTransmission(Transmission):
             i=(replica * source.size + pre).ravel(), j=(replica * target.size + post).ravel(), skip_if_invalid=False
         )
         self._replicas = source.replicas
+        if projection.constant:  # computed once for each input, as in the dense form
+            self.synapses.contained_objects.remove(self.updater)
         self.copy_weights()
 
     @property

@@ -262,6 +262,41 @@ def test_a_rule_cannot_read_phases_that_are_not_over(x):
         present(circuit, protocol, x)
 
 
+def test_a_first_phase_may_begin_at_rest(x):
+    """With reset = "carry" states go on between presentations, but not into a phase that resets: by hand, to 1e-13."""
+    circuit = build()
+    for reset in (False, True):
+        protocol = Protocol([Phase("free", 3, reset=reset)], step=ETA, reset="carry")
+        preparation = Preparation(circuit, replicas=4, protocol=protocol)
+        first = preparation.predict(x)
+        begin = np.zeros((4, 2)) if reset else first
+        theory = trajectory(circuit.weights["W"][0], 0, x, 3, begin)[-1]
+        np.testing.assert_allclose(preparation.predict(x), theory, rtol=0, atol=1e-13)
+
+
+class Nudged(Tracking):
+    """The same with a nudge in place of the clamp."""
+
+    equations = Tracking.equations.replace("clamp*", "beta*").replace("clamp : 1", "beta : 1 (shared)")
+
+
+def test_predictions_are_not_nudged_towards_nothing(x):
+    """Where a nudged phase predicts and there are no targets, β is 0: u = Wx - u alone, by hand, to 1e-13."""
+    circuit = build()
+    circuit.exchange_cell("cells", Nudged)
+    protocol = Protocol([Phase("nudge", 4, beta=1.0)], step=ETA, predicts="nudge")
+    theory = trajectory(circuit.weights["W"][0], 0, x, 4)[-1]
+    found = Preparation(circuit, replicas=4, protocol=protocol).predict(x)
+    np.testing.assert_allclose(found, theory, rtol=0, atol=1e-13)
+
+
+def test_rates_of_an_input_must_be_those_of_layer_0():
+    """An array of another length is refused when it is mounted: phase, its rates and layer 0's cells are named."""
+    protocol = Protocol([Phase("free", 3, input=[0.1, 0.2])], step=ETA)
+    with pytest.raises(ParameterError, match=r"phase 'free': input has 2 rates; layer 0 has 3 cells"):
+        Preparation(build(), protocol=protocol)
+
+
 def test_hooks_cannot_change_the_moment(x):
     """A hook sees phase, step, time and β, and cannot set them."""
     circuit = build()

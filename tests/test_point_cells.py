@@ -70,6 +70,31 @@ def test_spikes_of_a_mounted_cell():
         assert u[last + 1, replica, cell] > 0
 
 
+def test_two_spiking_layers_reach_their_thresholds_in_the_same_step():
+    """Theory: layers alike, with the same input, spike alike; all integrate, then all cross, then all reset."""
+    circuit = spiking_circuit()
+    twin = PopulationSpec("layer_2", LeakyIntegrateAndFire(tau=TAU, tau_ref=REFRACTORY), 3, layer=2)
+    circuit = Circuit(
+        populations=[*circuit.populations, twin],
+        projections=[*circuit.projections, Projection("stimulus", "layer_2", "drive_soma", ("W", 0), constant=True)],
+        plasticity=[], weights={"W": {0: np.eye(3)}}, layers=["stimulus", "layer_1", "layer_2"], teacher=None, tau=TAU,
+    )  # fmt: skip
+    protocol = Protocol([Phase("run", 800)], step=0.01, method="exponential_euler")
+    shown = Preparation(circuit, protocol=protocol).present([1.5, 3.0, 2.0], variables=("u", "r")).run
+    assert shown.r[1][-1].min() >= 3
+    for variable in ("u", "r"):
+        np.testing.assert_array_equal(getattr(shown, variable)[1], getattr(shown, variable)[2])
+
+
+def test_a_presentation_begins_with_no_cell_refractory():
+    """The same stimulus twice gives the same spikes, step by step, also where the first ended right after a spike."""
+    protocol = Protocol([Phase("run", 137)], step=0.01, method="exponential_euler")
+    preparation = Preparation(spiking_circuit(), protocol=protocol)
+    first, second = (preparation.present([50.0, 20.0, 30.0], variables=("u", "r")).run for _ in range(2))
+    assert first.r[1][-1].min() >= 3
+    np.testing.assert_array_equal(first.u[1], second.u[1])
+
+
 def test_spikes_need_the_synchronous_schedule():
     """A spiking population in a sequential circuit is refused when it is mounted, by its name."""
     with pytest.raises(ParameterError, match="layer_1: cells that spike need the synchronous schedule"):

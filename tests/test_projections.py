@@ -1,12 +1,14 @@
 """Projections in their several forms, which must give the same circuit."""
 
+from dataclasses import replace
+
 import brian2 as b2
 import numpy as np
 import pytest
 
 from corinfomax.errors import ParameterError
 from corinfomax.models import NONNEGATIVE_UNIT_BOX, Cell, Parameter, StimulusCell
-from corinfomax.networks import Bias, Circuit, PopulationSpec, Projection
+from corinfomax.networks import Bias, Circuit, CorInfoMax, PopulationSpec, Projection
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 from corinfomax.stimuli import Stimulus
 
@@ -248,3 +250,25 @@ def test_projections_that_do_not_fit_are_refused(projections, message):
     with pytest.raises(ParameterError, match=message) as caught:
         Preparation(relaxing(projections, from_a=np.zeros((5, 3)), from_b=np.zeros((5, 5))))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("projection", ["dense", "synapses"])
+def test_a_held_drive_of_a_constant_source_stays_held(projection, saturating_circuit, minibatch):
+    """A basal drive held at 0 leaves u at exactly 0 through the phase, dense or by `Synapses`."""
+    circuit = saturating_circuit((6, 5, 3), projection=projection)
+    course = {"layer_1.drive_basal": 0.0, "layer_1.drive_apical": 0.0}
+    protocol = Protocol([Phase("free", 5, course=course)])
+    shown = Preparation(circuit, replicas=2, protocol=protocol).present(minibatch(circuit)[0], learn=False)
+    assert not shown.free.u[1].any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({"pattern": "dens"}, "pattern = 'dens'"), ({"pattern": "synapses", "every": 2}, "every = 2 needs another")],
+)
+def test_patterns_that_do_not_exist_are_refused(changes, told):
+    """A misspelt pattern, and synapses that are to rest in some steps, are refused in one line."""
+    circuit = CorInfoMax([6, 5, 3])
+    circuit.projections = (replace(circuit.projections[0], **changes),)
+    with pytest.raises(ParameterError, match=told):
+        circuit.exchange_cell("layer_1", type(circuit.populations[2].cell))

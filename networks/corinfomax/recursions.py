@@ -71,6 +71,11 @@ class AutapseRecursion:
         """O of the layer; D goes with it."""
         return "O", self.k
 
+    @property
+    def moves(self) -> tuple[tuple[str, int], ...]:
+        """O and D of the layer."""
+        return ("O", self.k), ("D", self.k)
+
     def step(self, weights: Weights, change: OuterProducts, progress: Progress, duration: float = 1.0):
         """Apply one change to O and D."""
         gain = self.lateral_gain * (1 - self.forgetting) / self.forgetting

@@ -91,6 +91,14 @@ def _synchronous(operations: Sequence[Operation]) -> list[Operation]:
         for place in item.writes:
             writers.setdefault(place, []).append(item)
     before: dict[Operation, set[Operation]] = {item: set() for item in operations}
+    # All cells reach their thresholds in the same step, and what spikes is seen by all rates and drives.
+    spikes = {item for item in operations if item.kind == "spikes"}
+    for item in operations:
+        if item.kind in ("statements", "integration"):
+            for spike in spikes:
+                before[spike].add(item)
+        elif item.kind in ("rate", "drive"):
+            before[item] |= spikes
     for item in operations:
         for writer in _distinct(writer for place in item.reads for writer in writers.get(place, ())):
             if writer is item:

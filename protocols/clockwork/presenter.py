@@ -87,12 +87,20 @@ class Presenter:
     def admit(self, protocol: Protocol, running: bool = False):
         """Check a protocol's courses, and prepare to hold what they hold; nothing else costs a step any time."""
         for each in (protocol, protocol.for_prediction):
+            self._check_inputs(each)
             held = self._courses.held_by(each) - self._held
             for population, variable in held if running else ():  # Brian2 takes no more objects in
                 raise ParameterError(f"{population}.{variable}: can be held from the next run on, not within this one")
             if held:
                 self.mounted.hold({place: functools.partial(self._courses.hold, *place) for place in sorted(held)})
                 self._held |= held
+
+    def _check_inputs(self, protocol: Protocol):
+        for phase in protocol.phases:
+            if not isinstance(phase.input, str) and len(phase.input) != (inputs := self._layers[0].size):
+                raise ParameterError(
+                    f"phase {phase.name!r}: input has {len(phase.input)} rates; layer 0 has {inputs} cells"
+                )
 
     def run(self, stimuli: Iterable[Stimulus]):
         """Present stimuli, checked ones, one after the other in one long run."""
@@ -162,7 +170,7 @@ class Presenter:
         self._rules = {when: _rules(self._circuit, when) for when in ("presentation", "phase", "step")}
         self._finished = False
         now.stimulus, now.time, now.s = stimulus, 0.0, 0.0
-        if self._following.reset == "rest":
+        if self._following.reset == "rest" or phases[0].reset:
             self._rest()
         self._shown = stimulus.x.copy()
         self._input: np.ndarray | None = None
@@ -178,7 +186,10 @@ class Presenter:
         phase = now.phase = self._phases[index]
         self._phase_index, now.step = index, 0
         self._eta = self._following.eta(phase)
-        now.betas = np.broadcast_to(np.asarray(phase.beta, dtype=float) * now.stimulus.beta, (phase.steps,))
+        # Without targets nothing is to be nudged, and least of all towards 0.
+        absent = phase.taught and now.stimulus.y is None
+        beta = 0.0 if absent else now.stimulus.beta
+        now.betas = np.broadcast_to(np.asarray(phase.beta, dtype=float) * beta, (phase.steps,))
         rested = phase.reset and index > 0
         if rested:
             self._rest()
@@ -293,7 +304,7 @@ class Presenter:
             return
         self._circuit.learn(self._read, rules, duration)
         self.mounted.copy_weights_to_synapses()
-        moved = {rule.target for rule in rules}
+        moved = {place for rule in rules for place in rule.moves}
         for drive in self.mounted.drives.values():
             keys = {item.projection.weights for item in drive.transmissions}
             if keys & moved or any(key in self._circuit.derived for key, _ in keys):

@@ -17,9 +17,12 @@ class Levers:
         The learning rates of the forward weights.
     unrest : str
         What else may keep activity from settling, as a clause; "" for nothing.
+    duration : str
+        Key of a phase's steps, with ``{phase}`` for its name.
     """
 
     weights: str = "the initial weights"
     feedback: str = "the weights that carry it"
     rates: str = "the learning rates"
     unrest: str = ""
+    duration: str = "{phase}_steps"

@@ -38,8 +38,8 @@ def stability(examined: Examined) -> Iterator[Finding]:
     states = [Linearisation(preparation, row, beta=0.0) for row in range(min(_LINEARISED, len(examined.x)))]
     abscissa, step = max(state.spectral_abscissa() for state in states), examined.step
     advice = "" if abscissa < 0 else f"lower {examined.levers.weights}"
-    slowest = f", a mode of {-1 / abscissa:.3g} τ_u or {-1 / (abscissa * step):.3g} steps" if abscissa < 0 else ""
-    yield Finding("Spectral abscissa of the Jacobian, in 1/τ_u", f"{abscissa:.3g}{slowest}", "below 0", advice)
+    slowest = f", a mode of {-1 / abscissa:.3g} τ or {-1 / (abscissa * step):.3g} steps" if abscissa < 0 else ""
+    yield Finding("Spectral abscissa of the Jacobian, in 1/τ", f"{abscissa:.3g}{slowest}", "below 0", advice)
     if examined.protocol.method == "euler":
         radius = max(state.euler_radius(step) for state in states)
         advice = "" if radius < 1 or abscissa >= 0 else "the loops of its weights oscillate: take a smaller step"
@@ -63,6 +63,6 @@ def settling(examined: Examined) -> Iterator[Finding]:
     else:
         found = f"layer {slowest} takes {taken[slowest]} steps; after {steps} it is {100 * left[slowest]:.2g} % away"
         phase = examined.protocol.prediction[-1]
-        needed = phase.steps + taken[slowest] - steps
-        advice = "" if needed <= phase.steps else f"let phase {phase.name!r} last {needed} steps ({phase.name}_steps)"
+        needed, key = phase.steps + taken[slowest] - steps, examined.levers.duration.format(phase=phase.name)
+        advice = "" if needed <= phase.steps else f"let phase {phase.name!r} last {needed} steps ({key})"
     yield Finding("Free phase: steps to settle within 2 %", found, f"at most {steps}", advice)

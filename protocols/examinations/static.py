@@ -20,7 +20,7 @@ def examine_static(trainable: Trainable, stimuli: Stimuli, batch_size: int) -> I
     Parameters
     ----------
     trainable : Trainable
-        Without dynamics, with ``states(x, y)`` and ``loss_of(output, y)``; its weights stay.
+        Without dynamics, with ``states(x, y)`` and, if wanted, ``loss_of(output, y)``; its weights stay.
     stimuli : Stimuli
     batch_size : int
     """
@@ -31,6 +31,10 @@ def examine_static(trainable: Trainable, stimuli: Stimuli, batch_size: int) -> I
         advice = "" if share < _STUCK else "take other initial weights, or inputs of another scale"
         what = f"Units of layer {k} that respond to all stimuli alike"
         yield Finding(what, f"{100 * share:.0f} %", f"below {100 * _STUCK:.0f} %", advice)
+    what = "Loss of the first minibatch, by one step of learning"
+    if stimuli.y_train is None or not hasattr(trainable, "loss_of"):
+        yield Finding(what, "not examined: the learner states no loss of these stimuli", "–")
+        return
     x, y = stimuli.x_train[:batch_size], stimuli.y_train[:batch_size]
     kept, progress = trainable.state_dict(), trainable.progress
     before = trainable.loss_of(trainable.states(x).r[trainable.output], y)
@@ -41,4 +45,4 @@ def examine_static(trainable: Trainable, stimuli: Stimuli, batch_size: int) -> I
     trainable.progress = progress
     advice = "" if after < before else "take a smaller learning_rate"
     found = f"from {before:.3g} to {after:.3g}"
-    yield Finding("Loss of the first minibatch, by one step of learning", found, "less than before", advice)
+    yield Finding(what, found, "less than before", advice)

@@ -32,7 +32,7 @@ def compartments(cell: Cell) -> list[str]:
     cell : Cell
     """
     named = {name.removeprefix(_GATE) for name in _equations(cell.equations).names if name.startswith(_GATE)}
-    declared = {item.compartment for item in cell.recordables if item.unit == "1"} | {"soma"}
+    declared = {item.compartment or "soma" for item in cell.recordables if item.unit == "1"} | {"soma"}
     return sorted(named | {name for name in declared if membrane(cell, name) is not None})
 
 

@@ -6,6 +6,7 @@ from ...networks.similarity_matching import SimilarityMatchingCircuit
 from ...networks.states import Layers
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.protocol import Protocol, settling
+from ..examinations.levers import Levers
 from .model import Model
 
 
@@ -39,6 +40,7 @@ MODEL = Model(
     tasks=("none",),
     protocols={"settling": settling, "phases": Protocol},
     metrics=metrics,
+    levers=Levers(weights="learning_rate", duration="steps"),
     score="subspace_error",
     reads_like="similarity matching",
 )

@@ -68,6 +68,7 @@ class StaticLearner:
         self.on_presentation: list[Callable] = []
         self.interrupted = False
         self._running = False
+        self._check_rules()
 
     def run(self, stimuli: Iterable[Stimulus]):
         """Present stimuli one after the other, until they end or the user interrupts.
@@ -92,6 +93,7 @@ class StaticLearner:
             raise ParameterError("this learner is presenting already; make another one of the same trainable")
         self._running, self.interrupted = True, False
         try:
+            self._check_rules()
             self.trainable.check_weights()
             self.trainable.renew()
             # Overflow on the way to infinity is reported as divergence.
@@ -107,13 +109,31 @@ class StaticLearner:
         finally:
             self._running = False
 
+    def _check_rules(self):
+        """Raise a `ParameterError` for rules that read or wait for what a presentation without dynamics lacks."""
+        for rule in self.trainable.plasticity:
+            if rule.when != "presentation":
+                raise ParameterError(
+                    f"{rule}: acts at the end of each {rule.when}; without dynamics there are only presentations"
+                )
+            for readout in rule.readouts:
+                if readout.phase != PHASE or readout.last is not None:
+                    raise ParameterError(
+                        f"{rule}: reads {readout}; without dynamics there is only the end of {PHASE!r}"
+                    )
+
     def _present(self, stimulus: Stimulus):
         trainable = self.trainable
         ends = {PHASE: trainable.states(stimulus.x, stimulus.y)}
         if not all(np.isfinite(r).all() for r in ends[PHASE].r.values()):
             raise DivergenceError("activity is not finite")
         if stimulus.learn:
-            trainable.learn(lambda readout: ends[readout.phase])
+            try:
+                trainable.learn(lambda readout: ends[readout.phase])
+            except AttributeError as error:
+                if stimulus.y is None:
+                    raise StimulusError(f"learning needs targets y ({error})") from None
+                raise
             trainable.count_presentation()
             trainable.check_finite()
         for hook in list(self.on_presentation):
