@@ -89,10 +89,10 @@ def describe(error: ValidationError, where: str, positions: Sequence[str] = ()) 
 
     # A union reports each of its members; the deepest location is the member that the value nearly was.
     # And a key that is misspelt is unknown and missing at once.
-    def telling(item):
+    def depth(item):
         return len([part for part in item["loc"] if isinstance(part, int)]), item["type"] in _UNKNOWN
 
-    first = max(error.errors(include_url=False), key=telling)
+    first = max(error.errors(include_url=False), key=depth)
     place = list(first["loc"])
     if place and isinstance(place[0], int) and place[0] < len(positions):
         place[0] = positions[place[0]]

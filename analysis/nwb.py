@@ -19,7 +19,7 @@ from .traces import Traces
 #: Compartments as anatomists call them; others keep their names.
 _PARTS = {"basal": "basal dendrite", "apical": "apical dendrite", "SST": "soma of the cell's SST interneuron"}
 #: Compartments of variables in recordings from before these told.
-_UNTOLD = {
+_FORMER = {
     **dict.fromkeys(("V_soma", "u", "I_net", "gate_soma", "I_soma"), "soma"),
     **dict.fromkeys(("V_basal", "v_B", "gate_basal", "I_basal", "drive_basal"), "basal"),
     **dict.fromkeys(("V_apical", "v_A", "gate_apical", "I_apical", "drive_apical"), "apical"),
@@ -196,7 +196,7 @@ def _add_traces(file, traces: Traces, compression: str | None):
             )
             timed = series if timed is None else timed
             file.add_acquisition(series)
-            compartment = _UNTOLD.get(name, "") if trace.compartment is None else trace.compartment
+            compartment = _FORMER.get(name, "") if trace.compartment is None else trace.compartment
             compartment = _PARTS.get(compartment, compartment)
             keys = [(group.population, group.layer, group.cell_type, int(cell), compartment) for cell in group.cells]
             rows = [sites.setdefault(key, len(sites)) for key in keys]

@@ -1,7 +1,7 @@
 """The training step of this revision against that of another one, in alternation on the same machine.
 
-    git worktree add /tmp/other/corinfomax REVISION
-    python benchmarks/against.py /tmp/other
+    git worktree add ../other/corinfomax REVISION
+    python benchmarks/against.py ../other
 
 The folder is the one above the other checkout, which has to be called corinfomax. Each revision runs in a process of
 its own, in one long run, and they take turns: a block of minibatches here, a block there. Told are the medians and the

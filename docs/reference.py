@@ -11,6 +11,7 @@ PACKAGES = (
     "corinfomax.protocols.perturbations",
     "corinfomax.protocols.recording",
     "corinfomax.protocols.runs",
+    "corinfomax.protocols.systems",
     "corinfomax.stimuli",
     "corinfomax.analysis",
     "corinfomax.analysis.figures",

@@ -56,7 +56,7 @@ def describe(
                 "source": item.source,
                 "target": item.target,
                 "slot": item.slot,
-                "compartment": entered_compartment(cells[item.target], item.slot),
+                "compartment": compartment_of_slot(cells[item.target], item.slot),
                 "weights": list(item.weights),
                 "pattern": item.pattern,
                 "signal": item.signal,
@@ -70,7 +70,7 @@ def describe(
                 "target": spec.name,
                 "variable": variable,
                 "slot": slot,
-                "compartment": entered_compartment(spec.cell, slot),
+                "compartment": compartment_of_slot(spec.cell, slot),
             }
             for spec in populations
             for slot, (source, variable) in spec.links
@@ -80,7 +80,7 @@ def describe(
 
 
 def _teacher(cells: dict[str, Cell], population: str, slot: str) -> dict:
-    return {"population": population, "slot": slot, "compartment": entered_compartment(cells[population], slot)}
+    return {"population": population, "slot": slot, "compartment": compartment_of_slot(cells[population], slot)}
 
 
 def compartments(cell: Cell) -> list[str]:
@@ -93,7 +93,7 @@ def compartments(cell: Cell) -> list[str]:
     return [name.removeprefix(_GATE) for name in b2.Equations(cell.equations).names if name.startswith(_GATE)]
 
 
-def entered_compartment(cell: Cell, slot: str) -> str | None:
+def compartment_of_slot(cell: Cell, slot: str) -> str | None:
     """Find the compartment that an input enters: the first whose gate stands in an equation the input gets to.
 
     Parameters

@@ -19,7 +19,7 @@ from ..errors import ParameterError
 from ..models import HiddenPoint, OutputPoint, StimulusCell
 from ..parameters import Architecture, Count, NonNegative, Positive, Seed, validated
 from .circuit import Circuit
-from .initial import generator, given, xavier_uniform
+from .initial import generator, with_users_weights, xavier_uniform
 from .optimisers import GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
 from .population import PopulationSpec
@@ -127,7 +127,7 @@ class EquilibriumPropagation(Circuit):
             raise ParameterError(f"learning_rate has {len(rates)} values; this architecture needs one number or {P}")
         arrays = initial_weights(architecture, seed)
         if weights is not None:
-            arrays = given(weights, arrays)
+            arrays = with_users_weights(weights, arrays)
         plasticity = []
         for k, rate in enumerate(rates):
             schedule = Staircase(float(rate), learning_rate_factor, learning_rate_every, "epochs")

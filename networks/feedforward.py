@@ -53,7 +53,7 @@ def forward_pass(x: np.ndarray, W: Arrays, b: Arrays) -> dict[int, np.ndarray]:
 
 
 def backward_pass(output_error: np.ndarray, h: Arrays, feedback: Arrays) -> dict[int, np.ndarray]:
-    """Errors of all layers: δ_k = [h_k > 0] ⊙ B_k δ_{k+1}, from the output's down.
+    """Errors of all layers: δ_k = [h_k > 0] ⊙ W_fb^(k) δ_{k+1}, from the output's down.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def backward_pass(output_error: np.ndarray, h: Arrays, feedback: Arrays) -> dict
     h : mapping of int to ndarray
         Of `forward_pass`.
     feedback : mapping of int to ndarray
-        ``B[k]`` (N_k, N_{k+1}), k = 1 … P-1: what carries the error of layer k + 1 to layer k. Backpropagation has
-        B_k = W_kᵀ.
+        ``W_fb[k]`` (N_k, N_{k+1}), k = 1 … P-1: what carries the error of layer k + 1 to layer k. Backpropagation has
+        W_fb^(k) = W_kᵀ.
 
     Returns
     -------
@@ -173,7 +173,8 @@ class Backpropagation(Trainable):
     seed : int, default 0
         Seed of the initial weights and biases, which are uniform within ±1/√N_k, N_k the units of the layer below.
     weights : mapping, optional
-        Initial weights in place of the random ones, indexed as `weights`; see `corinfomax.networks.initial.given`.
+        Initial weights in place of the random ones, indexed as `weights`; see
+        `corinfomax.networks.initial.with_users_weights`.
 
     Attributes
     ----------
@@ -201,7 +202,7 @@ class Backpropagation(Trainable):
         self.architecture, self.loss = tuple(architecture), loss
         arrays = initial.uniform_by_fan_in(initial.generator(seed), architecture)
         if weights is not None:
-            arrays = initial.given(weights, arrays)
+            arrays = initial.with_users_weights(weights, arrays)
         rate = Staircase(learning_rate, learning_rate_factor, learning_rate_every)
         rules = {("W", k): ErrorRule(k) for k in arrays["W"]} | {("b", k): BiasRule(k) for k in arrays["b"]}
         super().__init__(

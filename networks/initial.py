@@ -49,7 +49,7 @@ def symmetrised(B: np.ndarray) -> np.ndarray:
     return (B + B.T) / 2
 
 
-def given(weights: Mapping, initial: Weights) -> Weights:
+def with_users_weights(weights: Mapping, initial: Weights) -> Weights:
     """Replace initial weights by the user's.
 
     Parameters
@@ -83,7 +83,7 @@ def given(weights: Mapping, initial: Weights) -> Weights:
 
 
 def flattened(weights: Mapping, initial: Weights) -> dict[tuple[str, int], object]:
-    """Take weights in any form that `given` takes as one mapping by (key, k)."""
+    """Take weights in any form that `with_users_weights` takes as one mapping by (key, k)."""
     if not isinstance(weights, Mapping):
         *most, last = initial
         names = f"{', '.join(most)} and {last}" if most else last

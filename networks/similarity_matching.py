@@ -21,7 +21,7 @@ from ..errors import DivergenceError, ParameterError
 from ..models import LinearPoint, StimulusCell
 from ..parameters import Architecture, Positive, Seed, validated
 from .circuit import Circuit
-from .initial import generator, given, symmetrised
+from .initial import generator, symmetrised, with_users_weights
 from .optimisers import GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
 from .population import PopulationSpec
@@ -119,7 +119,7 @@ class SimilarityMatchingCircuit(Circuit):
         self.objective, self.ratio = objective, ratio
         arrays = initial_weights(inputs, outputs, seed)
         if weights is not None:
-            arrays = given(weights, arrays)
+            arrays = with_users_weights(weights, arrays)
         arrays["M"][1] = _checked_M(arrays["M"][1])
 
         def rate(factor: float) -> Schedule:

@@ -32,7 +32,7 @@ from corinfomax.models import (
     OutputPyramidal,
     StimulusCell,
 )
-from corinfomax.networks.corinfomax import CONVENTIONS, CorInfoMax
+from corinfomax.networks.corinfomax import CorInfoMax
 
 #: Up to so many dimensions all eigenvalues are computed at once.
 _DENSE = 600
@@ -65,7 +65,7 @@ class HandwrittenLinearisation:
     """
 
     def __init__(self, circuit: CorInfoMax, rates: Rates, multipliers: Rates | None = None, beta: float = 0.0):
-        self._circuit, self._reading, self._beta = circuit, CONVENTIONS[circuit.convention], beta
+        self._circuit, self._convention, self._beta = circuit, circuit.convention, beta
         for spec in circuit.populations:
             if type(spec.cell) not in _KNOWN:
                 raise ParameterError(
@@ -163,8 +163,9 @@ class HandwrittenLinearisation:
             if k < P:
                 g_A, v_A, somatic = 1 / circuit.epsilon[k], lateral + W_fb[k] @ r[k + 1], 0.0
             else:
-                g_A, somatic = self._reading.conductance(self._beta), lateral
-                v_A = -self._reading.rate_gain(self._beta) / g_A * r[k] if g_A else np.zeros_like(r[k])
+                g_A, somatic = (1.0 if self._convention == "authors" else self._beta), lateral
+                against_rates = 0.0 if self._convention == "normative" else self._beta
+                v_A = -against_rates / g_A * r[k] if g_A else np.zeros_like(r[k])
             v_B = W_ff[k - 1] @ r[k - 1] if k > 1 else np.zeros_like(r[k])
             coupled = {}
             for name, v in (("A", v_A), ("B", v_B)):

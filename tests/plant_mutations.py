@@ -45,7 +45,20 @@ def copy_of_package(folder: Path) -> Path:
 def first_failure(copy: Path, tests: list[str]) -> str:
     """Run tests in a copy; return the first that fails, "" if none does."""
     environment = {**os.environ, "PYTHONPATH": str(copy.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", "-rfE", *tests]
+    few = ["--numprocesses=0"] if tests else []  # processes take longer to begin than a few tests do
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "--no-header",
+        "-rfE",
+        *few,
+        *tests,
+    ]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     if done.returncode == 0:
         return ""

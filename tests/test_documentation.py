@@ -18,6 +18,7 @@ PACKAGES = (
     "corinfomax.protocols.perturbations",
     "corinfomax.protocols.recording",
     "corinfomax.protocols.runs",
+    "corinfomax.protocols.systems",
     "corinfomax.stimuli",
     "corinfomax.analysis",
     "corinfomax.analysis.figures",

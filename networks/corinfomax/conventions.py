@@ -27,8 +27,6 @@ class Convention:
         Whether u := r when a phase begins.
     stiffness_constant, stiffness_per_beta : float
         What the apical dendrite and the terms in r add to the output cells' stiffness, at β = 0 and per ``|β|``.
-    teacher_in_rates : bool
-        Whether the teacher compares y with the rate r, in v_A, and not with u.
     """
 
     output_g_A: str
@@ -37,20 +35,11 @@ class Convention:
     restart_from_rate: bool
     stiffness_constant: float
     stiffness_per_beta: float
-    teacher_in_rates: bool
-
-    def conductance(self, beta: float) -> float:
-        """g_A of the output cells."""
-        return beta if self.output_g_A == "beta" else float(self.output_g_A)
-
-    def rate_gain(self, beta: float) -> float:
-        """Factor of -r in the output cells' apical current g_A(v_A - u)."""
-        return beta if self.teacher_in_rates else 0.0
 
 
 CONVENTIONS: dict[str, Convention] = {
-    #                       g_A     v_A             schedule       u := r  stiffness: constant, per |β|  y against r
-    "normative": Convention("beta", "drive_apical", "synchronous", False, 0, 1, False),
-    "printed": Convention("beta", "drive_apical - r", "synchronous", False, 0, 2, True),
-    "authors": Convention("1", "beta*(drive_apical - r)", "sequential", True, 1, 1, True),
+    #                       g_A     v_A             schedule       u := r  stiffness: constant, per |β|
+    "normative": Convention("beta", "drive_apical", "synchronous", False, 0, 1),
+    "printed": Convention("beta", "drive_apical - r", "synchronous", False, 0, 2),
+    "authors": Convention("1", "beta*(drive_apical - r)", "sequential", True, 1, 1),
 }

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import ParameterError
-from ..initial import flattened, generator, symmetrised, xavier_uniform
-from ..initial import given as any_given
+from ..initial import flattened, generator, symmetrised, with_users_weights, xavier_uniform
 from ..plasticity import Weights
 from .lateral import follow_inverse
 from .parameters import Parameters
@@ -88,7 +87,7 @@ def replaced(initial: Weights, given: Mapping, derived: Sequence[str] = ()) -> W
     initial : dict
         The complete weights, which fix keys and shapes.
     given : mapping
-        Nested or flat, as in `corinfomax.networks.initial.given`.
+        Nested or flat, as in `corinfomax.networks.initial.with_users_weights`.
     derived : sequence of str
         Weights that follow from B: passed over where B is given too.
 
@@ -102,7 +101,7 @@ def replaced(initial: Weights, given: Mapping, derived: Sequence[str] = ()) -> W
         if ("B", k) not in flat:
             raise ParameterError(f"weights: {key}[{k}] follows from B[{k}], which is not given")
         del flat[key, k]
-    result = any_given(flat, initial)
+    result = with_users_weights(flat, initial)
     for k in [k for key, k in flat if key == "B"]:
         B = result["B"][k]
         if not np.allclose(B, B.T, rtol=1e-6, atol=1e-9 * np.abs(B).max()):

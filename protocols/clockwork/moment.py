@@ -20,8 +20,10 @@ class Now:
     ----------
     populations : mapping of str to Population
     layers : list of Population
-    stimulus, phase, step, time, s, beta
+    stimulus, phase, step, time, s
         As in `Moment`.
+    betas : sequence of float
+        β of each step of the phase.
     """
 
     populations: Mapping[str, Population]

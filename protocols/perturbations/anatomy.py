@@ -9,7 +9,7 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION
 from ...errors import ParameterError
 from ...models import Cell
 from ...networks import Circuit, PopulationSpec
-from ...networks.description import entered_compartment
+from ...networks.description import compartment_of_slot
 
 _GATE, _CURRENT = "gate_", "I_"
 
@@ -96,7 +96,7 @@ def feedback_slots(circuit: Circuit) -> dict[int, str]:
         here, above = layers.get(item.target), layers.get(item.source)
         if here is None or above is None or above <= here:
             continue
-        if entered_compartment(cells[item.target], item.slot) == "apical":
+        if compartment_of_slot(cells[item.target], item.slot) == "apical":
             found[here] = item.slot
     return found
 

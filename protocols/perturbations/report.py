@@ -20,7 +20,7 @@ from .experiment import Experiment, concerns_interneurons, later_than
 #: Columns of the history that the report shows beside those of the whole circuit; all are in the table.
 _SHOWN = ("test_", "predictions_changed", "angle_", "cmi_", "participation_ratio_", "sparsity_", "settling_residual")
 #: Weight κγ of the entropy term at which results/entropy.md finds that it tells, and below which it does not.
-_TELLING, _INERT = 0.3, 0.01
+_NOTICEABLE, _INERT = 0.3, 0.01
 
 
 def write_experiment(folder, experiment: Experiment, configuration: Configuration, command: str = ""):
@@ -200,14 +200,14 @@ def why_nothing_changes(experiment: Experiment, configuration: Configuration, fo
     ]
     if not inert:
         return [*lines, ""]
-    weight, coupling = _TELLING / gamma, 1 / max(circuit.epsilon)
+    weight, coupling = _NOTICEABLE / gamma, 1 / max(circuit.epsilon)
     lines += [
         f"They carry −O r, the off-diagonal part of M = ε(2κγB + g_lk I). It weighs κγ = {gain * gamma:.2g}, with "
         f"γ = (1 − λ)/λ and κ = entropy_gain = {gain:g}, against the couplings 1/ε = {coupling:.3g}: on the error "
         "terms, eqs 10-12 lack the factor (1 − λ)/(1 − λᵗ) of eq 6, and the entropy term is left inert.",
         "",
         f"`entropy_gain` multiplies γ in the dynamics. 1/(1 − λ) = {1 / (1 - circuit.forgetting):.6g} is the weight "
-        f"that eq 6 implies, at the edge of what is stable. κ = {weight:.2g}, that is κγ = {_TELLING}, with a "
+        f"that eq 6 implies, at the edge of what is stable. κ = {weight:.2g}, that is κγ = {_NOTICEABLE}, with a "
         "regularised B and phases long enough to settle, is a weight at which the term tells (results/entropy.md). "
         "To try it:",
         "",

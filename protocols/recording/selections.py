@@ -127,7 +127,7 @@ class WeightSelection:
         shape = circuit.weights[key][k].shape
         if len(shape) == 1 and self.pre is not None:
             raise ParameterError(f"{key}[{k}] has one axis; choose by post alone")
-        targets = [plasticity.optimiser.target for plasticity in circuit.plasticity]
+        targets = circuit.targets
         if self.changes and self.weights not in targets:
             raise ParameterError(
                 f"no rule moves {key}[{k}], so it has no changes; rules move "

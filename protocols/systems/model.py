@@ -74,10 +74,6 @@ class Model:
         if not self.tasks or not set(self.tasks) <= set(TASKS):
             raise ParameterError(f"model: tasks = {self.tasks!r}: must be some of {', '.join(TASKS)}")
 
-    def takes(self, task: str) -> bool:
-        """Whether it can learn from stimuli of a task."""
-        return task in self.tasks or "none" in self.tasks
-
     def mount(
         self, trainable: Trainable, replicas: int, protocol: Protocol | None = None, target: str = "auto", **options
     ) -> Learner:
