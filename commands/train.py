@@ -140,7 +140,8 @@ def _finish(training: Training, keep_recording: bool):
     if stimuli.task == "regression":
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)
         console.print(f"Linear regression on the same split: R² {np.float64(theirs):.3f}.")
-    recorded = "; compartment voltages: compartment_voltages.png" if folder.has("recording.npz") else ""
+    voltages = next((path.name for path in drawn if path.stem == "compartment_voltages"), None)
+    recorded = "" if voltages is None else f"; compartment voltages: {voltages}"
     console.print(f"{len(drawn)} figures in {folder.path / 'figures'}{recorded}")
 
 

@@ -24,6 +24,7 @@ PAGES = {
     "examples": "gallery/index.rst",
     "examples/custom_cell.py": "gallery/custom_cell.rst",
     "examples/custom_rule.py": "gallery/custom_rule.rst",
+    "examples/custom_learner.py": "gallery/custom_learner.rst",
 }
 
 _LINK = re.compile(r"(\[[^\]]*\])\(([^)#\s]+)(#[^)\s]+)?\)")

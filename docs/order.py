@@ -11,7 +11,7 @@ FIRST = (
     "plot_conventions",
     "plot_domains",
 )
-LAST = ("custom_cell", "custom_rule")
+LAST = ("custom_cell", "custom_rule", "custom_learner")
 
 
 class Order:

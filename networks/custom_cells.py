@@ -1,16 +1,12 @@
 """Custom cells, named in a parameter file."""
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from types import ModuleType
 
 import brian2 as b2
 
 from ..errors import ParameterError
 from ..models import Cell
+from ..references import resolve
 from .circuit import Circuit
 
 #: What one unit of a parameter file is, by the unit that a cell's parameter table gives.
@@ -66,32 +62,12 @@ def find_cell(reference: str) -> type[Cell]:
     ParameterError
         If there is no such module or class, or it is no `Cell`.
     """
-    module, _, name = reference.rpartition(":")
-    if not module or not name.isidentifier():
-        raise ParameterError(f"cell = {reference!r}: must be 'module:Class' or 'path/module.py:Class'")
-    try:
-        found = getattr(_module(module), name, None)
-    except Exception as error:  # whatever the user's module raises
-        raise ParameterError(f"cell = {reference!r}: {module} cannot be imported ({error})") from error
-    if found is None:
-        raise ParameterError(f"cell = {reference!r}: {module} has no {name}")
+    found = resolve(reference, "cell")
     if not isinstance(found, type) or not issubclass(found, Cell):
-        raise ParameterError(f"cell = {reference!r}: {name} is no subclass of corinfomax.models.Cell")
+        raise ParameterError(
+            f"cell = {reference!r}: {reference.rpartition(':')[2]} is no subclass of corinfomax.models.Cell"
+        )
     return found
-
-
-def _module(name: str) -> ModuleType:
-    if not name.endswith(".py"):
-        return importlib.import_module(name)
-    spec = importlib.util.spec_from_file_location(f"{__name__}.{Path(name).stem}", name)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[spec.name]
-        raise
-    return module
 
 
 def _unit(reference: str, parameter):

@@ -74,7 +74,7 @@ def test_gallery_order_names_examples_once(docs):
     order = docs("order")
     names = [name.removesuffix(".py") for name in sorted((path.name for path in EXAMPLES), key=order.Order(""))]
     assert names[0] == "train_and_look"
-    assert names[-2:] == ["custom_cell", "custom_rule"]
+    assert names[-3:] == ["custom_cell", "custom_rule", "custom_learner"]
     assert len(set(names)) == len(EXAMPLES)
 
 

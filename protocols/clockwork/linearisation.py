@@ -11,13 +11,15 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs
 
 from ...errors import ParameterError
-from .order import Operation, in_order
+from .order import Operation, Place, in_order
 from .preparation import Preparation
 
 #: Up to so many dimensions all eigenvalues are computed at once.
 _DENSE = 600
 #: Step of differencing, in units of the state. Between the kinks of its nonlinearities a circuit is linear.
 _STEP = 1e-6
+#: A time, in units of τ, in which a rate that is pressed against its bound would leave it.
+_AHEAD = 1e-3
 
 
 class Linearisation:
@@ -113,7 +115,19 @@ class Linearisation:
         """τ d(state)/ds, with rates and drives that follow from the state at once."""
         for item in self._algebra:
             self._compute(item)
-        return self._tau * np.concatenate([self._derivatives[place]()[self._replica] for place in self._integrated])
+        return self._tau * np.concatenate([self._kept_within(place) for place in self._integrated])
+
+    def _kept_within(self, place: Place) -> np.ndarray:
+        """Time derivative of an integrated variable; of rates that are kept within their domain, what is left of it."""
+        (name, variable), rate = place, self._derivatives[place]()[self._replica]
+        cell = self._mounted.populations[name].cell
+        domain = cell.domain
+        if variable != "r" or cell.potential != "r" or domain is None or domain.in_place is None:
+            return rate
+        present = self._mounted.populations[name].view("r")[self._replica]
+        ahead = np.empty_like(present)
+        domain.in_place(present + _AHEAD * self._tau * rate, out=ahead)
+        return (ahead - present) / (_AHEAD * self._tau)
 
     def _one_step(self, step: float, places: list) -> np.ndarray:
         """State after one Euler step, in the clock's order."""

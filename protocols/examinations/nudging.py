@@ -51,8 +51,9 @@ def nudges(examined: Examined) -> Iterator[Finding]:
         if long is not None and (full := np.linalg.norm(long["nudged"][plus].r[k] - long["free"][plus].r[k])) > 0:
             arrived = effect / full
         yield _nudge(k, effect, drift, rounding, arrived, protocol.phases[names.index(plus)])
-    weakest = min(size, key=lambda k: size[k])
-    if size[weakest] > 0:
+    hidden = [k for k in size if k < output]
+    weakest = min(hidden, key=lambda k: size[k], default=output)
+    if hidden and size[weakest] > 0 and size[output] > 0:
         ratio = size[weakest] / size[output]
         advice = (
             ""

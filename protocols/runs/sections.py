@@ -83,7 +83,8 @@ def choices(values: dict[str, dict[str, Any]], source: str) -> tuple[str, str | 
             raise ParameterError(f"{source}: {section}.{key} = {chosen!r}: must be one of {', '.join(allowed)}")
         return chosen
 
-    model = choose("circuit", "model", MODELS)
+    given = values.get("circuit", {}).get("model")
+    model = given if isinstance(given, str) and ":" in given else choose("circuit", "model", MODELS)
     protocols = model_named(model).protocols
     return model, choose("protocol", "form", protocols) if protocols else None
 

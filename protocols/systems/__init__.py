@@ -8,6 +8,7 @@ import importlib
 import lazy_loader as lazy
 
 from ...errors import ParameterError
+from ...references import resolve
 from .model import Model
 
 # Names are imported when they are first used: what needs no Brian2 does not wait for it.
@@ -27,13 +28,18 @@ def model_named(name: str) -> Model:
     Parameters
     ----------
     name : str
-        One of `MODELS`.
+        One of `MODELS`; or ``"module:NAME"`` or ``"path/module.py:NAME"``, which is imported.
 
     Raises
     ------
     ParameterError
         If there is none of this name.
     """
+    if name not in MODELS and ":" in name:
+        found = resolve(name, "model")
+        if not isinstance(found, Model):
+            raise ParameterError(f"model = {name!r}: is no corinfomax.protocols.systems.Model")
+        return found
     if name not in MODELS:
         raise ParameterError(f"no model {name!r}; there are {', '.join(MODELS)}")
     entry = MODELS[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -71,8 +72,19 @@ class Model:
     why_unlearnt: Callable[..., tuple[list[int], str]] | None = None
 
     def __post_init__(self):
+        self._check_signature()
         if not self.tasks or not set(self.tasks) <= set(TASKS):
             raise ParameterError(f"model: tasks = {self.tasks!r}: must be some of {', '.join(TASKS)}")
+
+    def _check_signature(self):
+        """Raise a `ParameterError` if the trainable cannot be made from a section of a parameter file and a seed."""
+        name = getattr(self.trainable, "__name__", self.trainable)
+        parameters = inspect.signature(self.trainable).parameters.values()
+        for each in parameters:
+            if each.annotation is each.empty and each.name not in ("seed", "weights"):
+                raise ParameterError(f"model: parameter {each.name!r} of {name} has no annotation, as files need it")
+        if not any(each.name == "seed" or each.kind is each.VAR_KEYWORD for each in parameters):
+            raise ParameterError(f"model: {name} takes no seed, which runs give it")
 
     def mount(
         self, trainable: Trainable, replicas: int, protocol: Protocol | None = None, target: str = "auto", **options
