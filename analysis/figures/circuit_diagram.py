@@ -76,7 +76,7 @@ def circuit_diagram(description, ax=None):
         raise ParameterError(f"circuit_diagram: the description {reason}") from None
     if ax is None:
         left, right, bottom, top = diagram.extent
-        legend = 0.3 + 0.2 * -(-len(diagram.legend) // _LEGEND_COLUMNS)
+        legend = 0.4 + 0.2 * -(-len(diagram.legend) // _LEGEND_COLUMNS)
         ax = plt.subplots(figsize=(_INCH * (right - left), _INCH * (top - bottom) + legend))[1]
     diagram.draw(ax)
     return ax
