@@ -129,7 +129,9 @@ class Traces:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Traces {self.path}: {', '.join(map(repr, self.groups))}; {len(self._trials['start'])} trials>"
+        count, stimuli = len(self._trials["start"]), int(self._trials["presented"].sum())
+        presented = f"{count} presentation{'s' * (count != 1)}, {stimuli} stimul{'us' if stimuli == 1 else 'i'} in all"
+        return f"<Traces {self.path}: {', '.join(map(repr, self.groups))}; {presented}>"
 
     def __getitem__(self, key: tuple[str, str]) -> Trace:
         if not isinstance(key, tuple) or len(key) != 2:

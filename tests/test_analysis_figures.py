@@ -105,11 +105,12 @@ def test_learning_curve_of_a_regression():
 
 
 def test_learning_curve_with_a_validation_part():
-    """Three lines, of training, validation and test stimuli in this order, in per cent."""
+    """Three lines, of training, validation and test stimuli in this order, in per cent; training is told as it ran."""
     table = history(3).assign(validation_accuracy=[0.7, 0.8, 0.85])
     lines = learning_curve(table).lines
-    assert [line.get_label().split()[0] for line in lines] == ["train", "validation", "test"]
+    assert [line.get_label().split()[0] for line in lines] == ["train,", "validation", "test"]
     np.testing.assert_allclose(lines[1].get_ydata(), [70, 80, 85])
+    assert lines[0].get_label() == "train, as presented\nduring the epoch (93.0 %)"
 
 
 def test_other_scores_have_suitable_axes():
@@ -121,9 +122,26 @@ def test_other_scores_have_suitable_axes():
     assert course(table, ["objective"]).get_yscale() == "linear"
     both = course(table.assign(train_loss=1.0, test_loss=2.0), ["train_loss", "test_loss"])
     assert (len(both.lines), both.get_ylabel()) == (2, "Loss")
+    assert both.get_title() == "Last epoch: loss on train stimuli 1, loss on test stimuli 2"
     for absent in ("accuracy", []):
         with pytest.raises(ParameterError, match="course: the history has no"):
             course(table, absent)
+
+
+def test_titles_of_scores_tell_the_last_value_and_whose_it_is():
+    """Four digits and a real minus sign; the stimuli by the definition of the column, not of those unknown."""
+    table = pd.DataFrame(
+        {"epoch": [1, 2], "objective": [-1.0, -110.4556], "loss": 0.5, "train_loss": 2.0, "gap_M": 3.0}
+    )
+    titles = {
+        "objective": "Objective for the training covariance\n−110.5 in the last epoch",
+        "loss": "Loss on test stimuli\n0.5 in the last epoch",
+        "train_loss": "Loss on train stimuli\n2 in the last epoch",
+        "gap_M": "Gap M\n3 in the last epoch",
+    }
+    for column, title in titles.items():
+        ax = course(table, column)
+        assert (ax.get_title(), ax.get_legend()) == (title, None)
 
 
 @pytest.mark.parametrize("draw", [learning_curve, alignment, information])
@@ -189,6 +207,44 @@ def test_histograms_add_up():
     for outline in drawn:
         heights = outline.get_xy()[1:-1, 1]  # each bin's height stands at both of its edges
         assert heights.sum() / 2 == pytest.approx(100, abs=1e-9)
+
+
+def test_activity_below_zero_is_no_rate():
+    """Values below 0 are called activity, without a share of silent ones; rates keep both: by definition."""
+    ax = activity_histogram({1: np.array([[0.0, 1.0]])})
+    assert (ax.get_xlabel(), ax.patches[0].get_label()) == ("Rate $r$ (dimensionless)", "layer 1 (50 % silent)")
+    ax = activity_histogram({1: np.array([[-0.5, 0.0, 1.0]])})
+    assert (ax.get_xlabel(), ax.patches[0].get_label()) == ("Activity (dimensionless)", "layer 1")
+
+
+@pytest.mark.parametrize("count", [3, 40, 20000])
+def test_shares_are_labelled_with_plain_numbers(count):
+    """Labels of the logarithmic axis, read as numbers, are the ticks, at least two of them, over any span."""
+    weights = np.append(np.zeros(count), 1.0)
+    ax = weight_histogram({"a": weights})
+    ax.figure.draw_without_rendering()
+    low, high = ax.get_ylim()
+    ticks = [(tick, label.get_text()) for tick, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)]
+    shown = [(tick, text) for tick, text in ticks if low <= tick <= high]
+    assert len(shown) >= 2
+    np.testing.assert_allclose([float(text) for _, text in shown], [tick for tick, _ in shown], rtol=1e-9)
+    assert not any("e" in text for _, text in shown)
+
+
+def test_weight_histograms_name_what_they_show(run):
+    """Entries of B, biases, else weights, at most three panels a row: by the names of the keys."""
+    found = {}
+    arrays = {f"weights/{kind}/1": np.eye(4) for kind in ("W_ff", "W_fb", "B", "D", "b")}
+    np.savez(run / "checkpoint.npz", **arrays, format=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "corinfomax.analysis.figures.report.save_figure",
+            lambda figure, files: found.update({files[0].stem: figure}) or files,
+        )
+        draw_run(run)
+    axes = found["weight_histograms"].axes
+    assert [ax.get_xlabel() for ax in axes] == ["Weight", "Weight", "Entry of $B$", "Weight", "Bias"]
+    assert {ax.get_gridspec().ncols for ax in axes} == {3}
 
 
 def test_voltages_are_drawn_in_millivolts_and_milliseconds(recording):

@@ -27,6 +27,7 @@ def test_hdf5_of_many_stimuli_in_minibatches(command, run):
     preparation = opened.preparation(3)
     with open_traces("a.h5") as traces:
         assert traces.trials["stimulus"].tolist() == rows.tolist()
+        assert repr(traces).endswith("; 3 presentations, 7 stimuli in all>")
         assert traces.trials["label"].tolist() == opened.stimuli.labels_test[rows].tolist()
         assert (traces.trials["beta"] == -0.5).all()
         assert traces.parameters == (run / "config.toml").read_text()

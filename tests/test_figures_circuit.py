@@ -214,3 +214,16 @@ def test_a_diagram_is_drawn_on_the_axis_given():
         circuit_diagram({key: value for key, value in description.items() if key != "projections"})
     with pytest.raises(ParameterError, match="is damaged"):
         circuit_diagram([1, 2])
+
+
+def test_the_label_of_a_loop_stands_beside_its_arc():
+    """The label, box included, ends left of where the loop's arc begins, in pixels."""
+    description = recurrent_circuit().description()
+    ax, _, _ = drawn(description)
+    ax.figure.draw_without_rendering()
+    loops = [item["name"] for item in description["projections"] if item["source"] == item["target"]]
+    assert loops
+    for name in loops:
+        (arc,) = [patch for patch in ax.patches if patch.get_gid() == name]
+        (label,) = [text for text in ax.texts if text.get_gid() == f"label {name}"]
+        assert label.get_bbox_patch().get_window_extent().x1 < arc.get_window_extent().x0

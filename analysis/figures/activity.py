@@ -3,12 +3,14 @@
 import numpy as np
 
 from ...errors import ParameterError
-from .style import layer_colour, legend_beside, new_axis, publication_style
+from .style import layer_colour, legend_beside, logarithmic_in_plain_numbers, new_axis, publication_style
 
 
 @publication_style()
 def activity_histogram(r, ax=None, bins=50):
     """Draw the distribution of rates over all units and stimuli, layer by layer.
+
+    Where values below 0 occur they are called activity, and no share of silent responses is told.
 
     Parameters
     ----------
@@ -36,11 +38,10 @@ def activity_histogram(r, ax=None, bins=50):
     edges = np.linspace(min(0.0, lowest), max(1.0, highest), bins + 1)
     for k, rates in r.items():
         share = np.full(rates.size, 100 / rates.size)
-        silent = 100 * np.mean(rates == 0)
-        label = f"layer {k} ({silent:.0f} % silent)"
+        label = f"layer {k}" if lowest < 0 else f"layer {k} ({100 * np.mean(rates == 0):.0f} % silent)"
         ax.hist(rates, edges, weights=share, histtype="step", linewidth=1.4, color=layer_colour(k), label=label)
-    ax.set_yscale("log")
-    ax.set_xlabel("Rate $r$ (dimensionless)")
+    logarithmic_in_plain_numbers(ax)
+    ax.set_xlabel("Activity (dimensionless)" if lowest < 0 else "Rate $r$ (dimensionless)")
     ax.set_ylabel("Share of responses (%)")
     legend_beside(ax)
     return ax

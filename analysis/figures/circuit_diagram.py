@@ -40,6 +40,7 @@ _NOISE, _TEACHER = "0.55", COLOURS["black"]
 
 #: In units of the drawing, of which one is so many inches.
 _PITCH, _STIMULUS_PITCH, _SIDE, _LEFT, _INCH = 4.1, 2.7, 3.7, -2.8, 0.5
+_LEGEND_COLUMNS = 3
 
 
 @publication_style()
@@ -75,7 +76,8 @@ def circuit_diagram(description, ax=None):
         raise ParameterError(f"circuit_diagram: the description {reason}") from None
     if ax is None:
         left, right, bottom, top = diagram.extent
-        ax = plt.subplots(figsize=(_INCH * (right - left), _INCH * (top - bottom) + 1.0))[1]
+        legend = 0.4 + 0.2 * -(-len(diagram.legend) // _LEGEND_COLUMNS)
+        ax = plt.subplots(figsize=(_INCH * (right - left), _INCH * (top - bottom) + legend))[1]
     diagram.draw(ax)
     return ax
 
@@ -203,10 +205,10 @@ class _Diagram:
             a, b = (shape.x - 0.1, shape.y + 0.2), (shape.x - 0.3, shape.y - 0.2)
         x, lift = shape.x - reach, 0.25 if b[1] > a[1] else 0.35
         self.arrows.append((Path([a, (x, a[1] + lift), (x, b[1] - lift), b], _CUBIC), look))
-        y = (a[1] + b[1]) / 2
-        self._label(
-            shape.x - 0.75 * reach - 0.36, y, text.replace(", ", "\n"), look["gid"], ha="center", color=look["color"]
-        )
+        # A cubic with both handles at x is flattest there, at a quarter of its ends' x and three quarters of x.
+        edge = (a[0] + b[0]) / 8 + 0.75 * x
+        y = (a[1] + b[1]) / 2 + (0.8 * number if shape.form == "round" else 0.0)
+        self._label(edge - 0.14, y, text.replace(", ", "\n"), look["gid"], ha="right", color=look["color"])
 
     def _link(self, item):
         start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
@@ -240,7 +242,7 @@ class _Diagram:
         look = {"color": _TEACHER, "gid": "teacher"}
         self.arrows.append((Path([start, top]), look))
         self._label(start[0], start[1] + 0.08, "teacher $y$", "teacher", ha="center", va="bottom")
-        self.top = max(self.top, start[1] + 0.6)
+        self.top = max(self.top, start[1] + 0.45)
 
     def _curve(self, a, b, bend, look, text=None, t=0.5):
         """Bend a line to its right by a share of its length, and put its label upon it, at t of 0 to 1."""
@@ -279,7 +281,7 @@ class _Diagram:
                 handles=handles,
                 loc="upper center",
                 bbox_to_anchor=(0.5, 0.0),
-                ncols=min(3, len(handles)),
+                ncols=min(_LEGEND_COLUMNS, len(handles)),
                 columnspacing=1.2,
             )
 

@@ -26,6 +26,10 @@ FORMATS = ("png", "pdf", "svg")
 _WEIGHTS = ("W_ff", "W_fb", "W", "B", "D", "O", "M", "b")
 _OF_LAYERS = ("B", "D", "O", "M", "b")
 _UNLEARNT = ("A", "A_T", "shunts")
+#: What the values are called that are no weights of synapses.
+_QUANTITIES = {"B": "Entry of $B$", "b": "Bias"}
+#: Histograms in a row, so that their text stays readable at the width of a page.
+_PANELS = 3
 
 #: Stimuli that t-SNE is done for, since its time grows with their square.
 _MOST_NEIGHBOURS = 500
@@ -110,7 +114,7 @@ def _draw_history(path):
     if any(column.endswith(("_accuracy", "_r_squared")) for column in history):
         yield "learning_curve", learning_curve(history).figure
     if kinds := scores(history):
-        figure, axes = plt.subplots(len(kinds), 1, figsize=(5.6, 2.6 * len(kinds)), squeeze=False, sharex=True)
+        figure, axes = plt.subplots(len(kinds), 1, figsize=(4.8, 2.6 * len(kinds)), squeeze=False, sharex=True)
         for ax, columns in zip(axes[:, 0], kinds.values(), strict=True):
             course(history, columns, ax)
             ax.label_outer()
@@ -141,9 +145,14 @@ def _draw_weights(path):
     weights = {kind: _labelled(kind, checkpoint) for kind in order if kind not in _UNLEARNT}
     weights = {kind: matrices for kind, matrices in weights.items() if matrices}
     if weights:
-        figure, axes = plt.subplots(1, len(weights), figsize=(3.6 * len(weights), 2.6), squeeze=False)
-        for ax, matrices in zip(axes[0], weights.values(), strict=True):
+        columns = min(_PANELS, len(weights))
+        rows = -(-len(weights) // columns)
+        figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns, 2.6 * rows), squeeze=False)
+        for ax, (kind, matrices) in zip(axes.flat, weights.items(), strict=False):
             weight_histogram(matrices, ax)
+            ax.set_xlabel(_QUANTITIES.get(kind, "Weight"))
+        for ax in axes.flat[len(weights) :]:
+            ax.remove()
         yield "weight_histograms", figure
 
 

@@ -4,6 +4,8 @@ from importlib import resources
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 
 RC = mpl.rc_params_from_file(resources.files(__package__) / "corinfomax.mplstyle", use_default_template=False)
 
@@ -31,3 +33,16 @@ def new_axis(width=4.8, height=3.0):
 def legend_beside(ax, **options):
     """Put a legend to the right of an axis, where it covers no data."""
     return ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **options)
+
+
+def logarithmic_in_plain_numbers(ax):
+    """Make the y-axis logarithmic, its ticks labelled as 40 or 0.6, not as powers of ten; call it after plotting."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    steps = (1,) if high > 1e3 * low else (1, 2, 5) if high > 10 * low else (1, 2, 3, 5, 7)
+    ax.yaxis.set_major_locator(LogLocator(subs=steps))
+    ax.yaxis.set_major_formatter(lambda value, _: np.format_float_positional(value, precision=6, trim="-"))
+    if len(steps) > 1:
+        ax.yaxis.set_minor_locator(NullLocator())
+    else:
+        ax.yaxis.set_minor_formatter("")

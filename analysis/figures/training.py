@@ -12,6 +12,12 @@ _PARTS = {
     "validation": {"color": COLOURS["green"], "linestyle": "-.", "marker": "s", "markerfacecolor": "white"},
     "test": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},
 }
+#: Of what the numbers are whose columns do not begin with a part of the set.
+_OF = {
+    "loss": "on test stimuli",
+    "subspace_error": "against the training covariance",
+    "objective": "for the training covariance",
+}
 #: Columns that say nothing of how well the circuit does.
 _NO_SCORES = ("epoch", "seconds", "settling_residual", "unlearnt")
 #: Largest over smallest value from which an axis is logarithmic.
@@ -39,7 +45,7 @@ def learning_curve(history, ax=None):
     ParameterError
         The history has none of these columns.
     """
-    measure, scale, label, number = (
+    measure, scale, quantity, number = (
         ("accuracy", 100, "Accuracy (%)", "{:.1f} %")
         if _columns(history, *(f"{part}_accuracy" for part in _PARTS))
         else ("r_squared", 1, "Coefficient of determination $R^2$", "{:.3f}")
@@ -51,8 +57,11 @@ def learning_curve(history, ax=None):
     for column in columns:
         stimuli = column.split("_")[0]
         values = scale * history[column]
-        ax.plot(history["epoch"], values, label=f"{stimuli} ({number.format(values.iloc[-1])})", **_PARTS[stimuli])
-    ax.set_ylabel(label)
+        # Of an epoch's early stimuli by weights that learn further, and so often below that of the test stimuli.
+        when = ", as presented\nduring the epoch" if stimuli == "train" else ""
+        label = f"{stimuli}{when} ({number.format(values.iloc[-1])})"
+        ax.plot(history["epoch"], values, label=label, **_PARTS[stimuli])
+    ax.set_ylabel(quantity)
     legend_beside(ax, title="Stimuli (last epoch)", alignment="left")
     return _over_epochs(ax, history["epoch"])
 
@@ -61,7 +70,8 @@ def learning_curve(history, ax=None):
 def course(history, columns, ax=None):
     """Draw columns of the history that are of one kind, such as errors or objectives, against epoch.
 
-    The axis is logarithmic where all values are positive and the largest is more than 20 times the smallest.
+    The title tells the last values, and of which stimuli they are where that is known. The axis is logarithmic where
+    all values are positive and the largest is more than 20 times the smallest.
 
     Parameters
     ----------
@@ -87,14 +97,19 @@ def course(history, columns, ax=None):
     ax = new_axis() if ax is None else ax
     for n, column in enumerate(columns):
         look = _PARTS.get(column.partition("_")[0], {"color": layer_colour(n), "marker": "o"})
-        last = history[column].iloc[-1]
-        ax.plot(history["epoch"], history[column], label=f"{column.replace('_', ' ')} ({last:.3g})", **look)
+        ax.plot(history["epoch"], history[column], label=_name(column), **look)
     values = history[columns].to_numpy(dtype=float)
     finite = values[np.isfinite(values)]
     if len(finite) and finite.min() > 0 and finite.max() > _DECADES * finite.min():
         ax.set_yscale("log")
     ax.set_ylabel(_words(_stem(columns[0])))
-    legend_beside(ax, title="Last epoch in brackets", alignment="left")
+    last = [_number(history[column].iloc[-1]) for column in columns]
+    if len(columns) == 1:
+        ax.set_title(f"{_words(_name(columns[0]))}\n{last[0]} in the last epoch")
+    else:
+        told = ", ".join(f"{_name(column)} {value}" for column, value in zip(columns, last, strict=True))
+        ax.set_title(f"Last epoch: {told}")
+        ax.legend(loc="best")
     return _over_epochs(ax, history["epoch"])
 
 
@@ -234,6 +249,17 @@ def _stem(column):
     """What a column measures, of whatever part of the set."""
     part, _, rest = column.partition("_")
     return rest if part in _PARTS and rest else column
+
+
+def _name(column):
+    """Name a column with the stimuli that it is of, where they are known."""
+    part, stem = column.partition("_")[0], _stem(column)
+    of = f"on {part} stimuli" if stem != column else _OF.get(column, "")
+    return f"{stem.replace('_', ' ')} {of}".strip()
+
+
+def _number(value):
+    return f"{value:.4g}".replace("-", "−")
 
 
 def _words(name):

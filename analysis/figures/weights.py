@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...errors import ParameterError
-from .style import layer_colour, legend_beside, new_axis, publication_style
+from .style import layer_colour, legend_beside, logarithmic_in_plain_numbers, new_axis, publication_style
 
 MOST_FIELDS = 64
 
@@ -123,8 +123,8 @@ def weight_histogram(weights, ax=None, bins=None):
         share = np.full(W.size, 100 / W.size)
         ax.hist(W, edges, weights=share, histtype="step", linewidth=1.4, color=layer_colour(k), label=label)
     # The matrices' bulk is at small weights; the tails, where learning shows, only on a logarithmic axis.
-    ax.set_yscale("log")
+    logarithmic_in_plain_numbers(ax)
     ax.set_xlabel("Weight")
-    ax.set_ylabel("Share of weights (%)")
+    ax.set_ylabel("Share (%)")
     legend_beside(ax)
     return ax
