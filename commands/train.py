@@ -79,13 +79,13 @@ def _run(training: Training):
             if progress.row is None:
                 done, word = progress.epoch - 1 + progress.batch / progress.batches, "train"
             else:
-                done, word = progress.epoch, "test"
+                done, word = progress.epoch, "test" if (progress.column or "").startswith("test_") else ""
                 _print_epoch(progress.row, epochs, training.score)
                 for finding in progress.findings:
                     if finding.what not in told:
                         told.add(finding.what)
                         console.print(f"epoch {progress.epoch:4d}   {finding}.")
-            shown = "" if progress.score is None else f"{word} {_shown(progress.column, progress.score)}"
+            shown = "" if progress.score is None else f"{word} {_shown(progress.column, progress.score)}".lstrip()
             bar.update(task, completed=done, score=shown)
 
         try:
@@ -106,7 +106,7 @@ def _print_epoch(row: dict, epochs: int, score: str | None):
             if column.startswith(judged)
         ]
         if score is not None and not score.startswith(judged):
-            scores.append(f"test {_shown(score, row[score])}")
+            scores.append(_shown(score, row[score]))
         angles = [f"{value:.1f}°" for key, value in row.items() if key.startswith("angle_")]
         parts = [*scores, *([f"angle {'  '.join(angles)}"] if angles else []), f"{row['seconds']:.1f} s"]
         console.print(f"epoch {epoch:4d}   {'   '.join(parts)}")
@@ -165,7 +165,8 @@ def _print_score(training: Training):
     if training.score is None:
         console.print(f"Trained: {after.removeprefix('after ')}")
         return
-    what = "Test accuracy" if training.score == "test_accuracy" else "Test"
+    of_tests = "Test" if training.score.startswith("test_") else "Score:"
+    what = "Test accuracy" if training.score == "test_accuracy" else of_tests
     console.print(f"{what} {_shown(training.score, training.rows[-1][training.score])} {after}")
 
 

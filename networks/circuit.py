@@ -70,6 +70,8 @@ class Circuit(Trainable):
         self.projections = tuple(projections)
         self.layers = tuple(layers)
         sizes = {spec.name: spec.size for spec in self.populations}
+        if unknown := [name for name in layers if name not in sizes]:
+            raise ParameterError(f"layers: no population {unknown[0]!r}; there are {', '.join(sizes)}")
         super().__init__(
             weights=weights,
             sizes=[sizes[name] for name in layers],
@@ -84,10 +86,23 @@ class Circuit(Trainable):
         own = ["r", *(signals if not isinstance(signals, Mapping) else ())]
         self.signals: Signals = {name: {k: (layer, name) for k, layer in enumerate(self.layers) if k} for name in own}
         self.signals |= signals if isinstance(signals, Mapping) else {}
-        self._check_projections()
+        self._check()
 
-    def _check_projections(self):
+    def _check(self):
+        """Raise a `ParameterError` for what the populations do not have."""
+        if self.schedule not in ("synchronous", "sequential"):
+            raise ParameterError(f"schedule = {self.schedule!r}: must be 'synchronous' or 'sequential'")
         specs = {spec.name: spec for spec in self.populations}
+        if len(specs) < len(self.populations):
+            raise ParameterError(
+                f"populations need names of their own; there are {[each.name for each in self.populations]}"
+            )
+        for spec in self.populations:
+            _check_cell(spec)
+        if self.teacher is not None:
+            population, slot = self.teacher
+            if population not in specs or slot not in specs[population].cell.drives:
+                raise ParameterError(f"teacher = {self.teacher}: must be a population and a drive slot of its cells")
         for item in self.projections:
             for population in (item.source, item.target):
                 if population is not None and population not in specs:
@@ -143,7 +158,7 @@ class Circuit(Trainable):
         specs[names.index(population)] = replace(spec, cell=cell)
         kept, self.populations = self.populations, tuple(specs)
         try:
-            self._check_projections()
+            self._check()
         except ParameterError:
             self.populations = kept
             raise
@@ -204,3 +219,15 @@ class Circuit(Trainable):
         """Domains of the layers 1, …, P."""
         domains = {spec.name: spec.cell.domain for spec in self.populations}
         return {k: domains[name] for k, name in enumerate(self.layers) if k > 0}
+
+
+def _check_cell(spec):
+    """Raise a `ParameterError` if the cell names a drive slot, a state or an output that its equations lack."""
+    names = b2.Equations(spec.cell.equations).names
+    needed = {"drive slot": spec.cell.drives, "state": spec.cell.state}
+    if spec.cell.outputs != Cell.outputs:  # not every cell has a rate
+        needed["output"] = spec.cell.outputs
+    for what, variables in needed.items():
+        if absent := [name for name in variables if name not in names]:
+            kind = type(spec.cell).__name__
+            raise ParameterError(f"{spec.name}: {kind} states the {what} {absent[0]!r}, which its equations lack")

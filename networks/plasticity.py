@@ -6,6 +6,7 @@ along ΔW (learning rate, decay, forgetting) is no matter of the rule: that stan
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -114,6 +115,8 @@ class DenseChange:
 
     def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0):
         """weights ← keep · weights + rate · ΔW."""
+        if self.change.shape != weights.shape:
+            raise ParameterError(f"a rule gives changes of shape {self.change.shape} for weights {weights.shape}")
         weights *= keep
         weights += rate * self.change
 
@@ -132,15 +135,17 @@ class Readout:
     phase : str
         Name of a phase, or the part that a phase plays in its protocol: "plus" or "minus" of a contrast.
     last : int, optional
-        Steps at the phase's end over which to average; without it the state at the end is read.
+        Steps at the phase's end over which to average, or all of a phase that is cut shorter; without it the state at
+        the end is read.
     """
 
     phase: str
     last: int | None = None
 
     def __post_init__(self):
-        if self.last is not None and self.last < 1:
-            raise ParameterError(f"readout of phase {self.phase!r}: last = {self.last} must be at least 1")
+        whole = isinstance(self.last, Integral) and not isinstance(self.last, bool)
+        if self.last is not None and not (whole and self.last >= 1):
+            raise ParameterError(f"readout of phase {self.phase!r}: last = {self.last!r} must be a whole number from 1")
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,8 @@ class Plasticity:
     readouts: tuple[Readout, ...] = field(init=False, repr=False)
 
     def __post_init__(self):
-        readouts = tuple(read if isinstance(read, Readout) else Readout(read) for read in self.reads)
+        reads = (self.reads,) if isinstance(self.reads, str | Readout) else self.reads
+        readouts = tuple(read if isinstance(read, Readout) else Readout(read) for read in reads)
         object.__setattr__(self, "readouts", readouts)
         if self.when not in ("presentation", "phase", "step"):
             raise ParameterError(f"{self}: when = {self.when!r} must be 'presentation', 'phase' or 'step'")

@@ -165,6 +165,11 @@ class Population:
         return lambda: np.broadcast_to(read(), shape)
 
     @property
+    def objects(self) -> tuple:
+        """Brian2's objects that the population consists of."""
+        return (self.group, *self.group.contained_objects)
+
+    @property
     def integrated(self) -> tuple[str, ...]:
         """Names of the variables with a differential equation."""
         return tuple(sorted(self.group.equations.diff_eq_names))

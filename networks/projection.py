@@ -15,6 +15,7 @@ import brian2 as b2
 import numpy as np
 
 from ..errors import ParameterError
+from ..models import Cell
 from .plasticity import Weights
 from .population import Population, PopulationSpec
 
@@ -84,6 +85,10 @@ class Projection:
                 f"{self.name}: pattern = {self.pattern!r} and function = {self.function!r} must be of "
                 f"{', '.join(get_args(Pattern))} and {', '.join(map(repr, _FUNCTIONS))}"
             )
+        if not isinstance(self.every, int) or self.every < 1:
+            raise ParameterError(f"{self.name}: every = {self.every!r} must be a whole number from 1")
+        if self.constant and _moves(source.cell):
+            raise ParameterError(f"{self.name}: is constant, and {self.source} moves by itself or is driven")
         if self.pattern == "synapses" and self.every > 1:
             raise ParameterError(
                 f"{self.name}: every = {self.every} needs another pattern; Synapses sum up in each step"
@@ -126,6 +131,11 @@ class Bias:
     def check(self, weights: Weights, specs: Mapping[str, PopulationSpec]):
         """Raise a `ParameterError` if slot or weights do not exist or do not fit."""
         _check_entrance(self, weights, specs[self.target], (specs[self.target].size,))
+
+
+def _moves(cell: Cell) -> bool:
+    """Whether a cell's variables change while an input is on."""
+    return bool(cell.drives or cell.each_step or cell.threshold or b2.Equations(cell.equations).diff_eq_names)
 
 
 def _check_entrance(item: Projection | Bias, weights: Weights, target: PopulationSpec, shape: tuple[int, ...]):

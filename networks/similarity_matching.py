@@ -116,6 +116,10 @@ class SimilarityMatchingCircuit(Circuit):
         weights: Any = None,
     ):
         inputs, outputs = self.architecture = tuple(architecture)
+        if outputs > inputs:
+            raise ParameterError(
+                f"architecture = {list(architecture)}: there are no {outputs} components of {inputs} inputs"
+            )
         self.objective, self.ratio = objective, ratio
         arrays = initial_weights(inputs, outputs, seed)
         if weights is not None:

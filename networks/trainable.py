@@ -1,6 +1,6 @@
 """What every learner has: weights by layer, and the plasticity that moves them. It knows no time and no data."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +22,7 @@ class Trainable:
     sizes : sequence of int
         Numbers of units of the layers 0 (the stimulus), …, P (the output).
     plasticity : sequence of Plasticity
+        Several rules may move the same weights.
     double_precision : sequence of str
         Weights that stay in float64 whatever the activity's type.
     derived : sequence of str
@@ -61,6 +62,11 @@ class Trainable:
         self.double_precision, self.derived = tuple(double_precision), tuple(derived)
         self.dtype = np.dtype(np.float64)
         self._shapes = {key: {k: array.shape for k, array in arrays.items()} for key, arrays in weights.items()}
+        for rule in self.plasticity:
+            key, k = rule.target
+            if k not in self.weights.get(key, {}):
+                there = ", ".join(f"{name}[{n}]" for name, n in self.learnt)
+                raise ParameterError(f"{rule}: there are no such weights; there are {there}")
         self.progress = Progress()
         self.frozen: set[tuple[str, int]] = set()
         self.lesions: dict[tuple[str, int], np.ndarray] = {}
@@ -187,10 +193,17 @@ class Trainable:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy of everything that learning has changed, flat: ``weights/W_ff/0``, ``optimiser/B/1/accumulated``, …"""
         state = {f"weights/{key}/{k}": self.weights[key][k].copy(order="K") for key, k in self.learnt}
-        for plasticity in self.plasticity:
+        for place, plasticity in self._places():
             for name, value in plasticity.optimiser.state_dict().items():
-                state[_place(plasticity) + name] = np.asarray(value)
+                state[place + name] = np.asarray(value)
         return state
+
+    def _places(self) -> Iterator[tuple[str, Plasticity]]:
+        """Where optimisers' states are kept; a second rule of the same weights has a place of its own."""
+        for number, plasticity in enumerate(self.plasticity):
+            key, k = plasticity.target
+            before = self.targets[:number].count(plasticity.target)
+            yield f"optimiser/{key}/{k}/" + (f"rule_{before + 1}/" if before else ""), plasticity
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]):
         """Restore what `state_dict` gave.
@@ -207,12 +220,7 @@ class Trainable:
                 raise ParameterError(f"{name} is {problem}; must be {own.dtype} of shape {own.shape}")
         for key, k in self.learnt:
             self.weights[key][k][...] = state[f"weights/{key}/{k}"]
-        for plasticity in self.plasticity:
+        for place, plasticity in self._places():
             names = plasticity.optimiser.state_dict()
-            plasticity.optimiser.load_state_dict({name: state[_place(plasticity) + name] for name in names})
+            plasticity.optimiser.load_state_dict({name: state[place + name] for name in names})
         self.renew()
-
-
-def _place(plasticity: Plasticity) -> str:
-    key, k = plasticity.target
-    return f"optimiser/{key}/{k}/"

@@ -111,7 +111,7 @@ def test_a_run_keeps_its_cells(module, command, tmp_path):
 @pytest.mark.parametrize(
     ("cell", "parameters", "message"),
     [
-        ("mycells", {}, "must be 'module:Class' or"),
+        ("mycells", {}, "must be 'module:NAME' or"),
         ("nosuch:Cell", {}, "nosuch cannot be imported"),
         ("mycells.py:Cell", {}, r"has no Cell"),
         ("mycells.py:Plain", {}, "Plain is no subclass of corinfomax.models.Cell"),

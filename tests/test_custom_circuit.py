@@ -107,6 +107,48 @@ def test_signals_that_no_cell_has_are_named(circuit, protocol):
         Preparation(circuit, protocol=protocol)
 
 
+class Misspelt(LinearCell):
+    """Cells that state a drive slot which their equations lack."""
+
+    drives = ("drive_feedforward", "drive_latral")
+
+
+CELLS = LinearCell(Domain("R", "u"), tau=10 * b2.ms)
+BAD_CIRCUITS = {
+    "schedule": ({"schedule": "parallel"}, "schedule = 'parallel': must be 'synchronous' or 'sequential'"),
+    "layers": ({"layers": ["stimulus", "cell"]}, "layers: no population 'cell'; there are stimulus, cells"),
+    "teacher": ({"teacher": ("cells", "target")}, "teacher = .*'target'.*must be a population and a drive slot"),
+    "slots": (
+        {"cells": [PopulationSpec("cells", Misspelt(Domain("R", "u"), tau=10 * b2.ms), 2, layer=1)]},
+        "cells: Misspelt states the drive slot 'drive_latral', which its equations lack",
+    ),
+    "names": (
+        {"cells": [PopulationSpec("cells", CELLS, 2, layer=1), PopulationSpec("cells", CELLS, 3, layer=1)]},
+        "populations need names of their own",
+    ),
+    "source": (
+        {"projections": [Projection("input", "cells", "drive_feedforward", ("W", 0))]},
+        "no population 'input'; there are stimulus, cells",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "told"), BAD_CIRCUITS.values(), ids=BAD_CIRCUITS)
+def test_circuits_that_contradict_themselves_are_refused(changes, told):
+    """A circuit that names what it does not have is refused when it is made, in one line that says what there is."""
+    parts = {"cells": [PopulationSpec("cells", CELLS, 2, layer=1)], "layers": ["stimulus", "cells"], "teacher": None}
+    parts |= {"projections": []} | changes
+    with pytest.raises(ParameterError, match=told) as refusal:
+        Circuit(
+            populations=[PopulationSpec("stimulus", StimulusCell(), 4, layer=0), *parts.pop("cells")],
+            plasticity=[],
+            weights={"W": {0: np.ones((2, 4))}},
+            tau=10 * b2.ms,
+            **parts,
+        )
+    assert "\n" not in str(refusal.value)
+
+
 def test_corinfomax_needs_two_phases(unsaturated_circuit, minibatch):
     """A protocol without a phase to contrast with is refused by CorInfoMax in one line; weights stay, exactly."""
     circuit = unsaturated_circuit()

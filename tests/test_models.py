@@ -146,7 +146,7 @@ def test_a_registered_model_is_trained_by_the_command_line(command, files, name,
 
 
 @pytest.mark.parametrize(
-    ("name", "line"), [("regressor", r"Test accuracy \d+\.\d\d % after 2"), ("oja", "Test misalignment ")]
+    ("name", "line"), [("regressor", r"Test accuracy \d+\.\d\d % after 2"), ("oja", "Score: misalignment ")]
 )
 def test_the_last_line_has_the_model_s_score(command, files, name, line):
     """Classifiers end with their accuracy, others with the column that the model names, and the history's value."""
@@ -154,7 +154,7 @@ def test_the_last_line_has_the_model_s_score(command, files, name, line):
     assert re.search(line, out)
     if name == "oja":
         value = read_history(files / "run")["misalignment"].iloc[-1]
-        assert f"Test misalignment {value:.4g} after 2 epochs" in out
+        assert f"Score: misalignment {value:.4g} after 2 epochs" in out
 
 
 def test_a_static_learner_learns(files):

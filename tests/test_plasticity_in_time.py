@@ -8,6 +8,7 @@ from corinfomax.errors import ParameterError
 from corinfomax.models import Cell, Parameter, StimulusCell
 from corinfomax.models.domains import LINEAR
 from corinfomax.networks import (
+    Adam,
     Bias,
     Circuit,
     DenseChange,
@@ -201,6 +202,54 @@ def test_evaluation_may_have_a_protocol_of_its_own(x):
     for _ in range(20):
         u = u + 0.5 * ETA * (x @ W.T - u)
     np.testing.assert_allclose(preparation.predict(x), u, rtol=0, atol=1e-13)
+
+
+def test_a_fault_in_the_evaluation_is_told_as_such():
+    """A refusal of the evaluation's keys names the evaluation, in one line."""
+    with pytest.raises(ParameterError, match=r"^evaluation: .*step") as refusal:
+        Protocol([Phase("free", 3)], evaluation={"phases": [Phase("long", 20)], "step": -1.0})
+    assert "\n" not in str(refusal.value)
+
+
+def test_steps_of_a_stimulus_go_by_the_names_of_phases(x):
+    """A prediction by the second phase has the second number of steps: u by hand, to 1e-13."""
+    circuit = build(Plasticity(hebbian, GradientStep(("W", 0), RATE), reads=("free",)))
+    protocol = Protocol([Phase("clamped", 2, teacher=True), Phase("free", 3)], step=ETA, predicts="free")
+    preparation, ends = Preparation(circuit, replicas=4, protocol=protocol), []
+    preparation.on_presentation.append(lambda moment, found: ends.append(found["free"].r[1]))
+    preparation.run([Stimulus(x, steps=(5, 7))])
+    np.testing.assert_allclose(ends[0], trajectory(circuit.weights["W"][0], 0, x, 7)[-1], rtol=0, atol=1e-13)
+
+
+def test_two_rules_may_move_the_same_weights(x):
+    """Of two rules with Adam each optimiser's state has its place; one that loads both learns on alike (exact)."""
+
+    def learner():
+        return build(*(Plasticity(hebbian, Adam(("W", 0), (2, 3), rate), reads=("free",)) for rate in (0.1, 0.05)))
+
+    def learn(circuit):
+        present(circuit, Protocol([Phase("free", 3)], step=ETA), x)
+        return circuit.weights["W"][0]
+
+    first, second = learner(), learner()
+    learn(first)
+    second.load_state_dict(first.state_dict())
+    places = {name.rpartition("/")[0] for name in first.state_dict()}
+    assert places >= {"optimiser/W/0", "optimiser/W/0/rule_2"}
+    np.testing.assert_array_equal(learn(second), learn(first))
+
+
+def test_changes_of_another_shape_are_refused(x):
+    """A rule whose change would only be stretched to the weights is refused; the line tells both shapes."""
+    circuit = build(Plasticity(lambda weights, state: DenseChange(np.ones(3)), GradientStep(("W", 0), RATE), ("free",)))
+    with pytest.raises(ParameterError, match=r"shape \(3,\) for weights \(2, 3\)"):
+        present(circuit, Protocol([Phase("free", 3)], step=ETA), x)
+
+
+def test_rules_of_weights_that_do_not_exist_are_refused():
+    """The line names the weights that there are."""
+    with pytest.raises(ParameterError, match=r"rule of W\[1\]: there are no such weights; there are .*W\[0\]"):
+        build(Plasticity(hebbian, GradientStep(("W", 1), RATE), reads=("free",)))
 
 
 def test_rates_follow_epochs_and_presentations(x):

@@ -243,10 +243,18 @@ def test_transposed_synapses_equal_transposed_dense_weights():
             [Bias("target", "drive", ("from_a", 1))],
             r"bias_of_target_drive: weights from_a\[1\] have shape \(5, 3\), need \(5,\)",
         ),
+        (
+            [Projection("a", "target", "drive", ("from_a", 1), every=0)],
+            "a_to_target_drive: every = 0 must be a whole number from 1",
+        ),
+        (
+            [Projection("a", "target", "drive", ("from_a", 1), constant=True)],
+            "a_to_target_drive: is constant, and a moves by itself or is driven",
+        ),
     ],
 )
 def test_projections_that_do_not_fit_are_refused(projections, message):
-    """Two `Synapses` into one slot, outputs that a source lacks and weights of another shape are refused, in a line."""
+    """Two `Synapses` into one slot, and what the source or the weights do not allow, are refused in one line."""
     with pytest.raises(ParameterError, match=message) as caught:
         Preparation(relaxing(projections, from_a=np.zeros((5, 3)), from_b=np.zeros((5, 5))))
     assert "\n" not in str(caught.value)

@@ -112,6 +112,14 @@ def test_a_loop_that_no_integration_breaks_is_refused():
         assert f"drive cell_{n}.drive" in str(refusal.value)
 
 
+def test_a_drive_of_itself_is_refused():
+    """A projection that carries a drive into the same drive has no order, by definition; one line names it."""
+    circuit = chain(Membrane())
+    circuit.projections = (Projection("cell_0", "cell_0", "drive", ("W", 0), output="drive"),)
+    with pytest.raises(ParameterError, match=r"breaks: drive cell_0\.drive → drive cell_0\.drive"):
+        Preparation(circuit, protocol=PROTOCOL)
+
+
 def test_one_membrane_breaks_a_loop():
     """Theory: with one membrane in the ring, signals run through all relays within a step, in the ring's order."""
     found = operations(chain(Membrane(), Relay(), Relay()), protocol=PROTOCOL)

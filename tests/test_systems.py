@@ -67,7 +67,7 @@ def test_training_ends_with_its_own_columns_and_figures(trained, name):
     _, columns, figures = SYSTEMS[name]
     assert columns <= set(read_history(run))
     assert figures <= {path.stem for path in (run / "figures").iterdir()}
-    last = "Test accuracy" if "test_accuracy" in columns else "Test subspace_error"
+    last = "Test accuracy" if "test_accuracy" in columns else "Score: subspace_error"
     assert any(line.startswith(last) for line in out.splitlines())
     assert f"Brian2 is imported: {name in CIRCUITS}" in out
 

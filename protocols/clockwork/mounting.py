@@ -74,8 +74,11 @@ class MountedCircuit:
         self.drives = {
             (drive.target.name, drive.slot): drive for drive in _drives(circuit, self.populations, code_objects)
         }
-        operations = list(self._operations())
-        self.operations = in_order(operations, circuit.schedule, list(self.populations))
+        try:
+            self.operations = in_order(list(self._operations()), circuit.schedule, list(self.populations))
+        except ParameterError:
+            _mark((each for population in self.populations.values() for each in population.objects), "refused")
+            raise
         self.synapses = [
             item for drive in self.drives.values() for item in drive.transmissions if hasattr(item, "synapses")
         ]
@@ -83,7 +86,7 @@ class MountedCircuit:
             *(population.group for population in self.populations.values()),
             *(item.synapses for item in self.synapses),
         )
-        self._mark(self.network.sorted_objects)
+        _mark(self.network.sorted_objects, self.network.id)
         self._called: list[b2.NetworkOperation] = []
         self._held: dict[Place, Callable[[], object]] = {}
         self._place()
@@ -103,11 +106,6 @@ class MountedCircuit:
         """Let Brian2's synapses, where there are some, have the circuit's weights."""
         for item in self.synapses:
             item.copy_weights()
-
-    def _mark(self, objects):
-        # Brian2 marks objects when a network first runs, and warns of each one that is deleted unmarked.
-        for item in objects:
-            item._network = self.network.id
 
     def _operations(self) -> Iterator[Operation]:
         """What is computed in a step, population by population: first what Brian2 does by itself."""
@@ -215,7 +213,7 @@ class MountedCircuit:
             name=name,
         )
         self.network.add(operation)
-        self._mark([operation])
+        _mark([operation], self.network.id)
         self._called.append(operation)
 
 
@@ -240,3 +238,9 @@ def _drives(circuit: Circuit, populations: Mapping[str, Population], code_object
                 kind, further = Transmission, ()
             transmissions.append(kind(item, source, populations[name], circuit.weights, *further))
         yield Drive(populations[name], slot, transmissions)
+
+
+def _mark(objects, network: str):
+    # Brian2 marks objects when a network first runs, and warns of each one that is deleted unmarked.
+    for item in objects:
+        item._network = network

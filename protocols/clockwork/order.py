@@ -101,6 +101,8 @@ def _synchronous(operations: Sequence[Operation]) -> list[Operation]:
             before[item] |= spikes
     for item in operations:
         for writer in _distinct(writer for place in item.reads for writer in writers.get(place, ())):
+            if writer is item and item.kind == "drive":
+                raise _loop([item])
             if writer is item:
                 continue
             if item.kind in _ADVANCES and writer.kind not in _ADVANCES:
@@ -124,11 +126,7 @@ def _sorted(operations: Sequence[Operation], before: Mapping[Operation, set[Oper
     try:
         sorter.prepare()
     except CycleError as error:
-        loop = error.args[1]
-        names = " → ".join(item.name for item in reversed(loop))
-        raise ParameterError(
-            f"a loop that no integration breaks: {names}; one of these cells needs a differential equation"
-        ) from None
+        raise _loop(error.args[1][:0:-1]) from None
     position = {item: number for number, item in enumerate(operations)}
     waiting, found = set(), []
     while sorter.is_active():
@@ -139,6 +137,13 @@ def _sorted(operations: Sequence[Operation], before: Mapping[Operation, set[Oper
         found.append(chosen)
         sorter.done(chosen)
     return found
+
+
+def _loop(items: Sequence[Operation]) -> ParameterError:
+    names = " → ".join(item.name for item in (*items, items[0]))
+    return ParameterError(
+        f"a loop that no integration breaks: {names}; one of these cells needs a differential equation"
+    )
 
 
 def _distinct(items: Iterable[Operation]) -> list[Operation]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from ...errors import ParameterError
-from ...parameters import Finite, Steps
+from ...parameters import Finite, Steps, Switch
 
 Course = Finite | list[Finite]
 CellCourse = Course | list[list[float]]
@@ -49,9 +49,9 @@ class Phase:
     steps: Steps
     beta: Course = 0.0
     course: Mapping[str, CellCourse] = field(default_factory=dict)
-    teacher: bool | None = None
+    teacher: Switch | None = None
     input: Any = "x"
-    reset: bool = False
+    reset: Switch = False
 
     #: For phases from parameter files: a misspelt key is an error.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")

@@ -160,7 +160,8 @@ class Presenter:
         self._following = self.protocol if complete else self.protocol.for_prediction
         phases = self._following.phases if complete else self._following.prediction
         if stimulus.steps is not None:
-            phases = tuple(replace(phase, steps=steps) for phase, steps in zip(phases, stimulus.steps, strict=False))
+            lengths = dict(zip((phase.name for phase in self.protocol.phases), stimulus.steps, strict=True))
+            phases = tuple(replace(phase, steps=lengths.get(phase.name, phase.steps)) for phase in phases)
         self._phases = phases
         noisy = any(isinstance(phase.input, str) and phase.input == "noise" for phase in phases)
         if stimulus.seed is not None and (self._stochastic or noisy):

@@ -96,7 +96,10 @@ class Protocol:
                         f"jitter = {self.jitter:g}: {variable} of phase {phase.name!r} must be constant"
                     )
         if isinstance(self.evaluation, dict):
-            object.__setattr__(self, "evaluation", Protocol(**self.evaluation))
+            try:
+                object.__setattr__(self, "evaluation", Protocol(**self.evaluation))
+            except ParameterError as error:
+                raise ParameterError(f"evaluation: {error}") from None
         if self.evaluation is not None:
             self._check_evaluation()
         elif self.predicting_phase is None:
@@ -152,8 +155,6 @@ class Protocol:
         taught : bool
             Whether there are targets.
         """
-        if not taught and any(phase.taught for phase in self.phases):
-            raise ParameterError("learning needs targets y")
         names = [phase.name for phase in self.phases]
         for item in plasticity:
             for readout in item.readouts:
@@ -167,6 +168,8 @@ class Protocol:
             first, *others = [names.index(self.phase_of(readout.phase)) for readout in item.readouts]
             if item.when != "presentation" and any(other >= first for other in others):
                 raise ParameterError(f"{item}: acts in phase {names[first]!r} and reads phases that are not over then")
+        if not taught and any(phase.taught for phase in self.phases):
+            raise ParameterError("learning needs targets y")
         if any({"plus", "minus"} <= {readout.phase for readout in item.readouts} for item in plasticity):
             self._check_contrast()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...analysis import Finding, diagnose
 from ...analysis.former import CHECKPOINT_FORMAT
-from ...errors import DivergenceError, ParameterError, RunError
+from ...errors import DivergenceError, ParameterError, RunError, StimulusError
 from ...networks.schedules import Progress
 from ...stimuli.stimuli import Stimuli
 from ..interruption import on_interrupt
@@ -129,7 +129,10 @@ class Training:
                 protocol.check_learning(self.circuit.plasticity, taught=stimuli.y_train is not None)
                 for beta in reversed(protocol.betas):
                     self.learner.check_beta(beta)
-        except ParameterError as error:
+            else:
+                first = slice(training.batch_size)
+                self.circuit.states(stimuli.x_train[first], None if stimuli.y_train is None else stimuli.y_train[first])
+        except (ParameterError, StimulusError) as error:
             raise ParameterError(f"{configuration.source}: {error}") from None
 
     def run(self, report: Callable[[Report], None] = lambda report: None):
