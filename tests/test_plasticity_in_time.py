@@ -180,13 +180,16 @@ def test_what_a_phase_shows(x):
         np.testing.assert_array_equal(first[0], second[0])
 
 
-def test_idle_replicas_are_cleared(x):
-    """After a full minibatch, replicas that the next one has no stimulus for carry exactly 0, and stay at rest."""
-    preparation = Preparation(build(), replicas=4, protocol=Protocol([Phase("free", 3)], step=ETA))
+@pytest.mark.parametrize("reset", ["rest", "carry"])
+def test_idle_replicas_are_cleared(x, reset):
+    """Replicas that the next minibatch has no stimulus for carry exactly 0, and stay at rest where they begin there."""
+    protocol = Protocol([Phase("free", 3)], step=ETA, reset=reset)
+    preparation = Preparation(build(), replicas=4, protocol=protocol)
     preparation.settle(x)
     preparation.settle(x[:1])
     np.testing.assert_array_equal(preparation.layer(0).read("r"), [x[0], *np.zeros((3, 3))])
-    np.testing.assert_array_equal(preparation.layer(1).read("u")[1:], 0)
+    if reset == "rest":
+        np.testing.assert_array_equal(preparation.layer(1).read("u")[1:], 0)
 
 
 def test_evaluation_may_have_a_protocol_of_its_own(x):
