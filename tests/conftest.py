@@ -1,4 +1,5 @@
 import io
+import os
 import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -14,6 +15,12 @@ from corinfomax.models import SST
 from corinfomax.networks import CorInfoMax, Population, PopulationSpec
 
 b2.prefs.codegen.target = "numpy"
+
+
+def pytest_configure(config):
+    """Let the processes that share the cores have one thread of linear algebra each, or they wait for one another."""
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 class MountedCell:

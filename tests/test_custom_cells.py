@@ -75,16 +75,16 @@ def test_named_cell_equals_an_exchanged_one(module):
 
 
 def test_adapting_cells_learn_digits(command, tmp_path):
-    """`corinfomax train` with the cell of examples/custom_cell.py learns digits, over 90 % in 6 epochs, and resumes."""
+    """`corinfomax train` with the cell of examples/custom_cell.py learns digits, over 80 % in 3 epochs, and resumes."""
     words = ["train", "digits", "--out", str(tmp_path / "run")]
-    settings = [f'cell="{ADAPTING}"', "cell_parameters={b=0.4, tau_a=10.0}", "epochs=5", "seed=1"]
+    settings = [f'cell="{ADAPTING}"', "cell_parameters={b=0.4, tau_a=10.0}", "epochs=2", "seed=1"]
     code, _, error = command(*words, *(word for setting in settings for word in ("--set", setting)))
     assert code == 0, error
-    code, _, error = command("train", "--out", str(tmp_path / "run"), "--resume", "--set", "epochs=6")
+    code, _, error = command("train", "--out", str(tmp_path / "run"), "--resume", "--set", "epochs=3")
     assert code == 0, error
     history = pd.read_csv(tmp_path / "run" / "history.csv")
-    assert len(history) == 6
-    assert history["test_accuracy"].iloc[-1] > 0.9
+    assert len(history) == 3
+    assert history["test_accuracy"].iloc[-1] > 0.8
 
 
 def test_a_run_keeps_its_cells(module, command, tmp_path):
