@@ -102,7 +102,7 @@ class EquilibriumPropagation(Circuit):
 
     Notes
     -----
-    As run for the comparison: |β| = 1 of random sign, steps of .5, 20 free and 4 nudged. There β = -1 has no
+    As run for the comparison: ``|β| = 1`` of random sign, steps of .5, 20 free and 4 nudged. There β = -1 has no
     equilibrium, since the nudged output relaxes with 1 + 2β, and only the clip of the rates holds it: so no bound of β
     is stated.
     """
@@ -145,7 +145,7 @@ class EquilibriumPropagation(Circuit):
         )
 
     def step_bound(self, beta: float) -> float:
-        """Largest Euler step: η(1 + 2|β|) < 2 in the output layer, which is the stiffest.
+        """Largest Euler step: ``η(1 + 2|β|) < 2`` in the output layer, which is the stiffest.
 
         The loop through W and Wᵀ is not counted; in a saturated circuit the clip breaks it.
         """

@@ -20,7 +20,7 @@ def unlifted(circuit: CorInfoMax, r, y, beta: float) -> np.ndarray:
     y : array, (stimuli, outputs)
         Targets; those above 0 want their cell active.
     beta : float
-        Largest |β| of the phases.
+        Largest ``|β|`` of the phases.
 
     Returns
     -------
