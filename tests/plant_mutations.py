@@ -17,10 +17,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from corinfomax.toml import loads
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADINGS = ("mutation", "file", "what changes", "outcome", "caught by")
@@ -28,7 +25,7 @@ HEADINGS = ("mutation", "file", "what changes", "outcome", "caught by")
 
 def mutations() -> list[dict]:
     """Read the list."""
-    return tomllib.loads((ROOT / "tests" / "mutations.toml").read_text(encoding="utf-8"))["mutations"]
+    return loads((ROOT / "tests" / "mutations.toml").read_text(encoding="utf-8"))["mutations"]
 
 
 def copy_of_package(folder: Path) -> Path:

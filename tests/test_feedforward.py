@@ -13,11 +13,7 @@ from corinfomax.errors import ParameterError, StimulusError
 from corinfomax.networks import Backpropagation
 from corinfomax.parameters import model_of
 from corinfomax.protocols import presets
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from corinfomax.toml import loads
 
 PRESETS = Path(presets.__file__).parent
 
@@ -287,7 +283,7 @@ def test_imported_without_brian2():
 def test_presets_name_a_network(loss):
     """Section [circuit] of each preset is the signature's: it builds the network with the loss that its name tells."""
     text = (PRESETS / f"digits_bp_{loss}.toml").read_text(encoding="utf-8")
-    parameters = tomllib.loads(text)
+    parameters = loads(text)
     assert set(parameters) == {"stimuli", "circuit", "training"}
     assert parameters["circuit"].pop("model") == "backpropagation"
     section = model_of(Backpropagation, leave_out=("seed", "weights"))(**parameters["circuit"])

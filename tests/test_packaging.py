@@ -13,15 +13,11 @@ import pytest
 
 from corinfomax import stimuli
 from corinfomax.stimuli import load_stimuli
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from corinfomax.toml import loads
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = ("models", "networks", "stimuli", "protocols", "commands", "analysis")
 
 #: What each package may not import; analysis also stays free of Brian2.
