@@ -1,5 +1,6 @@
 """What every single cell is made of: equations, a parameter table, drive slots, and one map to physical units."""
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -130,6 +131,11 @@ class Cell:
         self.per_cell = {} if domain is None else dict(domain.per_cell)
 
     @property
+    def parsed(self) -> b2.Equations:
+        """Its `equations` as Brian2 reads them; those of one text are parsed once."""
+        return _parsed(self.equations)
+
+    @property
     def arguments(self) -> dict:
         """What the constructor was given, to build a cell of another kind in place of this one."""
         return {"domain": self.domain, **self.values}
@@ -144,3 +150,8 @@ class Cell:
         """Threshold, reset and refractory condition, as Brian2's groups take them; empty for cells without spikes."""
         names = ("threshold", "reset", "refractory")
         return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(equations: str) -> b2.Equations:
+    return b2.Equations(equations)  # takes milliseconds

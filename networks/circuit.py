@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import brian2 as b2
 import numpy as np
 
 from ..errors import ParameterError
@@ -110,7 +109,7 @@ class Circuit(Trainable):
             item.check(self.weights, specs)
         for spec in self.populations:
             for variable, (source, source_variable) in spec.links:
-                if source not in specs or source_variable not in b2.Equations(specs[source].cell.equations).names:
+                if source not in specs or source_variable not in specs[source].cell.parsed.names:
                     raise ParameterError(
                         f"{spec.name}.{variable}: {source} has no variable {source_variable!r} to link to"
                     )
@@ -223,7 +222,7 @@ class Circuit(Trainable):
 
 def _check_cell(spec):
     """Raise a `ParameterError` if the cell names a drive slot, a state or an output that its equations lack."""
-    names = b2.Equations(spec.cell.equations).names
+    names = spec.cell.parsed.names
     needed = {"drive slot": spec.cell.drives, "state": spec.cell.state}
     if spec.cell.outputs != Cell.outputs:  # not every cell has a rate
         needed["output"] = spec.cell.outputs

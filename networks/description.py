@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import brian2 as b2
-
 from ..models import Cell
 from .population import PopulationSpec
 from .projection import Bias, Projection
@@ -90,7 +88,7 @@ def compartments(cell: Cell) -> list[str]:
     ----------
     cell : Cell
     """
-    return [name.removeprefix(_GATE) for name in b2.Equations(cell.equations).names if name.startswith(_GATE)]
+    return [name.removeprefix(_GATE) for name in cell.parsed.names if name.startswith(_GATE)]
 
 
 def compartment_of_slot(cell: Cell, slot: str) -> str | None:
@@ -107,7 +105,7 @@ def compartment_of_slot(cell: Cell, slot: str) -> str | None:
     str or None
         None if there is no such equation, unless the cell has one compartment only.
     """
-    lines = [line for line in b2.Equations(cell.equations).values() if line.expr is not None]
+    lines = [line for line in cell.parsed.values() if line.expr is not None]
     reached, seen = {slot}, set()
     while reached:
         seen |= reached

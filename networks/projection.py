@@ -135,7 +135,7 @@ class Bias:
 
 def _moves(cell: Cell) -> bool:
     """Whether a cell's variables change while an input is on."""
-    return bool(cell.drives or cell.each_step or cell.threshold or b2.Equations(cell.equations).diff_eq_names)
+    return bool(cell.drives or cell.each_step or cell.threshold or cell.parsed.diff_eq_names)
 
 
 def _check_entrance(item: Projection | Bias, weights: Weights, target: PopulationSpec, shape: tuple[int, ...]):

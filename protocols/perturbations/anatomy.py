@@ -1,15 +1,14 @@
 """What can be perturbed in a population: compartments, gates, injected currents and membranes of its cells."""
 
-import functools
 from collections.abc import Mapping
 
-import brian2 as b2
 from brian2.equations.equations import DIFFERENTIAL_EQUATION
 
 from ...errors import ParameterError
 from ...models import Cell
 from ...networks import Circuit, PopulationSpec
 from ...networks.description import compartment_of_slot
+from ...networks.description import compartments as gated
 
 _GATE, _CURRENT = "gate_", "I_"
 
@@ -31,9 +30,8 @@ def compartments(cell: Cell) -> list[str]:
     ----------
     cell : Cell
     """
-    named = {name.removeprefix(_GATE) for name in _equations(cell.equations).names if name.startswith(_GATE)}
     declared = {item.compartment or "soma" for item in cell.recordables if item.unit == "1"} | {"soma"}
-    return sorted(named | {name for name in declared if membrane(cell, name) is not None})
+    return sorted({*gated(cell), *(name for name in declared if membrane(cell, name) is not None)})
 
 
 def membrane(cell: Cell, compartment: str) -> str | None:
@@ -44,7 +42,7 @@ def membrane(cell: Cell, compartment: str) -> str | None:
     cell : Cell
     compartment : str
     """
-    integrated = {name for name, line in _equations(cell.equations).items() if line.type == DIFFERENTIAL_EQUATION}
+    integrated = {name for name, line in cell.parsed.items() if line.type == DIFFERENTIAL_EQUATION}
     if compartment == "soma" and cell.potential in integrated:
         return cell.potential
     own = (item.name for item in cell.recordables if item.compartment == compartment and item.unit == "1")
@@ -73,13 +71,8 @@ def current(cell: Cell, compartment: str) -> str | None:
     return _there(cell, _CURRENT + compartment)
 
 
-@functools.lru_cache(maxsize=64)
-def _equations(text: str) -> b2.Equations:
-    return b2.Equations(text)  # to parse them takes milliseconds
-
-
 def _there(cell: Cell, variable: str) -> str | None:
-    return variable if variable in _equations(cell.equations).names else None
+    return variable if variable in cell.parsed.names else None
 
 
 def feedback_slots(circuit: Circuit) -> dict[int, str]:
