@@ -45,6 +45,8 @@ NonZero = Annotated[Finite, AfterValidator(_not_zero)]
 Count = Annotated[int, Number, Field(ge=1)]
 Steps = Annotated[int, Number, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Number, Field(ge=0)]
+#: One rate for all projections, or one for each.
+Rates = NonNegative | list[NonNegative]
 Switch = Annotated[bool, Field(strict=True)]
 
 

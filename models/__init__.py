@@ -4,7 +4,8 @@ from .cell import PHYSICAL_SCALE, Cell, Parameter, Recordable
 from .domains import DOMAINS, NONNEGATIVE_UNIT_BOX, UNIT_BOX, Constraints, Domain, domain_of
 from .interneurons import SST, LeakySST, MultiplierCell
 from .noise import BackgroundInput
-from .point import HiddenPoint, LinearPoint, OutputPoint
+from .point import CompetingPoint, HiddenPoint, LinearPoint, OutputPoint
+from .predictive import ErrorCell, NudgedOutputValue, OutputValue, RectifiedValue, SigmoidValue
 from .pyramidal import HiddenPyramidal, OutputPyramidal, StimulusCell
 
 __all__ = [
@@ -15,17 +16,23 @@ __all__ = [
     "UNIT_BOX",
     "BackgroundInput",
     "Cell",
+    "CompetingPoint",
     "Constraints",
     "Domain",
+    "ErrorCell",
     "HiddenPoint",
     "HiddenPyramidal",
     "LeakySST",
     "LinearPoint",
     "MultiplierCell",
+    "NudgedOutputValue",
     "OutputPoint",
     "OutputPyramidal",
+    "OutputValue",
     "Parameter",
     "Recordable",
+    "RectifiedValue",
+    "SigmoidValue",
     "StimulusCell",
     "domain_of",
 ]

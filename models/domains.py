@@ -169,9 +169,18 @@ def _soft_threshold_clipped(u, theta, r_min, out):
     np.clip(out, r_min, 1.0, out=out)
 
 
+def _sigmoid(u, out):
+    np.negative(u, out=out)
+    np.exp(out, out=out)  # infinite at worst, and its inverse 0
+    out += 1.0
+    np.reciprocal(out, out=out)
+
+
 #: Rates of multiplier cells: λ ≥ 0, and for equalities λ of either sign.
 RECTIFIED = Domain("rectified", "clip(u, 0, inf)", _rectified, (0.0, np.inf))
 LINEAR = Domain("linear", "u", np.positive)
+#: Rates of predictive coding, which approach their bounds and never reach them.
+SIGMOID = Domain("sigmoid", "1/(1 + exp(-u))", _sigmoid, (0.0, 1.0))
 #: B_∞,+ = {r : 0 ≤ r_i ≤ 1}, the domain of the paper's main experiments.
 NONNEGATIVE_UNIT_BOX = Domain("B_inf_plus", "clip(u, 0, 1)", _clip_to_unit_interval, (0.0, 1.0))
 #: B_∞ = {r : -1 ≤ r_i ≤ 1}.

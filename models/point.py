@@ -1,4 +1,4 @@
-"""Point cells whose state is their rate: those of equilibrium propagation and of similarity matching.
+"""Point cells whose state is their rate: those of equilibrium propagation and of both kinds of similarity matching.
 
 They have one compartment, the soma, and no dendrites: the feedforward and the feedback input of a cell arrive in slots
 of their own but at the same place. `gate_soma` (1 = intact, 0 = cut) scales all synaptic input, the teacher's included,
@@ -68,8 +68,46 @@ drive_feedback : 1
         super().__init__(domain, **values)
 
 
+class CompetingPoint(Cell):
+    """Cell of a hidden layer in contrastive similarity matching (Qin, Mudur & Pehlevan 2021).
+
+    As `HiddenPoint`, with the lateral inhibition by which the cells of a layer compete:
+
+        τ ds_k/dt = -s_k + W_{k-1} s_{k-1} + b_k + W_kᵀ s_{k+1} - M_k s_k
+
+    Parameters
+    ----------
+    tau, domain
+        As in `HiddenPoint`.
+
+    Notes
+    -----
+    Receives what `HiddenPoint` receives, and `drive_lateral` M_k s_k, all at the soma. M's diagonal is an inhibition
+    of the cell by itself, a further leak. Sends its rate `r`.
+    """
+
+    equations = (
+        """
+dr/dt = pace*I_net/tau : 1
+I_net = -r + gate_soma*(drive_feedforward + drive_bias + drive_feedback - drive_lateral) + I_soma : 1
+drive_bias : 1
+drive_feedback : 1
+drive_lateral : 1
+"""
+        + _SOMA
+    )
+    parameters = (_TIME_CONSTANT,)
+    drives = ("drive_feedforward", "drive_bias", "drive_feedback", "drive_lateral")
+    state = ("r",)
+    recordables = _RECORDABLES
+    potential = "r"
+
+    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
+        super().__init__(domain, **values)
+
+
 class OutputPoint(Cell):
-    """Cell of the output layer in equilibrium propagation, which the teacher nudges.
+    """Cell of the output layer in equilibrium propagation and contrastive similarity matching: the teacher nudges it.
 
         τ ds_P/dt = -∂Φ/∂s_P = -s_P + W_{P-1} s_{P-1} + b_P + 2β(y - s_P)
 

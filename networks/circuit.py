@@ -185,6 +185,21 @@ class Circuit(Trainable):
             The stimulus stands in the rates of layer 0.
         """
 
+    def clamp(self, populations: Mapping[str, Population]) -> bool:
+        """Set the cells' states when a phase with the teacher has begun, where the targets dictate them.
+
+        Parameters
+        ----------
+        populations : mapping of str to Population
+            The targets stand in the teacher's slot.
+
+        Returns
+        -------
+        bool
+            Whether anything has been set.
+        """
+        return False
+
     @property
     def bounds(self) -> dict[int, tuple[float, float]]:
         """Least and largest rate of the layers 1, …, P, by their domains."""

@@ -17,14 +17,14 @@ from pydantic import Field
 
 from ..errors import ParameterError
 from ..models import HiddenPoint, OutputPoint, StimulusCell
-from ..parameters import Architecture, Count, NonNegative, Positive, Seed, validated
+from ..parameters import Architecture, Count, Positive, Rates, Seed, validated
 from .circuit import Circuit
 from .initial import generator, with_users_weights, xavier_uniform
 from .optimisers import GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
 from .population import PopulationSpec
 from .projection import Bias, Projection
-from .schedules import Staircase
+from .schedules import Schedule, Staircase
 from .states import PhaseEnd, contrast
 
 Deep = Annotated[Architecture, Field(min_length=3)]
@@ -66,6 +66,30 @@ class ContrastiveBiasRule:
     def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> DenseChange:
         """Δb_k, (N_k,)."""
         return DenseChange(contrast(plus, minus) * (plus.r[self.k] - minus.r[self.k]).sum(axis=0))
+
+
+def contrastive_plasticity(schedules: Sequence[Schedule]) -> list[Plasticity]:
+    """W_k and b_{k+1} at rates of their own, k = 0 … P-1.
+
+    Parameters
+    ----------
+    schedules : sequence of Schedule
+        One for each k.
+    """
+    plasticity = []
+    for k, rate in enumerate(schedules):
+        plasticity.append(Plasticity(ContrastiveHebbianRule(k), GradientStep(("W", k), rate)))
+        plasticity.append(Plasticity(ContrastiveBiasRule(k + 1), GradientStep(("b", k + 1), rate)))
+    return plasticity
+
+
+def one_for_each(learning_rate: float | Sequence[float], architecture: Sequence[int]) -> list[float]:
+    """A rate for each pair of layers; a `ParameterError` if there are as many neither as one nor as pairs."""
+    P = len(architecture) - 1
+    rates = learning_rate if isinstance(learning_rate, Sequence) else [learning_rate] * P
+    if len(rates) != P:
+        raise ParameterError(f"learning_rate has {len(rates)} values; this architecture needs one number or {P}")
+    return [float(rate) for rate in rates]
 
 
 class EquilibriumPropagation(Circuit):
@@ -112,7 +136,7 @@ class EquilibriumPropagation(Circuit):
         self,
         architecture: Deep,
         *,
-        learning_rate: NonNegative | list[NonNegative] = [0.1, 0.05],  # noqa: B006
+        learning_rate: Rates = [0.1, 0.05],  # noqa: B006
         learning_rate_factor: Positive = 1.0,
         learning_rate_every: Count = 15,
         tau: Positive = 10.0,
@@ -120,24 +144,17 @@ class EquilibriumPropagation(Circuit):
         seed: Seed = 0,
         weights: Any = None,
     ):
-        P = len(architecture) - 1
         self.architecture = tuple(architecture)
-        rates = learning_rate if isinstance(learning_rate, Sequence) else [learning_rate] * P
-        if len(rates) != P:
-            raise ParameterError(f"learning_rate has {len(rates)} values; this architecture needs one number or {P}")
+        rates = one_for_each(learning_rate, architecture)
         arrays = initial_weights(architecture, seed)
         if weights is not None:
             arrays = with_users_weights(weights, arrays)
-        plasticity = []
-        for k, rate in enumerate(rates):
-            schedule = Staircase(float(rate), learning_rate_factor, learning_rate_every, "epochs")
-            plasticity.append(Plasticity(ContrastiveHebbianRule(k), GradientStep(("W", k), schedule)))
-            plasticity.append(Plasticity(ContrastiveBiasRule(k + 1), GradientStep(("b", k + 1), schedule)))
-        layers = ["stimulus", *(f"layer_{k}" for k in range(1, P + 1))]
+        schedules = [Staircase(rate, learning_rate_factor, learning_rate_every) for rate in rates]
+        layers = ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]
         super().__init__(
             populations=list(_populations(layers, architecture, tau * b2.ms)),
-            projections=list(_projections(layers, projection)),
-            plasticity=plasticity,
+            projections=list(projections(layers, projection)),
+            plasticity=contrastive_plasticity(schedules),
             weights=arrays,
             layers=layers,
             teacher=(layers[-1], "drive_teacher"),
@@ -181,7 +198,15 @@ def _populations(layers: Sequence[str], sizes: Sequence[int], tau: b2.Quantity) 
         yield PopulationSpec(name, cell, sizes[k], layer=k)
 
 
-def _projections(layers: Sequence[str], pattern: Literal["dense", "synapses"]) -> Iterator[Projection | Bias]:
+def projections(layers: Sequence[str], pattern: Literal["dense", "synapses"] = "dense") -> Iterator[Projection | Bias]:
+    """W up, Wᵀ down, and biases.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        Populations of the layers 0, …, P.
+    pattern : {"dense", "synapses"}
+    """
     for k, (below, here) in enumerate(zip(layers, layers[1:], strict=False)):
         yield Projection(below, here, "drive_feedforward", ("W", k), pattern, constant=k == 0)
         yield Bias(here, "drive_bias", ("b", k + 1))

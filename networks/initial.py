@@ -22,6 +22,26 @@ def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
     return rng.uniform(-bound, bound, (post, pre))
 
 
+def kaiming_uniform(rng: np.random.Generator, architecture: Sequence[int]) -> Weights:
+    """Weights uniform within ±√(6/N_k), biases within ±1/√N_k, N_k the units of the layer below.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    architecture : sequence of int
+        Numbers of units N_0 (stimulus), …, N_P (output).
+
+    Returns
+    -------
+    dict
+        As of `uniform_by_fan_in`.
+    """
+    weights = uniform_by_fan_in(rng, architecture)
+    for W in weights["W"].values():
+        W *= np.sqrt(6)
+    return weights
+
+
 def uniform_by_fan_in(rng: np.random.Generator, architecture: Sequence[int]) -> Weights:
     """Weights and biases uniform within ±1/√N_k, N_k the units of the layer below: PyTorch's default.
 
@@ -47,6 +67,13 @@ def uniform_by_fan_in(rng: np.random.Generator, architecture: Sequence[int]) -> 
 def symmetrised(B: np.ndarray) -> np.ndarray:
     """Symmetric part of B, exactly symmetric."""
     return (B + B.T) / 2
+
+
+def checked_symmetric(key: str, k: int, array: np.ndarray) -> np.ndarray:
+    """Make the user's weights exactly symmetric; a `ParameterError` if they are not so to rounding."""
+    if not np.allclose(array, array.T, rtol=1e-6, atol=1e-9 * np.abs(array).max()):
+        raise ParameterError(f"weights: {key}[{k}] is not symmetric")
+    return symmetrised(array)
 
 
 def with_users_weights(weights: Mapping, initial: Weights) -> Weights:

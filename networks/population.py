@@ -102,6 +102,10 @@ class Population:
         """Let `variable` be read where it stands in `source`, cell by cell."""
         setattr(self.group, variable, b2.linked_var(source.group, source_variable))
 
+    def computes(self, variable: str) -> bool:
+        """Whether a variable is computed from others when it is read, and not stored."""
+        return isinstance(self.group.variables[variable], Subexpression)
+
     def can_set(self, variable: str) -> bool:
         """Whether a variable is the cells' own, and neither computed, nor a drive, nor their state."""
         equations = self.group.equations
@@ -123,7 +127,7 @@ class Population:
 
     def output(self, name: str) -> Callable[[], np.ndarray]:
         """What returns the present values of an output, (replicas, cells), perhaps a live buffer."""
-        if isinstance(self.group.variables[name], Subexpression):
+        if self.computes(name):
             return lambda: self.read(name)
         view = self.view(name)
         return lambda: view

@@ -21,7 +21,7 @@ from ..errors import DivergenceError, ParameterError
 from ..models import LinearPoint, StimulusCell
 from ..parameters import Architecture, Positive, Seed, validated
 from .circuit import Circuit
-from .initial import generator, symmetrised, with_users_weights
+from .initial import checked_symmetric, generator, with_users_weights
 from .optimisers import GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
 from .population import PopulationSpec
@@ -200,9 +200,7 @@ def initial_weights(inputs: int, outputs: int, seed: int) -> Weights:
 
 
 def _checked_M(M: np.ndarray) -> np.ndarray:
-    if not np.allclose(M, M.T, rtol=1e-6, atol=1e-9 * np.abs(M).max()):
-        raise ParameterError("weights: M[1] is not symmetric")
-    M = symmetrised(M)
+    M = checked_symmetric("M", 1, M)
     if (least := np.linalg.eigvalsh(M)[0]) <= 0:
         raise ParameterError(f"weights: M[1] must be positive definite; its least eigenvalue is {least:.3g}")
     return M

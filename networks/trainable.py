@@ -173,6 +173,9 @@ class Trainable:
         for (key, k), mask in self.lesions.items():
             self.weights[key][k][mask] = 0
 
+    def check_targets(self, y: np.ndarray):
+        """Raise a `StimulusError` for targets (n, N_P) that cannot be learnt; all can by default."""
+
     def check_weights(self):
         """Raise a `ParameterError` that names weights which are missing or have got another shape or type."""
         for key, shapes in self._shapes.items():

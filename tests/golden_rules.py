@@ -2,7 +2,8 @@
 
 An archive numbers what belongs to a pair of layers k, k + 1 by k, as the package does: ``W/k`` is ``W[k]``. It also
 numbers by k what belongs to layer k + 1 alone, which the package numbers by that layer: ``b/k`` is ``b[k + 1]`` and
-``M/k`` is ``M[k + 1]``. Activities and errors have their layer's number in both.
+``M/k`` is ``M[k + 1]``. Activities and errors have their layer's number in both. What carries errors down, ``B/k``, is
+``W_fb[k]`` in the package.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ FOLDER = Path(__file__).parent / "golden" / "rules"
 
 #: Weights of layer k + 1 that an archive calls k.
 OF_THE_LAYER_ABOVE = ("b", "M")
+#: Weights that the package calls otherwise.
+NAMES = {"B": "W_fb"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class GoldenRule:
     def weights(self, place):
         """Weights, gradients or moments by (key, k), k numbered as in the package, such as those of "init"."""
         return {
-            (key, k + 1 if key in OF_THE_LAYER_ABOVE else k): array
+            (NAMES.get(key, key), k + 1 if key in OF_THE_LAYER_ABOVE else k): array
             for (key, k), array in self._below(place).items()
             if len(key) == 1
         }

@@ -1,4 +1,4 @@
-"""Backpropagation, against archives of an independent implementation, finite differences, and its definitions."""
+"""Backpropagation and feedback alignment, against golden archives, finite differences, and their definitions."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from golden_rules import golden_rule
 from scipy.special import log_softmax, softmax
 
 from corinfomax.errors import ParameterError, StimulusError
-from corinfomax.networks import Backpropagation
+from corinfomax.networks import Backpropagation, FeedbackAlignment
 from corinfomax.parameters import model_of
 from corinfomax.protocols import presets
 from corinfomax.toml import loads
@@ -31,14 +31,14 @@ def minibatch(seed, n=6, inputs=7, outputs=3):
     return rng.uniform(0, 1, (n, inputs)), np.eye(outputs)[rng.integers(outputs, size=n)]
 
 
-@pytest.mark.parametrize("name", ["bp_mse", "bp_ce"])
+@pytest.mark.parametrize("name", ["bp_mse", "bp_ce", "fa_mse", "fa_ce"])
 def test_against_the_golden_archives(name):
     """Activity, loss, gradients, weights and Adam's moments equal the archive's to 1e-9, minibatch by minibatch.
 
     The archive's gradients are of what is minimised; ΔW, and m with it, points the other way.
     """
     golden = golden_rule(name)
-    network = Backpropagation(
+    network = (FeedbackAlignment if name.startswith("fa") else Backpropagation)(
         golden["architecture"],
         loss=golden["loss"],
         learning_rate=golden["lr"],
@@ -102,6 +102,36 @@ def test_cross_entropy_of_large_outputs(dtype, scale):
     theory = -np.mean(np.sum(y * log_softmax(output, axis=1), axis=1))
     np.testing.assert_allclose(network.loss_of(states.r[1], y), theory, rtol=tolerance)
     np.testing.assert_allclose(states.delta[1], (softmax(output, axis=1) - y) / len(y), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("loss", ["mse", "ce"])
+def test_feedback_alignment_against_backpropagation(loss):
+    """The top layer learns as by backpropagation, the others otherwise; with W_fb = Wᵀ all do, exactly (identity)."""
+    x, y = minibatch(6)
+    theory = Backpropagation([7, 6, 5, 3], loss=loss, seed=4)
+    learn(theory, x, y)
+    W = Backpropagation([7, 6, 5, 3], loss=loss, seed=4).weights["W"]
+    random = FeedbackAlignment([7, 6, 5, 3], loss=loss, seed=4)
+    symmetric = FeedbackAlignment([7, 6, 5, 3], loss=loss, seed=4, weights={"W_fb": {1: W[1].T, 2: W[2].T}})
+    before = {k: array.copy() for k, array in random.weights["W_fb"].items()}
+    for network in (random, symmetric):
+        learn(network, x, y)
+    for target in theory.targets:
+        found, wanted = random.changes[target].dense(), theory.changes[target].dense()
+        assert np.array_equal(found, wanted) == (target in {("W", 2), ("b", 3)})
+        np.testing.assert_allclose(symmetric.changes[target].dense(), wanted, rtol=0, atol=1e-16)
+    for k, array in before.items():
+        np.testing.assert_array_equal(random.weights["W_fb"][k], array)
+        bound = np.sqrt(6 / sum(array.shape))
+        assert 0.7 * bound < np.abs(array).max() <= bound
+
+
+def test_feedback_alignment_needs_a_hidden_layer():
+    """Without one there is nothing to carry errors to: refused in one line, as is feedback of another shape."""
+    with pytest.raises(ParameterError, match=r"architecture.*at least 3"):
+        FeedbackAlignment([7, 3])
+    with pytest.raises(ParameterError, match=r"W_fb\[1\] has shape \(3, 5\), must be \(post, pre\) = \(5, 3\)"):
+        FeedbackAlignment([7, 5, 3], weights={"W_fb": {1: np.zeros((3, 5))}})
 
 
 @pytest.mark.parametrize("loss", ["mse", "ce"])

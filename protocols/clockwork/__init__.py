@@ -11,7 +11,7 @@ _here, __dir__, __all__ = lazy.attach(
         "moment": ["Moment"],
         "phases": ["Phase"],
         "preparation": ["Preparation"],
-        "protocol": ["Protocol", "contrastive", "settling"],
+        "protocol": ["Protocol", "clamped", "contrastive", "nudged", "settling"],
         "provenance": ["Provenance", "provenance"],
     },
 )

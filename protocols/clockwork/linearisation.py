@@ -12,6 +12,7 @@ from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator
 
 from ...errors import ParameterError
 from .order import Operation, Place, in_order
+from .phases import BETA, PACE, TAUGHT
 from .preparation import Preparation
 
 #: Up to so many dimensions all eigenvalues are computed at once.
@@ -168,13 +169,16 @@ class Linearisation:
         """Live buffers that are touched, and what they hold."""
         populations = self._mounted.populations
         places = {*self._carried, *self._mounted.drives}
-        places |= {(name, shared) for name in populations for shared in ("pace", "beta") if shared in populations[name]}
+        places |= {
+            (name, shared) for name in populations for shared in (PACE, BETA, TAUGHT) if shared in populations[name]
+        }
         views = [populations[name].view(variable) for name, variable in places]
         return [(view, view.copy()) for view in views]
 
     def _set_shared(self):
         for population in self._mounted.populations.values():
-            for shared, value in (("pace", 1.0), ("beta", self._beta)):
+            taught = None if self._beta is None else float(self._beta != 0)
+            for shared, value in ((PACE, 1.0), (BETA, self._beta), (TAUGHT, taught)):
                 if shared in population and value is not None:
                     population.write(shared, value)
 

@@ -67,9 +67,7 @@ class MountedCircuit:
             spec.name: Population(spec, replicas, dtype, self._clock, protocol.method, code_objects)
             for spec in circuit.populations
         }
-        for spec in circuit.populations:
-            for variable, (source, source_variable) in spec.links:
-                self.populations[spec.name].link(variable, self.populations[source], source_variable)
+        self._link()
         self.layers = [self.populations[name] for name in circuit.layers]
         self.drives = {
             (drive.target.name, drive.slot): drive for drive in _drives(circuit, self.populations, code_objects)
@@ -79,6 +77,9 @@ class MountedCircuit:
         except ParameterError:
             _mark((each for population in self.populations.values() for each in population.objects), "refused")
             raise
+        # When an input comes on, drives are computed in this order, too: errors are outputs that depend on drives.
+        turn = {place: number for number, item in enumerate(self.operations) for place in item.writes}
+        self.drives = dict(sorted(self.drives.items(), key=lambda item: turn.get(item[0], -1)))
         self.synapses = [
             item for drive in self.drives.values() for item in drive.transmissions if hasattr(item, "synapses")
         ]
@@ -106,6 +107,14 @@ class MountedCircuit:
         """Let Brian2's synapses, where there are some, have the circuit's weights."""
         for item in self.synapses:
             item.copy_weights()
+
+    def _link(self):
+        """Let populations read each other's variables: stored ones first, for others are computed of them."""
+        links = [(spec.name, *link) for spec in self._circuit.populations for link in spec.links]
+        for name, variable, (source, read) in sorted(
+            links, key=lambda link: self.populations[link[2][0]].computes(link[2][1])
+        ):
+            self.populations[name].link(variable, self.populations[source], read)
 
     def _operations(self) -> Iterator[Operation]:
         """What is computed in a step, population by population: first what Brian2 does by itself."""

@@ -13,6 +13,8 @@ from ...parameters import Finite, Steps, Switch
 Course = Finite | list[Finite]
 CellCourse = Course | list[list[float]]
 
+#: Shared variables that the clockwork itself sets: the pace of integration, β, and 1 while targets reach the circuit.
+PACE, BETA, TAUGHT = "pace", "beta", "taught"
 #: What the input of a phase may be, beside an array.
 INPUTS = ("x", "none", "noise")
 
@@ -64,8 +66,10 @@ class Phase:
         if not isinstance(self.course, Mapping):
             raise ParameterError(f"phase {self.name!r}: course must map variables to values, as {{'gate_soma': 0}}")
         for variable in self.course:
-            if str(variable).rpartition(".")[2] in ("beta", "pace"):
-                raise ParameterError(f"phase {self.name!r}: {variable} has no place in course; see beta and step_rule")
+            if str(variable).rpartition(".")[2] in (BETA, PACE, TAUGHT):
+                raise ParameterError(
+                    f"phase {self.name!r}: {variable} has no place in course; see beta, step_rule and teacher"
+                )
         self._check_course("beta", self.beta, per_cell=False)
         for variable, values in self.course.items():
             self._check_course(variable, values, per_cell=True)

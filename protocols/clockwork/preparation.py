@@ -356,6 +356,8 @@ class Preparation:
             self.check_beta(0.0 if checked.y is None else checked.beta)
         if checked.steps is not None and len(checked.steps) != len(self.protocol.phases):
             raise StimulusError(f"steps = {checked.steps}: must be one number for each of the protocol's phases")
+        if checked.y is not None:
+            self.circuit.check_targets(checked.y)
         if checked.learn:
             self.protocol.check_learning(self.circuit.plasticity, taught=checked.y is not None)
         return checked

@@ -29,7 +29,7 @@ from ...stimuli.stimulus import Stimulus
 from .courses import Courses
 from .moment import Hooks, Moment, Now
 from .mounting import MountedCircuit
-from .phases import Phase
+from .phases import BETA, PACE, TAUGHT, Phase
 from .protocol import Protocol
 
 #: Longer than any run: runs end when the stimuli do.
@@ -188,8 +188,8 @@ class Presenter:
         self._phase_index, now.step = index, 0
         self._eta = self._following.eta(phase)
         # Without targets nothing is to be nudged, and least of all towards 0.
-        absent = phase.taught and now.stimulus.y is None
-        beta = 0.0 if absent else now.stimulus.beta
+        taught = phase.taught and now.stimulus.y is not None
+        beta = now.stimulus.beta if taught or not phase.taught else 0.0
         now.betas = np.broadcast_to(np.asarray(phase.beta, dtype=float) * beta, (phase.steps,))
         rested = phase.reset and index > 0
         if rested:
@@ -197,22 +197,28 @@ class Presenter:
         anew = self._show_input(phase, anew=rested or index == 0)
         if index == 0:
             circuit.initialise(self._populations)
+        clamped = False
         if circuit.teacher is not None:
             population, slot = circuit.teacher
             drive = self._populations[population].view(slot)
             drive[...] = 0
-            if phase.taught and now.stimulus.y is not None:
+            if taught:
                 drive[: len(now.stimulus.x)] = now.stimulus.y
+                clamped = circuit.clamp(self._populations)
         if circuit.restart_from_rate:
             for population in self._populations.values():
                 if {"u", "r"} <= set(population.cell.state):
                     population.restart_from_rate()
-        courses = {"pace": self._eta / self._step, "beta": now.betas, **phase.course}
+        courses = {PACE: self._eta / self._step, BETA: now.betas, TAUGHT: float(taught), **phase.course}
         self._averaged = self._readouts_of(phase) if now.stimulus.learn else {}
         self._courses.begin(courses, restore=phase.course)
         if anew:
             for drive in self.mounted.drives.values():
                 drive.compute()
+        elif clamped:
+            for drive in self.mounted.drives.values():
+                drive.update(lambda every: True)
+        if anew or clamped:
             self._courses.hold_all()
         for hook in self._hooks.on_phase_start:
             hook(self.moment)

@@ -295,3 +295,49 @@ def settling(*, steps: Steps = 30, **stepping) -> Protocol:
         With the phase ``settle``.
     """
     return Protocol([Phase("settle", steps)], plus="settle", minus="", random_sign=False, **stepping)
+
+
+@extends(Protocol, without=("phases", "plus", "minus", "predicts", "beta", "random_sign", "step", "evaluation"))
+def clamped(*, steps: Steps = 50, step: Positive = 0.1, **stepping) -> Protocol:
+    """Build the protocol of clamped predictive coding: a prediction, and a phase in which the output is the target.
+
+    Parameters
+    ----------
+    steps : int, default 50
+        Steps of the second phase, in which hidden values relax.
+    step : float, default .1
+        Euler step η₀ = dt/τ.
+    **stepping
+        `step_rule`, `step_decay`, `step_min`, `method`, `jitter`, `reset` and `allow_unstable`, as in `Protocol`.
+
+    Returns
+    -------
+    Protocol
+        With the phases ``forward``, of one step, for values begin where they are to be, and ``relax``.
+    """
+    phases = [Phase("forward", 1), Phase("relax", steps, teacher=True)]
+    return Protocol(phases, plus="relax", minus="", step=step, random_sign=False, **stepping)
+
+
+@extends(Protocol, without=("phases", "plus", "minus", "predicts", "beta", "step", "evaluation"))
+def nudged(*, steps: Steps = 50, beta: NonZero = 1e-3, step: Positive = 0.1, **stepping) -> Protocol:
+    """Build the protocol of nudged predictive coding: a prediction, and a phase in which λ draws on the output.
+
+    Parameters
+    ----------
+    steps : int, default 50
+        Steps of the second phase.
+    beta : float, default 1e-3
+        Nudging strength ``|λ|``.
+    step : float, default .1
+        Euler step η₀ = dt/τ.
+    **stepping
+        `random_sign`, `step_rule`, `step_decay`, `step_min`, `method`, `jitter`, `reset` and `allow_unstable`, as in
+        `Protocol`.
+
+    Returns
+    -------
+    Protocol
+        With the phases ``forward``, of one step, for values begin where they are to be, and ``nudge``.
+    """
+    return Protocol([Phase("forward", 1), Phase("nudge", steps, beta=1.0)], minus="", beta=beta, step=step, **stepping)

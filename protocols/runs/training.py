@@ -125,13 +125,12 @@ class Training:
                     (training.test_replicas, stimuli.x_test),
                 )
             )
+            if stimuli.y_train is not None:
+                self.circuit.check_targets(stimuli.y_train)
             if protocol is not None:
                 protocol.check_learning(self.circuit.plasticity, taught=stimuli.y_train is not None)
                 for beta in reversed(protocol.betas):
                     self.learner.check_beta(beta)
-            else:
-                first = slice(training.batch_size)
-                self.circuit.states(stimuli.x_train[first], None if stimuli.y_train is None else stimuli.y_train[first])
         except (ParameterError, StimulusError) as error:
             raise ParameterError(f"{configuration.source}: {error}") from None
 

@@ -18,7 +18,17 @@ __all__ = ["MODELS", "Learner", "Model", "StaticLearner", "model_named"]
 #: Models by the name that ``[circuit]`` gives as `model`, the default first. A string ``"module:NAME"`` is imported
 #: when the model is first used, so that those without dynamics need no Brian2.
 MODELS: dict[str, Model | str] = {
-    name: f"{__name__}.{name}:MODEL" for name in ("corinfomax", "equilibrium", "similarity_matching", "backpropagation")
+    name: f"{__name__}.{module}"
+    for name, module in {
+        "corinfomax": "corinfomax:MODEL",
+        "equilibrium": "equilibrium:MODEL",
+        "contrastive_matching": "contrastive_matching:MODEL",
+        "predictive_coding": "predictive_coding:CLAMPED",
+        "nudged_predictive_coding": "predictive_coding:NUDGED",
+        "similarity_matching": "similarity_matching:MODEL",
+        "feedback_alignment": "feedforward:FEEDBACK_ALIGNMENT",
+        "backpropagation": "feedforward:BACKPROPAGATION",
+    }.items()
 }
 
 

@@ -9,6 +9,7 @@ from ..examinations.corinfomax import LEVERS, constraints, fading, lifting, unli
 from .learner import Learner
 from .metrics import performance
 from .model import Model
+from .wiring import Wiring
 
 
 def metrics(circuit: CorInfoMax, states: Layers, stimuli: Stimuli) -> dict[str, float]:
@@ -57,5 +58,6 @@ MODEL = Model(
     examinations=(fading, constraints, lifting),
     levers=LEVERS,
     reads_like="correlative information maximization",
+    wiring=Wiring(transport=False, local=True, why="W_fb is learnt on its own; ΔW is a product of two cells' signals"),
     why_unlearnt=why_unlearnt,
 )

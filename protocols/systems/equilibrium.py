@@ -6,6 +6,7 @@ from ...stimuli.stimuli import Stimuli
 from ..clockwork.protocol import Protocol, contrastive
 from .metrics import codes, norms, performance
 from .model import Model
+from .wiring import Wiring
 
 
 def metrics(circuit: EquilibriumPropagation, states: Layers, stimuli: Stimuli) -> dict[str, float]:
@@ -31,4 +32,5 @@ MODEL = Model(
     protocols={"contrastive": contrastive, "phases": Protocol},
     metrics=metrics,
     reads_like="equilibrium propagation",
+    wiring=Wiring(transport=True, local=True, why="Wᵀ carries the nudge down; ΔW is a product of two cells' rates"),
 )

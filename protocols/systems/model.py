@@ -14,6 +14,7 @@ from ...stimuli.stimuli import TASKS, Stimuli
 from ..examinations.levers import Levers
 from .learner import Learner
 from .metrics import performance
+from .wiring import Wiring
 
 if TYPE_CHECKING:
     from ..clockwork.protocol import Protocol
@@ -54,6 +55,8 @@ class Model:
         The column that progress and a run's last line show; by default `test_accuracy` or `test_r_squared`.
     reads_like : str
         The rule in words.
+    wiring : Wiring, optional
+        What the rule asks of the brain, for comparisons.
     why_unlearnt : callable, optional
         ``why_unlearnt(trainable, learner, protocol, stimuli, classes, seed)``: which of the classes that were not
         recognised have a known cause, and a sentence that says so and what to do.
@@ -69,6 +72,7 @@ class Model:
     levers: Levers = field(default_factory=Levers)
     score: str | None = None
     reads_like: str = ""
+    wiring: Wiring | None = None
     why_unlearnt: Callable[..., tuple[list[int], str]] | None = None
 
     def __post_init__(self):

@@ -204,4 +204,7 @@ class StaticLearner:
         if not isinstance(stimulus, Stimulus):
             raise StimulusError(f"{type(stimulus).__name__} is no Stimulus; run takes an iterable of them")
         sizes = self.trainable.sizes
-        return stimulus.checked(sizes[0], sizes[-1], self.replicas, self.dtype)
+        checked = stimulus.checked(sizes[0], sizes[-1], self.replicas, self.dtype)
+        if checked.y is not None:
+            self.trainable.check_targets(checked.y)
+        return checked
