@@ -8,7 +8,7 @@ import brian2 as b2
 import numpy as np
 import pytest
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
-from toys import on_toys, stimuli
+from toys import on_toys, stimuli, without_figures
 
 from corinfomax.commands import main
 from corinfomax.models import SST
@@ -190,6 +190,12 @@ def refused(command):
         return err
 
     return call
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Let commands draw nothing, in tests that look at no figure."""
+    without_figures(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def test_record_draws_the_first_of_many_cells_and_says_so(command, run, monkeypa
     assert "Drawn are the first 2 cells" in out
 
 
-def test_record_takes_representative_cells_and_the_run_s_beta_by_default_and_another_file(command, run):
+def test_record_takes_representative_cells_and_the_run_s_beta_by_default_and_another_file(command, undrawn, run):
     """Without options: test stimulus 0, up to 3 cells of each layer, the run's β; --out puts it elsewhere."""
     before = (run / "recording.npz").read_bytes()
     assert command("record", run, "--out", "elsewhere.npz")[0] == 0
@@ -124,9 +124,8 @@ def test_presets_are_listed_and_printed(command):
         assert command("presets", name)[1] == path.read_text(encoding="utf-8")
 
 
-def test_resume_goes_on_and_rewrites_the_configuration(command, refused, run, monkeypatch):
+def test_resume_goes_on_and_rewrites_the_configuration(command, refused, undrawn, run):
     """More epochs by --resume --set epochs: history, checkpoint and config.toml have them; other keys are refused."""
-    monkeypatch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
     assert "seed" in refused("train", "--resume", "--out", run, "--set", "seed=3")
     code, out, err = command("train", "--resume", "--out", run, "--set", "epochs=3")
     assert (code, err) == (0, "")
@@ -139,9 +138,8 @@ def test_resume_goes_on_and_rewrites_the_configuration(command, refused, run, mo
     assert len(read_history(run)) == 3
 
 
-def test_resuming_a_finished_run_keeps_what_was_recorded_of_it(command, run, monkeypatch):
+def test_resuming_a_finished_run_keeps_what_was_recorded_of_it(command, undrawn, run):
     """`recording.npz` of the user's choice stays, byte by byte, when there is no epoch left; one more replaces it."""
-    monkeypatch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
     assert command("record", run, "--stimuli", "3")[0] == 0
     recorded = (run / "recording.npz").read_bytes()
     assert command("train", "--resume", "--out", run)[0] == 0
@@ -150,9 +148,8 @@ def test_resuming_a_finished_run_keeps_what_was_recorded_of_it(command, run, mon
     assert (run / "recording.npz").read_bytes() != recorded
 
 
-def test_a_damaged_environment_file_is_kept_when_a_run_goes_on(command, run, monkeypatch):
+def test_a_damaged_environment_file_is_kept_when_a_run_goes_on(command, undrawn, run):
     """What cannot be read of environment.json stands under `damaged`, and the resumption beside it."""
-    monkeypatch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
     for text in ("{", "[1, 2]", '{"resumed": 3}'):
         (run / "environment.json").write_text(text)
         epochs = len(read_history(run)) + 1
@@ -211,7 +208,7 @@ def test_help_can_be_read_where_the_terminal_has_no_greek(command, monkeypatch):
     assert rb"strength \u03b2" in output.buffer.getvalue()
 
 
-def test_a_run_without_a_checkpoint_is_resumed_from_its_beginning(command, trained, run):
+def test_a_run_without_a_checkpoint_is_resumed_from_its_beginning(command, undrawn, trained, run):
     """Killed before its first checkpoint, a run starts anew by --resume and ends with the same history, exactly."""
     (run / "checkpoint.npz").unlink()
     (run / "history.csv").unlink()
@@ -239,7 +236,7 @@ def test_targets_that_no_rate_reaches_are_told(command, tmp_path, monkeypatch):
     assert "rates of the output layer from 0 to 1" in out
 
 
-def test_classes_that_are_not_recognised_are_told(command, tmp_path):
+def test_classes_that_are_not_recognised_are_told(command, undrawn, tmp_path):
     """A class whose stimuli are all dark is named; the teacher can lift its cell, as v_B = 0, so no cause is given."""
     rng = np.random.default_rng(0)
     x, labels = rng.uniform(0.2, 1, (60, 6)), np.arange(60) % 3
@@ -252,7 +249,7 @@ def test_classes_that_are_not_recognised_are_told(command, tmp_path):
     assert "corinfomax doctor runs" in out
 
 
-def test_classes_that_the_teacher_cannot_lift_are_told(command, tmp_path):
+def test_classes_that_the_teacher_cannot_lift_are_told(command, undrawn, tmp_path):
     """Where nothing is learnt and β is next to nothing, each class not recognised is one whose cell stays silent."""
     np.savez(tmp_path / "toy.npz", **stimuli())
     code, out, err = command(*on_toys("toy.npz", "epochs=1", "beta=1e-9", "learning_rate_ff=0", "learning_rate_fb=0"))

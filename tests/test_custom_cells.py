@@ -6,6 +6,7 @@ import brian2 as b2
 import numpy as np
 import pandas as pd
 import pytest
+from toys import on_toys, stimuli
 
 from corinfomax import CorInfoMax, Preparation, load
 from corinfomax.errors import ParameterError
@@ -74,7 +75,7 @@ def test_named_cell_equals_an_exchanged_one(module):
     assert np.abs(theory.u[1] - Preparation(CorInfoMax([5, 4, 3])).settle(x).u[1]).max() > 1e-3
 
 
-def test_adapting_cells_learn_digits(command, tmp_path):
+def test_adapting_cells_learn_digits(command, undrawn, tmp_path):
     """`corinfomax train` with the cell of examples/custom_cell.py learns digits, over 80 % in 3 epochs, and resumes."""
     words = ["train", "digits", "--out", str(tmp_path / "run")]
     settings = [f'cell="{ADAPTING}"', "cell_parameters={b=0.4, tau_a=10.0}", "epochs=2", "seed=1"]
@@ -87,16 +88,18 @@ def test_adapting_cells_learn_digits(command, tmp_path):
     assert history["test_accuracy"].iloc[-1] > 0.8
 
 
-def test_a_run_keeps_its_cells(module, command, tmp_path):
+def test_a_run_keeps_its_cells(module, command, undrawn, tmp_path):
     """A moved run folder loads with its copy of the module; to resume with a changed module is one line."""
-    words = ["train", str(module), "--out", "run", "--set", "epochs=1", "--set", "target=numpy"]
+    np.savez(tmp_path / "toy.npz", **stimuli())
+    words = [*on_toys(tmp_path / "toy.npz", "epochs=1"), "--out", "run"]
+    words.insert(1, str(module))
     code, _, error = command(*words)
     assert code == 0, error
     cells = module.with_name("mycells.py")
     assert (tmp_path / "run" / "mycells.py").read_bytes() == cells.read_bytes()
     weights = load(tmp_path / "run").weights["W_ff"][0]
     cells.write_text(MODULE.replace("g_more)*u", "2*g_more)*u"))
-    code, _, error = command(*words[:-3], "epochs=2", "--set", "target=numpy", "--resume")
+    code, _, error = command(*words, "--set", "epochs=2", "--resume")
     assert code == 1
     assert "mycells.py: differs from " in error
     cells.unlink()

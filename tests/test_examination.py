@@ -234,7 +234,7 @@ def test_command_refuses_in_one_line(refused, tmp_path):
     assert "a run keeps its parameters" in refused("doctor", tmp_path, "--set", "step=0.1")
 
 
-def test_training_tells_failures_once(command, tmp_path):
+def test_training_tells_failures_once(command, undrawn, tmp_path):
     """A learning rate far too large makes `train` name the failure, each kind once, beside the epoch."""
     np.savez(tmp_path / "toy.npz", **toy_arrays())
     code, out, _ = command(*on_toys(tmp_path / "toy.npz"), "--set", "epochs=3", "--set", "learning_rate_ff=500.0")

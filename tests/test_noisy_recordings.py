@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pynwb import NWBHDF5IO
-from toys import on_toys, stimuli
+from toys import on_toys, stimuli, without_figures
 
 from corinfomax import Preparation, Run
 from corinfomax.analysis import open_traces, read_recording
@@ -23,6 +23,7 @@ def noisy(tmp_path_factory):
     words = ["corinfomax", *on_toys(folder / "toy.npz", "noise_basal=0.3", "seed=3", "epochs=1")]
     for name in ("a", "b"):
         with pytest.MonkeyPatch.context() as patch:
+            without_figures(patch)
             patch.setattr(sys, "argv", [*words, "--out", str(folder / name)])
             with pytest.raises(SystemExit):
                 main()
@@ -56,7 +57,7 @@ def test_two_trainings_leave_the_same_recording_and_activity(noisy):
 
 
 @pytest.mark.parametrize("ending", ["npz", "h5", "nwb", "csv"])
-def test_two_calls_of_record_are_identical(command, noisy, ending):
+def test_two_calls_of_record_are_identical(command, undrawn, noisy, ending):
     """Traces of five stimuli, two at once where that can be chosen, bit for bit; the noise is there."""
     words = ("--stimuli", "0-4") + (() if ending == "npz" else ("--replicas", "2"))
     for name in ("first", "second"):

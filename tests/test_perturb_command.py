@@ -111,14 +111,14 @@ def test_a_trained_run_is_tested_with_and_without(command, run):
     assert "clamp soma of cell 0 of layer_2 at 30 mV (u = 5) in phase free" in report
 
 
-def test_the_folder_s_perturbations_make_the_same_again(command, run):
+def test_the_folder_s_perturbations_make_the_same_again(command, undrawn, run):
     """--file with what an experiment left gives its table, bit by bit."""
     assert command("perturb", run, "--lesion", "W_ff:0:0.5", "--drive", "SST_1:10mV", "--out", "one")[0] == 0
     assert command("perturb", run, "--file", "one/perturbations.toml", "--out", "two")[0] == 0
     assert Path("one/table.csv").read_bytes() == Path("two/table.csv").read_bytes()
 
 
-def test_silenced_sst_cells_change_nothing_and_the_report_says_why(command, run):
+def test_silenced_sst_cells_change_nothing_and_the_report_says_why(command, undrawn, run):
     """At the published settings no prediction changes; γ and the measured nanovolts stand there; the advice works."""
     code, out, _ = command("perturb", run, "--silence", "SST_1", "--silence", "SST_2", "--out", "found")
     assert code == 0
@@ -147,7 +147,7 @@ def test_silenced_sst_cells_change_nothing_and_the_report_says_why(command, run)
     )
 
 
-def test_runs_of_several_seeds_are_averaged(command, configuration):
+def test_runs_of_several_seeds_are_averaged(command, undrawn, configuration):
     """Two runs of one configuration: the report has mean ± standard deviation; a run given twice is refused."""
     for seed in (0, 1):
         train(configuration(f"seed={seed}", "epochs=1"), f"run{seed}")
@@ -170,7 +170,7 @@ def test_files_that_do_not_fit_are_refused(refused, run):
     assert "given.toml, perturbation 1: unknown key 'populatin'" in refused("perturb", str(run), "--file", "given.toml")
 
 
-def test_training_with_perturbations_in_a_period(command, toy, configuration):
+def test_training_with_perturbations_in_a_period(command, undrawn, toy, configuration):
     """Controls are bit by bit what `train` makes; perturbed runs too until the period; resumed, all stays."""
     words = ("--lesion", "W_ff:0:0.3", "--drive", "layer_1:0.5", "--freeze", "W_fb:1", "--period", "2")
     parameters = on_toys(toy)[1:]

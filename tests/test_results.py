@@ -1,5 +1,6 @@
 """The evidence: the queue of its runs, its numbers, and what it compares them with."""
 
+import io
 import json
 import os
 import shutil
@@ -7,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import evidence
 import numpy as np
@@ -16,10 +19,12 @@ import pytest
 import report
 from experiments import Experiment, Run, read_experiments
 from run import Queue, chosen, overview
-from toys import stimuli
+from toys import stimuli, without_figures
 from typer import BadParameter
 
 from corinfomax.analysis import read_history
+from corinfomax.commands import main
+from corinfomax.protocols.runs import Configuration, RunFolder
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 SCRIPT = RESULTS / "run.py"
@@ -27,12 +32,12 @@ SCRIPT = RESULTS / "run.py"
 
 @pytest.fixture
 def toy(tmp_path):
-    """A run on toy stimuli, a second an epoch or less."""
+    """A run on toy stimuli; by backpropagation, which needs no Brian2, where another model is not asked for."""
     np.savez(tmp_path / "toy.npz", **stimuli())
 
-    def build(name="toy", seed=0, epochs=1, settings=(), diverges=False):
+    def build(name="toy", seed=0, epochs=1, settings=(), diverges=False, preset="digits_bp_mse"):
         own = (f"stimuli={tmp_path / 'toy.npz'}", "architecture=[6,5,3]", "batch_size=5", "target=numpy")
-        return Run(name, "digits", seed, epochs, (*own, *settings), diverges)
+        return Run(name, preset, seed, epochs, (*own, *settings), diverges)
 
     return build
 
@@ -41,6 +46,28 @@ def toy(tmp_path):
 def queue(tmp_path):
     """A queue that works and keeps in folders of the test's own."""
     return Queue(tmp_path / "kept", tmp_path / "working")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Let the queue train in this process, which need not be begun, and draw nothing; the words stay the queue's."""
+
+    class Child:
+        def __init__(self, words, stdout, **options):
+            self.words, self.log = list(map(str, words)), stdout
+
+        def wait(self):
+            text = io.TextIOWrapper(self.log, write_through=True)
+            with pytest.MonkeyPatch.context() as patch, redirect_stdout(text), redirect_stderr(text):
+                without_figures(patch)
+                patch.setattr(sys, "argv", self.words)
+                with pytest.raises(SystemExit) as end:
+                    main()
+            text.detach()
+            return end.value.code or 0
+
+    begins = SimpleNamespace(Popen=Child, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
+    return lambda: monkeypatch.setattr("run.subprocess", begins)
 
 
 def keep(root, name, seed, accuracies, angles=None, revision="abcdef0123456789"):
@@ -59,14 +86,18 @@ def experiment(name="made_up", seeds=(0, 1, 2), epochs=2, **keys):
     return Experiment(name, name, tuple(Run(name, "digits", seed, epochs) for seed in seeds), **keys)
 
 
-def test_queue_begins_resumes_and_skips(toy, queue, capsys):
-    """One epoch is trained and kept; two are wanted, and the second is added to it; then there is nothing to do."""
+def test_queue_begins_resumes_and_skips(toy, queue, here, capsys):
+    """One epoch is trained and kept; two are wanted, and the second is added to it; then there is nothing to do.
+
+    The first is trained in a process of its own.
+    """
     assert queue.status(toy()) == "not begun"
     assert queue.run([toy()]) == []
     kept = toy().kept(queue.kept)
     assert sorted(os.listdir(kept)) == ["config.toml", "environment.json", "history.csv"]
     first = read_history(kept)
     assert queue.status(toy(epochs=2)) == "begun, 1 of 2 epochs"
+    here()
     assert queue.run([toy(epochs=2)]) == []
     second = read_history(kept)
     pd.testing.assert_frame_equal(second.iloc[:1], first)
@@ -79,9 +110,10 @@ def test_queue_begins_resumes_and_skips(toy, queue, capsys):
     assert log.read_bytes() == before
 
 
-def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, capsys):
+def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, here, capsys):
     """The second epoch's learning rate has no bounds: one line says so, one epoch is kept, and the next run is made."""
-    bad = toy("bad", epochs=3, settings=("learning_rate_decay=[[0, 1.0], [1, 1e30]]",))
+    here()
+    bad = toy("bad", epochs=3, settings=("learning_rate_decay=[[0, 1.0], [1, 1e30]]",), preset="digits")
     assert queue.run([bad, toy()]) == ["bad_seed0"]
     lines = [line for line in capsys.readouterr().out.splitlines() if "failed" in line]
     assert len(lines) == 1
@@ -92,16 +124,17 @@ def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, 
     assert str(queue.working) not in (kept / "failed.txt").read_text(encoding="utf-8")
     assert queue.status(toy()) == "finished"
     assert queue.status(bad) == "begun, 1 of 3 epochs"
-    expected = toy("bad", epochs=3, settings=bad.settings[4:], diverges=True)
+    expected = toy("bad", epochs=3, settings=bad.settings[4:], diverges=True, preset="digits")
     assert queue.status(expected) == "diverged, as expected"
     assert queue.run([expected]) == []
 
 
-def test_queue_refuses_what_was_kept_of_another_configuration(toy, queue, capsys):
+def test_queue_refuses_what_was_kept_of_another_configuration(toy, queue, here, capsys):
     """A kept run does not count for an entry of the list that has changed since; a longer history is not replaced."""
-    run = toy()
+    here()
+    run = toy(preset="digits")
     queue.run([run])
-    changed = toy(settings=("beta=0.5",))
+    changed = toy(settings=("beta=0.5",), preset="digits")
     assert queue.run([changed]) == ["toy_seed0"]
     assert "beta = 2.0 in place of 0.5" in capsys.readouterr().out
     history = run.kept(queue.kept) / "history.csv"
@@ -118,7 +151,7 @@ def test_queue_stopped_by_ctrl_c_keeps_all_and_can_go_on(toy, tmp_path):
     listed = tmp_path / "experiments.toml"
     settings = ", ".join(f"'{setting}'" for setting in run.settings)
     listed.write_text(
-        f'[experiments.toy]\npreset = "digits"\nseeds = [0, 1]\nepochs = 100000\nsettings = [{settings}]\n',
+        f'[experiments.toy]\npreset = "{run.preset}"\nseeds = [0, 1]\nepochs = 100000\nsettings = [{settings}]\n',
         encoding="utf-8",
     )
     folders = ("--experiments", listed, "--kept", tmp_path / "kept", "--working", tmp_path / "working")
@@ -140,8 +173,14 @@ def test_queue_stopped_by_ctrl_c_keeps_all_and_can_go_on(toy, tmp_path):
 
 def test_overview_has_a_line_for_each_experiment(toy, queue):
     """Seeds of one state stand together, others behind them; a run of another configuration is told, not raised."""
-    runs = [toy("a"), toy("a", seed=1), toy("a", seed=2, epochs=2), toy("b", diverges=True), toy("c", seed=1)]
-    queue.run([runs[0], runs[1], toy("a", seed=2), toy("c", seed=1, settings=("beta=0.5",))])
+    runs = [toy("a"), toy("a", seed=1), toy("a", seed=2, epochs=2), toy("b", diverges=True)]
+    runs.append(toy("c", seed=1, preset="digits"))
+    changed = toy("c", seed=1, settings=("beta=0.5",), preset="digits")
+    for made in (runs[0], runs[1], toy("a", seed=2), changed):
+        for folder in (queue.working / made.name, made.kept(queue.kept)):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            RunFolder(folder).create(Configuration.read(made.preset, made.all_settings))
+            pd.DataFrame({"epoch": [1], "test_accuracy": [0.5]}).to_csv(folder / "history.csv", index=False)
     failed = runs[3].kept(queue.kept)
     shutil.copytree(runs[0].kept(queue.kept), failed)
     (failed / "history.csv").unlink()

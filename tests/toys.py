@@ -25,6 +25,18 @@ def on_toys(path, *settings):
     return ["train", *(word for setting in own for word in ("--set", setting))]
 
 
+def without_figures(patch):
+    """Let commands draw nothing, which takes most of their time, where something else is tested."""
+
+    def closed(figure, files):
+        figure.clear()
+        return list(files)
+
+    patch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
+    for module in ("commands.record", "protocols.perturbations.report"):
+        patch.setattr(f"corinfomax.{module}.save_figure", closed)
+
+
 class Regressor(Trainable):
     """One layer without dynamics, y = Wx, that goes down the squared error by Adam."""
 
