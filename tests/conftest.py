@@ -3,11 +3,14 @@ import os
 import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
 
 import brian2 as b2
+import brian2.core.network
 import numpy as np
 import pytest
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
+from matplotlib.figure import Figure
 from toys import on_toys, stimuli, without_figures
 
 from corinfomax.commands import main
@@ -15,6 +18,9 @@ from corinfomax.models import SST
 from corinfomax.networks import CorInfoMax, Population, PopulationSpec
 
 b2.prefs.codegen.target = "numpy"
+
+# Brian2 looks for forgotten objects in all of the heap whenever a network runs, which here takes longer than most runs.
+brian2.core.network.gc = SimpleNamespace(collect=lambda: None)
 
 
 def pytest_configure(config):
@@ -38,6 +44,15 @@ class MountedCell:
     def advance(self, steps):
         """Integrate so many steps."""
         self.network.run(steps * self.clock.dt, namespace={})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _coarse_pictures():
+    """Save pictures with few pixels: how many they have is a setting, which is tested as such."""
+    savefig = Figure.savefig
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, *words, **options: savefig(figure, *words, dpi=50, **options))
+        yield
 
 
 @pytest.fixture
