@@ -9,6 +9,7 @@ from pathlib import Path
 
 import brian2
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 from corinfomax import stimuli
@@ -171,15 +172,19 @@ def test_readme_phases_are_those_of_its_python_example(tmp_path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_example_runs(path, tmp_path, monkeypatch, capsys):
-    """Each script in examples/ runs from start to end, with a sixth of the digits, and prints what it found."""
+    """Each script in examples/ runs from start to end, with a twelfth of the digits, and prints what it found."""
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
     every = load_stimuli("digits")
-    few = replace(every, **{name: getattr(every, name)[:240] for name in ("x_train", "y_train", "labels_train")})
+    counts = {"train": 120, "test": 90}
+    kinds = ("x", "y", "labels")
+    few = replace(every, **{f"{kind}_{part}": getattr(every, f"{kind}_{part}")[:n]
+                            for kind in kinds for part, n in counts.items()})  # fmt: skip
     monkeypatch.setattr(stimuli, "load_stimuli", {"digits": few}.__getitem__)
     monkeypatch.setitem(brian2.prefs, "codegen.target", "numpy")  # compiling each circuit would take longer
     monkeypatch.setattr(sys, "argv", [path.name])
     runpy.run_path(str(path), run_name="__main__")
+    plt.close("all")
     assert capsys.readouterr().out.count("\n") >= 2
 
 

@@ -30,6 +30,13 @@ Training.run = interrupted
 commands.main()
 """
 
+UNDRAWN = """
+from corinfomax.commands import main, train
+
+train.draw_run = lambda folder: []
+main()
+"""
+
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
@@ -161,7 +168,7 @@ def test_the_command_line_is_interrupted_and_resumed(process, tmp_path, name, re
     if resume == "here":
         Training(folder.configuration(), folder, resume=True).run()
     else:
-        again = process("from corinfomax.commands import main; main()", "--out", "stopped", "--resume")
+        again = process(UNDRAWN, "--out", "stopped", "--resume")
         assert (again.returncode, again.stderr) == (0, "")
         assert "epoch 2 to 3" in again.stdout
     whole = RunFolder(tmp_path / "whole")
