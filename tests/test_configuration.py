@@ -1,5 +1,8 @@
 """Parameter files: what they are made into, and what is refused."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,16 +40,24 @@ def complaint():
 
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_each_preset_loads_and_builds_its_circuit_and_protocol(name):
-    """Every preset's circuit has its file's architecture, and its form's phases a stable step; exactly."""
+    """Every preset's circuit has its file's architecture, its form's phases a stable step or leave for another."""
     configuration = Configuration.read(name)
     circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
     assert circuit.sizes == tuple(configuration.to_dict()["circuit"]["architecture"])
     if configuration.form is None:
         assert protocol is None
         return
-    names = {"contrastive": ["free", "nudge"], "settling": ["settle"]}
+    names = {
+        "contrastive": ["free", "nudge"],
+        "settling": ["settle"],
+        "clamped": ["forward", "relax"],
+        "nudged": ["forward", "nudge"],
+    }
     assert [phase.name for phase in protocol.phases] == names[configuration.form]
-    protocol.check_stability(circuit, abs(protocol.beta))
+    checked = replace(protocol, allow_unstable=False)
+    for beta in protocol.betas:
+        with pytest.raises(ParameterError, match="stability bound") if protocol.allow_unstable else nullcontext():
+            checked.check_stability(circuit, beta)
 
 
 @pytest.mark.parametrize("name", ["digits", "diabetes"])

@@ -114,6 +114,23 @@ def test_all_packages_are_installed():
     )
 
 
+def test_all_data_files_are_installed():
+    """Files beside the modules that are no modules match a pattern of pyproject.toml, so that a wheel has them."""
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]
+    folders = {path.parent for package in PACKAGES for path in sources(package)}
+    data = {
+        path for folder in folders for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", "")
+    }
+    shipped = {
+        path
+        for package, names in patterns.items()
+        for name in names
+        for path in ROOT.joinpath(*package.split(".")[1:]).glob(name)
+    }
+    assert len(data) > 40
+    assert data == shipped
+
+
 @pytest.mark.parametrize("name", ["train", "test"])
 def test_readme_commands_stand_alone(name):
     """Each of the README's two commands is one line that makes its own environment."""
