@@ -51,7 +51,9 @@ def _coarse_pictures():
     """Save pictures with few pixels: how many they have is a setting, which is tested as such."""
     savefig = Figure.savefig
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda figure, *words, **options: savefig(figure, *words, dpi=50, **options))
+        patch.setattr(
+            Figure, "savefig", lambda figure, *words, **options: savefig(figure, *words, **{"dpi": 50, **options})
+        )
         yield
 
 
