@@ -308,6 +308,8 @@ def test_lateral_weights_are_told_by_their_layer(run, monkeypatch, first):
     monkeypatch.setattr("corinfomax.analysis.figures.report.weight_histogram", lambda found, ax: drawn.append(found))
     weights = {f"weights/B/{first + k}": np.full((2, 2), k) for k in range(2)}
     np.savez(run / "checkpoint.npz", **weights, **({"format": 2} if first else {}))
+    for other in ("activity.npz", "recording.npz"):
+        (run / other).unlink()
     draw_run(run)
     assert {label: W[0, 0] for label, W in drawn[0].items()} == {"$B$, layer 1": 0, "$B$, layer 2": 1}
 

@@ -196,7 +196,7 @@ def test_beta_bound_is_where_the_nudged_output_loses_its_equilibrium(convention,
     assert circuit.beta_bound() == pytest.approx(theory, rel=1e-12)
     rates = []
     for factor in (0.98, 1.02):
-        protocol = contrastive(nudge_steps=20000, step=0.02, allow_unstable=True)
+        protocol = contrastive(nudge_steps=4000, step=0.1, allow_unstable=True)
         preparation = Preparation(circuit, protocol=protocol)
         ends = {}
         # A little off the unstable equilibrium r = 0 of a target of 0, from which it grows or to which it returns.
