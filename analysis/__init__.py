@@ -9,6 +9,7 @@ from .activity import participation_ratio, saturation, settling_residual, stuck,
 from .comparison import against_control, over_seeds
 from .diagnosis import Finding, diagnose
 from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
+from .learners import paired_difference, summarise_learners
 from .nwb import export_nwb
 from .performance import accuracy, linear_regression_r_squared, r_squared
 from .recordings import LayerRecording, Recording, read_recording
@@ -33,6 +34,7 @@ __all__ = [
     "linear_regression_r_squared",
     "open_traces",
     "over_seeds",
+    "paired_difference",
     "participation_ratio",
     "r_squared",
     "read_history",
@@ -42,5 +44,6 @@ __all__ = [
     "settling_residual",
     "stuck",
     "summarise",
+    "summarise_learners",
     "treves_rolls_sparsity",
 ]

@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "Present the test stimuli to a trained circuit and print every column of the history.",
     "record": "Record chosen cells through the phases of a presentation.",
     "perturb": "Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.",
+    "compare": "Train rules on the same stimuli and seeds, and put them side by side in one table.",
     "figures": "Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.",
     "presets": "List the presets, or print one.",
 }

@@ -223,6 +223,18 @@ class Perceptron(Trainable):
         if self.loss == "ce" and (y.min() < 0 or np.abs(y.sum(axis=1) - 1).max() > 1e-3):
             raise StimulusError('y: targets of loss = "ce" must be probabilities, from 0 and with sum 1; take "mse"')
 
+    def transmissions(self, states: PhaseEnd) -> list[tuple[np.ndarray, int]]:
+        """What travels in a presentation: signals (n, cells), and how many units each of these cells sends to.
+
+        Parameters
+        ----------
+        states : PhaseEnd
+            Of `states`; errors go down only where there were targets.
+        """
+        up = [(states.r[k], self.sizes[k + 1]) for k in range(self.output)]
+        delta = states.variables.get("delta", {})
+        return up + [(delta[k + 1], self.sizes[k]) for k in range(1, self.output) if delta]
+
     def loss_of(self, output: np.ndarray, y: np.ndarray) -> float:
         """Loss of outputs.
 

@@ -109,7 +109,7 @@ METHODS = {
         "mnist": (MNIST, [0.4, 0.275, 0.01], 0.75, 15, {"free_steps": 20, "nudge_steps": 4}, 98.08, 0.06),
         "fashion_mnist": (MNIST, [0.1, 0.06, 0.002], 0.75, 15, {"free_steps": 20, "nudge_steps": 4}, 88.73, 0.19),
         "cifar10": (
-            CIFAR10, [0.059, 0.017, 0.067], 0.75, 15, {"free_steps": 30, "nudge_steps": 5, "evaluation_step": 0.05},
+            CIFAR10, [0.059, 0.017, 0.067], 0.75, 15, {"free_steps": 30, "nudge_steps": 5},
             40.79, None,
         ),
     },

@@ -3,6 +3,7 @@
 from .activity import activity_histogram
 from .animation import save_animation, settling_animation
 from .circuit_diagram import circuit_diagram
+from .comparison import courses, differences
 from .embedding import embedding
 from .perturbation import perturbation_effects, perturbed_learning
 from .report import draw_run, save_figure
@@ -18,6 +19,8 @@ __all__ = [
     "circuit_diagram",
     "compartment_voltages",
     "course",
+    "courses",
+    "differences",
     "draw_run",
     "embedding",
     "information",

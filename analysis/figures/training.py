@@ -63,7 +63,7 @@ def learning_curve(history, ax=None):
         ax.plot(history["epoch"], values, label=label, **_PARTS[stimuli])
     ax.set_ylabel(quantity)
     legend_beside(ax, title="Stimuli (last epoch)", alignment="left")
-    return _over_epochs(ax, history["epoch"])
+    return over_epochs(ax, history["epoch"])
 
 
 @publication_style()
@@ -110,7 +110,7 @@ def course(history, columns, ax=None):
         told = ", ".join(f"{_name(column)} {value}" for column, value in zip(columns, last, strict=True))
         ax.set_title(f"Last epoch: {told}")
         ax.legend(loc="best")
-    return _over_epochs(ax, history["epoch"])
+    return over_epochs(ax, history["epoch"])
 
 
 def scores(history):
@@ -163,7 +163,7 @@ def alignment(history, ax=None):
     ax.axhline(90, color="0.5", linewidth=0.9, linestyle=":", label="orthogonal")
     ax.set_ylabel(r"Angle of $W_\mathrm{ff}$ and $W_\mathrm{fb}^\top$ (°)")
     legend_beside(ax)
-    return _over_epochs(ax, history["epoch"])
+    return over_epochs(ax, history["epoch"])
 
 
 @publication_style()
@@ -201,7 +201,7 @@ def information(history, ax=None):
         ax.plot(history["epoch"], history[column], label=label, **look)
     ax.set_ylabel("Correlative mutual information (nats)")
     legend_beside(ax, title="Prediction", alignment="left")
-    return _over_epochs(ax, history["epoch"])
+    return over_epochs(ax, history["epoch"])
 
 
 @publication_style()
@@ -242,7 +242,7 @@ def signs(history, ax=None):
     ax.set_ylim(-2, max(100 * max(history[column].max() for *_, column in columns), 50) + 5)
     ax.set_ylabel("Synapses against Dale's law (%)")
     legend_beside(ax)
-    return _over_epochs(ax, history["epoch"])
+    return over_epochs(ax, history["epoch"])
 
 
 def _stem(column):
@@ -281,7 +281,8 @@ def _numbered(history, name):
     return {k: f"{prefix}{k}" for k in sorted(int(number) for number in numbers if number.isdecimal())}
 
 
-def _over_epochs(ax, epochs):
+def over_epochs(ax, epochs):
+    """Label the axis of epochs, a Series, and give a single one room."""
     ax.set_xlabel("Epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if epochs.nunique() == 1:

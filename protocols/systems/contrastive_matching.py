@@ -65,5 +65,10 @@ MODEL = Model(
     metrics=metrics,
     examinations=(decaying,),
     reads_like="contrastive similarity matching",
-    wiring=Wiring(transport=True, local=True, why="Wᵀ carries the nudge down; ΔW is a product of two cells' rates"),
+    wiring=Wiring(
+        transport=False,
+        symmetric=True,
+        local=True,
+        why="ΔW is a product of two cells' rates, ΔM a product of rates, too",
+    ),
 )

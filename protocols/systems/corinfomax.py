@@ -57,7 +57,13 @@ MODEL = Model(
     settled=("r", "u", "I_net"),
     examinations=(fading, constraints, lifting),
     levers=LEVERS,
+    rates=("learning_rate_ff", "learning_rate_fb"),
     reads_like="correlative information maximization",
-    wiring=Wiring(transport=False, local=True, why="W_fb is learnt on its own; ΔW is a product of two cells' signals"),
+    wiring=Wiring(
+        transport=False,
+        symmetric=False,
+        local=True,
+        why="W_fb is learnt on its own; ΔW is a product of a cell's rate and of what its dendrite misses",
+    ),
     why_unlearnt=why_unlearnt,
 )

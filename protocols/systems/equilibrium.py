@@ -32,5 +32,5 @@ MODEL = Model(
     protocols={"contrastive": contrastive, "phases": Protocol},
     metrics=metrics,
     reads_like="equilibrium propagation",
-    wiring=Wiring(transport=True, local=True, why="Wᵀ carries the nudge down; ΔW is a product of two cells' rates"),
+    wiring=Wiring(transport=False, symmetric=True, local=True, why="ΔW is a product of two cells' rates"),
 )

@@ -36,12 +36,17 @@ BACKPROPAGATION = Model(
     trainable=Backpropagation,
     metrics=metrics,
     reads_like="backpropagation",
-    wiring=Wiring(transport=True, local=False, why="errors come down by Wᵀ, in a pass of its own"),
+    wiring=Wiring(transport=True, symmetric=True, local=False, why="errors come down by Wᵀ, in a pass of their own"),
 )
 
 FEEDBACK_ALIGNMENT = Model(
     trainable=FeedbackAlignment,
     metrics=metrics,
     reads_like="feedback alignment",
-    wiring=Wiring(transport=False, local=False, why="errors come down in a pass of their own, by fixed weights"),
+    wiring=Wiring(
+        transport=False,
+        symmetric=False,
+        local=False,
+        why="errors come down by fixed weights, in a pass of their own",
+    ),
 )

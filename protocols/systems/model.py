@@ -57,6 +57,8 @@ class Model:
         The rule in words.
     wiring : Wiring, optional
         What the rule asks of the brain, for comparisons.
+    rates : tuple of str, default ("learning_rate",)
+        Keys of the learning rates that tuning multiplies.
     why_unlearnt : callable, optional
         ``why_unlearnt(trainable, learner, protocol, stimuli, classes, seed)``: which of the classes that were not
         recognised have a known cause, and a sentence that says so and what to do.
@@ -73,6 +75,7 @@ class Model:
     score: str | None = None
     reads_like: str = ""
     wiring: Wiring | None = None
+    rates: tuple[str, ...] = ("learning_rate",)
     why_unlearnt: Callable[..., tuple[list[int], str]] | None = None
 
     def __post_init__(self):

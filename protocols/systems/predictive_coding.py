@@ -30,7 +30,7 @@ def metrics(circuit: Trainable, states: Layers, stimuli: Stimuli) -> dict[str, f
 
 _LEVERS = Levers(duration="steps")
 _WIRING = Wiring(
-    transport=True, local=True, why="Wᵀ carries errors down; ΔW is a product of an error cell's and a value cell's rate"
+    transport=False, symmetric=True, local=True, why="ΔW is a product of an error cell's and a value cell's signal"
 )
 
 CLAMPED = Model(

@@ -125,7 +125,7 @@ class StaticLearner:
     def _present(self, stimulus: Stimulus):
         trainable = self.trainable
         ends = {PHASE: trainable.states(stimulus.x, stimulus.y)}
-        if not all(np.isfinite(r).all() for r in ends[PHASE].r.values()):
+        if not all(np.isfinite(r).all() for k, r in ends[PHASE].r.items() if k):
             raise DivergenceError("activity is not finite")
         if stimulus.learn:
             try:

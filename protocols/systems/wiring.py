@@ -10,13 +10,17 @@ class Wiring:
     Parameters
     ----------
     transport : bool
-        Whether the way down has the strengths of the way up, as though each synapse were known to another one.
+        Whether the way down takes its strengths from the way up, as though one synapse knew another one.
+    symmetric : bool
+        Whether the way down has the strengths of the way up. Without transport that is so where both begin alike and
+        change alike, each by the cells that it joins.
     local : bool
-        Whether a synapse changes by the activity of the two cells that it joins, in one network that is always there.
+        Whether a synapse changes by signals of the two cells that it joins, in one network that is always there.
     why : str
         In words.
     """
 
     transport: bool
+    symmetric: bool
     local: bool
     why: str

@@ -1,0 +1,89 @@
+"""Learners side by side: their courses over epochs, and by how much they differ."""
+
+import numpy as np
+import pandas as pd
+
+from ...errors import ParameterError
+from .style import COLOURS, legend_beside, new_axis, publication_style
+from .training import over_epochs
+
+#: Lines of so many colours are solid, further ones broken.
+_LINES = ("-", "--", ":")
+
+
+@publication_style()
+def courses(histories, column="test_accuracy", ax=None):
+    """Draw the course of each rule over epochs: the mean over seeds, and a band of one standard deviation.
+
+    Parameters
+    ----------
+    histories : mapping of str to sequence of pandas.DataFrame
+        By rule, the history of each seed.
+    column : str, default "test_accuracy"
+        Accuracies are drawn in per cent.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        No history has this column.
+    """
+    scale = 100 if column.endswith("accuracy") else 1
+    drawn = {
+        rule: [each.set_index("epoch")[column] for each in runs if column in each] for rule, runs in histories.items()
+    }
+    drawn = {rule: pd.concat(series, axis=1) * scale for rule, series in drawn.items() if series}
+    if not drawn:
+        raise ParameterError(f"courses: no history has a column {column}")
+    ax = new_axis(6.4, 3.4) if ax is None else ax
+    epochs = sorted({epoch for table in drawn.values() for epoch in table.index})
+    for n, (rule, table) in enumerate(drawn.items()):
+        colours = list(COLOURS.values())
+        look = {"color": colours[n % len(colours)], "linestyle": _LINES[n // len(colours) % len(_LINES)]}
+        mean, deviation = table.mean(axis=1), table.std(axis=1, ddof=1).fillna(0)
+        seeds = f"{table.shape[1]} seed{'s' * (table.shape[1] > 1)}"
+        ax.plot(mean.index, mean, label=f"{rule} ({mean.iloc[-1]:.1f}, {seeds})", marker="", **look)
+        ax.fill_between(mean.index, mean - deviation, mean + deviation, color=look["color"], alpha=0.15, linewidth=0)
+    of = column.replace("_", " ").capitalize()
+    ax.set_ylabel(f"{of} (%)" if scale == 100 else of)
+    # What a rule learns in its first epochs would press all that follows together.
+    late = np.concatenate([table.iloc[len(table) // 5 :].to_numpy().ravel() for table in drawn.values()])
+    late = late[np.isfinite(late)]
+    if len(late) and scale == 100:
+        ax.set_ylim(max(0, np.percentile(late, 5) - 5), min(100, late.max() + 1))
+    legend_beside(ax, title="Rule (last epoch)", alignment="left")
+    return over_epochs(ax, pd.Series(epochs))
+
+
+@publication_style()
+def differences(summary, ax=None):
+    """Draw by how much each rule beats the reference on the same seeds, with the bootstrap interval.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Of one set of stimuli: `rule`, `difference`, `low`, `high` and `pairs`, as fractions, as of
+        `corinfomax.analysis.learners.summarise_learners`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    rows = summary[summary["difference"].notna()].iloc[::-1]
+    ax = new_axis(5.2, 0.6 + 0.32 * max(len(rows), 1)) if ax is None else ax
+    ax.axvline(0, color="0.6", linewidth=0.8)
+    for n, row in enumerate(rows.itertuples()):
+        if np.isfinite(row.low):
+            ax.plot([100 * row.low, 100 * row.high], [n, n], color=COLOURS["blue"], linewidth=1.6, marker="")
+        ax.plot(100 * row.difference, n, "o", color=COLOURS["blue"])
+    ax.set_yticks(range(len(rows)), rows["rule"])
+    ax.set_ylim(-0.6, len(rows) - 0.4)
+    ax.set_xlabel("Difference of test accuracy (percentage points)")
+    return ax

@@ -1,0 +1,105 @@
+"""Comparing learners on the same seeds: means, paired differences, and how sure these are."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..errors import ParameterError
+
+#: Bootstrap samples of a paired difference; their random numbers are always the same.
+_SAMPLES, _SEED = 10_000, 0
+
+
+def paired_difference(values, reference, level=0.95):
+    """Measure by how much one learner beats another on the same seeds.
+
+    Parameters
+    ----------
+    values, reference : pandas.Series
+        Scores by seed. Seeds that only one of them has are left out.
+    level : float, default .95
+        Of the interval.
+
+    Returns
+    -------
+    dict
+        `difference`, mean over seeds of value less reference; `low` and `high`, the percentile bootstrap interval of
+        that mean over seeds (NaN of fewer than two seeds); `pairs`, their number.
+    """
+    joined = pd.concat([pd.Series(values), pd.Series(reference)], axis=1, join="inner").dropna()
+    differences = (joined.iloc[:, 0] - joined.iloc[:, 1]).to_numpy(dtype=float)
+    result = {"difference": np.nan, "low": np.nan, "high": np.nan, "pairs": len(differences)}
+    if len(differences):
+        result["difference"] = float(differences.mean())
+    if len(differences) > 1:
+        if np.ptp(differences) == 0:
+            low = high = differences[0]
+        else:
+            found = stats.bootstrap(
+                (differences,), np.mean, n_resamples=_SAMPLES, confidence_level=level, method="percentile",
+                random_state=np.random.default_rng(_SEED),
+            )  # fmt: skip
+            low, high = found.confidence_interval
+        result |= {"low": float(low), "high": float(high)}
+    return result
+
+
+def summarise_learners(table, reference=None, level=0.95):
+    """Summarise runs by learner: a row for each set of stimuli and rule.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row for each run: `stimuli`, `rule`, `seed`, `status`, and `test`, `train`, `seconds`, … of finished ones.
+    reference : str, optional
+        Rule that differences are taken from; by default the first.
+    level : float, default .95
+        Of their intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `stimuli`, `rule`, `seeds` (finished ones), `failed`; `test`, `test_sd`, `train`, `train_sd` (sample standard
+        deviations); `difference`, `low`, `high`, `pairs` (see `paired_difference`); means of all other numbers; and
+        whatever else is the same in all runs of a rule.
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or there is no such rule.
+    """
+    if missing := [name for name in ("stimuli", "rule", "seed", "status") if name not in table]:
+        raise ParameterError(f"summarise_learners: has no column {missing[0]}")
+    rules = list(dict.fromkeys(table["rule"]))
+    reference = rules[0] if reference is None else reference
+    if reference not in rules:
+        raise ParameterError(f"summarise_learners: no rule {reference!r}; there are {', '.join(rules)}")
+    rows = []
+    for (stimuli, rule), runs in table.groupby(["stimuli", "rule"], sort=False):
+        finished = runs[runs["status"] == "finished"]
+        row = {
+            "stimuli": stimuli,
+            "rule": rule,
+            "seeds": len(finished),
+            "failed": int((runs["status"] == "failed").sum()),
+        }
+        others = table[(table["stimuli"] == stimuli) & (table["rule"] == reference) & (table["status"] == "finished")]
+        for part in ("test", "train"):
+            scores = finished[part].astype(float) if part in finished else pd.Series(dtype=float)
+            row |= {part: scores.mean(), f"{part}_sd": scores.std(ddof=1)}
+        if "test" in table:
+            by_seed = [each.set_index("seed")["test"].astype(float) for each in (finished, others)]
+            row |= paired_difference(*by_seed, level=level)
+        for name in runs.columns.difference([*row, "seed", "status", "reason", "validation"], sort=False):
+            row[name] = _common(finished[name])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _common(values):
+    """The mean of numbers; of anything else what all have, or all that there is."""
+    kept = values.dropna()
+    if len(kept) and pd.api.types.is_numeric_dtype(kept.infer_objects()) and kept.infer_objects().dtype != bool:
+        return float(kept.mean())
+    different = list(dict.fromkeys(kept))
+    return None if not different else different[0] if len(different) == 1 else " / ".join(map(str, different))

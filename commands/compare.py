@@ -1,0 +1,233 @@
+"""``corinfomax compare``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from ..analysis import read_history
+from ..analysis.figures import courses, differences, save_figure
+from ..analysis.files import make_folder, replacing
+from ..analysis.learners import summarise_learners
+from ..errors import ParameterError
+from ..protocols.comparison import Comparison, Plan, measure
+from ..protocols.comparison.comparison import NAME
+from ..protocols.comparison.report import markdown, performance
+from ..protocols.runs import Run
+from .console import console, progress_bar
+
+#: Where a comparison stands if nothing is said.
+_OUT = Path("comparisons")
+#: Columns that a terminal has no room for.
+_IN_THE_FILE = ("seconds", "network", "epochs")
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str | None, option: str) -> list[int] | None:
+    """Read ``0,2,5-9``."""
+    if text is None:
+        return None
+    found: list[int] = []
+    for part in _listed(text) or []:
+        low, dash, high = part.partition("-")
+        if not low.isdecimal() or (dash and not high.isdecimal()):
+            raise ParameterError(f"{option} {text}: must be whole numbers and ranges, as 0,1,5-9")
+        found += range(int(low), int(high if dash else low) + 1)
+    return found
+
+
+def _reals(text: str | None, option: str) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in _listed(text) or []]
+    except ValueError:
+        raise ParameterError(f"{option} {text}: must be numbers, as .5,1,2") from None
+
+
+def compare(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUN]…", help="Runs that exist, in place of new ones.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="matched (default): one network and tuning for all; or published.")
+    ] = None,
+    rules: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Rules, or parameter files; by default all.")
+    ] = None,
+    stimuli: Annotated[str | None, typer.Option(metavar="A,B,…", help="Sets; by default digits.")] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="0,1,5-9", help="Seeds; by default 0-4.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each run; by default those of the presets.")] = None,
+    architecture: Annotated[
+        str | None, typer.Option(metavar="N,N,…", help="Network of the matched layout; else the first rule's.")
+    ] = None,
+    factors: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Factors of the learning rates that tuning tries.")
+    ] = None,
+    tuning_seeds: Annotated[
+        str | None, typer.Option(metavar="N,N,…", help="Seeds of the tuning; by default 100,101.")
+    ] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of the training stimuli that tuning judges by.")
+    ] = None,
+    against: Annotated[str | None, typer.Option(help="Rule that differences are taken from; else the first.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key in all runs; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; by default comparisons/LAYOUT. One that exists is gone on with.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
+    data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
+):
+    """Train rules on the same stimuli and seeds, and put them side by side in one table.
+
+    In the layout `matched` all rules have one network, the same epochs, and the same budget for tuning: their learning
+    rates are multiplied by each factor, and chosen on validation stimuli. In `published` each has its own network and
+    settings, and the published number stands beside it. Ctrl-C keeps everything; the same command goes on. A run that
+    fails is shown as failed; remove its folder to try it again.
+
+    Examples: `corinfomax compare --rules ep,bp_ce --epochs 20` · `corinfomax compare --layout published --stimuli
+    mnist --seeds 0,1` · `corinfomax compare runs/digits runs/digits_ep`
+    """
+    given = {
+        "layout": layout,
+        "rules": _listed(rules),
+        "stimuli": _listed(stimuli),
+        "seeds": _numbers(seeds, "--seeds"),
+        "epochs": epochs,
+        "architecture": _numbers(architecture, "--architecture"),
+        "factors": _reals(factors, "--factors"),
+        "tuning_seeds": _numbers(tuning_seeds, "--tuning-seeds"),
+        "validation": validation,
+        "settings": settings or None,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if runs:
+        if given:
+            raise ParameterError(f"compare: --{next(iter(given)).replace('_', '-')} is for new runs, not for RUN …")
+        _existing(runs, against, out)
+        return
+    if data is not None:
+        given["settings"] = [*given.get("settings", []), f"data={str(data)!r}"]
+    out = _OUT / str(given.get("layout", "matched")) if out is None else out
+    there = (out / NAME).exists()
+    comparison = Comparison(out, Plan.of(**given) if given or not there else None)
+    if against is not None and against not in [Path(rule).stem for rule in comparison.plan.rules]:
+        raise ParameterError(f"--against {against}: is none of {', '.join(comparison.plan.rules)}")
+    comparison.create()
+    _train(comparison, jobs)
+    _write(comparison, against)
+
+
+def _train(comparison: Comparison, jobs: int):
+    plan = comparison.plan
+    tuning = f"{len(plan.tuning)} runs of tuning, " if plan.tuning else ""
+    console.print(f"{tuning}{len(plan.compared)} runs to compare, in {comparison.path}")
+    with progress_bar() as bar:
+        cells = [*plan.tuning, *plan.compared]
+        done = sum(comparison.outcome(cell).status in ("finished", "failed") for cell in cells)
+        task = bar.add_task("comparing", total=len(cells), completed=done, score="")
+
+        def report(cell, found):
+            bar.advance(task)
+            if found.status == "failed":
+                console.print(f"{cell}: failed: {found.reason}")
+                return
+            part = "validation" if cell.factor is not None else "test"
+            value, kind = found.measures[part], found.measures["score"]
+            shown = f"{100 * value:.2f} %" if kind == "accuracy" else f"R² {value:.3f}"
+            console.print(f"{cell}: {part} {shown}, {found.measures['seconds']:.0f} s")
+
+        try:
+            comparison.run(jobs, report)
+        except KeyboardInterrupt:
+            console.print(f"Stopped; go on with: corinfomax compare --out {comparison.path}")
+            raise
+
+
+def _write(comparison: Comparison, against: str | None):
+    """Write tables and figures, and print the table."""
+    results, tuned = comparison.results(), comparison.tuned()
+    reference = against or Path(comparison.plan.rules[0]).stem
+    summary = summarise_learners(results, reference)
+    if not tuned.empty:
+        _save(tuned, comparison.path / "tuning.csv")
+    _save(results, comparison.path / "runs.csv")
+    histories: dict[str, dict[str, list]] = {}
+    for cell, history in comparison.courses():
+        histories.setdefault(cell.stimuli, {}).setdefault(Path(cell.rule).stem, []).append(history)
+    _finish(summary, reference, histories, comparison.path, comparison.plan)
+
+
+def _existing(runs: list[Path], against: str | None, out: Path | None):
+    """Compare runs that exist."""
+    rows, histories = [], {}
+    names: dict[str, str] = {}
+    for path in runs:
+        console.print(f"measuring {path}")
+        run = Run(path)
+        found = measure(run)
+        # Runs that differ in nothing but their seed are of one rule, named by the first one's folder.
+        settings = run.configuration.to_dict()
+        settings["training"].pop("seed")
+        rule = names.setdefault(repr(settings), path.name)
+        rows.append({**found, "rule": rule, "status": "finished"})
+        histories.setdefault(found["stimuli"], {}).setdefault(rule, []).append(read_history(path))
+    table = pd.DataFrame(rows)
+    summary = summarise_learners(table, against)
+    out = out if out is not None else _OUT / "runs"
+    make_folder(out)
+    _save(table, out / "runs.csv")
+    _finish(summary, against or table["rule"].iloc[0], histories, out)
+
+
+def _finish(
+    summary: pd.DataFrame,
+    reference: str,
+    histories: dict,
+    out: Path,
+    plan: Plan | None = None,
+):
+    figures = out / "figures"
+    make_folder(figures)
+    _save(summary, out / "comparison.csv")
+    with replacing(out / "comparison.md") as file:
+        file.write(markdown(summary, reference, plan).encode())
+    drawn = 0
+    for stimuli, by_rule in histories.items():
+        name = Path(stimuli).stem
+        column = next(
+            (
+                each
+                for each in ("test_accuracy", "test_r_squared")
+                if any(each in h for runs in by_rule.values() for h in runs)
+            ),
+            None,
+        )
+        if column is not None:
+            save_figure(courses(by_rule, column).figure, [figures / f"courses_{name}.png"])
+            drawn += 1
+        part = summary[summary["stimuli"] == stimuli]
+        if "difference" in part and part["pairs"].max() > 0 and len(part) > 1:
+            save_figure(differences(part).figure, [figures / f"differences_{name}.png"])
+            drawn += 1
+    for stimuli, rows in summary.groupby("stimuli", sort=False):
+        lines = performance(rows, reference, plan, str(stimuli))
+        table = Table(title=str(stimuli), box=SIMPLE_HEAD)
+        kept = [name for name in lines[0] if name not in _IN_THE_FILE]
+        for name in kept:
+            table.add_column(name, no_wrap=True)
+        for line in lines:
+            table.add_row(*(line[name] for name in kept))
+        console.print(table)
+    console.print(f"comparison.md, comparison.csv, runs.csv and {drawn} figures in {out}")
+
+
+def _save(table: pd.DataFrame, path: Path):
+    with replacing(path) as file:
+        file.write(table.to_csv(index=False).encode())

@@ -1,0 +1,222 @@
+"""`corinfomax compare`: what is trained and when, how learning rates are chosen, what is counted, what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from corinfomax.analysis import read_history
+from corinfomax.errors import ParameterError
+from corinfomax.networks import Backpropagation, EquilibriumPropagation, FeedbackAlignment
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.comparison import Comparison, Plan, cost_of
+from corinfomax.protocols.comparison.comparison import choose
+from corinfomax.protocols.systems import StaticLearner
+
+#: Two rules without dynamics, so that runs take a fraction of a second.
+QUICK = ["--rules", "bp_ce,fa_ce", "--seeds", "0,1", "--epochs", "2", "--architecture", "64,12,10", "--factors", "1,2"]
+
+
+def table(**validation):
+    rows = [(float(factor[1:].replace("_", ".")), seed, value) for factor, values in validation.items()
+            for seed, value in enumerate(values)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["factor", "seed", "validation"])
+
+
+@pytest.mark.parametrize(
+    ("validation", "theory"),
+    [
+        ({"x0_5": (0.9, 0.9), "x1": (0.95, 0.91), "x2": (0.99, 0.5)}, 1.0),
+        ({"x0_5": (0.9, 0.94), "x1": (0.92, 0.92), "x2": (0.5, 0.5)}, 0.5),
+        ({"x0_5": (0.3, 0.3), "x1": (1.0, np.nan), "x2": (0.2, 0.2)}, 0.5),
+        ({"x0_5": (np.nan, 0.9), "x1": (np.nan, np.nan), "x2": (0.9, np.nan)}, 0.5),
+    ],
+)
+def test_choice_of_learning_rates(validation, theory):
+    """The highest mean over seeds; of ties the lower rate; none with which a seed has failed (definition)."""
+    assert choose(table(**validation)) == theory
+
+
+def test_comparison_from_the_command_line(command, tmp_path):
+    """Tables and figures are there; what is finished is not run again; a further seed runs alone (files' times)."""
+    out = tmp_path / "cmp"
+    code, printed, err = command("compare", *QUICK, "--out", out)
+    assert (code, err) == (0, "")
+    assert "8 runs of tuning, 4 runs to compare" in printed
+    for name in ("comparison.md", "comparison.csv", "runs.csv", "tuning.csv", "figures/courses_digits.png",
+                 "figures/differences_digits.png"):  # fmt: skip
+        assert (out / name).stat().st_size > 0
+    results = pd.read_csv(out / "runs.csv")
+    for row in results.itertuples():
+        history = read_history(out / "runs" / "digits" / row.rule / f"seed_{row.seed}")
+        assert (row.status, row.architecture) == ("finished", "64-12-10")
+        assert row.test == pytest.approx(history["test_accuracy"].iloc[-1], abs=1e-12)
+        assert row.train == pytest.approx(history["train_accuracy"].iloc[-1], abs=1e-12)
+    tuned = pd.read_csv(out / "tuning.csv")
+    for rule, rows in tuned.groupby("rule"):
+        assert results.loc[results["rule"] == rule, "factor"].unique() == [choose(rows)]
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint.npz")}
+    assert len(before) == 12
+    code, printed, err = command("compare", "--seeds", "0,1,2", "--rules", "bp_ce,fa_ce", "--epochs", "2",
+                                 "--architecture", "64,12,10", "--factors", "1,2", "--out", out)  # fmt: skip
+    assert (code, err) == (0, "")
+    assert printed.count("seed 2: test") == 2
+    assert "seed 0: test" not in printed
+    after = {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint.npz")}
+    assert len(after) == 14
+    assert before.items() <= after.items()
+    text = (out / "comparison.md").read_text(encoding="utf-8")
+    assert "| bp_ce  | 3 " in text
+    assert "No test stimulus and no seed of the table took part" in text
+
+
+def test_a_failed_run_is_kept_and_shown(command, tmp_path):
+    """A rule that diverges is told as failed, with its reason, not run again, and does not stop the others."""
+    words = ["compare", "--layout", "published", "--rules", "bp_ce,fa_mse", "--seeds", "0,1", "--epochs", "1",
+             "--set", "learning_rate=1e30", "--out", tmp_path / "cmp"]  # fmt: skip
+    code, printed, _ = command(*words)
+    assert code == 0
+    assert printed.count("failed: epoch 1") == 4
+    assert "| 0, 2 failed |" in (tmp_path / "cmp" / "comparison.md").read_text(encoding="utf-8")
+    failure = tmp_path / "cmp" / "runs" / "digits" / "bp_ce" / "seed_0" / "failure.txt"
+    kept = failure.stat().st_mtime_ns
+    code, printed, _err = command("compare", "--out", tmp_path / "cmp")
+    assert code == 0
+    assert "failed: epoch 1" not in printed
+    assert failure.stat().st_mtime_ns == kept
+
+
+def test_killed_and_taken_up_again(command, tmp_path):
+    """Killed in the midst by SIGKILL and started again, all runs end with the histories of one go (bit-exact)."""
+    words = ["compare", *QUICK[:-4], "--layout", "published", "--set", "architecture=[64,12,10]"]
+    words[words.index("--epochs") + 1] = "4"
+    code, _, err = command(*words, "--out", tmp_path / "whole")
+    assert (code, err) == (0, "")
+    out = tmp_path / "killed"
+    running = subprocess.Popen(
+        [sys.executable, "-c", "from corinfomax.commands import main; main()", *words, "--out", str(out)],
+        stdout=subprocess.DEVNULL, env={**os.environ, "MPLBACKEND": "Agg"},
+    )  # fmt: skip
+    while not list(out.rglob("seed_0/history.csv")) and running.poll() is None:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    code, _, err = command("compare", "--out", out)
+    assert (code, err) == (0, "")
+    histories = list((tmp_path / "whole").rglob("history.csv"))
+    assert len(histories) == 4
+    for path in histories:
+        one, other = (read_history(each.parent).drop(columns="seconds") for each in
+                      (path, out / path.relative_to(tmp_path / "whole")))  # fmt: skip
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_runs_that_exist(command, undrawn, tmp_path):
+    """Runs are grouped by what they share but the seed; their numbers are those of their histories."""
+    folders = []
+    for rule, seed in (("bp_ce", 0), ("bp_ce", 1), ("fa_ce", 0), ("fa_ce", 1)):
+        folders.append(tmp_path / f"{rule}_{seed}")
+        settings = [f"seed={seed}", "epochs=1", "architecture=[64,12,10]"]
+        words = [word for setting in settings for word in ("--set", setting)]
+        assert command("train", f"digits_{rule}", "--out", folders[-1], *words)[0] == 0
+    code, _printed, err = command("compare", *folders, "--out", tmp_path / "cmp")
+    assert (code, err) == (0, "")
+    summary = pd.read_csv(tmp_path / "cmp" / "comparison.csv").set_index("rule")
+    assert list(summary.index) == ["bp_ce_0", "fa_ce_0"]
+    theory = np.mean([read_history(folder)["test_accuracy"].iloc[-1] for folder in folders[:2]])
+    assert summary.loc["bp_ce_0", "test"] == pytest.approx(theory, abs=1e-12)
+    code, _, err = command("compare", *folders, "--seeds", "1")
+    assert code == 1
+    assert "--seeds is for new runs" in err
+
+
+def test_what_a_presentation_of_a_perceptron_costs():
+    """Each synapse once up, once down but for the lowest, and once for its change; events by hand (definition)."""
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(size=(4, 7)) * (rng.uniform(size=(4, 7)) > 0.5), np.eye(3)[[0, 1, 2, 0]]
+    for kind in (Backpropagation, FeedbackAlignment):
+        network = kind([7, 6, 5, 3], seed=1)
+        before = network.state_dict()
+        cost = cost_of(StaticLearner(network, 4), network, x, y)
+        up, down = 7 * 6 + 6 * 5 + 5 * 3, 6 * 5 + 5 * 3
+        assert (cost.activity, cost.plasticity) == (up + down, up + 6 + 5 + 3)
+        states = network.states(x, y)
+        sizes = [7, 6, 5, 3]
+        theory = sum(np.count_nonzero(states.r[k]) * sizes[k + 1] for k in range(3))
+        theory += sum(np.count_nonzero(states.delta[k + 1]) * sizes[k] for k in (1, 2))
+        assert cost.events == theory / 4
+        assert all(np.array_equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_what_a_presentation_of_a_circuit_costs():
+    """Constant drives once, all others in each step; two events of learning for what both phases move (definition)."""
+    circuit = EquilibriumPropagation((7, 6, 3), seed=1)
+    preparation = Preparation(circuit, 5, protocol=contrastive(free_steps=6, nudge_steps=4, step=0.5))
+    x, y = np.full((4, 7), 0.5), np.eye(3)[[0, 1, 2, 0]]
+    before = circuit.state_dict()
+    cost = cost_of(preparation, circuit, x, y)
+    assert cost.activity == 7 * 6 + 10 * 2 * 6 * 3
+    assert cost.plasticity == 7 * 6 + 2 * 6 * 3 + 6 + 3
+    assert 7 * 6 <= cost.events < cost.activity
+    assert all(np.array_equal(before[name], value) for name, value in circuit.state_dict().items())
+    assert circuit.progress.presentation == 0
+    assert not preparation.on_step
+
+
+def test_plans_are_grown_and_not_changed(tmp_path):
+    """Seeds, rules and epochs may be added to a comparison; anything else that differs is refused by name."""
+    Comparison(tmp_path / "c", Plan.of(rules=["bp_ce"], seeds=[0], epochs=2)).create()
+    grown = Comparison(tmp_path / "c", Plan.of(rules=["fa_ce"], seeds=[1], epochs=3)).plan
+    assert (grown.rules, grown.seeds, grown.epochs) == (["bp_ce", "fa_ce"], [0, 1], 3)
+    with pytest.raises(ParameterError, match=r"epochs = 2, which cannot become 1"):
+        Comparison(tmp_path / "c", Plan.of(rules=["bp_ce"], seeds=[0], epochs=1))
+    with pytest.raises(ParameterError, match=r"has factors = .* not \[1\.0\]; choose another folder"):
+        Comparison(tmp_path / "c", Plan.of(rules=["bp_ce"], factors=[1]))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rules": ["hebb"]}, "no rule 'hebb'; there are corinfomax, ep, "),
+        ({"rules": ["pc"], "stimuli": ["cifar10"]}, "no preset 'cifar10_pc' for rule 'pc' on 'cifar10'; rules with"),
+        ({"stimuli": ["faces"]}, "no preset 'faces'.*there are none for these stimuli"),
+        ({"seeds": [0, 100]}, "seed 100 is one of seeds and of tuning_seeds"),
+        ({"tuning_seeds": [7]}, "tuning_seeds"),
+        ({"seeds": [1, 1]}, "name something twice"),
+        ({"factors": [0.0]}, "factors"),
+        ({"layout": "fair"}, "layout"),
+        ({"rules": ["fa_ce"], "architecture": [64, 10]}, "architecture"),
+        ({"settings": ["colour=red"]}, "unknown key 'colour'"),
+    ],
+)
+def test_plans_that_are_refused(values, message):
+    """What cannot be compared is refused in one line, before anything runs."""
+    with pytest.raises(ParameterError, match=message) as refused:
+        Plan.of(**values)
+    assert "\n" not in str(refused.value)
+
+
+def test_folders_of_others_are_left_alone(command, tmp_path):
+    """A folder that holds something else, and a run that was begun with other parameters, are named and kept."""
+    (tmp_path / "mine.txt").write_text("mine")
+    code, _, err = command("compare", *QUICK, "--out", tmp_path)
+    assert code == 1
+    assert "holds something else" in err
+    words = ["compare", "--layout", "published", "--rules", "bp_ce", "--seeds", "0", "--epochs", "1"]
+    out = tmp_path / "cmp"
+    assert command(*words, "--out", out)[0] == 0
+    measures = out / "runs" / "digits" / "bp_ce" / "seed_0" / "measures.json"
+    assert json.loads(measures.read_text(encoding="utf-8"))["phases"] == "–"
+    measures.unlink()
+    config = measures.with_name("config.toml")
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("learning_rate = 0.01\n", "learning_rate = 0.004\n"), encoding="utf-8")
+    code, _, err = command("compare", "--out", out)
+    assert code == 1
+    assert "was begun with learning_rate = 0.004, and is now to have 0.01" in err
