@@ -2,8 +2,10 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
@@ -21,6 +23,21 @@ SYSTEMS = {
         {"test_accuracy", "norm_W_0", "saturation_1"},
         {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
     ),
+    "digits_csm": (
+        ["architecture=[64,20,10]", "free_steps=8"],
+        {"test_accuracy", "norm_W_0", "norm_M_1", "saturation_1"},
+        {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
+    ),
+    "digits_pc": (
+        ["architecture=[64,20,10]", "steps=12"],
+        {"test_accuracy", "norm_W_0", "sparsity_1"},
+        {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
+    ),
+    "digits_pc_nudge": (
+        ["architecture=[64,20,10]", "steps=12"],
+        {"test_accuracy", "norm_W_0", "sparsity_1"},
+        {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
+    ),
     "digits_psp": (
         ["architecture=[64,3]", "steps=40"],
         {"subspace_error", "objective", "definiteness_M"},
@@ -31,10 +48,14 @@ SYSTEMS = {
         {"subspace_error", "objective", "definiteness_M"},
         {"scores", "circuit", "compartment_voltages"},
     ),
+    "digits_fa_ce": (
+        ["architecture=[64,20,10]"],
+        {"test_accuracy", "loss", "norm_W_0", "angle_1"},
+        {"learning_curve", "scores"},
+    ),
     "digits_bp_mse": (["architecture=[64,20,10]"], {"test_accuracy", "loss", "norm_W_0"}, {"learning_curve", "scores"}),
-    "digits_bp_ce": (["architecture=[64,20,10]"], {"test_accuracy", "loss", "norm_W_0"}, {"learning_curve", "scores"}),
 }
-CIRCUITS = [name for name in SYSTEMS if not name.startswith("digits_bp")]
+CIRCUITS = [name for name in SYSTEMS if not name.startswith(("digits_bp", "digits_fa"))]
 
 
 def settings(name):
@@ -92,7 +113,7 @@ def test_training_ends_with_its_own_columns_and_figures(trained, name):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_run_goes_on_bit_by_bit(tmp_path, name):
-    """Interrupted in mid-epoch and resumed, checkpoint and history equal those of one go, bit for bit."""
+    """Interrupted in mid-epoch, or killed, and resumed: checkpoint and history equal those of one go, bit for bit."""
     configuration = Configuration.read(name, settings(name))
     whole, stopped = (Training(configuration, RunFolder(tmp_path / part)) for part in ("a", "b"))
     for training in (whole, stopped):
@@ -108,11 +129,31 @@ def test_a_run_goes_on_bit_by_bit(tmp_path, name):
     again = Training(configuration, stopped.folder, resume=True)
     assert (again.epoch, again.batch) == (1, 21)
     again.run()
-    one, other = (training.folder.arrays("checkpoint.npz") for training in (whole, again))
-    assert one.keys() == other.keys()
-    for key in one:
-        np.testing.assert_array_equal(one[key], other[key], err_msg=key)
-    assert [{**row, "seconds": 0} for row in whole.rows] == [{**row, "seconds": 0} for row in again.rows]
+    for training in (again, killed_and_resumed(configuration, tmp_path / "c")):
+        one, other = (each.folder.arrays("checkpoint.npz") for each in (whole, training))
+        assert one.keys() == other.keys()
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+        assert [{**row, "seconds": 0} for row in whole.rows] == [{**row, "seconds": 0} for row in training.rows]
+
+
+def killed_and_resumed(configuration, path):
+    """A run whose process gets SIGKILL after its first epoch, gone on with in this one."""
+    training = Training(configuration, RunFolder(path))
+    training.folder.create(configuration)
+    child = os.fork()  # Brian2 is imported already
+    if child == 0:
+        try:
+            training.run()
+        finally:
+            os._exit(0)
+    while not training.folder.has("history.csv") and os.waitpid(child, os.WNOHANG) == (0, 0):
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    again = Training(configuration, RunFolder(path), resume=True)
+    again.run()
+    return again
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -133,18 +174,22 @@ def test_evaluate_and_doctor(trained, command, name):
 
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_circuits_are_recorded(trained, command, undrawn, tmp_path, name):
-    """The same stimuli give the same traces as .npz, HDF5 and NWB: V = V_rest + V_scale r to 1e-12 of a volt."""
+    """The same stimuli give the same traces as .npz, HDF5 and NWB: V = V_rest + V_scale u to 1e-9 of a volt.
+
+    Where the rate is the state, it stands for u.
+    """
     run, _ = trained(name)
+    state = "u" if name.startswith("digits_pc") else "r"
     command("record", run, "--stimuli", "0,1", "--cells", "1:0-2", "--out", tmp_path / "a.npz")
     archive = read_recording(tmp_path / "a.npz").layers[1].traces
     for ending in ("h5", "nwb"):
-        words = ("--stimuli", "0,1", "--cells", "1:0-2", "--replicas", "2", "--variables", "r,V_soma")
+        words = ("--stimuli", "0,1", "--cells", "1:0-2", "--replicas", "2", "--variables", f"{state},V_soma")
         code, _, err = command("record", run, *words, "--out", tmp_path / f"a.{ending}")
         assert (code, err) == (0, "")
     with open_traces(tmp_path / "a.h5") as traces:
-        V, r = traces["layer_1", "V_soma"][:], traces["layer_1", "r"][:]
-    np.testing.assert_allclose(V, -0.07 + 0.02 * r.astype(float), rtol=0, atol=1e-9)
-    np.testing.assert_array_equal(archive["r"], r)
+        V, u = traces["layer_1", "V_soma"][:], traces["layer_1", state][:]
+    np.testing.assert_allclose(V, -0.07 + 0.02 * u.astype(float), rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(archive[state], u)
 
 
 @pytest.mark.parametrize("name", CIRCUITS)
