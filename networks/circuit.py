@@ -10,7 +10,7 @@ from ..models import Cell, Domain
 from .description import describe
 from .plasticity import Plasticity, Weights
 from .population import Population, PopulationSpec
-from .projection import Bias, Projection
+from .projection import Bias, Drive, Projection
 from .trainable import Trainable
 
 #: Signals of a layer that rules may read: populations and their variable, by layer.
@@ -176,13 +176,16 @@ class Circuit(Trainable):
         """Least signed β at which the circuit has an equilibrium."""
         return -np.inf
 
-    def initialise(self, populations: Mapping[str, Population]):
+    def initialise(self, populations: Mapping[str, Population], drives: Mapping[tuple[str, str], Drive]):
         """Set the cells' states when a stimulus has come on, where they are to be other than at rest or carried over.
 
         Parameters
         ----------
         populations : mapping of str to Population
             The stimulus stands in the rates of layer 0.
+        drives : mapping of (str, str) to Drive
+            By population and slot. What constant projections bring is computed already; ``drives[place].follow()``
+            computes the rest from the present signals.
         """
 
     def clamp(self, populations: Mapping[str, Population]) -> bool:

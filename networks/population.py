@@ -77,6 +77,7 @@ class Population:
         code_object_class: type[CodeObject],
     ):
         self.name, self.cell, self.size, self.replicas = spec.name, spec.cell, spec.size, replicas
+        self._shape = (replicas, spec.size)
         self.group = b2.NeuronGroup(
             spec.size * replicas,
             spec.cell.equations,
@@ -90,6 +91,7 @@ class Population:
         )
         if not self.integrated:
             self.group.contained_objects.remove(self.group.state_updater)  # it would do nothing, in each step
+        self._views: dict[str, np.ndarray] = {}
         self._evaluators: dict[str, Callable[[], np.ndarray]] = {}
         self._rate: Callable[[], np.ndarray] | None = None
         for variable in self.group.equations:
@@ -127,10 +129,13 @@ class Population:
 
     def output(self, name: str) -> Callable[[], np.ndarray]:
         """What returns the present values of an output, (replicas, cells), perhaps a live buffer."""
-        if self.computes(name):
-            return lambda: self.read(name)
-        view = self.view(name)
-        return lambda: view
+        if not self.computes(name):
+            view = self.view(name)
+            return lambda: view
+        read = self._evaluator(name)
+        with np.errstate(all="ignore"):  # before anything has happened
+            complete = np.shape(read()) == self._shape
+        return read if complete else lambda: np.broadcast_to(read(), self._shape)
 
     def identifiers(self, variable: str) -> set[str]:
         """Names of the stored variables that a variable depends on: itself, or what its subexpression reads."""
@@ -148,8 +153,11 @@ class Population:
 
     def view(self, variable: str) -> np.ndarray:
         """Live buffer of a variable, (replicas, cells); writing to it changes the cells. Shared variables: (1,)."""
-        buffer = self.group.variables[variable].get_value()
-        return buffer if self.group.variables[variable].scalar else buffer.reshape(self.replicas, self.size)
+        if variable not in self._views:
+            buffer = self.group.variables[variable].get_value()
+            scalar = self.group.variables[variable].scalar
+            self._views[variable] = buffer if scalar else buffer.reshape(self._shape)
+        return self._views[variable]
 
     def write(self, variable: str, value):
         """Set a variable of all cells, or a shared one; `value` broadcasts against (replicas, cells)."""
@@ -157,16 +165,18 @@ class Population:
 
     def read(self, variable: str) -> np.ndarray:
         """Present value of any variable or subexpression, (replicas, cells), in the paper's or in SI base units."""
-        shape = (self.replicas, self.size)
+        values = self._evaluator(variable)()
+        return np.array(values if np.shape(values) == self._shape else np.broadcast_to(values, self._shape))
+
+    def _evaluator(self, variable: str) -> Callable[[], np.ndarray]:
         if variable not in self._evaluators:
-            self._evaluators[variable] = evaluator(self.group, variable, whole(shape))
-        return np.array(np.broadcast_to(self._evaluators[variable](), shape))
+            self._evaluators[variable] = evaluator(self.group, variable, whole(self._shape))
+        return self._evaluators[variable]
 
     def derivative(self, variable: str) -> Callable[[], np.ndarray]:
         """What returns the present time derivative of an integrated variable, (replicas, cells), in 1/s."""
-        shape = (self.replicas, self.size)
-        read = derivative(self.group, variable, whole(shape))
-        return lambda: np.broadcast_to(read(), shape)
+        read = derivative(self.group, variable, whole(self._shape))
+        return lambda: np.broadcast_to(read(), self._shape)
 
     @property
     def objects(self) -> tuple:
@@ -182,7 +192,7 @@ class Population:
         """What reads a variable of chosen replicas and cells, all by default, again and again at little cost."""
         replicas = range(self.replicas) if replicas is None else replicas
         cells = range(self.size) if cells is None else cells
-        return probe(self.group, variable, (self.replicas, self.size), replicas, cells)
+        return probe(self.group, variable, self._shape, replicas, cells)
 
     @property
     def stochastic(self) -> bool:
@@ -194,18 +204,21 @@ class Population:
 
         It is drawn from NumPy's global generator, which is also Brian2's. Cells that spike have not fired yet.
         """
-        for variable, value in _NEVER_FIRED.items():
-            if variable in self.group.variables:
-                self.write(variable, value)
-        for variable in self.cell.state:
-            self.write(variable, 0)
+        for view, value in self._resting:
+            view[...] = value
         for variable, deviation in self.cell.at_rest.items():
-            self.write(variable, deviation * np.random.standard_normal((self.replicas, self.size)))  # noqa: NPY002
+            self.write(variable, deviation * np.random.standard_normal(self._shape))  # noqa: NPY002
         if self.cell.domain is not None:
-            for variable in self.arguments:
-                if variable in self.cell.drives:
-                    self.write(variable, 0)
             self.set_rate()
+
+    @functools.cached_property
+    def _resting(self) -> list[tuple[np.ndarray, float]]:
+        """Live buffers and what they hold at rest: state, inhibition that raises the threshold, and no spike yet."""
+        values = {name: value for name, value in _NEVER_FIRED.items() if name in self.group.variables}
+        values |= dict.fromkeys(self.cell.state, 0)
+        if self.cell.domain is not None:
+            values |= {name: 0 for name in self.arguments if name in self.cell.drives}
+        return [(self.view(name), value) for name, value in values.items()]
 
     def restart_from_rate(self):
         """u := r, as published, or where inhibition has raised the threshold the u nearest to it that has this r."""
@@ -244,7 +257,7 @@ class Population:
             domain.in_place(*map(self.view, self.arguments), out=self.view("r"))
             return
         if self._rate is None:
-            self._rate = computed(self.group, self._nonlinearity, whole((self.replicas, self.size)))
+            self._rate = computed(self.group, self._nonlinearity, whole(self._shape))
         self.write("r", self._rate())
 
     @property

@@ -37,7 +37,7 @@ from .initial import generator, kaiming_uniform, uniform_by_fan_in, with_users_w
 from .optimisers import Adam, GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
 from .population import Population, PopulationSpec
-from .projection import Bias, Projection
+from .projection import Bias, Drive, Projection
 from .schedules import Staircase
 from .states import PhaseEnd
 
@@ -122,14 +122,16 @@ class _PredictiveCircuit(Circuit):
             signals={"e": {k: (name, "error") for k, name in errors.items()}},
         )
 
-    def initialise(self, populations: dict[str, Population]):
+    def initialise(self, populations: dict[str, Population], drives: dict[tuple[str, str], Drive]):
         """Let each value be what the layer below predicts: u_k = W_{k-1} r_{k-1} + b_k, from layer 1 up."""
-        W, b = self.weights["W"], self.weights["b"]
-        for k in range(1, self.output + 1):
-            below, here = (populations[name] for name in self.layers[k - 1 : k + 1])
-            u = here.view("u")
-            np.dot(below.view("r"), W[k - 1].T, out=u)
-            u += b[k]
+        for k, (error, _) in self.signals["e"].items():
+            here, prediction, bias = (
+                populations[self.layers[k]],
+                drives[error, "drive_prediction"],
+                self.weights["b"][k],
+            )
+            prediction.follow()
+            np.add(prediction.drive, bias, out=here.view("u"))
             here.set_rate()
 
 

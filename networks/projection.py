@@ -230,17 +230,25 @@ class Drive:
         """Name for messages."""
         return f"{self.target.name}.{self.slot}"
 
-    def compute(self):
-        """Compute the drive from all signals, as when a presentation begins, or an input or weights have changed."""
+    def begin(self):
+        """Compute what stays as it is while an input is on."""
         kept = self.drive if self._kept is None else self._kept
         for number, item in enumerate(self._constant):
             brought = kept if number == 0 else np.empty_like(kept)
             item.begin(brought)
             if number:
                 kept += brought
+
+    def follow(self):
+        """Compute what varies from the present signals, as when they have been set anew."""
         for item, part in zip(self._varying, self._parts, strict=True):
             item.begin(part)
         self._sum()
+
+    def compute(self):
+        """Compute the drive from all signals, as when an input or weights have changed."""
+        self.begin()
+        self.follow()
 
     def update(self, due: Callable[[int], bool]):
         """Compute what varies from the present signals; ``due(n)`` tells whether every n-th step is now."""

@@ -78,5 +78,7 @@ def as_rows(name: str, values, dtype) -> np.ndarray:
         found = np.array(None)
     if found.dtype.kind not in "biuf":
         raise StimulusError(f"{name} is not an array of real numbers")
+    if found.dtype == dtype:
+        return np.atleast_2d(found)
     with np.errstate(over="ignore"):  # what is beyond the type becomes infinite, and is refused as such
-        return np.atleast_2d(found.astype(dtype, copy=False))
+        return np.atleast_2d(found.astype(dtype))

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import ParameterError
 from ...networks.population import Population
+from .order import Place
 from .protocol import Protocol
 
 
@@ -22,14 +23,15 @@ class Courses:
         By population and drive slot, what computes a drive anew when it is held no longer.
     """
 
-    def __init__(self, populations: Mapping[str, Population], recompute: Mapping[tuple[str, str], Callable]):
+    def __init__(self, populations: Mapping[str, Population], recompute: Mapping[Place, Callable]):
         self._populations, self._recompute = populations, recompute
+        self._targets: dict[str, list[tuple[Place, np.ndarray, bool]]] = {}
         self._varying: list[tuple[np.ndarray, np.ndarray]] = []
         self._before: list[tuple[np.ndarray, np.ndarray]] = []
-        self._held: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+        self._held: dict[Place, list[tuple[np.ndarray, np.ndarray]]] = {}
         self._index = 0
 
-    def held_by(self, protocol: Protocol) -> set[tuple[str, str]]:
+    def held_by(self, protocol: Protocol) -> set[Place]:
         """Check the courses of a protocol's phases; return population and variable of all that they hold.
 
         Raises
@@ -40,24 +42,32 @@ class Courses:
         held = set()
         for phase in protocol.phases:
             for key in phase.course:
-                owners, variable = self._owners(key)
-                if not owners:
+                targets = self._targets_of(key)
+                if not targets:
                     raise ParameterError(f"phase {phase.name!r}: no population has a parameter {key!r}")
                 if np.ndim(phase.course[key]) == 2:
-                    sizes = {owner.view(variable).shape[-1] for owner in owners}
+                    sizes = {view.shape[-1] for _, view, _ in targets}
                     if sizes != {np.shape(phase.course[key])[1]}:
                         raise ParameterError(
                             f"phase {phase.name!r}: the course of {key} is for {np.shape(phase.course[key])[1]} cells, "
                             f"not for {' and '.join(map(str, sorted(sizes)))}; name one population, as in SST_1.{key}"
                         )
-                held |= {(owner.name, variable) for owner in owners if owner.can_hold(variable)}
+                held |= {place for place, _, holds in targets if holds}
         return held
 
-    def _owners(self, key: str) -> tuple[list[Population], str]:
-        """Populations and variable that a course's key means: ``gate_soma`` of all, or ``SST_1.gate_soma`` of one."""
-        name, _, variable = key.rpartition(".")
-        chosen = [population for population in self._populations.values() if name in ("", population.name)]
-        return [owner for owner in chosen if owner.can_set(variable) or owner.can_hold(variable)], variable
+    def _targets_of(self, key: str) -> list[tuple[Place, np.ndarray, bool]]:
+        """What a course's key means, ``gate_soma`` of all populations, or ``SST_1.gate_soma`` of one.
+
+        Place, live buffer, and whether it is held, not set; found once.
+        """
+        if key not in self._targets:
+            name, _, variable = key.rpartition(".")
+            self._targets[key] = [
+                ((owner.name, variable), owner.view(variable), owner.can_hold(variable))
+                for owner in self._populations.values()
+                if name in ("", owner.name) and (owner.can_set(variable) or owner.can_hold(variable))
+            ]
+        return self._targets[key]
 
     def begin(self, courses: Mapping[str, object], restore: Collection[str]):
         """Begin a phase.
@@ -76,17 +86,19 @@ class Courses:
                 self._recompute[place]()
         self._varying, self._index = [], 0
         for key, course in courses.items():
+            targets = self._targets_of(key)
+            if not targets:
+                continue
             values = np.atleast_1d(np.asarray(course, dtype=float))
-            owners, variable = self._owners(key)
-            for owner in owners:
-                view = owner.view(variable)
-                if owner.can_hold(variable):
-                    self._held.setdefault((owner.name, variable), []).append((view, values))
+            varies = len(values) > 1 and _varies(values)
+            for place, view, holds in targets:
+                if holds:
+                    self._held.setdefault(place, []).append((view, values))
                     continue
                 if key in restore:
                     self._before.append((view, view.copy()))
                 _put(view, values[0])
-                if not np.array_equal(values[1:], values[:-1], equal_nan=True):
+                if varies:
                     self._varying.append((view, values))
         self.hold_all()
 
@@ -111,6 +123,12 @@ class Courses:
         for view, value in reversed(self._before):
             view[...] = value
         self._before, self._held = [], {}
+
+
+def _varies(values: np.ndarray) -> bool:
+    if values.ndim == 1:
+        return bool((values != values[0]).any())
+    return not np.array_equal(values[1:], values[:-1], equal_nan=True)
 
 
 def _put(view: np.ndarray, values: np.ndarray):

@@ -31,7 +31,7 @@ class MountedCircuit:
     due : callable
         ``due(n)``, whether a drive that is updated every n-th step is to be updated now.
     guard : callable
-        Wraps what Brian2 calls.
+        Makes one call, for Brian2, of several.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class MountedCircuit:
         code_objects: type,
         end_step: Callable[[], None],
         due: Callable[[int], bool],
-        guard: Callable[[Callable], Callable],
+        guard: Callable[[Sequence[Callable]], Callable],
     ):
         self._circuit, self._guard, self._end_step, self._due = circuit, guard, end_step, due
         self._clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
@@ -210,12 +210,8 @@ class MountedCircuit:
         return slot
 
     def _call(self, name: str, functions: Sequence[Callable], when: str, order: int):
-        def run():
-            for function in functions:
-                function()
-
         operation = b2.NetworkOperation(
-            self._guard(functions[0] if len(functions) == 1 else run),
+            self._guard(functions),
             clock=self._clock,
             when=when,
             order=order,

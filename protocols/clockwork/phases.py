@@ -1,5 +1,6 @@
 """Phases: stretches of time in an experiment, as data."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -104,7 +105,7 @@ class Phase:
         if values.ndim != 1 or not np.isfinite(values).all():
             raise ParameterError(f"phase {self.name!r}: input must be {', '.join(INPUTS)} or an array of finite rates")
 
-    @property
+    @functools.cached_property
     def taught(self) -> bool:
         """Whether the targets reach the circuit."""
         return bool(np.any(self.beta)) if self.teacher is None else self.teacher

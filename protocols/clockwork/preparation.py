@@ -90,6 +90,7 @@ class Preparation:
         self.on_phase_end, self.on_presentation = hooks.on_phase_end, hooks.on_presentation
         self._presenter = Presenter(circuit, replicas, self.dtype, protocol, code_object_class(target), hooks)
         self._running = False
+        self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted
         self.network, self.populations = self.mounted.network, self.mounted.populations
 
@@ -359,5 +360,12 @@ class Preparation:
         if checked.y is not None:
             self.circuit.check_targets(checked.y)
         if checked.learn:
-            self.protocol.check_learning(self.circuit.plasticity, taught=checked.y is not None)
+            self._check_learning(taught=checked.y is not None)
         return checked
+
+    def _check_learning(self, taught: bool):
+        """Check that there is something to be learnt, when protocol or rules are others than the last time."""
+        found = (self.protocol, self.circuit.plasticity, taught)
+        if any(now is not before for now, before in zip(found, self._learnable, strict=True)):
+            self.protocol.check_learning(self.circuit.plasticity, taught)
+            self._learnable = found

@@ -14,7 +14,7 @@ and of I_net, is what its u was stepped with, from the rates that it saw and not
 
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import brian2 as b2
@@ -36,6 +36,7 @@ from .protocol import Protocol
 _FOR_EVER = 1e6 * b2.second
 #: A potential |u| that counts as divergence; it would be 20 kV.
 _DIVERGED = 1e6
+_WHEN = ("presentation", "phase", "step")
 
 
 class Presenter:
@@ -66,6 +67,7 @@ class Presenter:
         self.interrupted = False
         self._held: set[tuple[str, str]] = set()
         self._error: Exception | None = None
+        self._noted: tuple = (None, None)
         self._source: Iterator[Stimulus] = iter(())
         self._step = protocol.step
         self._dt = float(protocol.step * circuit.tau)
@@ -131,13 +133,17 @@ class Presenter:
         if not self._finished:
             raise ParameterError(f"a step of {self._dt:g} s: Brian2's clock cannot count it; change tau_u or step")
 
-    def _guarded(self, operation: Callable[[], object]) -> Callable[[], None]:
-        """Keep errors until after the run: one raised inside would leave Brian2's flag of a running network set."""
+    def _guarded(self, operations: Sequence[Callable[[], object]]) -> Callable[[], None]:
+        """Call one after the other and keep errors until after the run.
+
+        One that is raised inside would leave Brian2's flag of a running network set.
+        """
 
         def run():
             if self._error is None:
                 try:
-                    operation()
+                    for operation in operations:
+                        operation()
                 except Exception as error:
                     self._error = error
                     self.mounted.network.stop()
@@ -168,7 +174,7 @@ class Presenter:
             b2.seed(stimulus.seed)
         self._ends: dict[str, PhaseEnd] = {}
         self._means: dict[Readout, PhaseEnd] = {}
-        self._rules = {when: _rules(self._circuit, when) for when in ("presentation", "phase", "step")}
+        self._note_rules()
         self._finished = False
         now.stimulus, now.time, now.s = stimulus, 0.0, 0.0
         if self._following.reset == "rest" or phases[0].reset:
@@ -177,6 +183,17 @@ class Presenter:
         self._input: np.ndarray | None = None
         self._begin_phase(0)
         return True
+
+    def _note_rules(self):
+        """Sort the rules by when they act, and note what they read, if protocol or rules are others than before."""
+        protocol, plasticity = found = self._following, self._circuit.plasticity
+        if all(now is before for now, before in zip(found, self._noted, strict=True)):
+            return
+        self._noted = found
+        self._rules = {when: [rule for rule in plasticity if rule.when == when] for when in _WHEN}
+        readouts = {readout for rule in plasticity for readout in rule.readouts}
+        self._phases_read = {protocol.phase_of(readout.phase) for readout in readouts}
+        self._means_read = {readout for readout in readouts if readout.last}
 
     def _rest(self):
         for population in self._populations.values():
@@ -190,13 +207,16 @@ class Presenter:
         # Without targets nothing is to be nudged, and least of all towards 0.
         taught = phase.taught and now.stimulus.y is not None
         beta = now.stimulus.beta if taught or not phase.taught else 0.0
-        now.betas = np.broadcast_to(np.asarray(phase.beta, dtype=float) * beta, (phase.steps,))
+        now.betas = np.full(phase.steps, np.asarray(phase.beta, dtype=float) * beta)
         rested = phase.reset and index > 0
         if rested:
             self._rest()
         anew = self._show_input(phase, anew=rested or index == 0)
+        drives = self.mounted.drives
+        for drive in drives.values() if anew else ():
+            drive.begin()
         if index == 0:
-            circuit.initialise(self._populations)
+            circuit.initialise(self._populations, drives)
         clamped = False
         if circuit.teacher is not None:
             population, slot = circuit.teacher
@@ -212,12 +232,9 @@ class Presenter:
         courses = {PACE: self._eta / self._step, BETA: now.betas, TAUGHT: float(taught), **phase.course}
         self._averaged = self._readouts_of(phase) if now.stimulus.learn else {}
         self._courses.begin(courses, restore=phase.course)
-        if anew:
-            for drive in self.mounted.drives.values():
-                drive.compute()
-        elif clamped:
-            for drive in self.mounted.drives.values():
-                drive.update(lambda every: True)
+        for drive in drives.values() if anew or clamped else ():
+            # A course may have set what constant projections carry.
+            drive.compute() if anew and phase.course else drive.follow()
         if anew or clamped:
             self._courses.hold_all()
         for hook in self._hooks.on_phase_start:
@@ -242,8 +259,7 @@ class Presenter:
 
     def _readouts_of(self, phase: Phase) -> dict[Readout, list]:
         """Means over the phase's last part that rules read: the sums, and how many steps they are of."""
-        readouts = {readout for rule in self._circuit.plasticity for readout in rule.readouts if readout.last}
-        return {item: [None, 0] for item in readouts if self._following.phase_of(item.phase) == phase.name}
+        return {item: [None, 0] for item in self._means_read if self._following.phase_of(item.phase) == phase.name}
 
     def _signals(self) -> dict[str, dict[int, np.ndarray]]:
         """Present values of what rules read, of the replicas that are presented something."""
@@ -285,15 +301,15 @@ class Presenter:
 
     def _end_phase(self):
         now = self._now
-        end = PhaseEnd(float(now.betas[-1]), self._signals())
-        self._ends[now.phase.name] = end
+        if self._hooks.on_phase_end or self._hooks.on_presentation or now.phase.name in self._phases_read:
+            self._ends[now.phase.name] = PhaseEnd(float(now.betas[-1]), self._signals())
         for readout, (total, steps) in self._averaged.items():
             means = {name: {k: value / steps for k, value in layers.items()} for name, layers in total.items()}
             self._means[readout] = PhaseEnd(float(np.mean(now.betas[-steps:])), means)
         if now.stimulus.learn:
             self._learn([rule for rule in self._rules["phase"] if self._acts_in(rule, now.phase)])
         for hook in self._hooks.on_phase_end:
-            hook(self.moment, end)
+            hook(self.moment, self._ends[now.phase.name])
 
     def _learn_in_step(self):
         now = self._now
@@ -335,10 +351,6 @@ class Presenter:
         self._courses.end()
         if self.interrupted or not self._begin_presentation():
             self.mounted.network.stop()
-
-
-def _rules(circuit: Circuit, when: str) -> list[Plasticity]:
-    return [rule for rule in circuit.plasticity if rule.when == when]
 
 
 def _added(total, signals):

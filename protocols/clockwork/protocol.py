@@ -1,5 +1,6 @@
 """Protocols: what happens in one presentation, and how time is stepped through."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -196,11 +197,19 @@ class Protocol:
 
     def eta(self, phase: Phase) -> np.ndarray:
         """Integration steps η_i of a phase, (steps,)."""
-        i = np.arange(phase.steps)
         if self.step_rule == "constant":
             return np.full(phase.steps, self.step)
+        i = np.arange(phase.steps)
         slowed = 1 + self.step_decay * i if self.step_rule == "divide_by_slow_loop_index" else i + 1
         return np.maximum(self.step / slowed, self.step_min)
+
+    @functools.cached_property
+    def _largest_step(self) -> float:
+        return max(self.eta(phase).max() for phase in self.phases)
+
+    @functools.cached_property
+    def _courses_of_beta(self) -> np.ndarray:
+        return np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
 
     def check_stability(self, circuit: Circuit, beta: float):
         """Compare step and β with the circuit's bounds, unless instability is allowed.
@@ -218,15 +227,14 @@ class Protocol:
         """
         if self.allow_unstable:
             return
-        betas = beta * np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
+        betas = beta * self._courses_of_beta
         if betas.min() <= circuit.beta_bound():
             drawn = "random_sign = true draws -β too; " if self.random_sign and beta == -self.beta else ""
             raise ParameterError(
                 f"beta = {beta:g}: β must stay above {circuit.beta_bound():.3g}, where the output runs into its bounds "
                 f"({drawn}allow_unstable = true lets it)"
             )
-        step = max(self.eta(phase).max() for phase in self.phases)
-        bound = circuit.step_bound(np.abs(betas).max())
+        step, bound = self._largest_step, circuit.step_bound(np.abs(betas).max())
         if self.method == "euler" and step >= bound:
             raise ParameterError(
                 f"step = {step:g} is beyond the stability bound {bound:.3g} of Euler integration at beta = {beta:g}: "
