@@ -41,6 +41,12 @@ class VectorisedCodeObject(CythonCodeObject):
         # Brian2 finds compiled code again by its source alone, whatever the compiler's arguments.
         self.code.run += "\n# vectorised"
 
+    def __call__(self, **values):
+        """Run; straight away where nothing is to be looked up anew, as a small population's step is mostly calls."""
+        if values or self.nonconstant_values:
+            return super().__call__(**values)
+        return self.compiled_code["run"].main(self.namespace)
+
 
 def _has_compilers() -> bool:
     """Whether the compilers are there now: Brian2's own test may find what it compiled long ago."""
