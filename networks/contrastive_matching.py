@@ -48,7 +48,7 @@ class SimilarityRule:
     def __call__(self, weights: Weights, nudged: PhaseEnd) -> DenseChange:
         """ΔM_k, (N_k, N_k), exactly symmetric."""
         s, M = nudged.r[self.k], weights["M"][self.k]
-        change = np.dot(s.T, s)  # BLAS computes one triangle and mirrors it
+        change = np.dot(s.T, s).T  # BLAS computes one triangle and mirrors it; transposed, it lies in memory as M does
         change *= np.sign(nudged.beta) / len(s)
         change -= M
         change /= 2 * abs(nudged.beta)

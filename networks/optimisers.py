@@ -117,8 +117,7 @@ class Adam:
         self.t += 1
         # One array of work space and no other: large ones are expensive to get afresh in every step.
         work.fill(0)
-        change.add_to(work, 1.0)
-        work *= 1 - self.beta_1
+        change.add_to(work, 1 - self.beta_1)
         m *= self.beta_1
         m += work
         work *= work

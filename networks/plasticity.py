@@ -4,6 +4,7 @@ A rule is a pure function of the weights and of what it reads of a presentation'
 along ΔW (learning rate, decay, forgetting) is no matter of the rule: that stands in `optimisers.py`.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -67,13 +68,13 @@ class OuterProducts:
 
     def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0):
         """weights ← keep · weights + rate · ΔW, in one pass over the weights."""
-        gemm = get_blas_funcs("gemm", (weights,))
+        gemm = _blas("gemm", weights.dtype)
         updated = gemm(rate * self.scale, self.post.T, self.pre.T, keep, weights, trans_b=True, overwrite_c=True)
         _keep_in_place(weights, updated)
 
     def add_to_symmetric(self, weights: np.ndarray, rate: float, keep: float = 1.0, block: int = 64):
         """As `add_to` for post = pre: computes one triangle and mirrors it, so that symmetry is exact, always."""
-        syrk = get_blas_funcs("syrk", (weights,))
+        syrk = _blas("syrk", weights.dtype)
         updated = syrk(rate * self.scale, self.post.T, keep, weights, overwrite_c=True)
         _keep_in_place(weights, updated)
         for start in range(0, len(weights), block):
@@ -81,6 +82,12 @@ class OuterProducts:
             weights[start:stop, :start] = weights[:start, start:stop].T
             corner = weights[start:stop, start:stop]
             np.copyto(corner, corner.T, where=np.tri(len(corner), k=-1, dtype=bool))
+
+
+@functools.cache
+def _blas(name: str, dtype: np.dtype) -> Callable:
+    """BLAS' function of a name for a type."""
+    return get_blas_funcs(name, dtype=dtype)
 
 
 def _keep_in_place(weights: np.ndarray, updated: np.ndarray):
@@ -117,7 +124,8 @@ class DenseChange:
         """weights ← keep · weights + rate · ΔW."""
         if self.change.shape != weights.shape:
             raise ParameterError(f"a rule gives changes of shape {self.change.shape} for weights {weights.shape}")
-        weights *= keep
+        if keep != 1:
+            weights *= keep
         weights += rate * self.change
 
     def add_to_symmetric(self, weights: np.ndarray, rate: float, keep: float = 1.0):

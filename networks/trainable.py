@@ -145,7 +145,7 @@ class Trainable:
         changes = [rule.rule(self.weights, *map(states, rule.readouts)) for rule in moving]
         for rule, change in zip(moving, changes, strict=True):
             rule.optimiser.step(self.weights, change, self.progress, duration)
-        self.changes |= {rule.target: self._no_change(*rule.target) for rule in rules}
+        self.changes |= {rule.target: self._no_change(*rule.target) for rule in rules if rule.target in self.frozen}
         self.changes |= {rule.target: change for rule, change in zip(moving, changes, strict=True)}
         self.renew()
 
