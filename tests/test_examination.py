@@ -9,7 +9,7 @@ from toys import on_toys
 from toys import stimuli as toy_arrays
 
 from corinfomax.models import HiddenPyramidal
-from corinfomax.networks import CorInfoMax
+from corinfomax.networks import ContrastiveSimilarityMatching, CorInfoMax, EquilibriumPropagation
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 from corinfomax.protocols.examinations.corinfomax import unlifted_classes
 from corinfomax.protocols.examinations.examined import spaced
@@ -269,3 +269,26 @@ def test_noise_is_no_nudge(digits):
     circuit = CorInfoMax([64, 12, 10], initial_gain_fb=1e-12, noise_soma=0.5)
     found = begins(findings_of(circuit, contrastive(), digits), "Nudge of layer 1, relative").found
     assert float(found) < 1e-6
+
+
+def test_outputs_at_their_targets_are_not_nudged(digits):
+    """A circuit whose outputs are its targets, exactly, is told to have nothing left to nudge (definition)."""
+    y = np.eye(10, dtype=digits.y_train.dtype)[np.full(len(digits.y_train), 3)]
+    threes = replace(digits, y_train=y, labels_train=np.full_like(digits.labels_train, 3))
+    weights = {"W": {0: np.zeros((5, 64)), 1: np.zeros((10, 5))}, "b": {2: y[0]}}
+    circuit = EquilibriumPropagation([64, 5, 10], weights=weights)
+    found = examine(circuit, contrastive(step=0.5), threes, model_named("equilibrium"), target="numpy")
+    nudges = [finding for finding in found if finding.what.startswith("Nudge")]
+    assert [(each.found, each.advice) for each in nudges] == [("none: the outputs are at their targets", "")]
+
+
+def test_contrastive_similarity_matching_knows_its_bounds(digits):
+    """Euler's bound is 2/(1 + λmax(M)) of M₀ = W Wᵀ (theory), and β of random sign is said to let M decay."""
+    circuit = ContrastiveSimilarityMatching([64, 30, 10])
+    for random_sign in (True, False):
+        protocol = contrastive(step=0.5, random_sign=random_sign)
+        found = examine(circuit, protocol, digits, model_named("contrastive_matching"), target="numpy")
+        findings = {finding.what: finding for finding in found}
+        bound = 2 / (1 + np.linalg.eigvalsh(circuit.weights["M"][1])[-1])
+        assert begins(findings, "Euler step η, each layer alone").wanted == f"below {bound:.3g}"
+        assert ("random_sign = false" in begins(findings, "Sign of β").advice) == random_sign
