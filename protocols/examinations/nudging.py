@@ -31,7 +31,8 @@ def nudges(examined: Examined) -> Iterator[Finding]:
         return
     examined.report("nudging")
     short = _ends(examined, protocol)
-    if np.array_equal(short["free"][plus].r[circuit.output], examined.y):
+    missed = short["free"][plus].r[circuit.output] - examined.y
+    if np.abs(missed).max() < np.finfo(np.float32).eps:
         yield Finding("Nudge of the layers", "none: the outputs are at their targets", "–")
         return
     try:
