@@ -116,8 +116,7 @@ class Adam:
         W, (m, v, work) = weights[key][k], self._arrays_like(weights[key][k])
         self.t += 1
         # One array of work space and no other: large ones are expensive to get afresh in every step.
-        work.fill(0)
-        change.add_to(work, 1 - self.beta_1)
+        change.add_to(work, 1 - self.beta_1, keep=0.0)
         m *= self.beta_1
         m += work
         work *= work
@@ -135,7 +134,7 @@ class Adam:
     def _arrays_like(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both moments and work space, in the type of the weights and the order of their memory."""
         if (self._work.dtype, self._work.shape, self._work.strides) != (W.dtype, W.shape, W.strides):
-            self._work = np.empty_like(W)
+            self._work = np.zeros_like(W)
         if self.m.dtype != W.dtype:
             self.m, self.v = (np.asfortranarray(moment, dtype=W.dtype) for moment in (self.m, self.v))
         return self.m, self.v, self._work
@@ -147,4 +146,4 @@ class Adam:
     def load_state_dict(self, state: dict):
         """Restore what `state_dict` gave, in its own type."""
         self.m, self.v = (np.array(state[name], order="F") for name in ("m", "v"))
-        self.t = int(state["t"])
+        self.t, self._work = int(state["t"]), np.empty(0)  # nothing that is not finite is left from before

@@ -31,7 +31,7 @@ class Change(Protocol):
         """Frobenius norm of ΔW."""
 
     def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0) -> None:
-        """weights ← keep · weights + rate · ΔW."""
+        """weights ← keep · weights + rate · ΔW; with keep = 0 whatever the weights are, even NaN."""
 
     def add_to_symmetric(self, weights: np.ndarray, rate: float, keep: float = 1.0) -> None:
         """As `add_to` for a symmetric ΔW, so that symmetry is exact, always."""
@@ -124,6 +124,9 @@ class DenseChange:
         """weights ← keep · weights + rate · ΔW."""
         if self.change.shape != weights.shape:
             raise ParameterError(f"a rule gives changes of shape {self.change.shape} for weights {weights.shape}")
+        if keep == 0:
+            np.multiply(rate, self.change, out=weights)
+            return
         if keep != 1:
             weights *= keep
         weights += rate * self.change

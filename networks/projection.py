@@ -235,7 +235,7 @@ class Drive:
         kept = self.drive if self._kept is None else self._kept
         for number, item in enumerate(self._constant):
             brought = kept if number == 0 else np.empty_like(kept)
-            item.begin(brought)
+            item.bring(brought)
             if number:
                 kept += brought
 
