@@ -158,15 +158,16 @@ def _write(comparison: Comparison, against: str | None):
     if not tuned.empty:
         _save(tuned, comparison.path / "tuning.csv")
     _save(results, comparison.path / "runs.csv")
-    histories: dict[str, dict[str, list]] = {}
-    for cell, history in comparison.courses():
-        histories.setdefault(cell.stimuli, {}).setdefault(Path(cell.rule).stem, []).append(history)
-    _finish(summary, reference, histories, comparison.path, comparison.plan)
+    courses_of = [
+        history.assign(stimuli=cell.stimuli, rule=Path(cell.rule).stem, seed=cell.seed)
+        for cell, history in comparison.courses()
+    ]
+    _finish(summary, reference, pd.concat(courses_of) if courses_of else None, comparison.path, comparison.plan)
 
 
 def _existing(runs: list[Path], against: str | None, out: Path | None):
     """Compare runs that exist."""
-    rows, histories = [], {}
+    rows, histories = [], []
     names: dict[str, str] = {}
     for path in runs:
         console.print(f"measuring {path}")
@@ -177,19 +178,19 @@ def _existing(runs: list[Path], against: str | None, out: Path | None):
         settings["training"].pop("seed")
         rule = names.setdefault(repr(settings), path.name)
         rows.append({**found, "rule": rule, "status": "finished"})
-        histories.setdefault(found["stimuli"], {}).setdefault(rule, []).append(read_history(path))
+        histories.append(read_history(path).assign(stimuli=found["stimuli"], rule=rule, seed=found["seed"]))
     table = pd.DataFrame(rows)
     summary = summarise_learners(table, against)
     out = out if out is not None else _OUT / "runs"
     make_folder(out)
     _save(table, out / "runs.csv")
-    _finish(summary, against or table["rule"].iloc[0], histories, out)
+    _finish(summary, against or table["rule"].iloc[0], pd.concat(histories), out)
 
 
 def _finish(
     summary: pd.DataFrame,
     reference: str,
-    histories: dict,
+    histories: pd.DataFrame | None,
     out: Path,
     plan: Plan | None = None,
 ):
@@ -199,33 +200,32 @@ def _finish(
     with replacing(out / "comparison.md") as file:
         file.write(markdown(summary, reference, plan).encode())
     drawn = 0
-    for stimuli, by_rule in histories.items():
-        name = Path(stimuli).stem
-        column = next(
-            (
-                each
-                for each in ("test_accuracy", "test_r_squared")
-                if any(each in h for runs in by_rule.values() for h in runs)
-            ),
-            None,
-        )
+    if histories is not None:
+        first = ["stimuli", "rule", "seed"]
+        _save(histories[[*first, *histories.columns.difference(first, sort=False)]], out / "courses.csv")
+    for stimuli, runs in () if histories is None else histories.groupby("stimuli", sort=False):
+        name = Path(str(stimuli)).stem
+        column = next((each for each in ("test_accuracy", "test_r_squared") if each in runs), None)
         if column is not None:
+            by_rule = {
+                rule: [each for _, each in one.groupby("seed")] for rule, one in runs.groupby("rule", sort=False)
+            }
             save_figure(courses(by_rule, column).figure, [figures / f"courses_{name}.png"])
             drawn += 1
         part = summary[summary["stimuli"] == stimuli]
         if "difference" in part and part["pairs"].max() > 0 and len(part) > 1:
-            save_figure(differences(part).figure, [figures / f"differences_{name}.png"])
+            save_figure(differences(part, reference).figure, [figures / f"differences_{name}.png"])
             drawn += 1
     for stimuli, rows in summary.groupby("stimuli", sort=False):
         lines = performance(rows, reference, plan, str(stimuli))
-        table = Table(title=str(stimuli), box=SIMPLE_HEAD)
+        table = Table(title=str(stimuli), box=SIMPLE_HEAD, padding=0, pad_edge=False)
         kept = [name for name in lines[0] if name not in _IN_THE_FILE]
         for name in kept:
             table.add_column(name, no_wrap=True)
         for line in lines:
             table.add_row(*(line[name] for name in kept))
         console.print(table)
-    console.print(f"comparison.md, comparison.csv, runs.csv and {drawn} figures in {out}")
+    console.print(f"comparison.md, comparison.csv, runs.csv, courses.csv and {drawn} figures in {out}")
 
 
 def _save(table: pd.DataFrame, path: Path):

@@ -49,7 +49,7 @@ def test_comparison_from_the_command_line(command, tmp_path):
     code, printed, err = command("compare", *QUICK, "--out", out)
     assert (code, err) == (0, "")
     assert "8 runs of tuning, 4 runs to compare" in printed
-    for name in ("comparison.md", "comparison.csv", "runs.csv", "tuning.csv", "figures/courses_digits.png",
+    for name in ("comparison.md", "comparison.csv", "runs.csv", "courses.csv", "tuning.csv", "figures/courses_digits.png",
                  "figures/differences_digits.png"):  # fmt: skip
         assert (out / name).stat().st_size > 0
     results = pd.read_csv(out / "runs.csv")

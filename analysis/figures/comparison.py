@@ -61,14 +61,16 @@ def courses(histories, column="test_accuracy", ax=None):
 
 
 @publication_style()
-def differences(summary, ax=None):
-    """Draw by how much each rule beats the reference on the same seeds, with the bootstrap interval.
+def differences(summary, reference, ax=None):
+    """Draw by how much each rule beats another one on the same seeds, with the bootstrap interval.
 
     Parameters
     ----------
     summary : pandas.DataFrame
         Of one set of stimuli: `rule`, `difference`, `low`, `high` and `pairs`, as fractions, as of
         `corinfomax.analysis.learners.summarise_learners`.
+    reference : str
+        The rule that differences are taken from.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -76,7 +78,7 @@ def differences(summary, ax=None):
     -------
     matplotlib.axes.Axes
     """
-    rows = summary[summary["difference"].notna()].iloc[::-1]
+    rows = summary[summary["difference"].notna() & (summary["rule"] != reference)].iloc[::-1]
     ax = new_axis(5.2, 0.6 + 0.32 * max(len(rows), 1)) if ax is None else ax
     ax.axvline(0, color="0.6", linewidth=0.8)
     for n, row in enumerate(rows.itertuples()):
@@ -85,5 +87,5 @@ def differences(summary, ax=None):
         ax.plot(100 * row.difference, n, "o", color=COLOURS["blue"])
     ax.set_yticks(range(len(rows)), rows["rule"])
     ax.set_ylim(-0.6, len(rows) - 0.4)
-    ax.set_xlabel("Difference of test accuracy (percentage points)")
+    ax.set_xlabel(f"Test accuracy less that of {reference} (percentage points)")
     return ax
