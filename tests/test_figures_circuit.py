@@ -1,14 +1,22 @@
 import json
+from itertools import pairwise
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import ArrowStyle, Circle, FancyArrowPatch
 from point_cells import recurrent_circuit, symmetric_circuit
 
 from corinfomax.analysis.figures import circuit_diagram
 from corinfomax.errors import ParameterError
-from corinfomax.networks import CorInfoMax
+from corinfomax.networks import (
+    ContrastiveSimilarityMatching,
+    CorInfoMax,
+    NudgedPredictiveCoding,
+    PredictiveCoding,
+    SimilarityMatchingCircuit,
+)
 
 matplotlib.use("Agg")
 
@@ -77,6 +85,7 @@ def test_compartments_are_those_of_the_paper(name):
         assert entered["O", f"SST_{k}"] == "soma"
         assert {
             "compartment": lateral,
+            "sign": -1,
             "slot": "i_SST",
             "source": f"SST_{k}",
             "target": f"layer_{k}",
@@ -214,6 +223,73 @@ def test_a_diagram_is_drawn_on_the_axis_given():
         circuit_diagram({key: value for key, value in description.items() if key != "projections"})
     with pytest.raises(ParameterError, match="is damaged"):
         circuit_diagram([1, 2])
+
+
+def ends(ax, description):
+    """By gid: whether an arrow ends in a bar, and how far from the middles of its cells it begins and ends."""
+    middles = {patch.get_gid(): np.array(patch.center) for patch in ax.patches if isinstance(patch, Circle)}
+    found = {}
+    for item in (*description["projections"], *description["links"]):
+        name = item.get("name", f"{item['source']}_to_{item['target']}_{item['slot']}")
+        (arrow,) = [patch for patch in ax.patches if patch.get_gid() == name]
+        corners = arrow._path_original.vertices  # what was drawn, in the diagram's coordinates
+        away = [
+            np.hypot(*(corner - middles[cell])) if cell in middles else None
+            for corner, cell in ((corners[0], item["source"]), (corners[-1], item["target"]))
+        ]
+        found[name] = isinstance(arrow.get_arrowstyle(), ArrowStyle.BarAB), *away
+    return found
+
+
+PREDICTIVE = (PredictiveCoding((64, 128, 32, 10)), NudgedPredictiveCoding((64, 128, 32, 10)))
+
+
+@pytest.mark.parametrize("circuit", PREDICTIVE, ids=["clamped", "nudged"])
+def test_error_cells_are_drawn_as_their_equations_say(circuit):
+    """e = u - (W r + b) and du/dt = -e + σ' Wᵀe: bars for the minus signs; lines from edge to edge, to .06 radii."""
+    description = circuit.description()
+    ax, _, _ = drawn(description)
+    bars = {"drive_prediction", "drive_bias", "error_own"}
+    for name, (bar, start, stop) in ends(ax, description).items():
+        assert bar == any(name.endswith(slot) for slot in bars), name
+        assert start is None or start == pytest.approx(0.32)
+        assert 0.32 <= stop < 0.39
+    assert_legible(ax)
+    assert_clear(ax)
+
+
+@pytest.mark.parametrize(
+    "circuit", [ContrastiveSimilarityMatching((64, 128, 10)), SimilarityMatchingCircuit((64, 10)), recurrent_circuit()]
+)
+def test_recurrent_inhibition_ends_in_a_bar(circuit):
+    """-M r: the recurrent weights end in a bar, feedforward and feedback ones do not."""
+    description = circuit.description()
+    ax, _, _ = drawn(description)
+    assert {name for name, (bar, *_) in ends(ax, description).items() if bar} == {"layer_1_to_layer_1_drive_lateral"}
+    assert_clear(ax)
+
+
+def assert_clear(ax):
+    """No label lies over a line or a round cell: in pixels, of lines that are sampled every half pixel or so."""
+    ax.figure.draw_without_rendering()
+    points = []
+    for patch in ax.patches:
+        arrow = isinstance(patch, FancyArrowPatch)
+        path = patch._path_original if arrow else patch.get_path()
+        transform = ax.transData if arrow else patch.get_transform()
+        (line,) = path.transformed(transform).to_polygons(closed_only=False)
+        steps = np.linspace(0, 1, 200)[:, None]
+        points += [(1 - steps) * a + steps * b for a, b in pairwise(line)]
+    points = np.concatenate(points)
+    for label in ax.texts:
+        box = label.get_window_extent()
+        assert not box.count_contains(points), label.get_gid()
+
+
+@pytest.mark.parametrize("circuit", [small(), symmetric_circuit((784, 500, 200, 10))], ids=["CorInfoMax", "points"])
+def test_labels_lie_beside_lines(circuit):
+    """No label of a circuit without a crowd of constraints and noise lies over a line or a cell."""
+    assert_clear(circuit_diagram(circuit.description()))
 
 
 def test_the_label_of_a_loop_stands_beside_its_arc():

@@ -8,6 +8,7 @@ from matplotlib.path import Path
 
 from ...errors import ParameterError
 from .cell_shapes import Shape
+from .label_places import Places, points_along
 from .style import COLOURS, publication_style
 
 #: Names of the package's own cells, as a reader of the paper calls them; other kinds keep their class's name.
@@ -17,6 +18,15 @@ KINDS = {
     "SST": "SST cells",
     "LeakySST": "leaky SST cells",
     "MultiplierCell": "multiplier cells",
+    "HiddenPoint": "point cells",
+    "CompetingPoint": "point cells",
+    "OutputPoint": "point cells",
+    "LinearPoint": "linear cells",
+    "ErrorCell": "error cells",
+    "SigmoidValue": "value cells",
+    "RectifiedValue": "value cells",
+    "OutputValue": "value cells",
+    "NudgedOutputValue": "value cells",
     "BackgroundInput": "background input",
     "StimulusCell": "fibres",
 }
@@ -35,6 +45,7 @@ WEIGHTS = {
     "shunts": _MULTIPLIER,
 }
 _SYMBOLS = {"shunts": r"g_\mathrm{shunt}"}
+_VARIABLES = {"i_SST": r"$i_\mathrm{SST}$"}
 _OTHER_COLOURS = (COLOURS["sky"], COLOURS["black"], "#7F4F24", "#8A8A00")
 _NOISE, _TEACHER = "0.55", COLOURS["black"]
 
@@ -48,10 +59,10 @@ def circuit_diagram(description, ax=None):
     """Draw the populations and projections of a circuit, a layer a row, the stimulus at the bottom.
 
     Each population is drawn as one cell, with its number of cells; each projection as an arrow to the compartment that
-    it enters, with its weights and their shape, target × source. Bars are inhibition by interneurons. Cells without a
-    basal and an apical dendrite are round. Weights that are carried from their postsynaptic to their presynaptic side
-    bear a transposition sign, ⊤. A bias comes from a dot. Every arrow and label bears its name as `gid`, by which it is
-    found in an SVG.
+    it enters, with its weights and their shape, target × source. Bars are inhibition: inputs that the cells' equations
+    take up with a minus sign. Cells without a basal and an apical dendrite are round. Weights that are carried from
+    their postsynaptic to their presynaptic side bear a transposition sign, ⊤. A bias comes from a dot. Every arrow and
+    label bears its name as `gid`, by which it is found in an SVG.
 
     Parameters
     ----------
@@ -89,6 +100,7 @@ class _Diagram:
         self.layers = list(description["layers"])
         self.populations = {item["name"]: item for item in description["populations"]}
         self.shapes, self.labels, self.arrows, self.dots, self.legend = {}, [], [], [], {}
+        self.line_labels = []
         self._biases = {}
         self._other_colours = {}
         links, projections = description["links"], description["projections"]
@@ -153,19 +165,46 @@ class _Diagram:
         between = source["layer"] != target["layer"]
         text = _symbol(key, k if between else None, item.get("transposed", False))
         size = f"{target['size']}" if item["pattern"] == "one_to_one" else f"{target['size']} × {source['size']}"
-        start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
-        look = {"color": colour, "gid": item["name"]}
+        look = {"color": colour, "gid": item["name"]} | self._head(item)
         if item["source"] == item["target"]:
-            self._loop(item, number, stop, f"{text}, {size}", look)
+            self._loop(item, number, self.shapes[item["target"]], f"{text}\n{size}", look)
         elif item["source"] in self.layers and item["target"] in self.layers:
             self._between_layers(item, target["layer"] - source["layer"], number, f"{text}\n{size}", look)
-        elif item["source"] in self.layers:
-            bend = 0.06 if stop.y > start.y else (-0.15, 0.08, 0.24)[number % 3]
-            self._curve(start.port("soma", 1), stop.port(None, -1), bend, look, f"{text}, {size}")
         else:
-            (x, y), (to_x, to_y) = start.port(None, -1), stop.port(item["compartment"], 1)
-            bar = _BAR if item["source"] in self._driven else {}
-            self._curve((x + 0.06, y - 0.14), (to_x + 0.06, to_y - 0.2), -0.42, look | bar, f"{text}, {size}", 0.26)
+            self._connect(item, number, f"{text}, {size}", look)
+
+    def _head(self, item):
+        """Draw a bar where the input inhibits; where the equations leave it open, interneurons are taken to inhibit."""
+        between_kinds = item["source"] is not None and item["source"] not in self.layers
+        sign = item.get("sign") or (-1 if between_kinds and item["source"] in self._driven else 1)
+        return _BAR if sign < 0 else {}
+
+    def _connect(self, item, number, text, look):
+        """Connect a layer with cells beside it, or these with one another; of a pair, each way keeps to its side."""
+        start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
+        source, target = self.populations[item["source"]], self.populations[item["target"]]
+        outward = item["source"] in self.layers
+        apical = item["compartment"] == "apical"
+        if stop.form == "pyramidal":
+            bend = 0.12 if "variable" in item else -0.42
+        elif source["layer"] != target["layer"]:
+            bend = -0.1 - 0.1 * number
+        elif outward:
+            bend = 0.12 if start.round else 0.06 if stop.y > start.y else (-0.15, 0.08, 0.24)[number % 3]
+        else:
+            bend = 0.12 if start.y > stop.y else -0.3
+        a = (start.x, start.y) if start.round else start.port("soma", 1)
+        b = stop.x, stop.y
+        if not stop.round:
+            x, y = stop.port("trunk" if apical and "variable" in item else item["compartment"], 1)
+            b = (x + 0.06, y - 0.2) if "variable" not in item else (x, y) if apical else (x, y + 0.18)
+        middle = _control(a, b, bend)
+        a = start.towards(middle) if start.round else a
+        b = stop.towards(middle, 0.05) if stop.round else b
+        self._curve(a, b, bend, look)
+        # Of a pair that bends apart each label stands outside; what comes from the stimulus has room on its right.
+        level = abs(b[1] - a[1]) < abs(b[0] - a[0])
+        self._label_line(text, 1 if source["layer"] == 0 or (level and (b[0] > a[0]) == (bend > 0)) else -1)
 
     def _bias(self, item):
         (key, _), shape = item["weights"], self.shapes[item["target"]]
@@ -173,14 +212,13 @@ class _Diagram:
         self.legend[meaning] = colour
         taken = self._biases[item["target"]] = self._biases.get(item["target"], -1) + 1
         x, y = shape.port(item["compartment"], 1)
-        if shape.form == "round":
-            x, y = shape.x + 0.16, shape.y - 0.28
+        if shape.round:
+            x, y = shape.x + 0.18, shape.y - 0.31
         start = x + 0.3 + 0.6 * taken, y - 0.5 - 0.3 * taken
-        look = {"color": colour, "gid": item["name"]}
+        look = {"color": colour, "gid": item["name"]} | self._head(item)
         self.arrows.append((Path([start, (x, y)]), look))
         self.dots.append((*start, colour))
-        size = self.populations[item["target"]]["size"]
-        self._label(start[0] + 0.14, start[1], f"{_symbol(key, None)}, {size}", item["name"], ha="left", color=colour)
+        self.line_labels.append((start, look, f"{_symbol(key, None)}, {self.populations[item['target']]['size']}", 1))
 
     def _between_layers(self, item, rise, number, text, look):
         start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
@@ -188,27 +226,24 @@ class _Diagram:
         x = side * (2.3 + 0.6 * number + 0.9 * (abs(rise) - 1))
         a, b = start.port("out", side), stop.port(item["compartment"], side)
         handles = (0.5, -0.3) if rise > 0 else (-0.2, 0.9)
-        if stop.form == "round":  # its loops stand at its side
-            b, handles = (stop.x, stop.y - np.sign(rise) * 0.32), (0.5 * rise, -0.9 * np.sign(rise))
+        if stop.round:  # its loops stand at its side
+            b, handles = (stop.x, stop.y - np.sign(rise) * 0.35), (0.5 * rise, -0.9 * np.sign(rise))
+        if start.round:
+            a = start.towards((x, start.y + 1.3 * np.sign(rise)))
+            handles = 1.1 * np.sign(rise), handles[1]
         self.arrows.append((Path([a, (x, a[1] + handles[0]), (x, b[1] + handles[1]), b], _CUBIC), look))
-        # Where neither the layer's own labels nor those of its interneurons stand.
-        y = stop.y - 1.45 if rise > 0 else stop.y + 2.1
-        place = {"ha": "right" if side < 0 else "left", "color": look["color"]}
-        self._label(0.75 * x + 0.22 * side, y, text, look["gid"], **place)
+        self._label_line(text, side)
 
     def _loop(self, item, number, shape, text, look):
         reach = 1.1 + 0.45 * number
         a, b = shape.port("soma", -1), shape.port(item["compartment"], -1)
-        if shape.form == "round":
-            a, b = (shape.x - 0.16, shape.y + 0.28), (shape.x - 0.16, shape.y - 0.28)
+        if shape.round:
+            a, b = shape.towards((shape.x - 1, shape.y + 0.25)), shape.towards((shape.x - 1, shape.y - 0.7), 0.05)
         elif item["compartment"] != "apical":
             a, b = (shape.x - 0.1, shape.y + 0.2), (shape.x - 0.3, shape.y - 0.2)
         x, lift = shape.x - reach, 0.25 if b[1] > a[1] else 0.35
         self.arrows.append((Path([a, (x, a[1] + lift), (x, b[1] - lift), b], _CUBIC), look))
-        # A cubic with both handles at x is flattest there, at a quarter of its ends' x and three quarters of x.
-        edge = (a[0] + b[0]) / 8 + 0.75 * x
-        y = (a[1] + b[1]) / 2 + (0.8 * number if shape.form == "round" else 0.0)
-        self._label(edge - 0.14, y, text.replace(", ", "\n"), look["gid"], ha="right", color=look["color"])
+        self._label_line(text, -1)
 
     def _link(self, item):
         start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
@@ -224,13 +259,11 @@ class _Diagram:
                 path = Path([a, (a[0] + 1.2, start.y + 1.0), (b[0] - 0.4, b[1] + 1.05), b], _CUBIC)
                 self.arrows.append((path, look))
             return
-        colour = _interneuron_colour(self.populations[item["source"]]["kind"])
-        look = {"color": colour, "gid": name, **_BAR}
-        a, b = start.port(None, -1), stop.port("trunk" if item["compartment"] == "apical" else item["compartment"], 1)
-        a = (a[0] + 0.06, a[1] + 0.14)
-        b = b if item["compartment"] == "apical" else (b[0], b[1] + 0.18)
-        variable = r"$i_\mathrm{SST}$" if item["variable"] == "i_SST" else item["variable"]
-        self._curve(a, b, 0.12, look, variable)
+        beside = item["target"] if item["source"] in self.layers else item["source"]
+        colour = _interneuron_colour(self.populations[beside]["kind"])
+        variable = item["variable"]
+        text = _VARIABLES.get(variable, f"${variable}$" if len(variable) == 1 else variable)
+        self._connect(item, 0, text, {"color": colour, "gid": name} | self._head(item))
 
     def _teach(self, teacher):
         shape = self.shapes[teacher["population"]]
@@ -244,15 +277,13 @@ class _Diagram:
         self._label(start[0], start[1] + 0.08, "teacher $y$", "teacher", ha="center", va="bottom")
         self.top = max(self.top, start[1] + 0.45)
 
-    def _curve(self, a, b, bend, look, text=None, t=0.5):
-        """Bend a line to its right by a share of its length, and put its label upon it, at t of 0 to 1."""
-        (ax, ay), (bx, by) = a, b
-        control = ((ax + bx) / 2 + bend * (by - ay), (ay + by) / 2 - bend * (bx - ax))
-        self.arrows.append((Path([a, control, b], [Path.MOVETO, Path.CURVE3, Path.CURVE3]), look))
-        if text is not None:
-            shares = (1 - t) ** 2, 2 * t * (1 - t), t**2
-            x, y = (sum(np.multiply(shares, points)) for points in zip(a, control, b, strict=True))
-            self._label(x, y, text, look["gid"], ha="center", color=look["color"])
+    def _curve(self, a, b, bend, look):
+        """Bend a line to its right by a share of its length."""
+        self.arrows.append((Path([a, _control(a, b, bend), b], [Path.MOVETO, Path.CURVE3, Path.CURVE3]), look))
+
+    def _label_line(self, text, side):
+        """Label the line that was drawn last."""
+        self.line_labels.append((*self.arrows[-1], text, side))
 
     def _look(self, key):
         if key in WEIGHTS:
@@ -272,9 +303,6 @@ class _Diagram:
             ax.add_patch(FancyArrowPatch(path=path, **(_ARROW | look)))
         for x, y, colour in self.dots:
             ax.plot(x, y, "o", color=colour, markersize=3.5, zorder=4)
-        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9}
-        for x, y, text, look in self.labels:
-            ax.text(x, y, text, **({"va": "center", "fontsize": 7.5, "zorder": 5, "bbox": paper} | look))
         handles = [Line2D([], [], color=colour, label=meaning) for meaning, colour in self.legend.items()]
         if handles:
             ax.legend(
@@ -284,11 +312,50 @@ class _Diagram:
                 ncols=min(_LEGEND_COLUMNS, len(handles)),
                 columnspacing=1.2,
             )
+        self._write(ax)
+
+    def _write(self, ax):
+        """Write the labels: those of cells where they belong, those of lines where nothing lies."""
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9}
+        look = {"va": "center", "fontsize": 7.5, "zorder": 5, "bbox": paper}
+        ax.figure.canvas.figure.draw_without_rendering()  # sizes of labels are known where the layout is
+        to_data = ax.transData.inverted()
+        places = Places(self.extent)
+        for shape in self.shapes.values():
+            places.draw_points(shape.outline(), 2.0)
+        for path, line_look in self.arrows:
+            places.draw_points(points_along(path), 0.1 if line_look["color"] == _NOISE else 1.0)
+        for x, y, text, own in self.labels:
+            label = ax.text(x, y, text, **(look | own))
+            places.take(_box(label, to_data))
+        for path, line_look, text, side in self.line_labels:
+            own = {"ha": "center", "color": line_look["color"], "gid": f"label {line_look['gid']}"}
+            label = ax.text(0, 0, text, **(look | own))
+            left, right, bottom, top = _box(label, to_data)
+            size = right - left, top - bottom
+            if isinstance(path, Path):
+                label.set_position(places.beside(points_along(path), size, side))
+            else:
+                label.set_position(places.around(path, size))
 
 
 _CUBIC = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+#: Around labels, in pixels.
+_MARGIN = 2.0
 _BAR = {"arrowstyle": "|-|, widthA=0, widthB=0.5"}
 _ARROW = {"arrowstyle": "-|>", "mutation_scale": 8, "linewidth": 1.4, "zorder": 4, "shrinkA": 0, "shrinkB": 0}
+
+
+def _control(a, b, bend):
+    """Middle vertex of a quadratic curve that bends to its right by a share of its length."""
+    (ax, ay), (bx, by) = a, b
+    return (ax + bx) / 2 + bend * (by - ay), (ay + by) / 2 - bend * (bx - ax)
+
+
+def _box(label, to_data):
+    """Left, right, bottom and top of a label and its margin, in data coordinates."""
+    (left, bottom), (right, top) = to_data.transform(label.get_window_extent().padded(_MARGIN))
+    return left, right, bottom, top
 
 
 def _count(item):
