@@ -10,6 +10,7 @@ FIRST = (
     "plot_activity",
     "plot_conventions",
     "plot_domains",
+    "plot_rules",
 )
 LAST = ("custom_cell", "custom_rule", "custom_learner")
 
