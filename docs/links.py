@@ -11,10 +11,13 @@ ROOT = DOCS.parent
 PAGES = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
+    "docs/comparing.md": "comparing.md",
     "docs/conventions.md": "conventions.md",
     "docs/domains.md": "domains.md",
+    "docs/house.md": "house.md",
     "docs/perturbing.md": "perturbing.md",
     "docs/recording.md": "recording.md",
+    "docs/rules/index.md": "rules/index.md",
     "results/README.md": "results.md",
     "results/depth.md": "depth.md",
     "results/entropy.md": "entropy.md",
@@ -25,6 +28,7 @@ PAGES = {
     "examples/custom_cell.py": "gallery/custom_cell.rst",
     "examples/custom_rule.py": "gallery/custom_rule.rst",
     "examples/custom_learner.py": "gallery/custom_learner.rst",
+    "examples/plot_rules.py": "gallery/plot_rules.rst",
 }
 
 _LINK = re.compile(r"(\[[^\]]*\])\(([^)#\s]+)(#[^)\s]+)?\)")

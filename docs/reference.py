@@ -8,6 +8,7 @@ PACKAGES = (
     "corinfomax.models",
     "corinfomax.networks",
     "corinfomax.protocols.clockwork",
+    "corinfomax.protocols.comparison",
     "corinfomax.protocols.perturbations",
     "corinfomax.protocols.recording",
     "corinfomax.protocols.runs",
