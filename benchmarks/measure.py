@@ -5,14 +5,14 @@ import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from baseline import NumpyLoop, Settings
 from threadpoolctl import threadpool_limits
 
-from corinfomax.networks import CorInfoMax
+from corinfomax.networks import CorInfoMax, Trainable
 from corinfomax.protocols.clockwork import Preparation, contrastive
 from corinfomax.stimuli import Stimulus
 
@@ -122,10 +122,7 @@ class Timing:
             "sst_every": self.case.sst_every,
             "blocks": len(self.simulator),
         }
-        ratios = np.divide(self.simulator, self.baseline)
-        for name, values in [("simulator_ms", self.simulator), ("baseline_ms", self.baseline), ("ratio", ratios)]:
-            quartiles = np.percentile(values, [25, 50, 75])
-            row[f"{name}_q1"], row[name], row[f"{name}_q3"] = map(float, quartiles)
+        row |= quartiles(self.simulator, self.baseline)
         row["bare_gflops"], row["square_gflops"] = float(np.median(self.bare)), float(np.median(self.square))
         for name, every in [("simulator", self.case.sst_every), ("baseline", 1)]:
             rate = self.case.operations(self.settings, every) / (row[f"{name}_ms"] * 1e6)
@@ -134,8 +131,38 @@ class Timing:
         return row
 
 
+def quartiles(simulator: list[float], baseline: list[float]) -> dict[str, float]:
+    """Medians and quartiles of milliseconds, and of the ratio over pairs of neighbouring blocks."""
+    row = {}
+    ratios = np.divide(simulator, baseline)
+    for name, values in [("simulator_ms", simulator), ("baseline_ms", baseline), ("ratio", ratios)]:
+        found = np.percentile(values, [25, 50, 75])
+        row[f"{name}_q1"], row[name], row[f"{name}_q3"] = map(float, found)
+    return row
+
+
 def agreement(minibatches: int = 5) -> float:
-    """Train both in float64 on the same stimuli and compare all weights.
+    """Train both in float64 on the same stimuli and compare all weights: `largest_difference`."""
+    case, settings = Case(dtype="float64"), Settings()
+    preparation = case.simulator(settings)
+    loop = NumpyLoop(preparation.circuit.weights, case.batch, settings)
+    source = case.minibatches(settings)
+    return largest_difference(preparation, preparation.circuit, loop, [next(source) for _ in range(minibatches)])
+
+
+def largest_difference(learner, trainable: Trainable, loop, stimuli: list[Stimulus], fixed: tuple[str, ...] = ()):
+    """Train simulator and baseline on the same stimuli and compare all weights.
+
+    Parameters
+    ----------
+    learner : Learner
+    trainable : Trainable
+        Its circuit or network, in float64.
+    loop : object
+        With `weights` by the same names, and ``train(x, y)``.
+    stimuli : list of Stimulus
+    fixed : tuple of str
+        Weights that nothing moves.
 
     Returns
     -------
@@ -147,21 +174,16 @@ def agreement(minibatches: int = 5) -> float:
     AssertionError
         If it exceeds 1e-10, or if the weights hardly changed at all.
     """
-    case, settings = Case(dtype="float64"), Settings()
-    preparation = case.simulator(settings)
-    initial = preparation.circuit.state_dict()
-    loop = NumpyLoop(preparation.circuit.weights, case.batch, settings)
-    source = case.minibatches(settings)
-    stimuli = [next(source) for _ in range(minibatches)]
-    preparation.run(stimuli)
+    initial = trainable.state_dict()
+    learner.run(stimuli)
     for stimulus in stimuli:
         loop.train(stimulus.x, stimulus.y)
     largest = 0.0
     for key, arrays in loop.weights.items():
         for k, weights in arrays.items():
-            trained = preparation.circuit.weights[key][k]
+            trained = trainable.weights[key][k]
             changed = np.abs(trained - initial[f"weights/{key}/{k}"]).max()
-            assert changed > 1e-6, f"{key}[{k}] changed by {changed:.1e} only: nothing to compare"
+            assert key in fixed or changed > 1e-6, f"{key}[{k}] changed by {changed:.1e} only: nothing to compare"
             difference = np.abs(weights - trained).max()
             assert difference < 1e-10, f"{key}[{k}] of simulator and baseline differ by {difference:.1e}"
             largest = max(largest, difference)
@@ -179,12 +201,7 @@ def product_rate(rows: int, size: int, dtype: str, repeats: int) -> float:
 
 
 def compare(case: Case, settings: Settings, blocks: int, minibatches: int) -> dict:
-    """Time simulator and baseline by turns: a block of minibatches each, A B A B …, after a block to warm up.
-
-    The simulator presents its stream in one long run, as in training. The stream itself keeps the time: the simulator
-    asks for the next stimulus when a presentation has ended, plasticity included, so that the time from the first
-    request of a block to the first of the next is that of its minibatches. At the end of a block the baseline runs
-    the same ones before the stream goes on.
+    """Time simulator and baseline `in_turns`, and bare products beside them.
 
     Parameters
     ----------
@@ -201,29 +218,57 @@ def compare(case: Case, settings: Settings, blocks: int, minibatches: int) -> di
         The `Timing.row`.
     """
     timing = Timing(case, settings)
-    hidden = case.architecture[1]
     with threadpool_limits(case.threads):
         preparation = case.simulator(settings)
         loop = NumpyLoop(preparation.circuit.weights, case.batch, settings)
-        source = case.minibatches(settings)
 
-        def stream():
-            for block in range(blocks + 1):
-                stimuli = [next(source) for _ in range(minibatches)]
-                start = time.perf_counter()
-                yield from stimuli
-                middle = time.perf_counter()
-                for stimulus in stimuli:
-                    loop.train(stimulus.x, stimulus.y)
-                end = time.perf_counter()
-                if block > 0:
-                    timing.simulator.append(1e3 * (middle - start) / minibatches)
-                    timing.baseline.append(1e3 * (end - middle) / minibatches)
-                    timing.bare.append(product_rate(case.batch, hidden, case.dtype, repeats=settings.steps))
-                    timing.square.append(product_rate(1024, 1024, case.dtype, repeats=1))
+        def keep(simulator: float, baseline: float):
+            timing.simulator.append(simulator)
+            timing.baseline.append(baseline)
+            timing.bare.append(product_rate(case.batch, case.architecture[1], case.dtype, repeats=settings.steps))
+            timing.square.append(product_rate(1024, 1024, case.dtype, repeats=1))
 
-        preparation.run(stream())
+        in_turns(preparation, loop, case.minibatches(settings), blocks, minibatches, keep)
     return timing.row()
+
+
+def in_turns(
+    learner, loop, source: Iterator[Stimulus], blocks: int, minibatches: int, keep: Callable[[float, float], None]
+):
+    """Time simulator and baseline by turns: a block of minibatches each, A B A B …, after a block to warm up.
+
+    The simulator presents its stream in one long run, as in training. The stream itself keeps the time: the simulator
+    asks for the next stimulus when a presentation has ended, plasticity included, so that the time from the first
+    request of a block to the first of the next is that of its minibatches. At the end of a block the baseline runs
+    the same ones before the stream goes on.
+
+    Parameters
+    ----------
+    learner : Learner
+    loop : object
+        With ``train(x, y)``.
+    source : iterator of Stimulus
+    blocks : int
+        Blocks of each that are timed.
+    minibatches : int
+        Minibatches in a block.
+    keep : callable
+        ``keep(simulator, baseline)`` takes the milliseconds per minibatch of a block.
+    """
+
+    def stream():
+        for block in range(blocks + 1):
+            stimuli = [next(source) for _ in range(minibatches)]
+            start = time.perf_counter()
+            yield from stimuli
+            middle = time.perf_counter()
+            for stimulus in stimuli:
+                loop.train(stimulus.x, stimulus.y)
+            end = time.perf_counter()
+            if block > 0:
+                keep(1e3 * (middle - start) / minibatches, 1e3 * (end - middle) / minibatches)
+
+    learner.run(stream())
 
 
 def profile(case: Case, settings: Settings, minibatches: int) -> dict[str, float]:
