@@ -37,6 +37,23 @@ class LayerRecording:
 
 
 @dataclass(frozen=True, eq=False)
+class Companions(LayerRecording):
+    """Traces of cells that are linked one to one with those recorded of a layer, and have their numbers.
+
+    Parameters
+    ----------
+    cells, traces
+        As in `LayerRecording`.
+    layer : int
+    kind : str
+        Class of the cells, such as "ErrorCell".
+    """
+
+    layer: int
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
 class Recording:
     """A presentation, step by step.
 
@@ -68,6 +85,10 @@ class Recording:
         Of the background input; None where it is not known.
     taught : bool, default True
         Whether the circuit has a teacher, so that its output cells stand for classes or targets.
+    teacher : array of bool, (steps,), optional
+        Whether targets reach the circuit, be it nudged or clamped; by default where β is not 0.
+    companions : dict of str to Companions
+        Cells beside the recorded ones, such as error cells, by the name of their population.
     """
 
     t: np.ndarray
@@ -83,6 +104,8 @@ class Recording:
     units: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
     taught: bool = True
+    teacher: np.ndarray | None = None
+    companions: dict[str, Companions] = field(default_factory=dict)
 
     def potentials(self, k):
         """Name the potentials that were recorded of layer k's cells, in volts, in the order of the file."""
@@ -93,6 +116,10 @@ class Recording:
         changes = np.flatnonzero(self.phase[1:] != self.phase[:-1]) + 1
         edges = [0, *changes.tolist(), len(self.phase)]
         return [(str(self.phase[a]), slice(a, b)) for a, b in pairwise(edges)]
+
+    def is_taught(self, steps):
+        """Whether targets reach the circuit in some steps, a slice of them."""
+        return bool((self.beta if self.teacher is None else self.teacher)[steps].any())
 
     def target_cell(self, stimulus):
         """Name the output cell that stands for a stimulus's class, or None where there is none."""
@@ -131,6 +158,7 @@ def read_recording(path):
         layers = _layers(archive)
         recording = Recording(
             **{name: archive[name] for name in ("t", "s", "phase", "beta", "stimuli")},
+            teacher=archive.get("teacher"),
             labels=archive.get("labels"),
             targets=archive.get("targets"),
             layers=layers,
@@ -139,10 +167,11 @@ def read_recording(path):
             units=json.loads(str(archive["units"])),
             seed=int(archive["seed"]) if "seed" in archive else None,
             taught=bool(archive.get("taught", True)),
+            companions=_companions(archive),
         )
     except KeyError as error:
         raise RunError(f"{path}: has no {error.args[0]}") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: damaged ({error})") from None
     _check_shapes(recording, path)
     return recording
@@ -150,13 +179,23 @@ def read_recording(path):
 
 def _layers(archive):
     keys = [key.removeprefix(LAYER_PREFIX).split("/", 1) for key in archive if key.startswith(LAYER_PREFIX)]
+    numbers = sorted({int(number) for number, _ in keys})
+    return {k: LayerRecording(**_cells_and_traces(archive, f"{LAYER_PREFIX}{k}")) for k in numbers}
+
+
+def _companions(archive):
+    table = json.loads(str(archive.get("companions", "{}")))
     return {
-        k: LayerRecording(
-            cells=archive[f"{LAYER_PREFIX}{k}/cells"],
-            traces={v: archive[f"{LAYER_PREFIX}{k}/{v}"] for number, v in keys if int(number) == k and v != "cells"},
-        )
-        for k in sorted({int(number) for number, _ in keys})
+        name: Companions(**_cells_and_traces(archive, name), layer=int(row["layer"]), kind=str(row["kind"]))
+        for name, row in table.items()
     }
+
+
+def _cells_and_traces(archive, name):
+    cells, prefix = archive[f"{name}/cells"], f"{name}/"
+    traces = {key.removeprefix(prefix): values for key, values in archive.items() if key.startswith(prefix)}
+    del traces["cells"]
+    return {"cells": cells, "traces": traces}
 
 
 def _check_shapes(recording, path):
@@ -164,14 +203,17 @@ def _check_shapes(recording, path):
     if len(steps) != 1 or steps[0] == 0 or len(stimuli) != 1 or not recording.layers:
         raise RunError(f"{path}: records no steps, no stimuli or no layer")
     expected = {name: (getattr(recording, name), steps) for name in ("s", "phase", "beta")}
+    if recording.teacher is not None:
+        expected["teacher"] = (recording.teacher, steps)
     if recording.labels is not None:
         expected["labels"] = (recording.labels, stimuli)
     if recording.targets is not None:
         expected["targets"] = (recording.targets, stimuli + recording.targets.shape[1:2])
-    for k, layer in recording.layers.items():
-        cells = (layer.cells.size,)
-        expected[f"{LAYER_PREFIX}{k}/cells"] = (layer.cells, cells)
-        expected |= {f"{LAYER_PREFIX}{k}/{v}": (trace, steps + stimuli + cells) for v, trace in layer.traces.items()}
+    groups = {f"{LAYER_PREFIX}{k}": layer for k, layer in recording.layers.items()} | recording.companions
+    for name, group in groups.items():
+        cells = (group.cells.size,)
+        expected[f"{name}/cells"] = (group.cells, cells)
+        expected |= {f"{name}/{v}": (trace, steps + stimuli + cells) for v, trace in group.traces.items()}
     for name, (array, shape) in expected.items():
         if array.shape != shape:
             raise RunError(f"{path}: {name} has shape {array.shape}, expected {shape}")

@@ -98,6 +98,10 @@ class Traces:
         self.units = {name: trace.unit for group in self.groups for name, trace in group.traces.items()}
         self._trials = {name: self._file["trials"][name][:] for name in _TRIALS}
         self._phases = {name: self._file["phases"][name][:] for name in _PHASES}
+        if "taught" in self._file["phases"]:
+            self._phases["taught"] = self._file["phases/taught"][:]
+        else:  # of an earlier version, which knew no other teacher than one that nudges
+            self._phases["taught"] = (self._phases["beta_first"] != 0) | (self._phases["beta_last"] != 0)
         names = h5py.check_enum_dtype(self._file["phases/name"].dtype)
         self._names = sorted(names, key=names.get)
         for columns in (self._trials, self._phases):
@@ -159,7 +163,7 @@ class Traces:
 
     @cached_property
     def phases(self) -> pd.DataFrame:
-        """One row for each phase of each trial: trial, name, start, stop, beta_first, beta_last."""
+        """One row for each phase of each trial: trial, name, start, stop, beta_first, beta_last, taught."""
         return pd.DataFrame(self._phases | {"name": self._phase_names(slice(None))})
 
     def group(self, population: str, variables: Sequence[str] | None = None) -> PopulationTraces:

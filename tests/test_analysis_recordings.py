@@ -51,6 +51,15 @@ def test_phases_are_the_stretches_of_one_name(tmp_path, arrays):
     assert phases == [("free", slice(0, 2)), ("nudge", slice(2, 3)), ("free", slice(3, 4)), ("nudge", slice(4, 6))]
 
 
+def test_older_recordings_are_taught_where_they_are_nudged(tmp_path, arrays):
+    """Without the array that tells it, by β; with it, by the array."""
+    for teacher, taught in ((None, [False, True]), ([True] * 4 + [False] * 2, [True, False])):
+        given = {} if teacher is None else {"teacher": np.array(teacher)}
+        np.savez(tmp_path / "recording.npz", **arrays, **given)
+        recording = read_recording(tmp_path / "recording.npz")
+        assert [recording.is_taught(steps) for _, steps in recording.phases()] == taught
+
+
 def test_target_cell_of_each_task(tmp_path, arrays):
     """Labels and one-hot targets name an output cell; continuous targets, and a single output, do not."""
     path = tmp_path / "recording.npz"
@@ -73,6 +82,9 @@ def test_target_cell_of_each_task(tmp_path, arrays):
         ("beta", np.zeros(5), "beta has shape"),
         ("layer_1/u", np.zeros((6, 2, 2)), "layer_1/u has shape"),
         ("labels", np.zeros(3, int), "labels has shape"),
+        ("teacher", np.zeros(5, bool), "teacher has shape"),
+        ("companions", '{"error_1": {"layer": 1, "kind": "ErrorCell"}}', "has no error_1/cells"),
+        ("companions", "[1]", "damaged"),
         ("units", "{", "damaged"),
         ("layer_x/u", np.zeros(1), "damaged"),
         ("s", np.array([object()] * 6), "not a readable NumPy archive"),

@@ -182,7 +182,8 @@ def test_weights_in_a_recording_are_called_by_their_layers(tmp_path):
         name, slash, column = key.partition("/")
         return today.get(name, name) + slash + column
 
-    assert again.keys() == {renamed(key) for key in former}
+    assert again.keys() == {renamed(key) for key in former} | {"phases/taught"}
+    np.testing.assert_array_equal(again["phases/taught"], former["phases/beta_last"] != 0)
     for key, array in former.items():
         np.testing.assert_array_equal(again[renamed(key)], array, err_msg=key)
 

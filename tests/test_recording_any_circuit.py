@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,8 +20,8 @@ from pynwb import NWBHDF5IO, validate
 
 from corinfomax.analysis import open_traces, read_recording
 from corinfomax.errors import ParameterError
-from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Phase, Preparation
+from corinfomax.networks import CorInfoMax, NudgedPredictiveCoding, PredictiveCoding
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
 from corinfomax.protocols.recording import record, record_traces, representative_cells, select
 from corinfomax.stimuli import Stimulus
 
@@ -70,6 +71,62 @@ def test_representative_cells_of_a_taught_circuit(tmp_path):
     assert representative_cells(preparation, shown, stimulus, 1)[2] == [shown.labels_test[stimulus]]
     real = replace(shown, task="regression", labels_train=None, labels_test=None)
     assert representative_cells(preparation, real, stimulus, 1)[2] == [rates[stimulus].argmax()]
+
+
+def test_hidden_cells_are_those_that_the_teacher_moves():
+    """Of a hand-written loop's rates, the cells with the largest difference between the two phases' ends."""
+    circuit, shown = symmetric_circuit(), stimuli()
+    preparation = Preparation(circuit, protocol=SHORT)
+    for stimulus in range(4):
+        r = symmetric_loop(circuit, shown.x_test[[stimulus]], shown.y_test[[stimulus]], SHORT.beta)["r"][1][:, 0]
+        theory = np.argsort(-np.abs(r[-1] - r[5]))[:2]
+        assert representative_cells(preparation, shown, stimulus, 2)[1] == sorted(theory.tolist())
+
+
+PREDICTIVE = {
+    "clamped": (PredictiveCoding((6, 5, 3)), [Phase("forward", 1), Phase("relax", 4, teacher=True)]),
+    "nudged": (NudgedPredictiveCoding((6, 5, 3)), [Phase("forward", 1), Phase("nudge", 4, beta=1.0)]),
+}
+
+
+@pytest.mark.parametrize(("circuit", "phases"), PREDICTIVE.values(), ids=PREDICTIVE)
+def test_error_cells_are_recorded_beside_their_layer_s(tmp_path, circuit, phases):
+    """Those of the same numbers: e = u - (W r + b) of what was recorded, and V = V_rest + V_scale e, both to 1e-12."""
+    shown = stimuli()
+    preparation = Preparation(circuit, 2, dtype="float64", protocol=Protocol(phases, plus=phases[1].name, step=0.1))
+    cells = {1: [4, 0, 1, 2, 3], 2: [2, 0]}
+    np.savez(tmp_path / "a.npz", **record(preparation, shown, [4, 1], cells, beta=0.1))
+    recording = read_recording(tmp_path / "a.npz")
+    assert {name: (group.layer, group.kind) for name, group in recording.companions.items()} == {
+        "error_1": (1, "ErrorCell"),
+        "error_2": (2, "ErrorCell"),
+    }
+    error = recording.companions["error_2"]
+    assert error.cells.tolist() == recording.layers[2].cells.tolist() == cells[2]
+    r = recording.layers[1]["r"][..., np.argsort(cells[1])]
+    theory = recording.layers[2]["u"] - (r @ circuit.weights["W"][1].T + circuit.weights["b"][2])[..., cells[2]]
+    np.testing.assert_allclose(error["error"], theory, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(error["V_soma"], -0.07 + 0.02 * theory, rtol=0, atol=1e-12)
+    assert (recording.units["error"], recording.units["V_soma"]) == ("1", "V")
+    assert recording.teacher.tolist() == [False] + [True] * 4
+    assert [recording.is_taught(steps) for _, steps in recording.phases()] == [False, True]
+
+
+@pytest.mark.parametrize("task", ["classification", "none"])
+def test_traces_tell_which_phases_were_taught(tmp_path, task):
+    """A phase with the teacher at β = 0 is taught where there are targets; files without the column go by β."""
+    circuit, phases = PREDICTIVE["clamped"]
+    preparation = Preparation(circuit, 2, protocol=Protocol(phases, plus="relax", step=0.1))
+    shown = stimuli() if task == "classification" else replace(stimuli(), y_test=None, y_train=None, task="none")
+    path = record_traces(preparation, shown, [0, 1], select(preparation, variables=["V_soma"]), tmp_path / "a.h5")
+    with open_traces(path) as traces:
+        assert traces.phases["taught"].tolist() == [False, True][: len(traces.phases)]
+        assert len(traces.phases) == (2 if task == "classification" else 1)
+    with h5py.File(path, "a") as file:
+        del file["phases/taught"]
+        file["phases/beta_last"][-1] = 0.5
+    with open_traces(path) as traces:
+        assert traces.phases["taught"].tolist() == [False, True][-len(traces.phases) :]
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
@@ -150,7 +207,20 @@ def test_archives_of_corinfomax_keep_names_and_order():
     arrays = record(preparation, stimuli(), [0], {2: [0]}, seed=1)
     names = ["V_soma", "V_basal", "V_apical", "V_SST", "rate", "i_SST", "u", "r", "v_B", "v_A"]
     assert list(arrays) == [
-        *("t", "s", "beta", "phase", "stimuli", "output_layer", "V_rest", "units", "seed", "labels", "layer_2/cells"),
+        *(
+            "t",
+            "s",
+            "beta",
+            "phase",
+            "teacher",
+            "stimuli",
+            "output_layer",
+            "V_rest",
+            "units",
+            "seed",
+            "labels",
+            "layer_2/cells",
+        ),
         *(f"layer_2/{name}" for name in names),
         *("multiplier_1/r", "multiplier_2/r"),
     ]

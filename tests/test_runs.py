@@ -379,13 +379,15 @@ def test_selections_that_do_not_exist_are_refused(finished, chosen, cells, error
         record(run.preparation(), run.stimuli, chosen, cells)
 
 
-def test_representative_cells_are_the_most_active_and_the_target(finished):
-    """Of each hidden layer the most active, of the output the target's cell among them, ascending; exactly."""
+def test_representative_cells_are_the_most_moved_and_the_target(finished):
+    """Of each hidden layer those that the nudge moves most, of the output the target's among them, ascending."""
     run = Run(finished.folder.path)
     preparation = run.preparation()
     cells = representative_cells(preparation, run.stimuli, 4, number=2)
-    r = preparation.settle(run.stimuli.x_test[4], ("r",)).r
-    assert cells[1] == sorted(np.argsort(-r[1][0], kind="stable")[:2].tolist())
+    x, y = run.stimuli.x_test[[4]], run.stimuli.y_test[[4]]
+    shown = preparation.present(x, y, run.protocol.beta, learn=False)
+    change = np.abs(shown.nudge.r[1][-1, 0] - shown.free.r[1][-1, 0])
+    assert cells[1] == sorted(np.argsort(-change, kind="stable")[:2].tolist())
     assert int(run.stimuli.labels_test[4]) in cells[2]
     assert len(cells[2]) == 2
     with pytest.raises(StimulusError, match="0 to 11"):

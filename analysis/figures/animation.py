@@ -10,7 +10,7 @@ from matplotlib.pyplot import figure as new_figure
 from ...errors import ParameterError
 from ..files import make_folder, replacing
 from .style import COLOURS, publication_style
-from .voltages import PHASE_COLOURS, compartments_of, layers_with_potentials
+from .voltages import compartments_of, layers_with_potentials, phase_colours, teaching
 
 #: Frames that a presentation is shown in, unless asked otherwise.
 MOST_FRAMES = 150
@@ -194,10 +194,10 @@ def _rates(ax, recording, stimulus, output):
 
 
 def _clock(ax, recording):
-    time = 1e3 * recording.t
+    time, colours = 1e3 * recording.t, phase_colours(recording)
     for name, steps in recording.phases():
         start, stop = time[steps.start - 1] if steps.start else time[0], time[steps.stop - 1]
-        ax.axvspan(start, stop, color=PHASE_COLOURS.get(name, "0.9"), linewidth=0)
+        ax.axvspan(start, stop, color=colours[name], linewidth=0)
         ax.text((start + stop) / 2, 0.5, name, transform=ax.get_xaxis_transform(), ha="center", va="center", fontsize=8)
     line = ax.axvline(time[-1], color=COLOURS["vermillion"], linewidth=2)
     ax.set_yticks([])
@@ -222,5 +222,5 @@ def _title(recording, stimulus, step):
     name = f"Stimulus {recording.stimuli[stimulus]}"
     name = name if recording.labels is None else f"{name}, class {recording.labels[stimulus]}"
     time = f"{1e3 * recording.t[step]:.1f} ms"
-    beta = f"{recording.beta[step]:+.3g}" if recording.beta[step] else "0"
-    return rf"{name}: {recording.phase[step]} phase, $\beta$ = {beta}, {time}"
+    phase = str(recording.phase[step])
+    return f"{name}: {phase} phase, {teaching(recording, phase, slice(step, step + 1))}, {time}"

@@ -1,5 +1,8 @@
 """What the compartments of a cell do while a stimulus is presented."""
 
+import re
+from itertools import cycle
+
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -10,6 +13,8 @@ from ...errors import ParameterError
 from .style import COLOURS, publication_style
 
 MOST_CELLS = 3
+#: Least space between names of phases, in widths of a panel.
+_GAP = 0.03
 
 #: Label and colour of potentials, in the order in which they are drawn, each upon the one before it.
 COMPARTMENTS = {
@@ -21,7 +26,10 @@ COMPARTMENTS = {
 INTERNEURON = "V_SST"
 SST_COLOUR = COLOURS["green"]
 _OTHER_COLOURS = (COLOURS["purple"], COLOURS["orange"], COLOURS["sky"])
-PHASE_COLOURS = {"free": "0.95", "nudge": "#FBE6C2", "third": "#D9ECF8"}
+_COMPANION_COLOURS = (COLOURS["vermillion"], COLOURS["purple"], COLOURS["orange"])
+#: Phases with the teacher are coloured, in turn where they have names of their own; the others are grey.
+_TAUGHT_COLOURS = {"nudge": "#FBE6C2", "third": "#D9ECF8"}
+_UNTAUGHT_COLOURS = {"free": "0.95"}
 
 
 @publication_style()
@@ -29,9 +37,10 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
     """Draw the potentials of chosen cells' compartments and interneurons, through the phases of a presentation.
 
     A row of panels a layer, the output on top, a column a cell, with the compartments that the cells have; where they
-    have SST interneurons, below each cell the soma of its own, as its deviation from rest, which can be small.
-    Potentials are drawn as they are: dendrites may leave the physiological range. In a phase with β ≠ 0 the apical
-    dendrite of a CorInfoMax circuit's output cell is at its target's potential.
+    have SST interneurons or error cells, below each cell the soma of its own, as its deviation from rest, which can be
+    small. Potentials are drawn as they are: dendrites may leave the physiological range. Phases in which targets reach
+    the circuit are coloured. In a phase with β ≠ 0 the apical dendrite of a CorInfoMax circuit's output cell is at its
+    target's potential.
 
     Parameters
     ----------
@@ -66,7 +75,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         raise ParameterError("compartment_voltages: no cell to draw")
 
     columns = max(len(chosen) for chosen in positions.values())
-    heights = {k: [3, 1.2] if INTERNEURON in recording.layers[k].traces else [3] for k in positions}
+    heights = {k: [3, *[1.2] * len(_beside(recording, k))] for k in positions}
     flat = [height for rows in heights.values() for height in rows]
     if figure is None:
         figure = new_figure(figsize=(1.6 + 2.3 * columns, 1.1 + 2.7 / 4.2 * sum(flat)))
@@ -80,6 +89,10 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
     figure.align_ylabels(axes[:, 0])
     _legend(figure, recording, positions, ncols=min(3, columns + 1))
     figure.suptitle(_title(recording, stimulus), fontsize=10)
+    figure.canvas.figure.draw_without_rendering()  # the widths of panels are known where the layout is
+    for ax in figure.axes:
+        if ax.texts:
+            _spread(list(ax.texts), ax)
     return figure
 
 
@@ -150,30 +163,80 @@ def _draw_layer(axes, recording, stimulus, k, chosen):
         _shade_phases(column, recording)
         column[0].set_title(_cell_title(recording, stimulus, k, layer.cells[chosen[n]]), pad=15)
     axes[0, 0].set_ylabel("Potential (mV)")
-    if len(axes) > 1:
-        _draw_interneurons(axes[1, : len(chosen)], time, layer[INTERNEURON][:, stimulus, chosen] - recording.V_rest)
+    for row, (name, _, colour, potentials) in zip(axes[1:], _beside(recording, k), strict=True):
+        _draw_deviations(row[: len(chosen)], time, potentials[:, stimulus, chosen] - recording.V_rest, name, colour)
 
 
-def _draw_interneurons(axes, time, deviations):
+def _beside(recording, k):
+    """List the cells beside those of layer k: short name, words for the legend, colour, potentials."""
+    layer, found = recording.layers[k], []
+    if INTERNEURON in layer.traces:
+        found.append(("SST", "SST soma, from rest", SST_COLOUR, layer[INTERNEURON]))
+    companions = [group for group in recording.companions.values() if group.layer == k and "V_soma" in group.traces]
+    for group, colour in zip(companions, cycle(_COMPANION_COLOURS), strict=False):
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", group.kind).lower()  # ErrorCell: error cell
+        found.append((words.removesuffix(" cell"), f"{words}, from rest", colour, group["V_soma"]))
+    return found
+
+
+def _draw_deviations(axes, time, deviations, name, colour):
     scale, unit = _readable(deviations)
     for ax, deviation in zip(axes, deviations.T, strict=True):
-        ax.plot(time, scale * deviation, color=SST_COLOUR)
+        ax.plot(time, scale * deviation, color=colour)
         ax.margins(x=0)
         ax.yaxis.set_major_locator(MaxNLocator(3))
-    axes[0].set_ylabel(f"SST ({unit})")
+    axes[0].set_ylabel(f"{name[0].upper()}{name[1:]} ({unit})")
+
+
+def phase_colours(recording):
+    """Give the colour of each phase of a recording by its name.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+
+    Returns
+    -------
+    dict of str to str
+    """
+    further, colours = cycle(_TAUGHT_COLOURS.values()), {}
+    for name, steps in recording.phases():
+        if name in colours:
+            continue
+        if recording.is_taught(steps):
+            colours[name] = _TAUGHT_COLOURS[name] if name in _TAUGHT_COLOURS else next(further)
+        else:
+            colours[name] = _UNTAUGHT_COLOURS.get(name, "0.9")
+    return colours
 
 
 def _shade_phases(axes, recording):
     """Draw a band a phase; between two phases, at the last step of the earlier."""
-    time = _milliseconds(recording)
+    time, colours = _milliseconds(recording), phase_colours(recording)
     for name, steps in recording.phases():
         start, stop = time[steps.start - 1] if steps.start else 0.0, time[steps.stop - 1]
         for ax in axes:
-            ax.axvspan(start, stop, color=PHASE_COLOURS.get(name, "0.9"), linewidth=0, zorder=0)
-        middle = (start + stop) / 2
-        place = axes[0].get_xaxis_transform()
-        axes[0].text(middle, 1.02, name, transform=place, ha="center", va="bottom", fontsize=8, color="0.25")
+            ax.axvspan(start, stop, color=colours[name], linewidth=0, zorder=0)
+        look = {"transform": axes[0].get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 8}
+        axes[0].text((start + stop) / 2, 1.02, name, color="0.25", **look)
     axes[0].margins(x=0)
+
+
+def _spread(names, ax):
+    """Move names of phases that would stand outside of the panel, or upon one another, as little as that takes."""
+    left, right = ax.get_xlim()
+    to_data = ax.transData.inverted()
+    widths = np.array([np.ptp(to_data.transform(text.get_window_extent())[:, 0]) for text in names])
+    starts = np.array([text.get_position()[0] for text in names]) - widths / 2
+    reach = widths + _GAP * (right - left)
+    wanted = starts.copy()
+    for n in range(len(starts)):
+        starts[n] = max(starts[n], starts[n - 1] + reach[n - 1] if n else left)
+    for n in range(len(starts))[::-1]:
+        starts[n] = min(starts[n], starts[n + 1] - reach[n] if n + 1 < len(starts) else right - widths[n])
+    moved = starts != wanted
+    for text, middle in zip(np.array(names)[moved], (starts + widths / 2)[moved], strict=True):
+        text.set_x(middle)
 
 
 def _label_time(column):
@@ -187,15 +250,38 @@ def _legend(figure, recording, layers, ncols):
     looks = {name: look for k in layers for name, look in compartments_of(recording, k).items()}
     order = [*(name for name in reversed(COMPARTMENTS) if name in looks), *looks]
     handles = [Line2D([], [], color=looks[name][1], label=looks[name][0]) for name in dict.fromkeys(order)]
-    if any(INTERNEURON in recording.layers[k].traces for k in layers):
-        handles.append(Line2D([], [], color=SST_COLOUR, label="SST soma, from rest"))
-    bands = dict(recording.phases())
-    for name, steps in bands.items():
-        first, last = recording.beta[steps.start], recording.beta[steps.stop - 1]
-        course = " to ".join(f"{beta:+.3g}" if beta else "0" for beta in dict.fromkeys((first, last)))
-        label = rf"{name} phase ($\beta$ = {course})"
-        handles.append(Patch(facecolor=PHASE_COLOURS.get(name, "0.9"), edgecolor="0.7", linewidth=0.5, label=label))
+    beside = {words: colour for k in layers for _, words, colour, _ in _beside(recording, k)}
+    handles += [Line2D([], [], color=colour, label=words) for words, colour in beside.items()]
+    for name, colour in phase_colours(recording).items():
+        label = f"{name} phase ({teaching(recording, name)})"
+        handles.append(Patch(facecolor=colour, edgecolor="0.7", linewidth=0.5, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
+
+
+def teaching(recording, name, steps=None):
+    """Tell in words what the teacher does in a phase: the course of β, or whether it clamps.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+    name : str
+        Of the phase, the last of this name.
+    steps : slice, optional
+        The steps of it that β is told of; all by default.
+
+    Returns
+    -------
+    str
+    """
+    bands = dict(recording.phases())
+    clamped = {other for other, of in bands.items() if recording.is_taught(of) and not recording.beta[of].any()}
+    if name in clamped:
+        return "clamped to the target"
+    if clamped and not recording.is_taught(bands[name]):
+        return "no teacher"
+    first, last = recording.beta[steps or bands[name]][[0, -1]]
+    course = " to ".join(f"{beta:+.3g}" if beta else "0" for beta in dict.fromkeys((first, last)))
+    return rf"$\beta$ = {course}"
 
 
 def _title(recording, stimulus):

@@ -1,13 +1,13 @@
 """Recording a run: traces of chosen layers and cells for chosen stimuli, as arrays for `recording.npz`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ...errors import ParameterError, StimulusError
 from ...models import PHYSICAL_SCALE, MultiplierCell
-from ...networks import Circuit
+from ...networks import Circuit, Population
 from ...stimuli import Stimuli
 from .recordables import by_default
 
@@ -22,7 +22,8 @@ def record(
 ) -> dict[str, np.ndarray]:
     """Present test stimuli, with their targets if there are some, without learning, and record.
 
-    Of each layer that is recorded is all that its cells declare to be so by default.
+    Of each layer that is recorded is all that its cells declare to be so by default; and of cells that are linked to
+    these one to one, such as error cells, the same.
 
     Parameters
     ----------
@@ -41,10 +42,11 @@ def record(
     Returns
     -------
     dict of str to ndarray
-        ``t`` (s), ``s``, ``phase``, ``beta``: (steps,); ``stimuli``, and ``labels`` or ``targets``, if there are some:
-        (n, …); ``output_layer``; ``V_rest`` (V); ``taught``, False of circuits without a teacher; ``seed``, if given;
-        ``multiplier_k/r``, (steps, n, constraints), λ of layers with constraints; ``layer_k/cells``, and
-        ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON table.
+        ``t`` (s), ``s``, ``phase``, ``beta``, ``teacher``, whether targets reach the circuit: (steps,); ``stimuli``,
+        and ``labels`` or ``targets``, if there are some: (n, …); ``output_layer``; ``V_rest`` (V); ``taught``, False of
+        circuits without a teacher; ``seed``, if given; ``multiplier_k/r``, (steps, n, constraints), λ of layers with
+        constraints; ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON table.
+        Of linked cells ``error_1/V_soma`` and so on, and ``companions``, a JSON table of layer and kind by such names.
 
     Raises
     ------
@@ -65,9 +67,12 @@ def record(
                 raise ParameterError(f"layer {k}, cell {index}: this layer has cells 0 to {size - 1}")
     layers = {k: preparation.layer(k) for k in cells}
     multipliers = [f"{name}.r" for name, it in preparation.populations.items() if isinstance(it.cell, MultiplierCell)]
-    traced = {k: {item.name: f"{layer.name}.{item.name}" for item in by_default(layer)} for k, layer in layers.items()}
-    units = {item.name: item.unit for layer in layers.values() for item in by_default(layer)}
-    variables = [name for names in traced.values() for name in names.values()]
+    traced = {k: _traced(layer) for k, layer in layers.items()}
+    beside = {name: (k, it) for k, layer in layers.items() for name, it in companions(preparation, layer)}
+    of_companions = {name: _traced(it) for name, (_, it) in beside.items()}
+    recorded = [*layers.values(), *(it for _, it in beside.values())]
+    units = {item.name: item.unit for population in recorded for item in by_default(population)}
+    variables = [name for names in (*traced.values(), *of_companions.values()) for name in names.values()]
     x, y = stimuli.x_test[chosen], shown_targets(preparation.circuit, stimuli, chosen)
     presentation = preparation.present(x, y, beta, learn=False, variables=(*variables, *multipliers), seed=seed)
     phases = presentation.phases
@@ -76,6 +81,7 @@ def record(
         "s": np.concatenate([trace.s for trace in phases.values()]),
         "beta": np.concatenate([trace.beta for trace in phases.values()]),
         "phase": np.concatenate([np.full(len(trace.t), name) for name, trace in phases.items()]),
+        "teacher": np.concatenate([np.full(len(trace.t), trace.taught) for trace in phases.values()]),
         "stimuli": chosen,
         "output_layer": np.array(preparation.circuit.output),
         "V_rest": np.array(float(PHYSICAL_SCALE["V_rest"])),
@@ -89,14 +95,41 @@ def record(
         arrays["labels"] = stimuli.labels_test[chosen]
     elif stimuli.y_test is not None:
         arrays["targets"] = stimuli.y_test[chosen]
-    for k, indices in cells.items():
-        arrays[f"layer_{k}/cells"] = np.asarray(indices, dtype=int)
-        for variable, name in traced[k].items():
+    groups = [(f"layer_{k}", indices, traced[k]) for k, indices in cells.items()]
+    groups += [(name, cells[k], of_companions[name]) for name, (k, _) in beside.items()]
+    for group, indices, names in groups:
+        arrays[f"{group}/cells"] = np.asarray(indices, dtype=int)
+        for variable, name in names.items():
             trace = np.concatenate([phase[name] for phase in phases.values()])
-            arrays[f"layer_{k}/{variable}"] = trace[:, :, np.asarray(indices, dtype=int)]
+            arrays[f"{group}/{variable}"] = trace[:, :, np.asarray(indices, dtype=int)]
+    if beside:
+        table = {name: {"layer": k, "kind": type(it.cell).__name__} for name, (k, it) in beside.items()}
+        arrays["companions"] = np.array(json.dumps(table))
     for name in multipliers:
         arrays[name.replace(".", "/")] = np.concatenate([trace[name] for trace in phases.values()])
     return arrays
+
+
+def _traced(population: Population) -> dict[str, str]:
+    """Names under which a presentation holds what is recorded of a population."""
+    return {item.name: f"{population.name}.{item.name}" for item in by_default(population)}
+
+
+def companions(preparation, layer: Population) -> Iterator[tuple[str, Population]]:
+    """Name the populations that read a layer's cells one to one where they stand, such as error cells.
+
+    Interneurons that are reached by weights do not: they gather what many cells send.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    layer : Population
+        The principal one of a layer.
+    """
+    for spec in preparation.circuit.populations:
+        sources = {source for _, (source, _) in spec.links}
+        if spec.name not in preparation.circuit.layers and layer.name in sources:
+            yield spec.name, preparation.populations[spec.name]
 
 
 def shown_targets(circuit: Circuit, stimuli: Stimuli, rows) -> np.ndarray | None:
@@ -115,7 +148,10 @@ def shown_targets(circuit: Circuit, stimuli: Stimuli, rows) -> np.ndarray | None
 def representative_cells(
     preparation, stimuli: Stimuli, stimulus: int, number: int = 3, seed: int | None = None
 ) -> dict[int, list[int]]:
-    """Choose cells worth looking at: the most active of each layer, and of the output the target's beside them.
+    """Choose cells worth looking at: in hidden layers those that the teacher moves, in the output the target's.
+
+    Of a hidden layer these are the cells whose rates differ most between the prediction and the end of the last phase
+    that is taught; without a teacher, and beside the target's in the output, the most active.
 
     Parameters
     ----------
@@ -137,11 +173,24 @@ def representative_cells(
         raise StimulusError(f"stimulus {stimulus}: {stimuli.name} has test stimuli 0 to {len(stimuli.x_test) - 1}")
     rates = preparation.settle(stimuli.x_test[stimulus], ("r",), seed=seed).r
     output = preparation.circuit.output
+    taught = _taught_rates(preparation, stimuli, stimulus, seed)
     chosen = {}
     for k, r in rates.items():
-        ranked = [int(cell) for cell in np.argsort(-r[0], kind="stable")]
+        change = np.abs(taught[k][0] - r[0]) if taught and k != output else np.zeros_like(r[0])
+        ranked = [int(cell) for cell in np.lexsort((-r[0], -change))]  # the more active of those that change alike
         if k == output and stimuli.task == "classification" and preparation.circuit.teacher is not None:
             target = int(stimuli.labels_test[stimulus])
             ranked = [target, *(cell for cell in ranked if cell != target)]
         chosen[k] = sorted(ranked[:number])
     return chosen
+
+
+def _taught_rates(preparation, stimuli: Stimuli, stimulus: int, seed: int | None) -> dict[int, np.ndarray]:
+    """Rates at the end of the last phase with the teacher; empty where there is none."""
+    y = shown_targets(preparation.circuit, stimuli, [stimulus])
+    if y is None:
+        return {}
+    x, beta = stimuli.x_test[[stimulus]], preparation.protocol.beta
+    shown = preparation.present(x, y, beta, learn=False, variables=("r",), seed=seed)
+    taught = [phase for phase in shown.phases.values() if phase.taught]
+    return {k: r[-1] for k, r in taught[-1].r.items()} if taught else {}

@@ -19,13 +19,15 @@ class PhaseTrace(Layers):
         Integration variable Σ η_i since the presentation's start.
     beta : ndarray (steps,)
         β.
+    taught : bool, default False
+        Whether targets reached the circuit.
     others : dict of str to ndarray (steps, replicas, cells), optional
         Traces of other populations, by names such as ``"multiplier_1.r"``: ``trace["multiplier_1.r"]``.
     """
 
-    def __init__(self, variables, t, s, beta, others=None):
+    def __init__(self, variables, t, s, beta, others=None, taught=False):
         super().__init__(variables)
-        self.t, self.s, self.beta = t, s, beta
+        self.t, self.s, self.beta, self.taught = t, s, beta, taught
         self.others = dict(others or {})
 
     def __getitem__(self, name: str) -> np.ndarray:

@@ -29,6 +29,7 @@ class Recorder:
         self._others = {name: _owner(preparation, name) for name in named(variables) if "." in name}
         self._variables = checked(self._populations, [name for name in named(variables) if "." not in name])
         self._rows: dict[str, list] = {}
+        self._taught: dict[str, bool] = {}
 
     def __call__(self, moment):
         """Record the present step."""
@@ -42,6 +43,7 @@ class Recorder:
         }
         time = (moment.time, moment.s, moment.beta)
         self._rows.setdefault(moment.phase.name, []).append((time, values, others))
+        self._taught[moment.phase.name] = moment.phase.taught and moment.stimulus.y is not None
 
     def presentation(self) -> Presentation:
         """Return what was recorded."""
@@ -53,7 +55,7 @@ class Recorder:
                 for variable in self._variables
             }
             others = {other: np.stack([row[other] for _, _, row in rows]) for other in self._others}
-            phases[name] = PhaseTrace(variables, t, s, beta, others)
+            phases[name] = PhaseTrace(variables, t, s, beta, others, self._taught[name])
         return Presentation(phases)
 
 

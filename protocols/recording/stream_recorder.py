@@ -217,6 +217,7 @@ class StreamRecorder:
                 "trial": whole,
                 "name": Column((), choice_of(list(self._names))),
                 **dict.fromkeys(("start", "stop", "beta_first", "beta_last"), real),
+                "taught": Column((), bool),
             },
             _TABLE_BYTES,
             self._writer,
@@ -241,6 +242,7 @@ class StreamRecorder:
             "name": self._names[name],
             "start": self._steps * self._dt,
             "beta_first": moment.beta,
+            "taught": moment.phase.taught and moment.stimulus.y is not None,
         }
         self._in_phase = True  # last, as the row is written when an error ends the run
         self._active = [stream for stream in self._cells if moment.phase.name in stream.phases]
