@@ -153,6 +153,26 @@ def test_links_of_included_text_lead_somewhere(docs, document):
         assert made.group(1) in sources if made else (DOCS / target).is_file(), target
 
 
+def test_rules_have_pages_with_figures_and_presets_that_exist():
+    """The overview of the rules leads to a page for each, with its figure; presets and rules they name exist."""
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (DOCS / "rules").glob("*.md")}
+    overview = pages.pop("index")
+    assert len(pages) == 6
+    for name, page in pages.items():
+        assert f"]({name}.md)" in overview
+        assert f"]({name}.png)" in page
+        assert (DOCS / "rules" / f"{name}.png").stat().st_size < 120_000
+    text = overview + "".join(pages.values())
+    there = {path.stem for path in (ROOT / "protocols" / "presets").glob("*.toml")}
+    named = set(re.findall(r"\b(?:digits|mnist|fashion_mnist|cifar10)_(?:ep|csm|pc|fa|bp)(?:_nudge|_mse|_ce)?\b", text))
+    assert len(named) > 15
+    assert named <= there
+    for listed in re.findall(r"--rules ([\w,]+)", text):
+        assert set(listed.split(",")) - {"mine"} <= set(
+            importlib.import_module("corinfomax.protocols.comparison").RULES
+        )
+
+
 def test_links_without_a_page(docs):
     """A link elsewhere stays, one to a folder or document without a page becomes its text, an anchor is kept."""
     links = docs("links")
