@@ -268,64 +268,6 @@ def test_no_text_is_cut_off_or_overlaps(recording):
         assert not any(box.overlaps(other) for other in boxes[:n])
 
 
-@pytest.fixture
-def predictive(run):
-    """The recording with error cells beside both layers, and a clamped phase after one step without the teacher."""
-    with np.load(run / "recording.npz") as archive:
-        arrays = {k: v for k, v in archive.items() if not k.endswith(("V_basal", "V_apical", "V_SST"))}
-    arrays |= {"phase": np.array(["forward"] + ["relax"] * 7), "beta": np.zeros(8), "teacher": np.arange(8) > 0}
-    for k in range(1, P + 1):
-        arrays[f"error_{k}/cells"] = arrays[f"layer_{k}/cells"]
-        arrays[f"error_{k}/V_soma"] = -0.07 + 1e-5 * (arrays[f"layer_{k}/V_soma"] + 0.2)
-    arrays["companions"] = json.dumps({f"error_{k}": {"layer": k, "kind": "ErrorCell"} for k in range(1, P + 1)})
-    np.savez(run / "recording.npz", **arrays)
-    return read_recording(run / "recording.npz")
-
-
-def test_error_cells_have_panels_below_their_layer_s(predictive):
-    """A row a layer, the deviation from rest of the cell with the same number in µV, to 1e-6; the legend names it."""
-    figure = compartment_voltages(predictive)
-    assert len(figure.axes) == 4 * 3
-    assert [ax.get_ylabel() for ax in figure.axes[::3]] == ["Potential (mV)", "Error (µV)"] * 2
-    theory = 1e6 * (predictive.companions["error_2"]["V_soma"][:, 0, 1] + 0.07)  # the target's cell is 1
-    np.testing.assert_allclose(figure.axes[3].lines[0].get_ydata(), theory, rtol=1e-6)
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == [
-        "soma",
-        "error cell, from rest",
-        "forward phase (no teacher)",
-        "relax phase (clamped to the target)",
-    ]
-
-
-def test_phases_with_the_teacher_are_coloured(predictive, run):
-    """At β = 0 too: the colour of a nudge; phases without the teacher are grey, whatever their β."""
-    grey, coloured = (patch.get_facecolor() for patch in _bands(predictive))
-    assert len(set(grey[:3])) == 1
-    assert coloured == matplotlib.colors.to_rgba("#FBE6C2")
-    with np.load(run / "recording.npz") as archive:
-        arrays = dict(archive) | {"teacher": np.zeros(8, bool), "beta": np.ones(8)}
-    np.savez(run / "recording.npz", **arrays)
-    for patch in _bands(read_recording(run / "recording.npz")):
-        assert len(set(patch.get_facecolor()[:3])) == 1
-
-
-@pytest.mark.parametrize("steps", [1, 99])
-def test_names_of_short_phases_stay_clear_of_others(predictive, run, steps):
-    """A phase of one step in a hundred, first or last: its name lies over the panel, beside the other's, in pixels."""
-    with np.load(run / "recording.npz") as archive:
-        arrays = {k: v.repeat(13, axis=0)[:100] if k.endswith("V_soma") else v for k, v in archive.items()}
-    arrays |= {"t": 1e-3 * np.arange(1, 101), "s": np.arange(100), "beta": np.zeros(100)}
-    arrays |= {"phase": np.where(np.arange(100) < steps, "forward", "relax"), "teacher": np.arange(100) >= steps}
-    np.savez(run / "recording.npz", **arrays)
-    figure = compartment_voltages(read_recording(run / "recording.npz"))
-    figure.draw_without_rendering()
-    for ax in figure.axes[:3]:
-        panel = ax.get_window_extent()
-        first, second = (text.get_window_extent() for text in ax.texts)
-        assert panel.x0 - 1 <= first.x0 < first.x1 < second.x0 < second.x1 <= panel.x1 + 1
-
-
 def test_a_run_is_drawn_whole(run):
     """All eight figures in two formats; no figure stays open and the user's settings are untouched."""
     settings = dict(matplotlib.rcParams)
