@@ -14,7 +14,6 @@ from ..analysis.files import make_folder, replacing
 from ..analysis.learners import summarise_learners
 from ..errors import ParameterError
 from ..protocols.comparison import Comparison, Plan, measure
-from ..protocols.comparison.comparison import NAME
 from ..protocols.comparison.report import markdown, performance
 from ..protocols.runs import Run
 from .console import console, progress_bar
@@ -115,8 +114,7 @@ def compare(
     if data is not None:
         given["settings"] = [*given.get("settings", []), f"data={str(data)!r}"]
     out = _OUT / str(given.get("layout", "matched")) if out is None else out
-    there = (out / NAME).exists()
-    comparison = Comparison(out, Plan.of(**given) if given or not there else None)
+    comparison = Comparison(out, **given)
     if against is not None and against not in [Path(rule).stem for rule in comparison.plan.rules]:
         raise ParameterError(f"--against {against}: is none of {', '.join(comparison.plan.rules)}")
     comparison.create()

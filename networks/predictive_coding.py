@@ -286,7 +286,7 @@ class NudgedPredictiveCoding(_PredictiveCircuit):
         )
 
     def step_bound(self, beta: float) -> float:
-        """Largest Euler step, 2η(1 + |λ|) < 2, of the output alone; loops through W are not counted."""
+        """Largest Euler step, ``2η(1 + |λ|) < 2``, of the output alone; loops through W are not counted."""
         return 1 / (1 + abs(beta))
 
     def beta_bound(self) -> float:

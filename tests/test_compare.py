@@ -44,13 +44,13 @@ def test_choice_of_learning_rates(validation, theory):
 
 
 def test_comparison_from_the_command_line(command, tmp_path):
-    """Tables and figures are there; what is finished is not run again; a further seed runs alone (files' times)."""
+    """Tables and figures are there; a further seed runs alone, and what is finished not again (by the files' times)."""
     out = tmp_path / "cmp"
     code, printed, err = command("compare", *QUICK, "--out", out)
     assert (code, err) == (0, "")
     assert "8 runs of tuning, 4 runs to compare" in printed
-    for name in ("comparison.md", "comparison.csv", "runs.csv", "courses.csv", "tuning.csv", "figures/courses_digits.png",
-                 "figures/differences_digits.png"):  # fmt: skip
+    tables, figures = ("comparison", "runs", "courses", "tuning"), ("courses_digits", "differences_digits")
+    for name in ("comparison.md", *(f"{table}.csv" for table in tables), *(f"figures/{each}.png" for each in figures)):
         assert (out / name).stat().st_size > 0
     results = pd.read_csv(out / "runs.csv")
     for row in results.itertuples():
@@ -63,8 +63,7 @@ def test_comparison_from_the_command_line(command, tmp_path):
         assert results.loc[results["rule"] == rule, "factor"].unique() == [choose(rows)]
     before = {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint.npz")}
     assert len(before) == 12
-    code, printed, err = command("compare", "--seeds", "0,1,2", "--rules", "bp_ce,fa_ce", "--epochs", "2",
-                                 "--architecture", "64,12,10", "--factors", "1,2", "--out", out)  # fmt: skip
+    code, printed, err = command("compare", "--seeds", "0,1,2", "--out", out)
     assert (code, err) == (0, "")
     assert printed.count("seed 2: test") == 2
     assert "seed 0: test" not in printed
@@ -171,13 +170,13 @@ def test_what_a_presentation_of_a_circuit_costs():
 
 def test_plans_are_grown_and_not_changed(tmp_path):
     """Seeds, rules and epochs may be added to a comparison; anything else that differs is refused by name."""
-    Comparison(tmp_path / "c", Plan.of(rules=["bp_ce"], seeds=[0], epochs=2)).create()
-    grown = Comparison(tmp_path / "c", Plan.of(rules=["fa_ce"], seeds=[1], epochs=3)).plan
+    Comparison(tmp_path / "c", rules=["bp_ce"], seeds=[0], epochs=2).create()
+    grown = Comparison(tmp_path / "c", rules=["fa_ce"], seeds=[1], epochs=3).plan
     assert (grown.rules, grown.seeds, grown.epochs) == (["bp_ce", "fa_ce"], [0, 1], 3)
     with pytest.raises(ParameterError, match=r"epochs = 2, which cannot become 1"):
-        Comparison(tmp_path / "c", Plan.of(rules=["bp_ce"], seeds=[0], epochs=1))
+        Comparison(tmp_path / "c", epochs=1)
     with pytest.raises(ParameterError, match=r"has factors = .* not \[1\.0\]; choose another folder"):
-        Comparison(tmp_path / "c", Plan.of(rules=["bp_ce"], factors=[1]))
+        Comparison(tmp_path / "c", factors=[1])
 
 
 @pytest.mark.parametrize(
@@ -216,7 +215,7 @@ def test_folders_of_others_are_left_alone(command, tmp_path):
     measures.unlink()
     config = measures.with_name("config.toml")
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("learning_rate = 0.01\n", "learning_rate = 0.004\n"), encoding="utf-8")
+    config.write_text(text.replace("learning_rate = 0.04\n", "learning_rate = 0.004\n"), encoding="utf-8")
     code, _, err = command("compare", "--out", out)
     assert code == 1
-    assert "was begun with learning_rate = 0.004, and is now to have 0.01" in err
+    assert "was begun with learning_rate = 0.004, and is now to have 0.04" in err

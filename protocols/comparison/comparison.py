@@ -1,7 +1,8 @@
 """A comparison: its folder, its runs, the choice of learning rates, and the table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,27 +27,27 @@ class Comparison:
     ----------
     path : path-like
         Holds ``comparison.toml``, ``runs/`` and, in the matched layout, ``tuning/``.
-    plan : Plan, optional
-        By default that of the folder. If there is one already, rules, stimuli, seeds and epochs may have been added,
-        and nothing else may differ.
+    **changes
+        Fields of `Plan`. Of a folder that has a plan those that are not named stay as they are; rules, stimuli, seeds
+        and epochs that are named are added to it, and nothing else may differ.
 
     Raises
     ------
     RunError
-        If there is no plan, or that of the folder differs.
+        If the folder holds something else.
+    ParameterError
+        If the plan cannot be, or differs from that of the folder.
     """
 
-    def __init__(self, path, plan: Plan | None = None):
+    def __init__(self, path, **changes: Any):
         self.path = Path(path)
         file = self.path / NAME
         if file.exists():
-            there = Plan.from_toml(file.read_text(encoding="utf-8"), file)
-            plan = there if plan is None else _grown(there, plan, file)
-        elif plan is None:
-            raise RunError(f"{self.path}: holds no comparison")
+            self.plan = _grown(Plan.from_toml(file.read_text(encoding="utf-8"), file), changes, file)
         elif self.path.exists() and any(self.path.iterdir()):
             raise RunError(f"{self.path}: holds something else; choose another folder with --out")
-        self.plan = plan
+        else:
+            self.plan = Plan.of(**changes)
         self._lengths: dict[tuple[str, str], int] = {}
         self._choices: dict[tuple[str, str], float] = {}
 
@@ -170,10 +171,12 @@ def choose(table: pd.DataFrame) -> float:
     return float(means.index[np.flatnonzero(np.isclose(means, best, rtol=0, atol=1e-12))[0]])
 
 
-def _grown(there: Plan, wanted: Plan, file: Path) -> Plan:
-    """Check that a plan is the folder's, or that plan with more in it."""
-    values = {}
-    for name in Plan.model_fields:
+def _grown(there: Plan, changes: Mapping[str, Any], file: Path) -> Plan:
+    """Add to the folder's plan what is named; refuse what would change it."""
+    if not changes:
+        return there
+    values, wanted = {}, Plan.of(**{**there.model_dump(), **changes})
+    for name in changes:
         before, now = getattr(there, name), getattr(wanted, name)
         if before == now:
             continue
