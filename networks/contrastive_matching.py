@@ -19,7 +19,7 @@ import brian2 as b2
 import numpy as np
 
 from ..errors import DivergenceError
-from ..models import CompetingPoint, OutputPoint, StimulusCell
+from ..models import CompetingPoint
 from ..parameters import Count, NonNegative, Positive, Rates, Seed, validated
 from . import equilibrium
 from .circuit import Circuit
@@ -27,7 +27,6 @@ from .equilibrium import Deep, contrastive_plasticity, one_for_each
 from .initial import checked_symmetric, symmetrised, with_users_weights
 from .optimisers import GradientStep
 from .plasticity import DenseChange, Plasticity, Weights
-from .population import PopulationSpec
 from .projection import Bias, Projection
 from .schedules import Staircase
 from .states import PhaseEnd
@@ -118,7 +117,7 @@ class ContrastiveSimilarityMatching(Circuit):
         lateral = Staircase(learning_rate_lateral, learning_rate_factor, learning_rate_every)
         layers = ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]
         super().__init__(
-            populations=list(_populations(layers, architecture, tau * b2.ms)),
+            populations=list(equilibrium.populations(layers, architecture, tau * b2.ms, CompetingPoint)),
             projections=list(_projections(layers)),
             plasticity=[
                 *contrastive_plasticity(schedules),
@@ -169,13 +168,6 @@ def _largest_eigenvalue(M: np.ndarray) -> float:
     if not np.isfinite(M).all():
         raise DivergenceError("weights M are not finite")
     return float(np.linalg.eigvalsh(M.astype(np.float64))[-1])
-
-
-def _populations(layers: Sequence[str], sizes: Sequence[int], tau: b2.Quantity) -> Iterator[PopulationSpec]:
-    yield PopulationSpec(layers[0], StimulusCell(), sizes[0], layer=0)
-    for k, name in enumerate(layers[1:], start=1):
-        cell = OutputPoint(tau=tau) if name == layers[-1] else CompetingPoint(tau=tau)
-        yield PopulationSpec(name, cell, sizes[k], layer=k)
 
 
 def _projections(layers: Sequence[str]) -> Iterator[Projection | Bias]:

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import ParameterError
-from ..models import HiddenPoint, OutputPoint, StimulusCell
+from ..models import Cell, HiddenPoint, OutputPoint, StimulusCell
 from ..parameters import Architecture, Count, Positive, Rates, Seed, validated
 from .circuit import Circuit
 from .initial import generator, with_users_weights, xavier_uniform
@@ -152,7 +152,7 @@ class EquilibriumPropagation(Circuit):
         schedules = [Staircase(rate, learning_rate_factor, learning_rate_every) for rate in rates]
         layers = ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]
         super().__init__(
-            populations=list(_populations(layers, architecture, tau * b2.ms)),
+            populations=list(populations(layers, architecture, tau * b2.ms)),
             projections=list(projections(layers, projection)),
             plasticity=contrastive_plasticity(schedules),
             weights=arrays,
@@ -191,10 +191,23 @@ def initial_weights(architecture: Sequence[int], seed: int) -> Weights:
     }
 
 
-def _populations(layers: Sequence[str], sizes: Sequence[int], tau: b2.Quantity) -> Iterator[PopulationSpec]:
+def populations(
+    layers: Sequence[str], sizes: Sequence[int], tau: b2.Quantity, hidden: type[Cell] = HiddenPoint
+) -> Iterator[PopulationSpec]:
+    """Stimulus, hidden layers and the output, which is nudged.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        Names of the layers 0, …, P.
+    sizes : sequence of int
+    tau : Quantity
+    hidden : type of Cell
+        Of hidden layers.
+    """
     yield PopulationSpec(layers[0], StimulusCell(), sizes[0], layer=0)
     for k, name in enumerate(layers[1:], start=1):
-        cell = OutputPoint(tau=tau) if name == layers[-1] else HiddenPoint(tau=tau)
+        cell = OutputPoint(tau=tau) if name == layers[-1] else hidden(tau=tau)
         yield PopulationSpec(name, cell, sizes[k], layer=k)
 
 
