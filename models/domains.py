@@ -143,11 +143,11 @@ class Domain:
 
 
 def _clip_to_signed_unit_interval(u, out):
-    np.clip(u, -1.0, 1.0, out=out)
+    u.clip(-1.0, 1.0, out=out)  # `np.clip` takes twice as long: it asks more
 
 
 def _clip_to_unit_interval(u, out):
-    np.clip(u, 0.0, 1.0, out=out)
+    u.clip(0.0, 1.0, out=out)
 
 
 def _rectified(u, out):
