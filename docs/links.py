@@ -22,6 +22,7 @@ PAGES = {
     "results/depth.md": "depth.md",
     "results/entropy.md": "entropy.md",
     "results/robustness.md": "robustness.md",
+    "results/rules.md": "rules_results.md",
     "benchmarks/results/recording.md": "recording_cost.md",
     "benchmarks/results/rules.md": "rules_cost.md",
     "benchmarks/results/training_step.md": "training_step.md",
