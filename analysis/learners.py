@@ -66,10 +66,16 @@ def summarise_learners(table, reference=None, level=0.95):
     Raises
     ------
     ParameterError
-        A column is missing, or there is no such rule.
+        A column is missing, there is no such rule, or one has a seed twice.
     """
     if missing := [name for name in ("stimuli", "rule", "seed", "status") if name not in table]:
         raise ParameterError(f"summarise_learners: has no column {missing[0]}")
+    twice = table[table.duplicated(["stimuli", "rule", "seed"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise ParameterError(
+            f"summarise_learners: {first['rule']} on {first['stimuli']} has seed {first['seed']} twice"
+        )
     rules = list(dict.fromkeys(table["rule"]))
     reference = rules[0] if reference is None else reference
     if reference not in rules:

@@ -1,4 +1,4 @@
-"""The command line: ``corinfomax train | doctor | evaluate | record | perturb | figures | presets``."""
+"""The command line: ``corinfomax train | doctor | evaluate | record | perturb | compare | figures | presets``."""
 
 import importlib
 import io

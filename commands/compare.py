@@ -1,5 +1,6 @@
 """``corinfomax compare``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from ..analysis.files import make_folder, replacing
 from ..analysis.learners import summarise_learners
 from ..errors import ParameterError
 from ..protocols.comparison import Comparison, Plan, measure
+from ..protocols.comparison.execution import IMMATERIAL
 from ..protocols.comparison.report import markdown, performance
 from ..protocols.runs import Run
 from .console import console, progress_bar
@@ -112,14 +114,16 @@ def compare(
         _existing(runs, against, out)
         return
     if data is not None:
-        given["settings"] = [*given.get("settings", []), f"data={str(data)!r}"]
+        given["data"] = str(data.resolve())
     out = _OUT / str(given.get("layout", "matched")) if out is None else out
     comparison = Comparison(out, **given)
     if against is not None and against not in [Path(rule).stem for rule in comparison.plan.rules]:
         raise ParameterError(f"--against {against}: is none of {', '.join(comparison.plan.rules)}")
     comparison.create()
-    _train(comparison, jobs)
-    _write(comparison, against)
+    try:
+        _train(comparison, jobs)
+    finally:
+        _write(comparison, against)
 
 
 def _train(comparison: Comparison, jobs: int):
@@ -144,7 +148,7 @@ def _train(comparison: Comparison, jobs: int):
         try:
             comparison.run(jobs, report)
         except KeyboardInterrupt:
-            console.print(f"Stopped; go on with: corinfomax compare --out {comparison.path}")
+            console.print(f"Stopped; go on with: corinfomax compare --out {shlex.quote(str(comparison.path))}")
             raise
 
 
@@ -166,23 +170,42 @@ def _write(comparison: Comparison, against: str | None):
 def _existing(runs: list[Path], against: str | None, out: Path | None):
     """Compare runs that exist."""
     rows, histories = [], []
-    names: dict[str, str] = {}
-    for path in runs:
-        console.print(f"measuring {path}")
-        run = Run(path)
+    opened = [Run(path) for path in runs]
+    for run, rule in zip(opened, _names(opened), strict=True):
+        console.print(f"measuring {run.folder.path}")
         found = measure(run)
-        # Runs that differ in nothing but their seed are of one rule, named by the first one's folder.
-        settings = run.configuration.to_dict()
-        settings["training"].pop("seed")
-        rule = names.setdefault(repr(settings), path.name)
         rows.append({**found, "rule": rule, "status": "finished"})
-        histories.append(read_history(path).assign(stimuli=found["stimuli"], rule=rule, seed=found["seed"]))
+        history = read_history(run.folder.path)
+        histories.append(history.assign(stimuli=found["stimuli"], rule=rule, seed=found["seed"]))
     table = pd.DataFrame(rows)
     summary = summarise_learners(table, against)
     out = out if out is not None else _OUT / "runs"
     make_folder(out)
     _save(table, out / "runs.csv")
     _finish(summary, against or table["rule"].iloc[0], pd.concat(histories), out)
+
+
+def _names(runs: list[Run]) -> list[str]:
+    """Name the rule of each run: those that differ in nothing but their seed share the name of the first one's folder.
+
+    As much of its path as tells it from the others.
+    """
+    kinds = []
+    for run in runs:
+        settings = run.configuration.to_dict()
+        kinds.append(repr({section: _material(keys) for section, keys in settings.items()}))
+    first = {kind: runs[kinds.index(kind)].folder.path.resolve() for kind in kinds}
+    names = {}
+    for kind, path in first.items():
+        others = [other.parts for other in first.values() if other != path]
+        tails = (path.parts[-n:] for n in range(1, len(path.parts) + 1))
+        names[kind] = "/".join(next(tail for tail in tails if tail not in [other[-len(tail) :] for other in others]))
+    return [names[kind] for kind in kinds]
+
+
+def _material(keys: dict) -> dict:
+    """Leave out what does not decide about a rule."""
+    return {key: value for key, value in keys.items() if key == "epochs" or key not in (*IMMATERIAL, "seed")}
 
 
 def _finish(

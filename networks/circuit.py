@@ -188,13 +188,15 @@ class Circuit(Trainable):
             computes the rest from the present signals.
         """
 
-    def clamp(self, populations: Mapping[str, Population]) -> bool:
+    def clamp(self, populations: Mapping[str, Population], presented: int) -> bool:
         """Set the cells' states when a phase with the teacher has begun, where the targets dictate them.
 
         Parameters
         ----------
         populations : mapping of str to Population
             The targets stand in the teacher's slot.
+        presented : int
+            Replicas that have a target, the first ones; others are idle.
 
         Returns
         -------

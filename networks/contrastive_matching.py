@@ -17,6 +17,7 @@ from typing import Any
 
 import brian2 as b2
 import numpy as np
+from scipy.sparse.linalg import eigsh
 
 from ..errors import DivergenceError
 from ..models import CompetingPoint
@@ -30,6 +31,9 @@ from .plasticity import DenseChange, Plasticity, Weights
 from .projection import Bias, Projection
 from .schedules import Staircase
 from .states import PhaseEnd
+
+#: Cells from which on not all eigenvalues of M are computed.
+_LARGE = 100
 
 
 @dataclass(frozen=True)
@@ -165,9 +169,13 @@ def initial_weights(architecture: Sequence[int], seed: int, weights: Any = None)
 
 
 def _largest_eigenvalue(M: np.ndarray) -> float:
+    """Largest eigenvalue, of large matrices to a thousandth: it is asked for once a presentation."""
     if not np.isfinite(M).all():
         raise DivergenceError("weights M are not finite")
-    return float(np.linalg.eigvalsh(M.astype(np.float64))[-1])
+    M = M.astype(np.float64)
+    if len(M) < _LARGE:
+        return float(np.linalg.eigvalsh(M)[-1])
+    return float(eigsh(M, k=1, which="LA", tol=1e-3, v0=np.ones(len(M)), return_eigenvectors=False)[0])
 
 
 def _projections(layers: Sequence[str]) -> Iterator[Projection | Bias]:

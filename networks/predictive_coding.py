@@ -212,11 +212,11 @@ class PredictiveCoding(_PredictiveCircuit):
                 "a sigmoid reaches what lies between 0 and 1 only"
             )
 
-    def clamp(self, populations: dict[str, Population]) -> bool:
+    def clamp(self, populations: dict[str, Population], presented: int) -> bool:
         """Set the output's potential to that of its target: u_P = ln(t/(1 - t)), t = .94 y + .03."""
         output = populations[self.layers[-1]]
-        t = self.target_scale * output.view("drive_teacher") + self.target_offset
-        np.log(t / (1 - t), out=output.view("u"))
+        t = self.target_scale * output.view("drive_teacher")[:presented] + self.target_offset
+        np.log(t / (1 - t), out=output.view("u")[:presented])
         output.set_rate()
         return True
 

@@ -6,17 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from corinfomax.analysis import read_history
+from corinfomax.commands.compare import _names
 from corinfomax.errors import ParameterError
 from corinfomax.networks import Backpropagation, EquilibriumPropagation, FeedbackAlignment
 from corinfomax.protocols.clockwork import Preparation, contrastive
 from corinfomax.protocols.comparison import Comparison, Plan, cost_of
 from corinfomax.protocols.comparison.comparison import choose
+from corinfomax.protocols.runs import presets
 from corinfomax.protocols.systems import StaticLearner
 
 #: Two rules without dynamics, so that runs take a fraction of a second.
@@ -133,6 +137,22 @@ def test_runs_that_exist(command, undrawn, tmp_path):
     code, _, err = command("compare", *folders, "--seeds", "1")
     assert code == 1
     assert "--seeds is for new runs" in err
+    code, _, err = command("compare", folders[0], folders[0], "--out", tmp_path / "twice")
+    assert code == 1
+    assert "bp_ce_0 on digits has seed 0 twice" in err
+
+
+def test_runs_are_told_apart_by_their_paths():
+    """Different rules in folders of one name get the shortest tails that differ; seeds of one rule share a name."""
+
+    def run(path, **training):
+        settings = {"circuit": {"model": path.split("/")[1]}, "training": {"seed": 0, "epochs": 1, **training}}
+        folder = SimpleNamespace(path=Path("/", path))
+        return SimpleNamespace(folder=folder, configuration=SimpleNamespace(to_dict=lambda: settings))
+
+    runs = [run("a/ep/seed_0"), run("a/ep/seed_1", seed=1), run("a/pc/seed_0"), run("b/ep/seed_0", epochs=2)]
+    runs.append(run("c/ep/seed_9", seed=9, target="numpy"))
+    assert _names(runs) == ["a/ep/seed_0", "a/ep/seed_0", "pc/seed_0", "b/ep/seed_0", "a/ep/seed_0"]
 
 
 def test_what_a_presentation_of_a_perceptron_costs():
@@ -187,7 +207,8 @@ def test_plans_are_grown_and_not_changed(tmp_path):
         ({"stimuli": ["faces"]}, "no preset 'faces'.*there are none for these stimuli"),
         ({"seeds": [0, 100]}, "seed 100 is one of seeds and of tuning_seeds"),
         ({"tuning_seeds": [7]}, "tuning_seeds"),
-        ({"seeds": [1, 1]}, "name something twice"),
+        ({"seeds": [1, 1]}, "seeds: 1 is named twice"),
+        ({"rules": ["ep", "mine/ep.toml"]}, "rules: ep is named twice"),
         ({"factors": [0.0]}, "factors"),
         ({"layout": "fair"}, "layout"),
         ({"rules": ["fa_ce"], "architecture": [64, 10]}, "architecture"),
@@ -199,6 +220,60 @@ def test_plans_that_are_refused(values, message):
     with pytest.raises(ParameterError, match=message) as refused:
         Plan.of(**values)
     assert "\n" not in str(refused.value)
+
+
+def test_damaged_files_are_named_and_kept(command, tmp_path):
+    """Numbers that are none, and a plan that is cut short, are named in one line; nothing is written over."""
+    words = ["compare", "--layout", "published", "--rules", "bp_ce", "--seeds", "0", "--epochs", "1"]
+    out = tmp_path / "cmp"
+    assert command(*words, "--out", out)[0] == 0
+    measures = out / "runs" / "digits" / "bp_ce" / "seed_0" / "measures.json"
+    for damaged in ("{}", "null", '{"epochs": 1}', '{"epo'):
+        measures.write_text(damaged)
+        code, _, err = command("compare", "--out", out)
+        assert (code, err.count("\n"), measures.read_text()) == (1, 1, damaged)
+        assert "measures.json: cannot be read" in err
+    plan = out / "comparison.toml"
+    for damaged, told in (("", "has no layout"), ('layout = "published"\n', "has no rules")):
+        plan.write_text(damaged)
+        code, _, err = command("compare", "--out", out)
+        assert (code, plan.read_text()) == (1, damaged)
+        assert told in err
+
+
+def test_a_rule_of_ones_own_beside_its_file(command, tmp_path, monkeypatch):
+    """A parameter file and its model beside it are found from elsewhere; a model that cannot be tuned says why."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.py").write_text(
+        "from corinfomax.networks import Backpropagation\nfrom corinfomax.protocols.systems import Model\n"
+        "MODEL = Model(trainable=Backpropagation)\nODD = Model(trainable=Backpropagation, rates=('lr',))\n"
+    )
+    text = '[circuit]\nmodel = "mine.py:{}"\narchitecture = [64, 12, 10]\n[training]\nepochs = 1\n'
+    (tmp_path / "own" / "mine.toml").write_text(text.format("MODEL"))
+    (tmp_path / "own" / "odd.toml").write_text(text.format("ODD"))
+    words = ["compare", "--layout", "published", "--rules", "own/mine.toml", "--seeds", "0", "--out", "cmp"]
+    assert command(*words)[0] == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    code, out, err = command("compare", "--seeds", "0,1", "--out", tmp_path / "cmp")
+    assert (code, err) == (0, "")
+    assert out.count("mine, seed") == 1
+    with pytest.raises(ParameterError, match=r"odd\.toml: model .*mine\.py:ODD has no learning rate 'lr' to tune"):
+        Plan.of(rules=[str(tmp_path / "own" / "odd.toml")])
+
+
+def test_a_run_that_is_refused_fails_alone(command, tmp_path):
+    """A step beyond a rule's bound fails that rule, with its reason, and no other (definition)."""
+    own = tmp_path / "steep.toml"
+    text = presets()["digits_ep"].read_text(encoding="utf-8")
+    own.write_text(text.replace("step = 0.5", "step = 1.5"), encoding="utf-8")
+    words = ["compare", "--layout", "published", "--rules", f"bp_ce,{own}", "--seeds", "0", "--epochs", "1"]
+    code, printed, _ = command(*words, "--out", tmp_path / "cmp")
+    assert code == 0
+    assert "steep, seed 0: failed" in printed
+    assert "beyond the stability bound" in printed
+    assert "bp_ce, seed 0: test" in printed
 
 
 def test_folders_of_others_are_left_alone(command, tmp_path):

@@ -7,7 +7,7 @@ from golden_rules import golden_rule
 from corinfomax.errors import ParameterError, StimulusError
 from corinfomax.networks import Adam, NudgedPredictiveCoding, PredictiveCoding
 from corinfomax.networks.feedforward import backward_pass, forward_pass
-from corinfomax.protocols.clockwork import Preparation, clamped, nudged
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, clamped, nudged
 
 
 def nested(weights):
@@ -105,6 +105,31 @@ def test_clamp_stays_through_the_phase():
     assert_equal(shown.relax.u[2], np.broadcast_to(np.log(t / (1 - t)), (7, 2, 2)), 1e-14)
     assert_equal(shown.relax.r[2], np.broadcast_to(t, (7, 2, 2)), 1e-14)
     assert np.abs(shown.relax.u[1][-1] - shown.forward.u[1][-1]).max() > 1e-3
+
+
+def test_idle_replicas_are_not_clamped():
+    """Targets that reach, where y = 0 would not: a minibatch beside idle replicas ends as one alone (property)."""
+    rng = np.random.default_rng(4)
+    x, y = rng.uniform(size=(3, 6)), np.full((3, 2), 0.6)
+    ends = []
+    for replicas in (3, 5):
+        circuit = PredictiveCoding((6, 4, 2), seed=2, target_scale=0.5, target_offset=-0.1)
+        shown = Preparation(circuit, replicas=replicas, protocol=clamped(steps=9)).present(x, y)
+        ends.append((shown.relax.u[1][-1], circuit.weights["W"][0]))
+    for alone, beside in zip(*ends, strict=True):
+        assert_equal(beside, alone, 1e-14)
+
+
+def test_values_begin_anew_with_another_input():
+    """When the stimulus comes on after darkness, values are its forward pass at once, by `forward_pass` (theory)."""
+    circuit = NudgedPredictiveCoding((6, 5, 3), seed=1)
+    phases = [Phase("dark", 3, input="none"), Phase("forward", 1), Phase("nudge", 2, beta=1.0)]
+    protocol = Protocol(phases, minus="", step=0.1)
+    x = np.random.default_rng(2).uniform(size=(2, 6))
+    shown = Preparation(circuit, replicas=2, protocol=protocol).present(x, np.zeros((2, 3)), learn=False)
+    h = forward_pass(x, circuit.weights["W"], circuit.weights["b"])
+    assert_equal(shown.forward.u[2][-1], h[2], 1e-14)
+    assert_equal(np.maximum(shown.forward.u[1][-1], 0), h[1], 1e-14)
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ def differences(summary, reference, ax=None):
     Parameters
     ----------
     summary : pandas.DataFrame
-        Of one set of stimuli: `rule`, `difference`, `low`, `high` and `pairs`, as fractions, as of
-        `corinfomax.analysis.learners.summarise_learners`.
+        Of one set of stimuli: `rule`, `difference`, `low`, `high` and `pairs`, as of
+        `corinfomax.analysis.learners.summarise_learners`; `score`, "accuracy" where it lacks.
     reference : str
         The rule that differences are taken from.
     ax : matplotlib.axes.Axes, optional
@@ -80,12 +80,15 @@ def differences(summary, reference, ax=None):
     """
     rows = summary[summary["difference"].notna() & (summary["rule"] != reference)].iloc[::-1]
     ax = new_axis(5.2, 0.6 + 0.32 * max(len(rows), 1)) if ax is None else ax
+    accuracy = "score" not in summary or (summary["score"] != "r_squared").all()
+    scale = 100 if accuracy else 1
     ax.axvline(0, color="0.6", linewidth=0.8)
     for n, row in enumerate(rows.itertuples()):
         if np.isfinite(row.low):
-            ax.plot([100 * row.low, 100 * row.high], [n, n], color=COLOURS["blue"], linewidth=1.6, marker="")
-        ax.plot(100 * row.difference, n, "o", color=COLOURS["blue"])
+            ax.plot([scale * row.low, scale * row.high], [n, n], color=COLOURS["blue"], linewidth=1.6, marker="")
+        ax.plot(scale * row.difference, n, "o", color=COLOURS["blue"])
     ax.set_yticks(range(len(rows)), rows["rule"])
     ax.set_ylim(-0.6, len(rows) - 0.4)
-    ax.set_xlabel(f"Test accuracy less that of {reference} (percentage points)")
+    measured, unit = ("Test accuracy", " (percentage points)") if accuracy else ("$R^2$ of test stimuli", "")
+    ax.set_xlabel(f"{measured} less that of {reference}{unit}")
     return ax

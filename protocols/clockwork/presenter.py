@@ -215,7 +215,7 @@ class Presenter:
         drives = self.mounted.drives
         for drive in drives.values() if anew else ():
             drive.begin()
-        if index == 0:
+        if anew:
             circuit.initialise(self._populations, drives)
         clamped = False
         if circuit.teacher is not None:
@@ -224,7 +224,7 @@ class Presenter:
             drive[...] = 0
             if taught:
                 drive[: len(now.stimulus.x)] = now.stimulus.y
-                clamped = circuit.clamp(self._populations)
+                clamped = circuit.clamp(self._populations, len(now.stimulus.x))
         if circuit.restart_from_rate:
             for population in self._populations.values():
                 if {"u", "r"} <= set(population.cell.state):

@@ -17,7 +17,7 @@ from .plan import Cell, Plan
 #: The plan, in the comparison's folder.
 NAME = "comparison.toml"
 #: What may be extended when a comparison is taken up again.
-_GROWS = ("rules", "stimuli", "seeds", "epochs")
+_GROWS = ("rules", "stimuli", "seeds", "epochs", "data")
 
 
 class Comparison:
@@ -52,7 +52,10 @@ class Comparison:
         self._choices: dict[tuple[str, str], float] = {}
 
     def create(self):
-        """Make the folder, and write the plan."""
+        """Load all stimuli once, make the folder, and write the plan: one that cannot be leaves nothing behind."""
+        for cell in self.plan.compared:
+            if cell.seed == self.plan.seeds[0]:
+                self.plan.configuration(cell).load_stimuli()
         make_folder(self.path)
         with replacing(self.path / NAME) as file:
             file.write(self.plan.to_toml().encode())
@@ -77,8 +80,13 @@ class Comparison:
             ends = Parallel(n_jobs=jobs, return_as="generator")(
                 delayed(train)(self.path / cell.folder, self.configuration(cell)) for cell in waiting
             )
-            for cell, found in zip(waiting, ends, strict=True):
-                report(cell, found)
+            try:
+                for cell, found in zip(waiting, ends, strict=True):
+                    report(cell, found)
+            except Exception as error:
+                if _interrupted(error):  # what processes being stopped raise in its place
+                    raise KeyboardInterrupt from None
+                raise
 
     def configuration(self, cell: Cell):
         """Parameters of a run; of one that is compared, in the matched layout, with the chosen learning rates."""
@@ -151,6 +159,11 @@ class Comparison:
                 yield cell, read_history(folder)
 
 
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an error came of Ctrl-C."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _interrupted(error.__context__))
+
+
 def choose(table: pd.DataFrame) -> float:
     """Choose a factor of learning rates.
 
@@ -184,7 +197,7 @@ def _grown(there: Plan, changes: Mapping[str, Any], file: Path) -> Plan:
             raise ParameterError(f"{file}: has {name} = {before}, not {now}; choose another folder with --out")
         if isinstance(before, list):
             values[name] = [*before, *(each for each in now if each not in before)]
-        elif before is not None and now is not None and now < before:
+        elif name == "epochs" and before is not None and now < before:
             raise ParameterError(f"{file}: has epochs = {before}, which cannot become {now}")
         else:
             values[name] = now

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from ...analysis import read_history
+from ...analysis.files import make_folder, replacing
 from ...errors import CorInfoMaxError, RunError
 from ..runs import Configuration, Run, RunFolder, Training
-from .measures import measure
+from .measures import MEASURED, measure
 
 #: Written into a run's folder when it has failed, with the reason, and when it is finished, with its numbers.
 FAILURE, MEASURES = "failure.txt", "measures.json"
 #: Keys of a configuration that do not decide about results.
-_IMMATERIAL = ("epochs", "data", "target", "blas_threads")
+IMMATERIAL = ("epochs", "data", "target", "blas_threads")
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ def outcome(path: Path, epochs: int) -> Outcome:
     if done >= epochs and (path / MEASURES).exists():
         try:
             found = json.loads((path / MEASURES).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RunError(
-                f"{path / MEASURES}: cannot be read ({error}); remove it, and it is measured again"
-            ) from None
+            if missing := [name for name in MEASURED if name not in found]:
+                raise ValueError(f"it has no {missing[0]}")
+        except (ValueError, TypeError) as error:
+            raise RunError(f"{path / MEASURES}: cannot be read ({error}); remove it to measure again") from None
         if found["epochs"] == done:
             return Outcome("finished", done, found)
     return Outcome("begun", done)
@@ -82,16 +83,18 @@ def train(path: Path, configuration: Configuration) -> Outcome:
     folder = RunFolder(path)
     if found.status == "begun":
         _check_same(folder.configuration(), configuration, path)
-    training = Training(configuration, folder, resume=found.status == "begun")
-    if found.status == "missing":
-        folder.create(configuration)
     try:
+        training = Training(configuration, folder, resume=found.status == "begun")
+        if found.status == "missing":
+            folder.create(configuration)
         training.run()
         folder.write_json(MEASURES, measure(Run(path)))
     except RunError:
         raise
     except CorInfoMaxError as error:
-        (path / FAILURE).write_text(" ".join(str(error).split()) + "\n", encoding="utf-8")
+        make_folder(path)
+        with replacing(path / FAILURE) as file:
+            file.write((" ".join(str(error).split()) + "\n").encode())
     return outcome(path, configuration.training.epochs)
 
 
@@ -103,7 +106,7 @@ def _check_same(there: Configuration, wanted: Configuration, path: Path):
     """Raise a `RunError` that names the first key by which a run that has begun differs from the one wanted."""
     found, needed = there.to_dict(), wanted.to_dict()
     for section in needed:
-        for key in sorted({*found.get(section, {}), *needed[section]} - set(_IMMATERIAL)):
+        for key in sorted({*found.get(section, {}), *needed[section]} - set(IMMATERIAL)):
             one, other = found.get(section, {}).get(key), needed[section].get(key)
             if one != other:
                 raise RunError(

@@ -12,6 +12,11 @@ from .cost import cost_of
 
 #: ε of the correlative mutual information, the same for all rules: that of the published CorInfoMax circuits.
 EPSILON = 0.15
+#: What `measure` gives.
+MEASURED = (
+    *("model", "stimuli", "seed", "epochs", "architecture", "score", "test", "train", "validation", "seconds"),
+    *("activity", "plasticity", "events", "phases", "transport", "symmetric", "local", "angle", "cmi"),
+)
 #: Test stimuli that it is measured on.
 _STIMULI = 1000
 #: Training stimuli that costs are counted on.

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ...errors import ParameterError
+from ...errors import ParameterError, RunError
 from ...parameters import Architecture, Count, Fraction, Positive, Seed, describe
 from ...toml import tables
 from ..runs import Configuration
@@ -22,7 +22,7 @@ from ..runs.reading import presets
 #: Rules by the names that presets end with, the paper's own first.
 RULES = ("corinfomax", "ep", "csm", "pc", "pc_nudge", "fa_mse", "fa_ce", "bp_mse", "bp_ce")
 
-_FILE = ".toml"
+_FILE, _ARRAYS = ".toml", ".npz"
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Cell:
     @property
     def folder(self) -> Path:
         """Where it stands below the comparison's folder."""
-        rule = Path(self.rule).stem
+        stimuli, rule = Path(self.stimuli).stem, Path(self.rule).stem
         if self.factor is None:
-            return Path("runs", self.stimuli, rule, f"seed_{self.seed}")
-        return Path("tuning", self.stimuli, rule, f"rates_x{self.factor:g}", f"seed_{self.seed}")
+            return Path("runs", stimuli, rule, f"seed_{self.seed}")
+        return Path("tuning", stimuli, rule, f"rates_x{self.factor:g}", f"seed_{self.seed}")
 
     def __str__(self):
         rates = "" if self.factor is None else f", rates × {self.factor:g}"
-        return f"{self.stimuli}, {Path(self.rule).stem}{rates}, seed {self.seed}"
+        return f"{Path(self.stimuli).stem}, {Path(self.rule).stem}{rates}, seed {self.seed}"
 
 
 class Plan(BaseModel):
@@ -70,6 +70,8 @@ class Plan(BaseModel):
         By default those of the presets.
     settings : list of str
         ``key=value``, for all runs.
+    data : str, optional
+        Folder with data files; by default the environment variable CORINFOMAX_DATA.
     architecture : list of int, optional
         Of the matched layout; by default that of the first rule's preset.
     factors : list of float, default [.125, .25, .5, 1, 2, 4]
@@ -87,6 +89,7 @@ class Plan(BaseModel):
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2, 3, 4]
     epochs: Count | None = None
     settings: list[str] = []
+    data: str | None = None
     architecture: Architecture | None = None
     factors: Annotated[list[Positive], Field(min_length=1)] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0]
     tuning_seeds: Annotated[list[Seed], Field(min_length=2)] = [100, 101]
@@ -94,15 +97,15 @@ class Plan(BaseModel):
 
     @model_validator(mode="after")
     def _check(self):
+        # Files of one's own are found from wherever the comparison is gone on with.
+        self.rules = [str(Path(each).resolve()) if each.endswith(_FILE) else each for each in self.rules]
+        self.stimuli = [str(Path(each).resolve()) if each.endswith(_ARRAYS) else each for each in self.stimuli]
         for name in ("rules", "stimuli", "seeds", "factors", "tuning_seeds"):
-            values = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name}: {values} name something twice")
+            values = [Path(each).stem if isinstance(each, str) else each for each in getattr(self, name)]
+            if twice := [each for each in values if values.count(each) > 1]:
+                raise ValueError(f"{name}: {twice[0]} is named twice")
         if self.layout == "matched" and (both := sorted(set(self.seeds) & set(self.tuning_seeds))):
             raise ValueError(f"seed {both[0]} is one of seeds and of tuning_seeds; runs that are compared tune nothing")
-        stems = [Path(rule).stem for rule in self.rules]
-        if len(set(stems)) < len(stems):
-            raise ValueError(f"rules: {self.rules} would share a folder")
         return self
 
     @classmethod
@@ -114,7 +117,9 @@ class Plan(BaseModel):
         try:
             plan = cls(**values)
         except ValidationError as error:
-            raise ParameterError(describe(error, "compare")) from None
+            first = error.errors()[0]
+            own = first["type"] == "value_error" and not first["loc"]
+            raise ParameterError(f"compare: {first['ctx']['error']}" if own else describe(error, "compare")) from None
         for cell in (*plan.tuning, *plan.compared):
             if cell.seed in (plan.seeds[0], plan.tuning_seeds[0]):
                 plan.configuration(cell, factor=1.0 if cell.factor is None else cell.factor)
@@ -126,8 +131,12 @@ class Plan(BaseModel):
 
     @classmethod
     def from_toml(cls, text: str, source: Path) -> "Plan":
-        """Read what `to_toml` gave."""
-        return cls.of(**tables(text, source))
+        """Read what `to_toml` gave; a `RunError` names a key that is missing, for then it is no whole plan."""
+        values = tables(text, source)
+        needed = [name for name in cls.model_fields if name not in ("epochs", "architecture", "data")]
+        if missing := [name for name in needed if name not in values]:
+            raise RunError(f"{source}: has no {missing[0]}, and so is damaged; write it anew, or choose another --out")
+        return cls.of(**values)
 
     @property
     def compared(self) -> list[Cell]:
@@ -157,6 +166,8 @@ class Plan(BaseModel):
             What its learning rates are multiplied by.
         """
         settings = [*self.settings, f"seed={cell.seed}"]
+        if self.data is not None:
+            settings.append(f"data={self.data!r}")
         if self.epochs is not None:
             settings.append(f"epochs={self.epochs}")
         if self.layout == "matched":
@@ -168,9 +179,12 @@ class Plan(BaseModel):
             settings.append(f"validation={self.validation}")
         source = self._source(cell.rule, cell.stimuli)
         if source.endswith(_FILE):
-            settings.append(f"stimuli={cell.stimuli}")
+            settings.append(f"stimuli={cell.stimuli!r}")
         configuration = Configuration.read(source, settings)
-        if factor != 1:
+        if cell.factor is not None or factor != 1:
+            for key in configuration.entry.rates:
+                if getattr(configuration.circuit, key, None) is None:
+                    raise ParameterError(f"{source}: model {configuration.model} has no learning rate {key!r} to tune")
             scaled = {key: _times(getattr(configuration.circuit, key), factor) for key in configuration.entry.rates}
             settings += [f"{key}={value}" for key, value in scaled.items()]
             configuration = Configuration.read(source, settings)

@@ -59,7 +59,7 @@ def performance(rows: pd.DataFrame, reference: str, plan: Plan | None, stimuli: 
             "epochs": _number(row.get("epochs")),
         }
         if published:
-            line["published"] = _published(row["rule"], stimuli)
+            line["published"] = _published(row["rule"], stimuli) if row["rule"] in plan.rules else "–"
         elif plan is not None:
             line["rates ×"] = _number(row.get("factor"))
         table.append(line)
@@ -87,10 +87,10 @@ def _means(rows: pd.DataFrame) -> str:
 
 def _explained(summary: pd.DataFrame, reference: str, plan: Plan | None) -> str:
     lines = [
-        "Test and train: last epoch, mean ± sample standard deviation over seeds, per cent; `train` is what was "
-        "predicted for each training stimulus as it was presented during the last epoch.",
-        f"Less {reference}: mean over seeds of the paired difference of test accuracies, in percentage points, with "
-        "the 95 % interval of 10,000 bootstrap samples of the seeds.",
+        "Test and train: last epoch, mean ± sample standard deviation over seeds, accuracies in per cent; `train` is "
+        "what was predicted for each training stimulus as it was presented during the last epoch.",
+        f"Less {reference}: mean over seeds of the paired difference of test scores, of accuracies in percentage "
+        "points, with the 95 % interval of 10,000 bootstrap samples of the seeds.",
         "Multiply-adds and synaptic events are of one training stimulus; an event is a presynaptic output other than 0 "
         "that a synapse carries in a step. Seconds are of training.",
         "Angle: between the way up and the transposed way down, 0 where they are the same. CMI: correlative mutual "
@@ -104,8 +104,7 @@ def _explained(summary: pd.DataFrame, reference: str, plan: Plan | None) -> str:
             f"by {', '.join(f'{factor:g}' for factor in plan.factors)}; of these the factor was taken with the highest "
             f"accuracy on validation stimuli ({share} of the training stimuli), mean over seeds "
             f"{' and '.join(map(str, plan.tuning_seeds))}, the lower one where two tie. No test stimulus and no seed "
-            "of the table took part. Initial weights are those that each rule was published with: of the same seed bp, "
-            "fa and pc_nudge begin with the same, pc with √6 times these; ep and csm begin with the same."
+            "of the table took part. Initial weights are those that each rule was published with."
         )
         edges = _at_the_edge(summary, plan)
         if edges:

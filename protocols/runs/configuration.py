@@ -107,6 +107,7 @@ class Configuration:
         owner = {key: section for section, key in CHOICES}
         pairs = [reading.setting(text) for text in settings]
         reading.apply((pair for pair in pairs if pair[0].rpartition(".")[2] in owner), owner, values)
+        paths.make_model_absolute(values, Path(source).parent)
         found = schemas(*choices(values, name))
         paths.make_absolute(values, found, Path(source).parent)
         owner |= {key: section for section, schema in found.items() for key in schema.model_fields}

@@ -34,6 +34,19 @@ def make_absolute(values: Sections, schemas: Schemas, folder: Path):
     _change_references(values, schemas, lambda reference: _beside(reference, folder))
 
 
+def make_model_absolute(values: Sections, folder: Path):
+    """Do so for the model, ``"module.py:NAME"``: it decides which keys there are, and so comes before all others.
+
+    Parameters
+    ----------
+    values, folder
+        As in `make_absolute`.
+    """
+    section = values.get("circuit", {})
+    if isinstance(section.get("model"), str) and ":" in section["model"]:
+        section["model"] = _beside(section["model"], folder)
+
+
 def modules(values: Sections, schemas: Schemas) -> list[Path]:
     """Files of the modules that parameters refer to."""
     found: list[Path | None] = []
