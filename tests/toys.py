@@ -1,5 +1,6 @@
 """Toy stimuli, toy systems and the command line that trains them, for several test modules."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from corinfomax.networks.optimisers import Adam, GradientStep
@@ -29,7 +30,7 @@ def without_figures(patch):
     """Let commands draw nothing, which takes most of their time, where something else is tested."""
 
     def closed(figure, files):
-        figure.clear()
+        plt.close(figure)
         return list(files)
 
     patch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
