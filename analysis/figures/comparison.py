@@ -46,7 +46,8 @@ def courses(histories, column="test_accuracy", ax=None):
         colours = list(COLOURS.values())
         look = {"color": colours[n % len(colours)], "linestyle": _LINES[n // len(colours) % len(_LINES)]}
         mean, deviation = table.mean(axis=1), table.std(axis=1, ddof=1).fillna(0)
-        seeds = f"{table.shape[1]} seed{'s' * (table.shape[1] > 1)}"
+        arrived = int(table.iloc[-1].notna().sum())  # seeds that go on are not in the last epoch's mean
+        seeds = f"{arrived} seed{'s' * (arrived > 1)}"
         ax.plot(mean.index, mean, label=f"{rule} ({mean.iloc[-1]:.1f}, {seeds})", marker="", **look)
         ax.fill_between(mean.index, mean - deviation, mean + deviation, color=look["color"], alpha=0.15, linewidth=0)
     of = column.replace("_", " ").capitalize()
