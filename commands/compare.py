@@ -15,9 +15,9 @@ from ..analysis.files import make_folder, replacing
 from ..analysis.learners import summarise_learners
 from ..errors import ParameterError
 from ..protocols.comparison import Comparison, Plan, measure
-from ..protocols.comparison.execution import IMMATERIAL
 from ..protocols.comparison.report import markdown, performance
 from ..protocols.runs import Run
+from ..protocols.runs.sections import IMMATERIAL
 from .console import console, progress_bar
 
 #: Where a comparison stands if nothing is said.

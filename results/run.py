@@ -36,9 +36,6 @@ from corinfomax.protocols.runs import Configuration
 #: History last: it says how far the run is.
 KEPT_FILES = ("config.toml", "environment.json", "history.csv")
 
-#: What may differ between a run and its entry in the list, since results do not depend on it.
-_IMMATERIAL = {"epochs", "data", "target", "blas_threads"}
-
 #: How training says that activity or weights left the finite numbers.
 _DIVERGED = re.compile(r"epoch \d+, .*; take a smaller step or learning rate")
 
@@ -267,12 +264,9 @@ def _difference(run: Run, folder: Path) -> str:
     """Say in which key a folder's configuration is not that of the list, if in any."""
     if not (folder / "config.toml").exists():
         return "no config.toml"
-    theirs = Configuration.read(folder / "config.toml").to_dict()
-    for section, keys in Configuration.read(run.preset, run.all_settings).to_dict().items():
-        for key, value in keys.items():
-            if key not in _IMMATERIAL and theirs[section].get(key) != value:
-                return f"{key} = {theirs[section].get(key)!r} in place of {value!r}"
-    return ""
+    theirs = Configuration.read(folder / "config.toml")
+    found = Configuration.read(run.preset, run.all_settings).difference(theirs)
+    return "" if found is None else f"{found[0]} = {found[2]!r} in place of {found[1]!r}"
 
 
 def _portable(message: str, folder: Path) -> str:

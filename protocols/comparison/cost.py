@@ -1,6 +1,6 @@
 """What a presentation costs, counted from what really travels: multiply-adds, synaptic events, plasticity."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def cost_of(learner: Learner, trainable: Trainable, x: np.ndarray, y: np.ndarray
         for hook_list, hook in hooks:
             hook_list.remove(hook)
         trainable.load_state_dict(kept)
-        trainable.progress = replace(progress)
+        trainable.progress = progress
         learner.load_state_dict(state)
     return Cost(count.all, plasticity, count.events)
 

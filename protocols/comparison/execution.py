@@ -13,8 +13,6 @@ from .measures import MEASURED, measure
 
 #: Written into a run's folder when it has failed, with the reason, and when it is finished, with its numbers.
 FAILURE, MEASURES = "failure.txt", "measures.json"
-#: Keys of a configuration that do not decide about results.
-IMMATERIAL = ("epochs", "data", "target", "blas_threads")
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,9 @@ def _epochs(path: Path) -> int:
 
 def _check_same(there: Configuration, wanted: Configuration, path: Path):
     """Raise a `RunError` that names the first key by which a run that has begun differs from the one wanted."""
-    found, needed = there.to_dict(), wanted.to_dict()
-    for section in needed:
-        for key in sorted({*found.get(section, {}), *needed[section]} - set(IMMATERIAL)):
-            one, other = found.get(section, {}).get(key), needed[section].get(key)
-            if one != other:
-                raise RunError(
-                    f"{path}: was begun with {key} = {one}, and is now to have {other}; choose another --out, or "
-                    "remove this folder"
-                )
+    if (found := wanted.difference(there)) is not None:
+        key, needed, before = found
+        raise RunError(
+            f"{path}: was begun with {key} = {before}, and is now to have {needed}; choose another --out, or "
+            "remove this folder"
+        )

@@ -7,6 +7,7 @@ import numpy as np
 from ...analysis import angle, cmi_joint, read_history
 from ...networks.trainable import Trainable
 from ..runs import Run, seed_of_tests
+from ..systems import Learner
 from ..systems.metrics import score_of
 from .cost import cost_of
 
@@ -42,6 +43,8 @@ def measure(run: Run) -> dict[str, Any]:
     configuration, history = run.configuration, read_history(run.folder.path)
     circuit, stimuli, entry = run.circuit, run.stimuli, configuration.entry
     judged, last = score_of(stimuli), history.iloc[-1]
+    replicas = max(_COUNTED, min(configuration.training.test_replicas, len(stimuli.x_test)))
+    learner = run.learner(replicas)  # mounted once, for both of what is measured below
     parts = {part: float(last.get(f"{part}_{judged[0]}", np.nan)) if judged else np.nan for part in
              ("test", "train", "validation")}  # fmt: skip
     wiring = entry.wiring
@@ -54,18 +57,18 @@ def measure(run: Run) -> dict[str, Any]:
         "score": judged[0] if judged else None,
         **parts,
         "seconds": float(history["seconds"].sum()),
-        **_costs(run),
+        **_costs(run, learner),
         "phases": "–" if run.protocol is None else ", ".join(phase.name for phase in run.protocol.phases),
         **{name: None if wiring is None else getattr(wiring, name) for name in ("transport", "symmetric", "local")},
         "angle": _angle(circuit, symmetric=wiring is not None and wiring.symmetric),
-        "cmi": _information(run),
+        "cmi": _information(run, learner),
     }
 
 
-def _costs(run: Run) -> dict[str, float]:
+def _costs(run: Run, learner: Learner) -> dict[str, float]:
     x, y = run.stimuli.x_train[:_COUNTED], run.stimuli.y_train
     beta = 1.0 if run.protocol is None else run.protocol.beta
-    cost = cost_of(run.learner(len(x)), run.circuit, x, None if y is None else y[: len(x)], beta)
+    cost = cost_of(learner, run.circuit, x, None if y is None else y[: len(x)], beta)
     return {"activity": cost.activity, "plasticity": cost.plasticity, "events": cost.events}
 
 
@@ -78,9 +81,8 @@ def _angle(circuit: Trainable, symmetric: bool) -> float:
     return float(np.mean([angle(up[k], down[k]) for k in down])) if down else np.nan
 
 
-def _information(run: Run) -> float:
+def _information(run: Run, learner: Learner) -> float:
     """Correlative mutual information of the output layer and the one below."""
     circuit, x = run.circuit, run.stimuli.x_test[:_STIMULI]
-    replicas = min(run.configuration.training.test_replicas, len(x))
-    r = {0: x, **run.learner(replicas).settle(x, ("r",), seed_of_tests(run.configuration.training.seed)).r}
+    r = {0: x, **learner.settle(x, ("r",), seed_of_tests(run.configuration.training.seed)).r}
     return cmi_joint(r[circuit.output - 1], r[circuit.output], EPSILON)

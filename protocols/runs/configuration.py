@@ -25,7 +25,7 @@ from ..systems import Learner, Model, model_named
 from . import paths, reading
 from .fitting import fitting_stimuli
 from .reading import DEFAULT_PRESET
-from .sections import CHOICES, StimuliSection, TrainingSection, choices, schemas
+from .sections import CHOICES, IMMATERIAL, StimuliSection, TrainingSection, choices, schemas
 
 if TYPE_CHECKING:
     from ..clockwork.protocol import Protocol
@@ -137,6 +137,19 @@ class Configuration:
             section: {**chosen.get(section, {}), **getattr(self, section).model_dump(exclude_none=True)}
             for section in self._schemas
         }
+
+    def difference(self, other: Configuration) -> tuple[str, Any, Any] | None:
+        """Find the first key that another configuration has another value of: key, own and other value.
+
+        Keys that do not decide about results are passed over (`sections.IMMATERIAL`); None if nothing differs.
+        """
+        own, theirs = self.to_dict(), other.to_dict()
+        for section, keys in own.items():
+            there = theirs.get(section, {})
+            for key in dict.fromkeys((*keys, *there)):
+                if key not in IMMATERIAL and keys.get(key) != there.get(key):
+                    return key, keys.get(key), there.get(key)
+        return None
 
     def to_toml(self) -> str:
         """Return the resolved configuration as a parameter file."""

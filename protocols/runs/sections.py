@@ -62,6 +62,8 @@ class TrainingSection(BaseModel):
     test_replicas: Count = 100
 
 
+#: Keys that do not decide about what a run comes to.
+IMMATERIAL = ("epochs", "data", "target", "blas_threads")
 #: Keys that decide which other keys their sections have.
 CHOICES = (("circuit", "model"), ("protocol", "form"))
 
