@@ -44,6 +44,14 @@ class PopulationSpec:
     links: tuple[tuple[str, tuple[str, str]], ...] = ()
 
 
+class _Cells(b2.NeuronGroup):
+    """A `NeuronGroup` that is prepared once and then left out of the steps, where its parts do all that is to be done."""
+
+    def before_run(self, run_namespace=None):
+        super().before_run(run_namespace)
+        self._active = False  # the property would put its parts out of action, too
+
+
 class Population:
     """One `NeuronGroup` of B·N cells, seen as (replica, cell).
 
@@ -78,7 +86,7 @@ class Population:
     ):
         self.name, self.cell, self.size, self.replicas = spec.name, spec.cell, spec.size, replicas
         self._shape = (replicas, spec.size)
-        self.group = b2.NeuronGroup(
+        self.group = _Cells(
             spec.size * replicas,
             spec.cell.equations,
             method=method,

@@ -151,7 +151,7 @@ class Trainable:
 
     def count_presentation(self):
         """Count a minibatch that has been learnt from."""
-        self.progress = replace(self.progress, presentation=self.progress.presentation + 1)
+        self.progress = Progress(self.progress.epoch, self.progress.presentation + 1)
 
     def _no_change(self, key: str, k: int) -> Change:
         """ΔW = 0 of these weights, of matrices as the sum over no events."""

@@ -48,6 +48,30 @@ def test_cython_equals_numpy(saturating_circuit, minibatch):
             np.testing.assert_allclose(found_weights[name][k], array, rtol=0, atol=1e-10)
 
 
+def test_spiking_cells_compiled():
+    """Cells with threshold, reset and refractory time, whose buffers are of other types, too: as on the numpy target."""
+    kept = []
+    for kind in (NumpyCodeObject, VectorisedCodeObject):
+        clock = b2.Clock(0.1 * b2.ms, name=f"clock_of_{kind.__name__}".lower())
+        group = b2.NeuronGroup(
+            5,
+            "dv/dt = (I - v)/(5*ms) : 1 (unless refractory)\nI : 1\ncount : integer",
+            threshold="v > 1",
+            reset="v = 0; count += 1",
+            refractory="2*ms",
+            method="euler",
+            clock=clock,
+            codeobj_class=kind,
+        )
+        group.I = [0.5, 1.1, 1.5, 2.0, 4.0]
+        b2.Network(group).run(30 * b2.ms)
+        kept.append((np.array(group.v), np.array(group.count)))
+    (v, count), (found_v, found_count) = kept
+    assert len(set(count)) == 5  # no two cells fire alike
+    np.testing.assert_array_equal(found_count, count)
+    np.testing.assert_allclose(found_v, v, rtol=0, atol=1e-12)
+
+
 def test_missing_compiler(no_preference, monkeypatch, caplog, saturating_circuit):
     """Without a compiler "auto" takes the numpy target with exactly one line of notice, and the circuit runs."""
     monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: False))

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -27,8 +28,14 @@ logger = logging.getLogger("corinfomax")
 _VECTORISE = ["--param=builtin-expect-probability=100", "--param=vect-max-version-for-alias-checks=100"]
 
 
+#: Arrays as Brian2 declares them: with a typed buffer, which costs more at each call than the pointer taken from it.
+_TYPED_BUFFER = re.compile(r"\bcdef _numpy\.ndarray\[\w+, ndim=1, mode='c'(?:, cast=True)?\] (?=_buf_)")
+#: Names that Brian2 looks up at each call, whether they are used or not.
+_LOOKED_UP = re.compile(r"^ *(?:cdef size_t )?(_var_\w+|_num\w+) = (?:_namespace\[.*\]|len\(_namespace\[.*\]\)) *\n", re.M)
+
+
 class VectorisedCodeObject(CythonCodeObject):
-    """Brian2's Cython code object, compiled so that the loop over cells is vectorised."""
+    """Brian2's Cython code object, compiled so that the loop over cells is vectorised, and so that a call costs little."""
 
     def __init__(self, *args, **kwargs):
         key = "codegen.cpp.extra_compile_args_gcc"
@@ -39,13 +46,24 @@ class VectorisedCodeObject(CythonCodeObject):
         finally:
             b2.prefs[key] = usual
         # Brian2 finds compiled code again by its source alone, whatever the compiler's arguments.
-        self.code.run += "\n# vectorised"
+        self.code.run = _with_plain_buffers(self.code.run) + "\n# vectorised"
 
     def __call__(self, **values):
         """Run; straight away where nothing is to be looked up anew, as a small population's step is mostly calls."""
         if values or self.nonconstant_values:
             return super().__call__(**values)
         return self.compiled_code["run"].main(self.namespace)
+
+
+def _with_plain_buffers(code: str) -> str:
+    """Take what a call need not do out of Brian2's Cython code: buffers' types, which are known, and unused names."""
+
+    def unless_unused(found: re.Match) -> str:
+        line, name = found[0], found[1]
+        used = len(re.findall(rf"\b{name}\b", code)) > len(re.findall(rf"\b{name}\b", line))
+        return line if used else ""
+
+    return _LOOKED_UP.sub(unless_unused, _TYPED_BUFFER.sub("cdef _numpy.ndarray ", code))
 
 
 def _has_compilers() -> bool:
