@@ -33,7 +33,7 @@ def without_figures(patch):
         plt.close(figure)
         return list(files)
 
-    patch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
+    patch.setattr("corinfomax.analysis.figures.draw_run", lambda folder: [])
     for module in ("commands.record", "protocols.perturbations.report"):
         patch.setattr(f"corinfomax.{module}.save_figure", closed)
 
