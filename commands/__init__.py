@@ -51,9 +51,8 @@ class _Commands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
             function = getattr(importlib.import_module(f".{name}", __name__), name)
-            if (ctx.obj or {}).get("--json") and inspect.signature(
-                function
-            ).return_annotation is inspect.Signature.empty:
+            returned = inspect.signature(function).return_annotation
+            if (ctx.obj or {}).get("--json") and returned is inspect.Signature.empty:
                 raise _UsageError(f"--json: {name} has no result that it could print", ctx)
             called = typer.Typer(rich_markup_mode="markdown", add_completion=False)
             called.command(name)(function)
@@ -114,7 +113,9 @@ def main():
             # What leaves the finite numbers is reported once, with its place.
             warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
             found = app(args=arguments, prog_name="corinfomax", standalone_mode=False, obj=given)
-        if given["--json"] and arguments[0] in COMMANDS and "--help" not in arguments:
+        if isinstance(found, int):  # where it ended early: with help, or by Ctrl-C
+            code = found
+        elif given["--json"]:
             print_json(found)
     except (KeyboardInterrupt, typer.Abort):
         code = 130

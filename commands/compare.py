@@ -225,7 +225,6 @@ def _finish(
     out: Path,
     plan: Plan | None = None,
 ):
-    import pandas as pd
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

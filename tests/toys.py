@@ -34,7 +34,7 @@ def without_figures(patch):
         return list(files)
 
     patch.setattr("corinfomax.analysis.figures.draw_run", lambda folder: [])
-    for module in ("commands.record", "protocols.perturbations.report"):
+    for module in ("analysis.figures", "protocols.perturbations.report"):
         patch.setattr(f"corinfomax.{module}.save_figure", closed)
 
 

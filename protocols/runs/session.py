@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tomli_w
-
-from ...errors import CorInfoMaxError
 from ...progress import progress_bar, shared_console
 from .configuration import Configuration
 from .fitting import targets_out_of_reach
@@ -79,7 +75,7 @@ def train(
     """
     if data is not None:
         settings["data"] = str(data)
-    training, done = begin(source, settings, out, resume), 0
+    training = begin(source, settings, out, resume)
     done = training.epoch
     try:
         watch(training, progress)
