@@ -16,7 +16,7 @@ import numpy as np
 import tomli_w
 from pydantic import ValidationError
 
-from ...errors import ParameterError
+from ...errors import ParameterError, nearest
 from ...networks.trainable import Trainable
 from ...parameters import describe
 from ...stimuli.stimuli import Stimuli
@@ -75,7 +75,7 @@ class Configuration:
             for key in keys:
                 if key not in schema.model_fields:
                     raise ParameterError(
-                        f"{source}: unknown key {key!r} in [{section}]; {reading.nearest(key, schema.model_fields)}"
+                        f"{source}: unknown key {key!r} in [{section}]; {nearest(key, schema.model_fields)}"
                     )
             try:
                 checked[section] = schema(**keys)

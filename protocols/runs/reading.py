@@ -1,7 +1,6 @@
 """Reading parameters: presets and files in TOML, and single keys as one writes them on the command line."""
 
 import ast
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import toml
-from ...errors import ParameterError
+from ...errors import ParameterError, nearest
 
 DEFAULT_PRESET = "digits"
 
@@ -110,9 +109,3 @@ def _python_numbers(text: str) -> Any:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
     return text if isinstance(parsed, tuple) else parsed
-
-
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Ask for the word that is meant, or list those that are allowed."""
-    close = difflib.get_close_matches(word, list(allowed), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"
