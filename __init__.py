@@ -7,6 +7,8 @@
 
 import lazy_loader as lazy
 
+__version__ = "0.2.0"
+
 # Names are imported when they are first used: what needs no Brian2 does not wait for it.
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
@@ -14,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "networks": ["CorInfoMax"],
         "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],
         "protocols.recording": ["Presentation", "Selection", "StreamRecorder", "WeightSelection"],
-        "protocols.runs": ["Run", "load"],
+        "protocols.runs": ["Run", "load", "train"],
         "stimuli": ["Stimulus"],
     },
 )

@@ -1,5 +1,8 @@
 """What can go wrong for a user of `corinfomax`, each with one line that names the file, key, layer or batch."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class CorInfoMaxError(Exception):
     """Root of all errors that a user can cause or must hear of; the command line shows them as one line."""
@@ -19,3 +22,9 @@ class RunError(CorInfoMaxError):
 
 class DivergenceError(CorInfoMaxError, ArithmeticError):
     """Activity or weights that left the finite numbers."""
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Ask for the word that is meant, or list those that are allowed."""
+    close = difflib.get_close_matches(word, list(allowed), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"

@@ -6,9 +6,11 @@ is spelled, typed, bounded and defaulted in one place.
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from types import SimpleNamespace
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +23,7 @@ from pydantic import (
     validate_call,
 )
 
-from .errors import ParameterError
+from .errors import ParameterError, nearest
 
 
 def _number(value: Any) -> Any:
@@ -102,7 +104,10 @@ def describe(error: ValidationError, where: str, positions: Sequence[str] = ()) 
     if first["type"] in ("missing", "missing_argument"):
         return f"{where}: key {key!r} is missing"
     if first["type"] in _UNKNOWN:
-        return f"{where}: unknown key {key!r}"
+        known = [name for name in positions if name != "self"]
+        return f"{where}: unknown key {key!r}" + (f"; {nearest(key, known)}" if known and len(place) == 1 else "")
+    if first["type"] == "unexpected_positional_argument":
+        return f"{where}: {key} = {first['input']!r}: must be given by its name"
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
     return f"{where}: {key} = {first['input']!r}: {message}"
 
@@ -119,7 +124,8 @@ def validated(function: Callable | None = None, *, where: str = "") -> Callable:
     if function is None:
         return functools.partial(validated, where=where)
     where = where or function.__qualname__.removesuffix(".__init__")
-    positions = list(inspect.signature(function).parameters)
+    signature = annotated_signature(function)
+    positions = list(signature.parameters)
     checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
 
     @functools.wraps(function)
@@ -129,7 +135,59 @@ def validated(function: Callable | None = None, *, where: str = "") -> Callable:
         except ValidationError as error:
             raise ParameterError(describe(error, where, positions)) from None
 
-    return wrapper
+    return _shown(wrapper, signature)
+
+
+def annotated_signature(function: Callable) -> inspect.Signature:
+    """Give the signature of a function or class with all bounds in its annotations; `help` shows it without them.
+
+    Parameters
+    ----------
+    function : callable
+    """
+    owner = function.__init__ if isinstance(function, type) else function
+    found = getattr(owner, "annotated_signature", None)
+    return inspect.signature(function) if found is None else found
+
+
+def _shown(function: Callable, signature: inspect.Signature) -> Callable:
+    """Let a function be checked by one signature, and show it to readers without the bounds."""
+    function.annotated_signature, function.__signature__ = signature, plain_signature(signature)
+    return function
+
+
+def plain_signature(signature: inspect.Signature) -> inspect.Signature:
+    """Write a signature as readers want it: types only, without their bounds.
+
+    Parameters
+    ----------
+    signature : Signature
+    """
+    parameters = [item.replace(annotation=_plain(item.annotation)) for item in signature.parameters.values()]
+    return signature.replace(parameters=parameters)
+
+
+def plainly_shown(cls: type) -> type:
+    """Let `help` show a dataclass's constructor without the bounds of its fields.
+
+    Parameters
+    ----------
+    cls : type
+    """
+    cls.__signature__ = plain_signature(inspect.signature(cls))
+    return cls
+
+
+def _plain(annotation: Any) -> Any:
+    if annotation is inspect.Parameter.empty or isinstance(annotation, str):
+        return annotation
+    return _with_bars(get_type_hints(SimpleNamespace(__annotations__={"": annotation}))[""])
+
+
+def _with_bars(annotation: Any) -> Any:
+    """Write ``float | list[float]`` for ``Union[float, list[float]]``."""
+    parts = get_args(annotation)
+    return functools.reduce(operator.or_, parts) if get_origin(annotation) is Union else annotation
 
 
 def model_of(function: Callable, leave_out: tuple[str, ...] = ()) -> type[BaseModel]:
@@ -148,7 +206,7 @@ def model_of(function: Callable, leave_out: tuple[str, ...] = ()) -> type[BaseMo
         Unknown keys are refused; defaults are those of the signature.
     """
     fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
+    for name, parameter in annotated_signature(function).parameters.items():
         if name not in leave_out and name != "self":
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (parameter.annotation, default)
@@ -188,21 +246,23 @@ def extends(other: Callable, without: tuple[str, ...] = ()) -> Callable[[Callabl
 
     def decorate(function: Callable) -> Callable:
         signature = inspect.signature(function)
+        of_other = annotated_signature(other).parameters.values()
         own = [item for item in signature.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD]
         handed = [
             item.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for item in inspect.signature(other).parameters.values()
+            for item in of_other
             if item.name not in without and item.name != "self"
         ]
         checked = validated(function)
+        allowed = [item.name for item in (*own, *handed) if item.name != "self"]
 
         @functools.wraps(checked)
         def wrapper(*args, **keywords):
-            if withheld := sorted(set(keywords).intersection(without).difference(item.name for item in own)):
-                raise ParameterError(f"{function.__qualname__}: unknown key {withheld[0]!r}")
+            if unknown := [name for name in keywords if name not in allowed]:
+                name = function.__qualname__.removesuffix(".__init__")
+                raise ParameterError(f"{name}: unknown key {unknown[0]!r}; {nearest(unknown[0], allowed)}")
             return checked(*args, **keywords)
 
-        wrapper.__signature__ = signature.replace(parameters=[*own, *handed])
-        return wrapper
+        return _shown(wrapper, signature.replace(parameters=[*own, *handed]))
 
     return decorate

@@ -5,45 +5,22 @@ projects from layer k to k + 1, and W_fb^(k), of shape (N_k, N_{k+1}), back. Fig
 `corinfomax.analysis.figures`.
 """
 
-from .activity import participation_ratio, saturation, settling_residual, stuck, treves_rolls_sparsity
-from .comparison import against_control, over_seeds
-from .diagnosis import Finding, diagnose
-from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
-from .learners import paired_difference, summarise_learners
-from .nwb import export_nwb
-from .performance import accuracy, linear_regression_r_squared, r_squared
-from .recordings import LayerRecording, Recording, read_recording
-from .tables import read_history, summarise
-from .traces import Traces, open_traces
-from .weights import angle, definiteness
+import lazy_loader as lazy
 
-__all__ = [
-    "Finding",
-    "LayerRecording",
-    "Recording",
-    "Traces",
-    "accuracy",
-    "against_control",
-    "angle",
-    "cmi_backward",
-    "cmi_forward",
-    "cmi_joint",
-    "definiteness",
-    "diagnose",
-    "export_nwb",
-    "linear_regression_r_squared",
-    "open_traces",
-    "over_seeds",
-    "paired_difference",
-    "participation_ratio",
-    "r_squared",
-    "read_history",
-    "read_recording",
-    "ridge_predictor",
-    "saturation",
-    "settling_residual",
-    "stuck",
-    "summarise",
-    "summarise_learners",
-    "treves_rolls_sparsity",
-]
+# Names are imported when they are first used: a mean needs no table, and a table no statistics.
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "activity": ["participation_ratio", "saturation", "settling_residual", "stuck", "treves_rolls_sparsity"],
+        "comparison": ["against_control", "over_seeds"],
+        "diagnosis": ["Finding", "diagnose"],
+        "information": ["cmi_backward", "cmi_forward", "cmi_joint", "ridge_predictor"],
+        "learners": ["paired_difference", "summarise_learners"],
+        "nwb": ["export_nwb"],
+        "performance": ["accuracy", "linear_regression_r_squared", "r_squared"],
+        "recordings": ["LayerRecording", "Recording", "read_recording"],
+        "tables": ["read_history", "summarise"],
+        "traces": ["Traces", "open_traces"],
+        "weights": ["angle", "definiteness"],
+    },
+)

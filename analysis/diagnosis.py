@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 #: max |τ_u du/ds| at the free phase's end. A circuit that settles stays below .3 throughout training on MNIST; one
 #: that oscillates is beyond 1.
 _UNSETTLED = 1.0
@@ -55,6 +53,8 @@ def diagnose(history):
         One for each failure: no settling, weights that have become symmetric, growing norms, layers whose cells are
         dead or saturated, a lateral B that is no longer positive definite. Empty if all is well.
     """
+    import pandas as pd
+
     history = pd.DataFrame(history)
     if history.empty:
         return []

@@ -10,7 +10,6 @@ the weights of a circuit among them, the second form is a lower bound of I.
 """
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from ..errors import ParameterError
 
@@ -120,6 +119,8 @@ def ridge_predictor(x, y, epsilon):
     ParameterError
         Shapes at odds, activity not finite, or ε too small to keep R_x + εI positive definite.
     """
+    from scipy.linalg import cho_solve
+
     x, y = _paired(x, y)
     R_xy = x.T @ y / len(x)
     return cho_solve(_cholesky(_correlation(x), epsilon), R_xy).T
@@ -130,6 +131,8 @@ def _correlation(x):
 
 
 def _cholesky(R, epsilon):
+    from scipy.linalg import cho_factor
+
     if not epsilon > 0:
         raise ParameterError(f"cmi: epsilon = {epsilon} must be positive")
     try:

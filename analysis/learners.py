@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..errors import ParameterError
 
@@ -35,6 +34,8 @@ def paired_difference(values, reference, level=0.95):
         if np.ptp(differences) == 0:
             low = high = differences[0]
         else:
+            from scipy import stats  # takes a second to import
+
             found = stats.bootstrap(
                 (differences,), np.mean, n_resamples=_SAMPLES, confidence_level=level, method="percentile",
                 random_state=np.random.default_rng(_SEED),

@@ -1,8 +1,6 @@
 """How well the outputs meet their targets."""
 
 import numpy as np
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import r2_score
 
 from ..errors import ParameterError
 
@@ -52,6 +50,8 @@ def r_squared(outputs, targets):
     ParameterError
         Fewer than two stimuli, or shapes at odds.
     """
+    from sklearn.metrics import r2_score
+
     outputs, targets = (_columns(values) for values in (outputs, targets))
     if outputs.shape != targets.shape or len(outputs) < 2:
         raise ParameterError(f"r_squared: outputs {outputs.shape} and targets {targets.shape} do not fit each other")
@@ -73,6 +73,8 @@ def linear_regression_r_squared(x_train, y_train, x_test, y_test):
     float
         As `r_squared`.
     """
+    from sklearn.linear_model import LinearRegression
+
     fit = LinearRegression().fit(x_train, _columns(y_train))
     return r_squared(fit.predict(x_test), y_test)
 

@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ..errors import ParameterError, RunError
 from .activity import participation_ratio, saturation, settling_residual, stuck, treves_rolls_sparsity
@@ -30,6 +29,8 @@ def read_history(folder):
     RunError
         `history.csv` is missing or damaged, or no epoch is written yet.
     """
+    import pandas as pd
+
     path = Path(folder) / "history.csv"
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,7 +1,6 @@
 """How feedforward and feedback weights relate to each other."""
 
 import numpy as np
-from scipy.linalg import eigh
 
 from ..errors import ParameterError
 
@@ -51,6 +50,8 @@ def definiteness(B):
     -------
     float
     """
+    from scipy.linalg import eigh
+
     B = np.asarray(B, dtype=float)
     least, largest = (eigh(B, eigvals_only=True, subset_by_index=[i, i])[0] for i in (0, len(B) - 1))
     return float(least / largest)

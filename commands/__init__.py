@@ -1,17 +1,21 @@
 """The command line: ``corinfomax train | doctor | evaluate | record | perturb | compare | figures | presets``."""
 
 import importlib
+import inspect
 import io
 import logging
+import os
 import sys
+import warnings
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from .. import __version__
 from ..errors import CorInfoMaxError
+from .console import arrange, print_json
 
 #: Commands, each in the module of its name, and the first sentence of what it says of itself.
 COMMANDS = {
@@ -24,6 +28,8 @@ COMMANDS = {
     "figures": "Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.",
     "presets": "List the presets, or print one.",
 }
+#: Options that stand anywhere: `corinfomax train --debug` is what one types after an error.
+_ANYWHERE = ("--debug", "--quiet", "--json")
 
 
 class _Commands(TyperGroup):
@@ -44,9 +50,12 @@ class _Commands(TyperGroup):
         """Give the command itself."""
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
-            module = importlib.import_module(f".{name}", __name__)
+            function = getattr(importlib.import_module(f".{name}", __name__), name)
+            returned = inspect.signature(function).return_annotation
+            if (ctx.obj or {}).get("--json") and returned is inspect.Signature.empty:
+                raise _UsageError(f"--json: {name} has no result that it could print", ctx)
             called = typer.Typer(rich_markup_mode="markdown", add_completion=False)
-            called.command(name)(getattr(module, name))
+            called.command(name)(function)
             command = typer.main.get_command(called)
         return name, command, rest
 
@@ -66,32 +75,55 @@ app = typer.Typer(
 _UsageError = typer.BadParameter.__mro__[1]
 
 
+def _print_version(asked: bool):
+    if asked:
+        print(f"corinfomax {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error.")):
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
+    quiet: bool = typer.Option(False, "--quiet", help="Print only what was asked for, and errors. Stands anywhere."),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print the result as JSON, all else on standard error. Stands anywhere."
+    ),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error. Stands anywhere."),
+):
     pass
 
 
 def main():
     """Run the command line; errors that a user can cause end it with one line and exit code 1, Ctrl-C with 130.
 
-    Commands and options that do not exist end it with exit code 2.
+    Commands and options that do not exist end it with exit code 2. What a command returns is its result, which
+    ``--json`` prints.
     """
-    # Wherever it stands: `corinfomax train --debug` is what one types after an error.
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
+    given = {option: option in sys.argv for option in _ANYWHERE}
+    arguments = [argument for argument in sys.argv[1:] if argument not in _ANYWHERE] or ["--help"]
+    arrange(given["--quiet"], given["--json"])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # β on a terminal that has no Greek, a path that is no text
     # Brian2's own word on numbers that are not finite; by its name, for Brian2 may not be imported yet, or ever.
     logging.getLogger("brian2.groups.group.invalid_values").setLevel(logging.CRITICAL)
+    code = 0
     try:
-        # What leaves the finite numbers is reported once, with its place.
-        with np.errstate(over="ignore", invalid="ignore"):
-            code = app(args=arguments, prog_name="corinfomax", standalone_mode=False)
+        with warnings.catch_warnings():
+            # What leaves the finite numbers is reported once, with its place.
+            warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
+            found = app(args=arguments, prog_name="corinfomax", standalone_mode=False, obj=given)
+        if isinstance(found, int):  # where it ended early: with help, or by Ctrl-C
+            code = found
+        elif given["--json"]:
+            print_json(found)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except (CorInfoMaxError, _UsageError, OSError, MemoryError) as error:
-        if debug:
+        if given["--debug"]:
             raise
         line = Text.assemble(("error:", "bold red"), " ", " ".join(_message(error).split()))
         Console(stderr=True, soft_wrap=True, highlight=False).print(line)

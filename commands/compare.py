@@ -1,24 +1,25 @@
 """``corinfomax compare``."""
 
+from __future__ import annotations
+
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
-from ..analysis import read_history
-from ..analysis.figures import courses, differences, save_figure
+from .. import analysis
 from ..analysis.files import make_folder, replacing
-from ..analysis.learners import summarise_learners
 from ..errors import ParameterError
-from ..protocols.comparison import Comparison, Plan, measure
-from ..protocols.comparison.report import markdown, performance
-from ..protocols.runs import Run
-from ..protocols.runs.sections import IMMATERIAL
-from .console import console, progress_bar
+from ..protocols import comparison as comparisons
+from ..protocols import runs as trained
+from .console import console, output, progress_bar
+
+if TYPE_CHECKING:  # pandas takes long to import, and what compares takes longer
+    import pandas as pd
+
+    from ..protocols.comparison import Comparison, Plan
+    from ..protocols.runs import Run
 
 #: Where a comparison stands if nothing is said.
 _OUT = Path("comparisons")
@@ -84,7 +85,7 @@ def compare(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
-):
+) -> list[dict]:
     """Train rules on the same stimuli and seeds, and put them side by side in one table.
 
     In the layout `matched` all rules have one network, the same epochs, and the same budget for tuning: their learning
@@ -111,19 +112,20 @@ def compare(
     if runs:
         if given:
             raise ParameterError(f"compare: --{next(iter(given)).replace('_', '-')} is for new runs, not for RUN …")
-        _existing(runs, against, out)
-        return
+        return _existing(runs, against, out).to_dict("records")
     if data is not None:
         given["data"] = str(data.resolve())
     out = _OUT / str(given.get("layout", "matched")) if out is None else out
-    comparison = Comparison(out, **given)
+    comparison = comparisons.Comparison(out, **given)
     if against is not None and against not in [Path(rule).stem for rule in comparison.plan.rules]:
         raise ParameterError(f"--against {against}: is none of {', '.join(comparison.plan.rules)}")
     comparison.create()
     try:
         _train(comparison, jobs)
-    finally:
+    except BaseException:  # also if it is interrupted: what is done is written
         _write(comparison, against)
+        raise
+    return _write(comparison, against).to_dict("records")
 
 
 def _train(comparison: Comparison, jobs: int):
@@ -152,11 +154,13 @@ def _train(comparison: Comparison, jobs: int):
             raise
 
 
-def _write(comparison: Comparison, against: str | None):
+def _write(comparison: Comparison, against: str | None) -> pd.DataFrame:
     """Write tables and figures, and print the table."""
+    import pandas as pd
+
     results, tuned = comparison.results(), comparison.tuned()
     reference = against or Path(comparison.plan.rules[0]).stem
-    summary = summarise_learners(results, reference)
+    summary = analysis.summarise_learners(results, reference)
     if not tuned.empty:
         _save(tuned, comparison.path / "tuning.csv")
     _save(results, comparison.path / "runs.csv")
@@ -165,24 +169,28 @@ def _write(comparison: Comparison, against: str | None):
         for cell, history in comparison.courses()
     ]
     _finish(summary, reference, pd.concat(courses_of) if courses_of else None, comparison.path, comparison.plan)
+    return summary
 
 
-def _existing(runs: list[Path], against: str | None, out: Path | None):
+def _existing(runs: list[Path], against: str | None, out: Path | None) -> pd.DataFrame:
     """Compare runs that exist."""
+    import pandas as pd
+
     rows, histories = [], []
-    opened = [Run(path) for path in runs]
+    opened = [trained.Run(path) for path in runs]
     for run, rule in zip(opened, _names(opened), strict=True):
         console.print(f"measuring {run.folder.path}")
-        found = measure(run)
+        found = comparisons.measure(run)
         rows.append({**found, "rule": rule, "status": "finished"})
-        history = read_history(run.folder.path)
+        history = analysis.read_history(run.folder.path)
         histories.append(history.assign(stimuli=found["stimuli"], rule=rule, seed=found["seed"]))
     table = pd.DataFrame(rows)
-    summary = summarise_learners(table, against)
+    summary = analysis.summarise_learners(table, against)
     out = out if out is not None else _OUT / "runs"
     make_folder(out)
     _save(table, out / "runs.csv")
     _finish(summary, against or table["rule"].iloc[0], pd.concat(histories), out)
+    return summary
 
 
 def _names(runs: list[Run]) -> list[str]:
@@ -205,6 +213,8 @@ def _names(runs: list[Run]) -> list[str]:
 
 def _material(keys: dict) -> dict:
     """Leave out what does not decide about a rule."""
+    from ..protocols.runs.sections import IMMATERIAL
+
     return {key: value for key, value in keys.items() if key == "epochs" or key not in (*IMMATERIAL, "seed")}
 
 
@@ -215,6 +225,12 @@ def _finish(
     out: Path,
     plan: Plan | None = None,
 ):
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from ..analysis.figures import courses, differences, save_figure  # with matplotlib
+    from ..protocols.comparison.report import markdown, performance
+
     figures = out / "figures"
     make_folder(figures)
     _save(summary, out / "comparison.csv")
@@ -245,7 +261,7 @@ def _finish(
             table.add_column(name, no_wrap=True)
         for line in lines:
             table.add_row(*(line[name] for name in kept))
-        console.print(table)
+        output.print(table)
     console.print(f"comparison.md, comparison.csv, runs.csv, courses.csv and {drawn} figures in {out}")
 
 

@@ -1,21 +1,55 @@
 """What the commands share: where they print, and how they show time passing."""
 
+import json
+from typing import Any
+
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-#: Without markup: brackets and colons in paths mean themselves.
-console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+from ..progress import progress_bar, shared_console
+
+__all__ = ["arrange", "console", "output", "plain", "print_json", "progress_bar"]
+
+#: Where commands say what they do: on standard output, with ``--json`` on standard error, with ``--quiet`` nowhere.
+console = shared_console()
+#: Where they print what was asked for, tables and numbers: also with ``--quiet``, but not with ``--json``.
+output = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
-def progress_bar() -> Progress:
-    """Make a bar with the present score and the time left; on anything but a terminal it stays silent."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[score]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+def arrange(quiet: bool = False, as_json: bool = False):
+    """Decide what is printed, and where.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether commands keep what they do to themselves.
+    as_json : bool
+        Whether standard output is to hold nothing but the result, as JSON.
+    """
+    console.quiet, console.stderr = quiet, as_json
+    output.quiet = as_json
+
+
+def print_json(result: Any):
+    """Print what a command returned: plain values, paths and arrays, or a table as a list of its rows."""
+    print(json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """Give values as JSON has them: what is not a finite number becomes null, as JSON has no other word for it.
+
+    Parameters
+    ----------
+    value : object
+        Mappings, sequences, arrays, tables and single values, nested at will.
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "to_dict"):  # a table
+        return plain(value.to_dict(orient="records"))
+    if hasattr(value, "tolist"):  # an array, or NumPy's own number
+        return plain(value.tolist())
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else str(value)

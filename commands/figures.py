@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ..analysis.figures import draw_run
-from ..protocols.runs import RunFolder
-from .console import console
+from ..protocols import runs
+from .console import output
 
 
 def figures(
@@ -16,10 +15,14 @@ def figures(
     animation: Annotated[
         bool, typer.Option("--animation", help="Also animate the recording's first presentation, as settling.gif.")
     ] = False,
-):
+) -> list:
     """Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.
 
     Examples: `corinfomax figures runs/digits --format pdf` · `corinfomax figures runs/digits --animation`
     """
-    for path in draw_run(RunFolder(run).path, formats=tuple(formats), tsne=True, animation=animation):
-        console.print(f"{path}")
+    from ..analysis.figures import draw_run  # with matplotlib
+
+    drawn = draw_run(runs.RunFolder(run).path, formats=tuple(formats), tsne=True, animation=animation)
+    for path in drawn:
+        output.print(f"{path}")
+    return drawn

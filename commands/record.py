@@ -6,15 +6,11 @@ from typing import Annotated
 
 import typer
 
-from .. import ranges
-from ..analysis import read_recording
-from ..analysis.figures import compartment_voltages, layers_with_potentials, save_figure
+from .. import analysis, ranges
 from ..errors import ParameterError, RunError
-from ..protocols.clockwork import Preparation
-from ..protocols.recording import TRACE_SUFFIXES, record_traces, representative_cells, select
-from ..protocols.recording import record as record_run
-from ..protocols.runs import Run, RunFolder, seed_of_tests
-from .console import console, progress_bar
+from ..protocols import recording as recordings
+from ..protocols import runs
+from .console import console, output, progress_bar
 
 #: Cells of a layer that one picture has room for.
 _MOST_DRAWN = 6
@@ -47,7 +43,7 @@ def record(
     replicas: Annotated[
         int | None, typer.Option(help="Stimuli to present at once, each to a copy of the circuit.")
     ] = None,
-):
+) -> dict:
     """Record chosen cells through the phases of a presentation.
 
     Without --out, or to a .npz, compartment voltages are also drawn. The archive holds time (s), integration variable
@@ -61,25 +57,28 @@ def record(
     Examples: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9` ·
     `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
     """
-    opened = Run(run)
+    opened = runs.Run(run)
     opened.configuration.check_dynamics("record")
     if data is not None:
         opened.configuration.stimuli.data = str(data)
-    at_scale = out is not None and out.suffix in TRACE_SUFFIXES
+    at_scale = out is not None and out.suffix in recordings.TRACE_SUFFIXES
     only = {"populations": populations, "variables": variables, "phases": phases, "every": every, "replicas": replicas}
     if not at_scale and (given := [name for name, value in only.items() if value is not None]):
-        raise ParameterError(f"--{given[0]}: needs --out with a file that ends in {', '.join(TRACE_SUFFIXES)}")
+        raise ParameterError(
+            f"--{given[0]}: needs --out with a file that ends in {', '.join(recordings.TRACE_SUFFIXES)}"
+        )
     archive = None if at_scale else opened.folder.path / "recording.npz" if out is None else _free(out)
     chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
-    seed = seed_of_tests(opened.configuration.training.seed)
+    seed = runs.seed_of_tests(opened.configuration.training.seed)
     beta = opened.protocol.beta if beta is None else beta
     if archive is not None:
-        _draw(opened, archive, chosen, cells, beta, seed)
-        return
+        return _draw(opened, archive, chosen, cells, beta, seed)
     at_once = min(len(chosen), opened.configuration.training.test_replicas) if replicas is None else replicas
     preparation = opened.preparation(at_once)
     listed = [() if text is None else text.split(",") for text in (populations, variables, phases)]
-    selections = select(preparation, *listed[:2], _cells(preparation, cells), listed[2], 1 if every is None else every)
+    selections = recordings.select(
+        preparation, *listed[:2], _cells(preparation, cells), listed[2], 1 if every is None else every
+    )
     with progress_bar() as bar:
         task = bar.add_task("recording", total=len(chosen), score="")
 
@@ -91,50 +90,56 @@ def record(
             bar.update(task, completed=done)
 
         try:
-            path = record_traces(preparation, opened.stimuli, chosen, selections, out, beta, report, seed)
+            path = recordings.record_traces(preparation, opened.stimuli, chosen, selections, out, beta, report, seed)
         except KeyboardInterrupt:
-            path = out if out.exists() else out.with_suffix(TRACE_SUFFIXES[0])
+            path = out if out.exists() else out.with_suffix(recordings.TRACE_SUFFIXES[0])
             if path.exists():
                 console.print(f"{path}: holds the first {done} of {len(chosen)} stimuli")
             raise
     recorded = "; ".join(f"{', '.join(item.variables)} of {item.population}" for item in selections)
-    console.print(f"{path}: {len(chosen)} stimuli, {recorded}")
+    output.print(f"{path}: {len(chosen)} stimuli, {recorded}")
+    return {"recording": path, "stimuli": chosen}
 
 
-def _draw(opened: Run, path: Path, chosen: list[int], cells: list[str] | None, beta: float, seed: int):
+def _draw(opened, path: Path, chosen: list[int], cells: list[str] | None, beta: float, seed: int) -> dict:
     """Record to a NumPy archive, and draw."""
+    from ..analysis.figures import compartment_voltages, layers_with_potentials, save_figure  # with matplotlib
+
     preparation = opened.preparation(len(chosen))
     if cells:
         selection = {
             _layer(preparation, population): numbers for population, numbers in _cells(preparation, cells).items()
         }
     else:
-        selection = representative_cells(preparation, opened.stimuli, chosen[0], seed=seed)
+        selection = recordings.representative_cells(preparation, opened.stimuli, chosen[0], seed=seed)
     drawn = {k: indices[:_MOST_DRAWN] for k, indices in selection.items()} if cells else None
-    arrays = record_run(preparation, opened.stimuli, chosen, selection, beta, seed)
-    target = RunFolder(path.parent)
+    arrays = recordings.record(preparation, opened.stimuli, chosen, selection, beta, seed)
+    target = runs.RunFolder(path.parent)
     target.write_arrays(path.name, arrays)
     path = target.path / path.name
-    recording = read_recording(path)
+    recording = analysis.read_recording(path)
+    pictures = []
     for position, stimulus in enumerate(chosen if layers_with_potentials(recording) else ()):
         figure = compartment_voltages(recording, stimulus=position, cells=drawn)
         picture = path.with_name(f"{path.stem}_stimulus_{stimulus}.png")
         save_figure(figure, [picture])
-        console.print(f"{picture}")
+        pictures.append(picture)
+        output.print(f"{picture}")
     recorded = ", ".join(f"{len(indices)} cells of layer {k}" for k, indices in selection.items())
-    console.print(f"{path}: {len(arrays['t'])} steps of {len(chosen)} stimuli, {recorded}")
+    output.print(f"{path}: {len(arrays['t'])} steps of {len(chosen)} stimuli, {recorded}")
     if drawn is not None and drawn != selection:
         console.print(f"Drawn are the first {_MOST_DRAWN} cells of each layer.")
+    return {"recording": path, "stimuli": chosen, "pictures": pictures}
 
 
-def _layer(preparation: Preparation, population: str) -> int:
+def _layer(preparation, population: str) -> int:
     """Number of the layer that a population is the principal one of."""
     if population not in preparation.circuit.layers:
         raise ParameterError(f"--cells {population}: a .npz holds layers; take --out FILE.h5 for other populations")
     return preparation.circuit.layers.index(population)
 
 
-def _cells(preparation: Preparation, texts: list[str] | None) -> dict[str, list[int]]:
+def _cells(preparation, texts: list[str] | None) -> dict[str, list[int]]:
     """Read LAYER:CELLS and POPULATION:CELLS, by population."""
     found: dict[str, list[int]] = {}
     largest = max(preparation.circuit.sizes[1:])
@@ -157,10 +162,10 @@ def _free(path: Path) -> Path:
     """Check that a recording may be written here: nothing is overwritten but an older recording."""
     path = Path(os.path.expanduser(path))
     if path.suffix != ".npz":
-        raise ParameterError(f"--out {path}: must end in .npz, {', '.join(TRACE_SUFFIXES)}")
+        raise ParameterError(f"--out {path}: must end in .npz, {', '.join(recordings.TRACE_SUFFIXES)}")
     if path.exists():
         try:
-            read_recording(path)
+            analysis.read_recording(path)
         except RunError:
             raise ParameterError(f"--out {path}: exists and is no recording; choose another name") from None
     return path

@@ -27,7 +27,6 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from scipy.optimize import linprog
 
 from ..errors import ParameterError
 from ..parameters import Count, Finite, Seed, validated
@@ -309,6 +308,8 @@ def polytope(units: Count, A: Annotated[list[Row], Field(min_length=1)], b: Row)
     usable = np.isfinite(norms) & np.isfinite(scaled).all(axis=1) & (np.abs(bounded) < 1e9)
     for number in np.flatnonzero(~usable):
         raise ParameterError(f"polytope: row {number} cannot be told from one without bound, or from zero; rescale it")
+    from scipy.optimize import linprog  # takes long to import, and few domains need it
+
     found = linprog(np.zeros(units), scaled, bounded, bounds=(None, None))
     if found.status != 0:
         raise ParameterError(f"polytope: infeasible, no r fulfils all {len(b)} rows of Ar ≤ b")

@@ -11,7 +11,6 @@ from numbers import Integral
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from scipy.linalg.blas import get_blas_funcs
 
 from ..errors import ParameterError
 
@@ -87,6 +86,8 @@ class OuterProducts:
 @functools.cache
 def _blas(name: str, dtype: np.dtype) -> Callable:
     """BLAS' function of a name for a type."""
+    from scipy.linalg.blas import get_blas_funcs
+
     return get_blas_funcs(name, dtype=dtype)
 
 

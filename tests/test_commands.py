@@ -72,7 +72,7 @@ def test_record_draws_the_first_of_many_cells_and_says_so(command, run, monkeypa
     drawn = []
     monkeypatch.setattr("corinfomax.commands.record._MOST_DRAWN", 2)
     monkeypatch.setattr(
-        "corinfomax.commands.record.compartment_voltages",
+        "corinfomax.analysis.figures.compartment_voltages",
         lambda recording, stimulus, cells: (
             drawn.append(cells) or compartment_voltages(recording, stimulus, cells=cells)
         ),

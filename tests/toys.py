@@ -33,8 +33,8 @@ def without_figures(patch):
         plt.close(figure)
         return list(files)
 
-    patch.setattr("corinfomax.commands.train.draw_run", lambda folder: [])
-    for module in ("commands.record", "protocols.perturbations.report"):
+    patch.setattr("corinfomax.analysis.figures.draw_run", lambda folder: [])
+    for module in ("analysis.figures", "protocols.perturbations.report"):
         patch.setattr(f"corinfomax.{module}.save_figure", closed)
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 from matplotlib import colormaps
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from ...errors import ParameterError
 from .style import COLOURS, legend_beside, new_axis, publication_style
@@ -97,6 +95,8 @@ def class_colours(number):
 
 
 def _principal_components(r, ax):
+    from sklearn.decomposition import PCA
+
     pca = PCA(n_components=2, svd_solver="full")
     points = pca.fit_transform(r)
     for axis, number, share in zip((ax.xaxis, ax.yaxis), (1, 2), pca.explained_variance_ratio_, strict=True):
@@ -105,6 +105,8 @@ def _principal_components(r, ax):
 
 
 def _neighbours(r, ax, seed):
+    from sklearn.manifold import TSNE
+
     perplexity = min(30.0, len(r) / 3)
     points = TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(r)
     ax.set_xlabel("t-SNE 1")

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from ...errors import ParameterError
-from ...parameters import Finite, Steps, Switch
+from ...parameters import Finite, Steps, Switch, plainly_shown
 
 Course = Finite | list[Finite]
 CellCourse = Course | list[list[float]]
@@ -20,6 +20,7 @@ PACE, BETA, TAUGHT = "pace", "beta", "taught"
 INPUTS = ("x", "none", "noise")
 
 
+@plainly_shown
 @dataclass(frozen=True)
 class Phase:
     """A stretch of time in which β and other variables follow a given course.

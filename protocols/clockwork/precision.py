@@ -32,7 +32,8 @@ def agree_on_dtype(preparation, circuit: Trainable, dtype) -> np.dtype:
     except TypeError:
         wanted = dtype
     if wanted not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ParameterError(f"dtype = {wanted}: must be float32 or float64")
+        shown = repr(dtype) if isinstance(dtype, str) else wanted
+        raise ParameterError(f"dtype = {shown}: must be float32 or float64")
     others = _in_use.setdefault(circuit, weakref.WeakSet())
     if wanted != circuit.dtype:
         if any(others):

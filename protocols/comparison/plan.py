@@ -14,7 +14,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...errors import ParameterError, RunError
-from ...parameters import Architecture, Count, Fraction, Positive, Seed, describe
+from ...parameters import Architecture, Count, Fraction, Positive, Seed, describe, plainly_shown
 from ...toml import tables
 from ..runs import Configuration
 from ..runs.reading import presets
@@ -55,6 +55,7 @@ class Cell:
         return f"{Path(self.stimuli).stem}, {Path(self.rule).stem}{rates}, seed {self.seed}"
 
 
+@plainly_shown
 class Plan(BaseModel):
     """What is compared.
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from ...errors import ParameterError
 from ...networks import Circuit, PopulationSpec
-from ...parameters import Count, Number, validated
+from ...parameters import Count, Number, plainly_shown, validated
 from ...ranges import listed
 from .anatomy import compartments, perturbable
 from .text import as_cells, as_names, as_period
@@ -29,7 +29,7 @@ def data(cls):
         checked(self, *args[len(names) :], **dict(zip(names, args, strict=False)), **kwargs)
 
     cls.__init__ = init
-    return cls
+    return plainly_shown(cls)
 
 
 @data
@@ -67,6 +67,7 @@ class Period:
             raise ParameterError(f"period {self}: training has {self.unit} 1 to {available}")
 
 
+@plainly_shown
 @dataclass(frozen=True)
 class Perturbation:
     """What all perturbations have in common.
@@ -89,6 +90,7 @@ class Perturbation:
         return within + (f", {self.period}" if self.period else "")
 
 
+@plainly_shown
 @dataclass(frozen=True)
 class CellPerturbation(Perturbation):
     """A perturbation of cells of one population.

@@ -8,7 +8,7 @@ whatever, each a table ``[[protocol.phases]]``; models without dynamics have no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import tomli_w
 from pydantic import ValidationError
 
-from ...errors import ParameterError
+from ...errors import ParameterError, nearest
 from ...networks.trainable import Trainable
 from ...parameters import describe
 from ...stimuli.stimuli import Stimuli
@@ -75,7 +75,7 @@ class Configuration:
             for key in keys:
                 if key not in schema.model_fields:
                     raise ParameterError(
-                        f"{source}: unknown key {key!r} in [{section}]; {reading.nearest(key, schema.model_fields)}"
+                        f"{source}: unknown key {key!r} in [{section}]; {nearest(key, schema.model_fields)}"
                     )
             try:
                 checked[section] = schema(**keys)
@@ -91,21 +91,24 @@ class Configuration:
         self.build_protocol()  # only the protocol itself can tell whether its keys fit each other
 
     @classmethod
-    def read(cls, source: str | Path = DEFAULT_PRESET, settings: Sequence[str] = ()) -> Configuration:
+    def read(
+        cls, source: str | Path = DEFAULT_PRESET, settings: Sequence[str] | Mapping[str, Any] = ()
+    ) -> Configuration:
         """Read a preset or a TOML file, with single keys set otherwise.
 
         Parameters
         ----------
         source : str or Path
             Name of a preset, or path of a file that ends in ``.toml``.
-        settings : sequence of str
+        settings : sequence of str, or mapping of str to object
             ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings, and numbers may
-            begin or end with their point, ``.3``, ``[1., .5]``.
+            begin or end with their point, ``.3``, ``[1., .5]``. Or values by key, as in Python.
         """
         values = reading.read(source)
-        name = f"{source} with --set" if settings else str(source)
+        how = "settings" if isinstance(settings, Mapping) else "--set"
+        name = f"{source} with {how}" if settings else str(source)
         owner = {key: section for section, key in CHOICES}
-        pairs = [reading.setting(text) for text in settings]
+        pairs = reading.settings_of(settings)
         reading.apply((pair for pair in pairs if pair[0].rpartition(".")[2] in owner), owner, values)
         paths.make_model_absolute(values, Path(source).parent)
         found = schemas(*choices(values, name))

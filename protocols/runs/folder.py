@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import pandas as pd
 import tomli_w
 
+from ... import __version__
 from ...analysis import read_history
 from ...analysis.archives import read_archive
 from ...analysis.files import free_path, make_folder, replacing
@@ -116,6 +116,8 @@ class RunFolder:
 
     def write_history(self, rows: list[dict]):
         """Write ``history.csv``, one row an epoch."""
+        import pandas as pd
+
         self._write("history.csv", lambda file: pd.DataFrame(rows).to_csv(file, index=False))
 
     def history(self) -> list[dict]:
@@ -168,9 +170,13 @@ def latest_folder(name: str, parent: Path = Path("runs")) -> Path:
 
 
 def _environment(seed: int) -> dict:
-    packages = ("corinfomax", "brian2", "numpy", "scipy", "matplotlib", "pandas", "scikit-learn")
+    packages = ("brian2", "numpy", "scipy", "matplotlib", "pandas", "scikit-learn")
     return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "versions": {
+            "python": platform.python_version(),
+            "corinfomax": __version__,
+            **{name: version(name) for name in packages},
+        },
         "git_revision": _git_revision(),
         "seed": seed,
         "host": {"name": platform.node(), "system": platform.platform(), "cores": os.cpu_count()},

@@ -1,15 +1,15 @@
 """Reading parameters: presets and files in TOML, and single keys as one writes them on the command line."""
 
 import ast
-import difflib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ... import toml
-from ...errors import ParameterError
+from ...errors import ParameterError, nearest
 
 DEFAULT_PRESET = "digits"
 
@@ -50,23 +50,46 @@ def sections(text: str, source: str | Path) -> dict[str, dict]:
     return values
 
 
-def setting(text: str) -> tuple[str, str, str]:
-    """Take ``key=value`` apart, and keep it whole for messages."""
+#: A key, its value, and what messages call the two.
+Setting = tuple[str, Any, str]
+
+
+def settings_of(given: Iterable[str] | Mapping[str, Any]) -> list[Setting]:
+    """Read single keys that are set otherwise.
+
+    Parameters
+    ----------
+    given : iterable of str, or mapping of str to object
+        As on the command line, ``key=value``; or by key, as in Python: arrays count as lists, paths as text.
+    """
+    if isinstance(given, Mapping):
+        return [(key, _as_in_toml(value), f"{key} = {value!r}") for key, value in given.items()]
+    return [_setting(text) for text in given]
+
+
+def _as_in_toml(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _setting(text: str) -> Setting:
+    """Take ``key=value`` apart."""
     key, equals, value = text.partition("=")
     if not equals:
         raise ParameterError(f"--set {text}: must be key=value")
-    return key.strip(), value.strip(), text
+    return key.strip(), _value(value.strip()), f"--set {text}"
 
 
-def apply(settings: Iterable[tuple[str, str, str]], owner: dict[str, str], values: dict[str, dict]):
+def apply(settings: Iterable[Setting], owner: dict[str, str], values: dict[str, dict]):
     """Enter settings into the sections that own their keys."""
-    for key, value, text in settings:
+    for key, value, shown in settings:
         section, _, bare = key.rpartition(".")
         if bare not in owner:
-            raise ParameterError(f"--set {text}: unknown key {key!r}; {nearest(bare, owner)}")
+            raise ParameterError(f"{shown}: unknown key {key!r}; {nearest(bare, owner)}")
         if section not in ("", owner[bare]):
-            raise ParameterError(f"--set {text}: {bare!r} is a key of [{owner[bare]}], not of [{section}]")
-        values.setdefault(owner[bare], {})[bare] = _value(value)
+            raise ParameterError(f"{shown}: {bare!r} is a key of [{owner[bare]}], not of [{section}]")
+        values.setdefault(owner[bare], {})[bare] = value
 
 
 def _value(text: str) -> Any:
@@ -86,9 +109,3 @@ def _python_numbers(text: str) -> Any:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
     return text if isinstance(parsed, tuple) else parsed
-
-
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Ask for the word that is meant, or list those that are allowed."""
-    close = difflib.get_close_matches(word, list(allowed), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"
