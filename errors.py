@@ -19,3 +19,7 @@ class RunError(CorInfoMaxError):
 
 class DivergenceError(CorInfoMaxError, ArithmeticError):
     """Activity or weights that left the finite numbers."""
+
+
+class LibraryError(CorInfoMaxError, ImportError):
+    """A library that cannot be imported, for what its settings say or because it is not there."""

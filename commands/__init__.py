@@ -3,6 +3,7 @@
 import importlib
 import io
 import logging
+import os
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from ..errors import CorInfoMaxError
+from ..libraries import imported
 
 #: Commands, each in the module of its name, and the first sentence of what it says of itself.
 COMMANDS = {
@@ -84,9 +86,11 @@ def main():
             stream.reconfigure(errors="backslashreplace")  # β on a terminal that has no Greek, a path that is no text
     # Brian2's own word on numbers that are not finite; by its name, for Brian2 may not be imported yet, or ever.
     logging.getLogger("brian2.groups.group.invalid_values").setLevel(logging.CRITICAL)
+    logging.getLogger("matplotlib").addFilter(_told_by_the_error)
+    os.environ["MPLBACKEND"] = "Agg"  # figures are files; a notebook's shell has a backend that is not to be had here
     try:
         # What leaves the finite numbers is reported once, with its place.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), imported():
             code = app(args=arguments, prog_name="corinfomax", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
@@ -101,6 +105,11 @@ def main():
     if code == 130:
         print("interrupted", file=sys.stderr)
     sys.exit(code)
+
+
+def _told_by_the_error(record: logging.LogRecord) -> bool:
+    """Leave out what Matplotlib says of a file that it cannot decode, before it raises an error that says the same."""
+    return not str(record.msg).startswith("Cannot decode configuration file")
 
 
 def _message(error: Exception) -> str:
