@@ -7,10 +7,12 @@
 
 import lazy_loader as lazy
 
+from .libraries import imported
+
 __version__ = "0.2.0"
 
 # Names are imported when they are first used: what needs no Brian2 does not wait for it.
-__getattr__, __dir__, __all__ = lazy.attach(
+_get, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "networks": ["CorInfoMax"],
@@ -20,3 +22,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "stimuli": ["Stimulus"],
     },
 )
+
+
+def __getattr__(name):
+    with imported():
+        return _get(name)

@@ -28,3 +28,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     """Ask for the word that is meant, or list those that are allowed."""
     close = difflib.get_close_matches(word, list(allowed), n=1)
     return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"
+
+
+class LibraryError(CorInfoMaxError, ImportError):
+    """A library that cannot be imported, for what its settings say or because it is not there."""

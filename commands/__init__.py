@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import CorInfoMaxError
+from ..libraries import imported
 from .console import arrange, print_json
 
 #: Commands, each in the module of its name, and the first sentence of what it says of itself.
@@ -107,9 +108,11 @@ def main():
             stream.reconfigure(errors="backslashreplace")  # β on a terminal that has no Greek, a path that is no text
     # Brian2's own word on numbers that are not finite; by its name, for Brian2 may not be imported yet, or ever.
     logging.getLogger("brian2.groups.group.invalid_values").setLevel(logging.CRITICAL)
+    logging.getLogger("matplotlib").addFilter(_told_by_the_error)
+    os.environ["MPLBACKEND"] = "Agg"  # figures are files; a notebook's shell has a backend that is not to be had here
     code = 0
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), imported():
             # What leaves the finite numbers is reported once, with its place.
             warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
             found = app(args=arguments, prog_name="corinfomax", standalone_mode=False, obj=given)
@@ -133,6 +136,11 @@ def main():
     if code == 130:
         print("interrupted", file=sys.stderr)
     sys.exit(code)
+
+
+def _told_by_the_error(record: logging.LogRecord) -> bool:
+    """Leave out what Matplotlib says of a file that it cannot decode, before it raises an error that says the same."""
+    return not str(record.msg).startswith("Cannot decode configuration file")
 
 
 def _message(error: Exception) -> str:

@@ -25,6 +25,7 @@ from .precision import agree_on_dtype
 from .presenter import Presenter
 from .protocol import Protocol, contrastive
 from .provenance import provenance
+from .session import undisturbed
 from .target import Target, code_object_class
 
 
@@ -88,7 +89,8 @@ class Preparation:
         hooks = Hooks()
         self.on_phase_start, self.on_step = hooks.on_phase_start, hooks.on_step
         self.on_phase_end, self.on_presentation = hooks.on_phase_end, hooks.on_presentation
-        self._presenter = Presenter(circuit, replicas, self.dtype, protocol, code_object_class(target), hooks)
+        with undisturbed():
+            self._presenter = Presenter(circuit, replicas, self.dtype, protocol, code_object_class(target), hooks)
         self._running = False
         self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted
@@ -143,7 +145,8 @@ class Preparation:
                     f"{getattr(protocol, key)!r}; make another preparation"
                 )
         protocol.check_stability(self.circuit, 0.0)
-        self._presenter.admit(protocol, running=self._running)
+        with undisturbed():
+            self._presenter.admit(protocol, running=self._running)
         self._presenter.protocol = protocol
 
     def present(
@@ -273,6 +276,7 @@ class Preparation:
             self.circuit.check_weights()
             self.circuit.renew()
             with (
+                undisturbed(),
                 on_interrupt(lambda: setattr(self, "interrupted", True)),
                 limited_to(self.blas_threads),
             ):

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from pathlib import Path
 from typing import Literal, get_args
 
 import brian2 as b2
@@ -17,6 +18,7 @@ from brian2.devices.device import auto_target
 from brian2.utils.logger import catch_logs
 
 from ...errors import ParameterError
+from .compiled_cache import checked_cache
 
 Target = Literal["auto", "cython", "numpy"]
 
@@ -31,7 +33,9 @@ _VECTORISE = ["--param=builtin-expect-probability=100", "--param=vect-max-versio
 #: Arrays as Brian2 declares them: with a typed buffer, which costs more at each call than the pointer taken from it.
 _TYPED_BUFFER = re.compile(r"\bcdef _numpy\.ndarray\[\w+, ndim=1, mode='c'(?:, cast=True)?\] (?=_buf_)")
 #: Names that Brian2 looks up at each call, whether they are used or not.
-_LOOKED_UP = re.compile(r"^ *(?:cdef size_t )?(_var_\w+|_num\w+) = (?:_namespace\[.*\]|len\(_namespace\[.*\]\)) *\n", re.M)
+_LOOKED_UP = re.compile(
+    r"^ *(?:cdef size_t )?(_var_\w+|_num\w+) = (?:_namespace\[.*\]|len\(_namespace\[.*\]\)) *\n", re.M
+)
 
 
 class VectorisedCodeObject(CythonCodeObject):
@@ -47,6 +51,11 @@ class VectorisedCodeObject(CythonCodeObject):
             b2.prefs[key] = usual
         # Brian2 finds compiled code again by its source alone, whatever the compiler's arguments.
         self.code.run = _with_plain_buffers(self.code.run) + "\n# vectorised"
+
+    def compile_block(self, block):
+        """Compile, or load what was compiled before if it is whole."""
+        with checked_cache():
+            return super().compile_block(block)
 
     def __call__(self, **values):
         """Run; straight away where nothing is to be looked up anew, as a small population's step is mostly calls."""
@@ -66,24 +75,34 @@ def _with_plain_buffers(code: str) -> str:
     return _LOOKED_UP.sub(unless_unused, _TYPED_BUFFER.sub("cdef _numpy.ndarray ", code))
 
 
-def _has_compilers() -> bool:
-    """Whether the compilers are there now: Brian2's own test may find what it compiled long ago."""
+def _missing_tool() -> str | None:
+    """Say what is missing now to compile; Brian2's own test may find what it compiled long ago."""
     if sys.platform == "win32":
-        return True
-    commands = [os.environ.get(name) or sysconfig.get_config_var(name) or name.lower() for name in ("CC", "CXX")]
-    return all(shutil.which(shlex.split(command)[0]) for command in commands)
+        return None
+    for name, kind in (("CC", "C"), ("CXX", "C++")):
+        command = os.environ.get(name) or sysconfig.get_config_var(name) or name.lower()
+        if shutil.which(shlex.split(command)[0]) is None:
+            return f"no {kind} compiler found ({shlex.split(command)[0]})"
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    return None if header.exists() else f"Python's headers are not installed ({header})"
 
 
 @functools.cache
 def _compiled_code_works() -> bool:
-    # Brian2's own account of a missing compiler is several lines long.
-    with catch_logs(log_level=logging.INFO):
-        works = _has_compilers() and issubclass(auto_target(), CythonCodeObject)
-    if not works:
-        logger.warning(
-            "No C compiler, Python headers or folder to cache in found: running Brian2's numpy target, 1.3 × slower."
-        )
-    return works
+    reason = _missing_tool() or _failure()
+    if reason is not None:
+        logger.warning("Running Brian2's numpy target, 1.3 × slower: %s.", reason)
+    return reason is None
+
+
+def _failure() -> str | None:
+    """Say why Brian2 cannot compile; None if it can."""
+    # Brian2's own account is several lines long.
+    with catch_logs(log_level=logging.INFO) as told, checked_cache():
+        if issubclass(auto_target(), CythonCodeObject) or CythonCodeObject.is_available():
+            return None
+    reasons = [message for _, name, message in told if name.endswith("failed_compile_test")]
+    return reasons[-1].splitlines()[0] if reasons else "Brian2 cannot compile"
 
 
 def code_object_class(target: Target) -> type[NumpyCodeObject]:
@@ -106,6 +125,6 @@ def code_object_class(target: Target) -> type[NumpyCodeObject]:
         target = b2.prefs.codegen.target
     if target == "auto":
         target = "cython" if _compiled_code_works() else "numpy"
-    elif target == "cython" and not _has_compilers():
-        raise ParameterError("target = 'cython': no C compiler found; install one, or take 'numpy' or 'auto'")
+    elif target == "cython" and (missing := _missing_tool()) is not None:
+        raise ParameterError(f"target = 'cython': {missing}; install what is missing, or take 'numpy' or 'auto'")
     return VectorisedCodeObject if target == "cython" else NumpyCodeObject

@@ -1,0 +1,62 @@
+"""Brian2's state of the session, which users set for simulations of their own."""
+
+import brian2 as b2
+import numpy as np
+import pytest
+from brian2.devices.device import reset_device
+
+from corinfomax.networks import CorInfoMax
+from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.stimuli import Stimulus
+
+_SCHEDULE = ["start", "synapses", "groups", "thresholds", "resets", "end"]
+
+
+def result():
+    """Potentials and learnt weights of a noisy, leaky circuit in both precisions."""
+    found = []
+    for dtype in (np.float32, np.float64):
+        circuit = CorInfoMax([6, 5, 4], noise_soma=0.1, tau_A=3.0, tau_SST=5.0)
+        preparation = Preparation(circuit, replicas=2, dtype=dtype, protocol=contrastive(free_steps=6, nudge_steps=3))
+        rng = np.random.default_rng(0)
+        x, y = rng.uniform(size=(2, 6)), rng.uniform(size=(2, 4))
+        preparation.run([Stimulus(x, y, learn=True, seed=1)])
+        shown = preparation.present(x, y, seed=2)
+        found += [shown.trace(name, k) for name in ("u", "v_A", "v_B") for k in (1, 2)]
+        found += [circuit.weights["W_ff"][0], preparation.layer(1).read("V_soma")]
+    return found
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """Give the result in an untouched session."""
+    return result()
+
+
+@pytest.mark.parametrize(
+    ("preference", "value"),
+    [
+        ("core.default_float_dtype", np.float32),
+        ("core.network.default_schedule", _SCHEDULE),
+        ("codegen.loop_invariant_optimisations", False),
+    ],
+)
+def test_preferences_of_the_session_change_no_result(usual, monkeypatch, preference, value):
+    """Bit by bit the result of an untouched session; the preference stays as the user has set it."""
+    monkeypatch.setitem(b2.prefs, preference, value)
+    for found, theory in zip(result(), usual, strict=True):
+        np.testing.assert_array_equal(found, theory)
+    assert b2.prefs[preference] == value
+
+
+def test_a_standalone_device_is_left_to_the_user(usual, tmp_path):
+    """With set_device("cpp_standalone") the same result, and the device and its options are there afterwards."""
+    b2.set_device("cpp_standalone", build_on_run=False, directory=str(tmp_path))
+    try:
+        device, options = b2.get_device(), dict(b2.get_device().build_options)
+        for found, theory in zip(result(), usual, strict=True):
+            np.testing.assert_array_equal(found, theory)
+        assert b2.get_device() is device
+        assert (device.build_on_run, device.build_options) == (False, options)
+    finally:
+        reset_device()
