@@ -11,7 +11,7 @@ from .diagnosis import Finding, diagnose
 from .information import cmi_backward, cmi_forward, cmi_joint, ridge_predictor
 from .learners import paired_difference, summarise_learners
 from .nwb import export_nwb
-from .performance import accuracy, linear_regression_r_squared, r_squared
+from .performance import accuracy, confusion, linear_regression_r_squared, r_squared, r_squared_by_output, recall
 from .recordings import LayerRecording, Recording, read_recording
 from .tables import read_history, summarise
 from .traces import Traces, open_traces
@@ -28,6 +28,7 @@ __all__ = [
     "cmi_backward",
     "cmi_forward",
     "cmi_joint",
+    "confusion",
     "definiteness",
     "diagnose",
     "export_nwb",
@@ -37,8 +38,10 @@ __all__ = [
     "paired_difference",
     "participation_ratio",
     "r_squared",
+    "r_squared_by_output",
     "read_history",
     "read_recording",
+    "recall",
     "ridge_predictor",
     "saturation",
     "settling_residual",

@@ -5,6 +5,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 #: Without markup: brackets and colons in paths mean themselves.
 console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+_errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def warn(lines):
+    """Print lines to standard error: what went wrong beside the result, which stands all the same."""
+    for line in lines:
+        _errors.print(line)
 
 
 def progress_bar() -> Progress:

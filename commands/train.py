@@ -9,12 +9,13 @@ import typer
 
 from ..analysis import linear_regression_r_squared
 from ..analysis.figures import draw_run
+from ..errors import FigureError
 from ..protocols.runs import Configuration, Report, RunFolder, Training, latest_folder, new_folder, seed_of_tests
 from ..protocols.runs.fitting import targets_out_of_reach
 from ..protocols.runs.reading import DEFAULT_PRESET
-from .console import console, progress_bar
+from .console import console, progress_bar, warn
 
-#: Test stimuli whose rates are kept for histograms and embeddings.
+#: Test stimuli whose rates are kept for histograms and embeddings; outputs are kept of all.
 _KEPT_STIMULI = 1000
 
 
@@ -54,8 +55,9 @@ def train(
         # Whatever is wrong with the parameters or stimuli shows before a folder is made.
         training = Training(configuration, folder)
         folder.create(configuration)
-    done = training.epoch
+    done, rest = training.epoch, training.evaluator.state_dict()
     _run(training)
+    training.evaluator.load_state_dict(rest)  # so that it does not matter what was presented while training
     _finish(training, keep_recording=training.epoch == done)
 
 
@@ -126,16 +128,16 @@ def _finish(training: Training, keep_recording: bool):
     # The user may have recorded of a finished run what is to stay.
     if not (keep_recording and folder.has("recording.npz")):
         _record(training, seed)
-    rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",), seed).r
-    activity = {f"layer_{k}/r": r for k, r in rates.items()}
-    if stimuli.labels_test is not None:
-        activity["labels"] = stimuli.labels_test[:_KEPT_STIMULI]
-    folder.write_arrays("activity.npz", activity)
+    folder.write_arrays("activity.npz", _activity(training, seed))
     if hasattr(training.circuit, "description"):
         folder.write_json("circuit.json", training.circuit.description())
     if len(training.unlearnt):
         _tell_unlearnt(training, seed)
-    drawn = draw_run(folder.path)
+    try:
+        drawn = draw_run(folder.path)
+    except FigureError as error:
+        drawn = error.written
+        warn(error.failures)
     _print_score(training)
     if stimuli.task == "regression":
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)
@@ -143,6 +145,22 @@ def _finish(training: Training, keep_recording: bool):
     voltages = next((path.name for path in drawn if path.stem == "compartment_voltages"), None)
     recorded = "" if voltages is None else f"; compartment voltages: {voltages}"
     console.print(f"{len(drawn)} figures in {folder.path / 'figures'}{recorded}")
+
+
+def _activity(training: Training, seed: int) -> dict[str, np.ndarray]:
+    """Rates that some test stimuli lead to, and outputs for all of them, with what they stand for."""
+    stimuli = training.stimuli
+    rates = training.evaluator.settle(stimuli.x_test, ("r",), seed).r
+    kept = {f"layer_{k}/r": r[:_KEPT_STIMULI] for k, r in rates.items()}
+    if stimuli.class_names is not None:
+        kept["class_names"] = np.array(stimuli.class_names, dtype=str)
+    told = {"labels": stimuli.labels_test, "targets": stimuli.y_test if stimuli.task == "regression" else None}
+    for name, values in told.items():
+        if values is not None:
+            kept[name] = values[:_KEPT_STIMULI]
+            if stimuli.task != "none":
+                kept |= {f"outputs/{name}": values, "outputs/r": rates[training.circuit.output]}
+    return kept
 
 
 def _record(training: Training, seed: int):
