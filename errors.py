@@ -20,6 +20,22 @@ class RunError(CorInfoMaxError):
     """A run folder, checkpoint or recording that is missing, damaged, in the way, or of another run."""
 
 
+class FigureError(RunError):
+    """Figures that could not be drawn, once all others are; a line for each.
+
+    Parameters
+    ----------
+    failures : sequence of str
+        What failed, and why.
+    written : sequence of pathlib.Path
+        The files of the figures that did not.
+    """
+
+    def __init__(self, failures, written=()):
+        super().__init__("; ".join(failures))
+        self.failures, self.written = list(failures), list(written)
+
+
 class DivergenceError(CorInfoMaxError, ArithmeticError):
     """Activity or weights that left the finite numbers."""
 

@@ -7,12 +7,19 @@ from rich.console import Console
 
 from ..progress import progress_bar, shared_console
 
-__all__ = ["arrange", "console", "output", "plain", "print_json", "progress_bar"]
+__all__ = ["arrange", "console", "output", "plain", "print_json", "progress_bar", "warn"]
 
 #: Where commands say what they do: on standard output, with ``--json`` on standard error, with ``--quiet`` nowhere.
 console = shared_console()
 #: Where they print what was asked for, tables and numbers: also with ``--quiet``, but not with ``--json``.
 output = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+_errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def warn(lines):
+    """Print lines to standard error: what went wrong beside the result, which stands all the same."""
+    for line in lines:
+        _errors.print(line)
 
 
 def arrange(quiet: bool = False, as_json: bool = False):

@@ -6,8 +6,9 @@ from typing import Annotated
 import tomli_w
 import typer
 
+from ..errors import FigureError
 from ..protocols import runs
-from .console import console
+from .console import console, warn
 
 
 def train(
@@ -52,7 +53,11 @@ def _finish(training, keep_recording: bool):
     runs.complete(training, keep_recording)
     if len(training.unlearnt):
         _tell_unlearnt(training)
-    drawn = draw_run(folder.path)
+    try:
+        drawn = draw_run(folder.path)
+    except FigureError as error:
+        drawn = error.written
+        warn(error.failures)
     console.print(runs.last_line(training))
     if stimuli.task == "regression":
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)

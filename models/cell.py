@@ -92,6 +92,9 @@ class Cell:
         Of cells that spike: Brian2's condition, statements, and refractory condition or time; "" for none.
     each_step : str
         Brian2 statements that are run once a step, for what no differential equation states; "" for none.
+    role : str
+        What the cells are to the layer that they stand beside, such as "interneuron", "error" or "multiplier"; "" of
+        the layer's own cells. Reports and figures go by it.
     at_rest : dict of str to float
         Standard deviations of state variables that fluctuate about zero at rest.
     per_cell : dict of str to ndarray (cells,)
@@ -115,6 +118,7 @@ class Cell:
     reset: ClassVar[str] = ""
     refractory: ClassVar[str] = ""
     each_step: ClassVar[str] = ""
+    role: ClassVar[str] = ""
 
     def __init__(self, domain: Domain | None = None, **values):
         names = {parameter.name for parameter in self.parameters}

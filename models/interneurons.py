@@ -37,6 +37,7 @@ class SST(Cell):
     """
 
     equations = "u = gate_soma*drive_soma + I_soma : 1\n" + _COMMON
+    role = "interneuron"
     drives = ("drive_soma",)
     outputs = ("i_SST",)
     recordables = (
@@ -110,6 +111,7 @@ r : 1                                                      # λ
 V_soma = V_rest + V_scale*u : volt
 rate = rate_scale*r : Hz
 """
+    role = "multiplier"
     parameters = (Parameter("tau_lambda", "second", "time constant of the multiplier", "dt/η_λ in the paper"),)
     drives = ("drive_soma", "drive_shunt")
     recordables = (

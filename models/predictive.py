@@ -55,6 +55,7 @@ gate_soma : 1
 I_soma : 1
 V_soma = V_rest + V_scale*error : volt
 """
+    role = "error"
     drives = ("drive_prediction", "drive_bias")
     links = ("u_value",)
     outputs = ("error",)

@@ -28,7 +28,8 @@ def describe(
     -------
     dict
         ``layers``, the principal populations of the layers 0, …, P;
-        ``populations``: each `name`, `kind` (class of the cell), `layer`, `size`, `compartments` and `recordables`;
+        ``populations``: each `name`, `kind` (class of the cell), `role` (the cell's), `layer`, `size`, `compartments`
+        and `recordables`;
         ``projections``: each `name`, `source` (None for a bias), `target`, `slot`, `compartment` that the slot's input
         enters, `weights` (key and number), `pattern`, `signal`, `transposed` and `sign`;
         ``links``: each `source`, `target`, `variable`, which the target reads under the name `slot`, `compartment`
@@ -45,6 +46,7 @@ def describe(
             {
                 "name": spec.name,
                 "kind": type(spec.cell).__name__,
+                "role": spec.cell.role,
                 "layer": spec.layer,
                 "size": spec.size,
                 "compartments": compartments(spec.cell),

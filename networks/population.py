@@ -45,7 +45,7 @@ class PopulationSpec:
 
 
 class _Cells(b2.NeuronGroup):
-    """A `NeuronGroup` that is prepared once and then left out of the steps, where its parts do all that is to be done."""
+    """A `NeuronGroup` that is prepared once and then left out of the steps: its parts do all that is to be done."""
 
     def before_run(self, run_namespace=None):
         super().before_run(run_namespace)

@@ -305,13 +305,17 @@ def test_a_run_of_another_learner_is_drawn_with_what_it_has(run):
 def test_lateral_weights_are_told_by_their_layer(run, monkeypatch, first):
     """B/0 and B/1 of older folders are those of layers 1 and 2, as B/1 and B/2 are."""
     drawn = []
-    monkeypatch.setattr("corinfomax.analysis.figures.report.weight_histogram", lambda found, ax: drawn.append(found))
+    monkeypatch.setattr(
+        "corinfomax.analysis.figures.report.weight_histogram",
+        lambda found, ax, layers: drawn.append(dict(zip(layers, found.items(), strict=True))),
+    )
     weights = {f"weights/B/{first + k}": np.full((2, 2), k) for k in range(2)}
     np.savez(run / "checkpoint.npz", **weights, **({"format": 2} if first else {}))
     for other in ("activity.npz", "recording.npz"):
         (run / other).unlink()
     draw_run(run)
-    assert {label: W[0, 0] for label, W in drawn[0].items()} == {"$B$, layer 1": 0, "$B$, layer 2": 1}
+    found = {k: (label, W[0, 0]) for k, (label, W) in drawn[0].items()}
+    assert found == {1: ("$B$, layer 1", 0), 2: ("$B$, layer 2", 1)}
 
 
 @pytest.mark.parametrize("name", ["history.csv", "checkpoint.npz", "activity.npz", "recording.npz"])

@@ -5,7 +5,6 @@ import pytest
 from matplotlib.colors import to_hex
 
 from corinfomax.analysis.figures import embedding
-from corinfomax.analysis.figures.embedding import class_colours
 from corinfomax.errors import ParameterError
 
 matplotlib.use("Agg")
@@ -68,10 +67,23 @@ def test_tsne_is_fixed_by_its_seed(rates):
     np.testing.assert_array_equal(*(points(embedding(rates, method="tsne", seed=3)) for _ in range(2)))
 
 
-@pytest.mark.parametrize("number", [2, 7, 10, 20, 100])
-def test_every_class_has_a_colour_of_its_own(number):
-    """As many colours as classes, no two alike."""
-    assert len({to_hex(colour) for colour in class_colours(number)}) == number
+def test_classes_have_colours_and_markers_of_their_own(rates):
+    """Ten classes: ten colours and ten shapes of markers; the legend has their names, dollar signs included."""
+    labels = np.arange(40) % 10
+    names = [f"digit ${n}$" for n in range(10)]
+    ax = embedding(rates, labels, names=names)
+    assert len({to_hex(group.get_facecolor()[0]) for group in ax.collections}) == 10
+    assert len({group.get_paths()[0].vertices.tobytes() for group in ax.collections}) == 10
+    assert [text.get_text().replace("\\$", "$") for text in ax.get_legend().get_texts()] == names
+    ax.figure.draw_without_rendering()
+
+
+def test_targets_colour_points(rates):
+    """Without classes the points' shades are the targets, exactly, and a bar tells them."""
+    targets = np.linspace(-1, 2, 40)
+    ax = embedding(rates, targets=targets)
+    np.testing.assert_array_equal(ax.collections[0].get_array(), targets)
+    assert [other.get_ylabel() for other in ax.figure.axes] == [ax.get_ylabel(), "Target"]
 
 
 def test_what_cannot_be_embedded_is_refused(rates):
@@ -79,6 +91,7 @@ def test_what_cannot_be_embedded_is_refused(rates):
     for arguments, complaint in (
         ((rates, None, "umap"), "unknown method 'umap'; known are pca, tsne"),
         ((rates, [1, 2]), "labels have shape"),
+        ((rates, None, "pca", None, 0, [1, 2]), "targets have shape"),
         ((np.zeros((40, 7)),), "do not span two dimensions"),
         ((rates[:, :1],), "do not span two dimensions"),
         ((np.full((40, 7), np.inf),), "not finite"),

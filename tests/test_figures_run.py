@@ -86,14 +86,25 @@ def test_refusals_are_one_line(refused, history_undrawn, run):
 
 
 def test_signs_are_drawn_in_per_cent():
-    """Each column has its line, 100 times its fractions, with projections and layers named; no column is refused."""
-    columns = {"negative_ff_0": [0.5, 0.4], "negative_fb_1": [0.3, 0.2], "exciting_SST_2": [0.1, 0.0]}
+    """Each column has its line, 100 times its fractions, in the panel of its kind; the axis spans these: by definition.
+
+    The line of 50 % is drawn where the axis has it; no column is refused.
+    """
+    columns = {"negative_ff_0": [0.51, 0.52], "negative_fb_1": [0.49, 0.48], "exciting_SST_2": [0.5, 0.53]}
     history = pd.DataFrame({"epoch": [1, 2], **columns})
-    lines = signs(history).lines
-    for line, values in zip(lines, columns.values(), strict=False):
-        np.testing.assert_allclose(line.get_ydata(), 100 * np.array(values))
-    assert len(lines) == 4
-    assert lines[2].get_label() == "SST cells that excite, layer 2"
+    axes = signs(history).axes
+    for ax, values in zip(axes, columns.values(), strict=True):
+        np.testing.assert_allclose(ax.lines[0].get_ydata(), 100 * np.array(values))
+        np.testing.assert_allclose(ax.lines[1].get_ydata(), 50)
+        low, high = ax.get_ylim()
+        assert 47 < low < 48
+        assert 53 < high < 54
+    assert [ax.get_legend().get_texts()[0].get_text() for ax in axes] == [
+        "stimulus → layer 1",
+        "layer 2 → layer 1",
+        "layer 2",
+    ]
+    assert len(signs(history[["epoch", "negative_ff_0"]]).axes[0].lines) == 1
     with pytest.raises(ParameterError, match="no negative_ff_k"):
         signs(history[["epoch"]])
 
@@ -118,3 +129,42 @@ def test_perturbations_are_drawn_with_another_score():
     history = pd.DataFrame({"epoch": [1, 2], "subspace_error": [0.2, 0.1], "sparsity_1": [0.5, 0.6]})
     axes = perturbed_learning({(0, "control"): history, (0, "perturbed"): history}).axes
     assert [ax.get_ylabel() for ax in axes] == ["Subspace error"]
+
+
+def effects(changes):
+    """Draw what perturbations change; the changes are by the potentials' names, in millivolts."""
+    score = {"quantity": "test_error", "value": 0.3, "unit": "", "layer": 0, "phase": ""}
+    rows = [
+        {"seed": 0, "trained": "control", "tested": tested, "rms_change": change * (tested != "control"), **place}
+        for tested in ("control", "perturbed")
+        for place, change in [
+            (score, np.nan),
+            *(({"quantity": name, "value": -60.0, "unit": "mV", "layer": 1, "phase": "free"}, change)
+              for name, change in changes.items()),
+        ]
+    ]  # fmt: skip
+    ax = perturbation_effects(against_control(rows)).axes[1]
+    ax.figure.draw_without_rendering()
+    low, high = ax.get_ylim()
+    ticks = zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    return ax, {text.get_text(): tick for tick, text in ticks if low <= tick <= high}
+
+
+def test_what_does_not_change_is_drawn_as_such():
+    """A compartment without change is an open marker at a level that is named so, below all others: by construction.
+
+    The ticks of changes tell their values with units, as 1 mV; of changes alone there is no such level.
+    """
+    ax, ticks = effects({"V_soma": 0.02, "V_basal": 0.0, "V_apical": 3e-6})
+    markers = {line.get_markerfacecolor(): line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"}
+    assert markers.pop("white") == pytest.approx(ticks.pop("unchanged"))
+    assert sorted(markers.values()) == [3e-6, 0.02]
+    units = {"nV": 1e-6, "µV": 1e-3, "mV": 1.0}
+    assert len(ticks) >= 2
+    for text, tick in ticks.items():
+        number, unit = text.split()
+        assert float(number) * units[unit] == pytest.approx(tick)
+    assert "unchanged" not in effects({"V_soma": 0.02})[1]
+    still, ticks = effects({"V_soma": 0.0, "V_basal": 0.0})
+    assert [line.get_markerfacecolor() for line in still.lines] == ["white", "white"]
+    assert list(ticks) == ["unchanged"]

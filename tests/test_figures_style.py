@@ -1,10 +1,13 @@
+from collections.abc import Iterable
+
 import matplotlib
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from test_packaging import PROJECT
 
-from corinfomax.analysis.figures import publication_style
-from corinfomax.analysis.figures.style import COLOURS, RC, layer_colour
+from corinfomax.analysis.figures import learning_curve, meanings, publication_style, save_figure
+from corinfomax.analysis.figures.style import COLOURS, RC
 
 matplotlib.use("Agg")
 
@@ -41,7 +44,6 @@ def test_the_style_file_sets_what_is_written_here_and_no_more():
     assert found == SETTINGS
     assert COLOURS["blue"] == "#0072B2"
     assert COLOURS["black"] == "#000000"
-    assert [layer_colour(k) for k in (0, 1, 7)] == [OKABE_ITO[0], OKABE_ITO[1], OKABE_ITO[0]]
 
 
 @pytest.mark.parametrize("use", [lambda: plt.style.context(NAME), publication_style], ids=["dotted name", "function"])
@@ -51,6 +53,65 @@ def test_the_style_is_in_force_for_a_while(use):
     with use():
         assert {key: matplotlib.rcParams[key] for key in RC} == dict(RC)
     assert dict(matplotlib.rcParams) == before
+
+
+def colours_in(value):
+    """All colours in nested containers of them."""
+    if isinstance(value, str):
+        return [value.upper()] if value.startswith("#") else []
+    if isinstance(value, dict):
+        value = value.values()
+    return [colour for each in value for colour in colours_in(each)] if isinstance(value, Iterable) else []
+
+
+def test_no_colour_has_two_meanings():
+    """All colours of `meanings`, by their hexadecimal values, occur once; layers take theirs in turn."""
+    found = [each for name, value in vars(meanings).items() if name.isupper() and name != "COLOURS"
+             for each in colours_in(value)]  # fmt: skip
+    assert len(found) == len(set(found)) > 40
+    assert [meanings.layer_colour(k) for k in (0, 1, 6)] == [meanings.LAYERS[k] for k in (0, 1, 0)]
+
+
+@pytest.mark.parametrize("number", [10, 100])
+def test_categories_are_told_apart(number):
+    """Of a hundred no two have colour and marker in common, of ten neither."""
+    looks = [meanings.category_look(n) for n in range(number)]
+    assert len({tuple(look.values()) for look in looks}) == number
+    if number == 10:
+        assert [len({look[key] for look in looks}) for key in ("color", "marker")] == [10, 10]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"text.usetex": True}, {"font.family": "No Such Font"}, {"axes.prop_cycle": "cycler('color', ['r'])"}],
+    ids=["LaTeX", "font", "colours"],
+)
+def test_the_user_s_settings_do_not_reach_figures(settings, tmp_path, caplog, recwarn):
+    """With LaTeX, a font that is missing, other colours: no error, warning or log, and the picture is the same.
+
+    The oracle is the picture at matplotlib's own settings, byte for byte.
+    """
+    history = pd.DataFrame({"epoch": [1, 2], "test_accuracy": [0.5, 0.6]})
+    pictures = []
+    for name, own in (("plain.png", {}), ("own.png", settings)):
+        with matplotlib.rc_context(own):
+            save_figure(learning_curve(history).figure, [tmp_path / name])
+        pictures.append((tmp_path / name).read_bytes())
+    assert pictures[0] == pictures[1]
+    assert caplog.records == []
+    assert list(recwarn) == []
+
+
+def test_figures_need_no_display(tmp_path, monkeypatch):
+    """Where pyplot's backend cannot be used, a figure is drawn and saved all the same."""
+
+    def unusable(*words, **options):
+        raise ImportError("cannot load backend")
+
+    monkeypatch.setattr(plt, "figure", unusable)
+    history = pd.DataFrame({"epoch": [1, 2], "test_accuracy": [0.5, 0.6]})
+    (path,) = save_figure(learning_curve(history).figure, [tmp_path / "curve.png"])
+    assert path.stat().st_size > 1000
 
 
 def test_the_style_file_is_package_data():

@@ -49,7 +49,7 @@ def test_cython_equals_numpy(saturating_circuit, minibatch):
 
 
 def test_spiking_cells_compiled():
-    """Cells with threshold, reset and refractory time, whose buffers are of other types, too: as on the numpy target."""
+    """Cells with threshold, reset and refractory time, of other types, too, compiled: as on the numpy target."""
     kept = []
     for kind in (NumpyCodeObject, VectorisedCodeObject):
         clock = b2.Clock(0.1 * b2.ms, name=f"clock_of_{kind.__name__}".lower())

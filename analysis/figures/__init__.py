@@ -6,6 +6,7 @@ from .circuit_diagram import circuit_diagram
 from .comparison import courses, differences
 from .embedding import embedding
 from .perturbation import perturbation_effects, perturbed_learning
+from .predictions import confusion_matrix, predicted_against_true
 from .report import draw_run, save_figure
 from .style import publication_style
 from .training import alignment, course, information, learning_curve, signs
@@ -18,6 +19,7 @@ __all__ = [
     "alignment",
     "circuit_diagram",
     "compartment_voltages",
+    "confusion_matrix",
     "course",
     "courses",
     "differences",
@@ -28,6 +30,7 @@ __all__ = [
     "learning_curve",
     "perturbation_effects",
     "perturbed_learning",
+    "predicted_against_true",
     "publication_style",
     "receptive_fields",
     "save_animation",

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ...errors import ParameterError
-from .style import layer_colour, legend_beside, logarithmic_in_plain_numbers, new_axis, publication_style
+from .meanings import layer_colour
+from .style import legend_beside, logarithmic_in_plain_numbers, new_axis, publication_style
 
 
 @publication_style()

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
-from matplotlib.pyplot import figure as new_figure
 
 from ...errors import ParameterError
 from ..files import make_folder, replacing
-from .style import COLOURS, publication_style
+from .meanings import TEACHER
+from .style import literal, new_figure, publication_style
 from .voltages import compartments_of, layers_with_potentials, phase_colours, teaching
 
 #: Frames that a presentation is shown in, unless asked otherwise.
 MOST_FRAMES = 150
 _MOST_CELLS = 10
+#: Dots of an inch, so that a film is as wide as a slide: 1056 pixels.
+_DPI = 160
 
 
 @publication_style()
@@ -59,7 +61,7 @@ def settling_animation(recording, stimulus=0, layers=None, every=None, fps=15, f
     # Counted from the end, where the circuit has settled.
     steps = np.arange(count - 1, -1, -every)[::-1]
 
-    figure = new_figure(figsize=(6.6, 1.4 + 1.7 * len(layers))) if figure is None else figure
+    figure = new_figure(6.6, 1.4 + 1.7 * len(layers)) if figure is None else figure
     output = recording.layers.get(recording.output_layer)
     rates = output is not None and "rate" in output.traces
     grid = figure.add_gridspec(
@@ -117,7 +119,7 @@ def save_animation(animation, path):
     with replacing(path) as file, tempfile.TemporaryDirectory() as folder:
         # Pillow takes the format from the name, which that of the file to be replaced does not tell.
         picture = Path(folder) / "animation.gif"
-        animation.save(picture, writer=PillowWriter(fps=getattr(animation, "fps", 15)), dpi=100)
+        animation.save(picture, writer=PillowWriter(fps=getattr(animation, "fps", 15)), dpi=_DPI)
         file.write(picture.read_bytes())
     return path
 
@@ -176,7 +178,7 @@ def _potentials(ax, recording, stimulus, k, key):
 
 def _rates(ax, recording, stimulus, output):
     rates, target = output["rate"][:, stimulus], recording.target_cell(stimulus)
-    colours = [COLOURS["orange"] if cell == target else COLOURS["sky"] for cell in output.cells]
+    colours = [TEACHER if cell == target else "0.6" for cell in output.cells]
     place = np.arange(len(output.cells))
     bars = ax.barh(place, rates[-1], color=colours, height=0.7)
     low, high = np.min(rates, initial=0.0), np.max(rates, initial=1.0)
@@ -198,8 +200,16 @@ def _clock(ax, recording):
     for name, steps in recording.phases():
         start, stop = time[steps.start - 1] if steps.start else time[0], time[steps.stop - 1]
         ax.axvspan(start, stop, color=colours[name], linewidth=0)
-        ax.text((start + stop) / 2, 0.5, name, transform=ax.get_xaxis_transform(), ha="center", va="center", fontsize=8)
-    line = ax.axvline(time[-1], color=COLOURS["vermillion"], linewidth=2)
+        ax.text(
+            (start + stop) / 2,
+            0.5,
+            literal(name),
+            transform=ax.get_xaxis_transform(),
+            ha="center",
+            va="center",
+            fontsize=8,
+        )
+    line = ax.axvline(time[-1], color="0.2", linewidth=2)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.margins(x=0.01)

@@ -1,6 +1,5 @@
 """A circuit's wiring as a picture, drawn from its description in plain values."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
@@ -9,7 +8,8 @@ from matplotlib.path import Path
 from ...errors import ParameterError
 from .cell_shapes import Shape
 from .label_places import Places, points_along
-from .style import COLOURS, publication_style
+from .meanings import APICAL, AUTAPSE, BASAL, BIAS, ERROR, MULTIPLIER, NOISE, OTHERS, RECURRENT, SST, TEACHER
+from .style import literal, new_axis, publication_style
 
 #: Names of the package's own cells, as a reader of the paper calls them; other kinds keep their class's name.
 KINDS = {
@@ -31,23 +31,24 @@ KINDS = {
     "StimulusCell": "fibres",
 }
 
-_MULTIPLIER = (COLOURS["orange"], "multiplier cells (constraints)")
+_MULTIPLIER = (MULTIPLIER, "multiplier cells (constraints)")
 #: Colour and meaning by the key of the weights.
 WEIGHTS = {
-    "W_ff": (COLOURS["blue"], r"feedforward $W_\mathrm{ff}$"),
-    "W_fb": (COLOURS["vermillion"], r"feedback $W_\mathrm{fb}$"),
-    "W": (COLOURS["blue"], "$W$"),
-    "M": (COLOURS["green"], "recurrent $M$"),
-    "b": (COLOURS["purple"], "biases $b$"),
-    "D": (COLOURS["purple"], "autapses $D$"),
-    "O": (COLOURS["green"], "SST cells, afferents $O$"),
+    "W_ff": (BASAL, r"feedforward $W_\mathrm{ff}$"),
+    "W_fb": (APICAL, r"feedback $W_\mathrm{fb}$"),
+    "W": (BASAL, "$W$"),
+    "M": (RECURRENT, "recurrent $M$"),
+    "b": (BIAS, "biases $b$"),
+    "D": (AUTAPSE, "autapses $D$"),
+    "O": (SST, "SST cells, afferents $O$"),
     "A": _MULTIPLIER,
     "shunts": _MULTIPLIER,
 }
+#: Colour of cells beside a layer by their role, and roles of the package's own where a description has none.
+_ROLES = {"interneuron": SST, "error": ERROR, "multiplier": MULTIPLIER}
+_FORMER_ROLES = {"SST": "interneuron", "LeakySST": "interneuron", "ErrorCell": "error", "MultiplierCell": "multiplier"}
 _SYMBOLS = {"shunts": r"g_\mathrm{shunt}"}
 _VARIABLES = {"i_SST": r"$i_\mathrm{SST}$"}
-_OTHER_COLOURS = (COLOURS["sky"], COLOURS["black"], "#7F4F24", "#8A8A00")
-_NOISE, _TEACHER = "0.55", COLOURS["black"]
 
 #: In units of the drawing, of which one is so many inches.
 _PITCH, _STIMULUS_PITCH, _SIDE, _LEFT, _INCH = 4.1, 2.7, 3.7, -2.8, 0.5
@@ -88,7 +89,7 @@ def circuit_diagram(description, ax=None):
     if ax is None:
         left, right, bottom, top = diagram.extent
         legend = 0.4 + 0.2 * -(-len(diagram.legend) // _LEGEND_COLUMNS)
-        ax = plt.subplots(figsize=(_INCH * (right - left), _INCH * (top - bottom) + legend))[1]
+        ax = new_axis(_INCH * (right - left), _INCH * (top - bottom) + legend)
     diagram.draw(ax)
     return ax
 
@@ -144,8 +145,7 @@ class _Diagram:
             offsets = offsets if len(names) <= len(offsets) else np.linspace(1.0, -1.1, len(names))
             for name, dy in zip(names, offsets, strict=False):
                 x, y = (_LEFT if source else _SIDE), heights[k] + dy
-                kind = self.populations[name]["kind"]
-                colour = _NOISE if source else _interneuron_colour(kind)
+                colour = NOISE if source else _colour_beside(self.populations[name])
                 self.shapes[name] = Shape("source" if source else "round", x, y, colour, name)
                 side = -1 if source else 1
                 text = (
@@ -249,8 +249,8 @@ class _Diagram:
         start, stop = self.shapes[item["source"]], self.shapes[item["target"]]
         name = f"{item['source']}_to_{item['target']}_{item['slot']}"
         if item["source"] not in self._driven:
-            look = {"color": _NOISE, "gid": name, "linestyle": "--", "linewidth": 0.9, "zorder": 1}
-            self.legend["background input"] = _NOISE
+            look = {"color": NOISE, "gid": name, "linestyle": "--", "linewidth": 0.9, "zorder": 1}
+            self.legend["background input"] = NOISE
             a = start.port(None, 1)
             if item["target"] in self.layers:
                 self._curve(a, stop.port(item["compartment"], -1), 0.0, look)
@@ -260,7 +260,7 @@ class _Diagram:
                 self.arrows.append((path, look))
             return
         beside = item["target"] if item["source"] in self.layers else item["source"]
-        colour = _interneuron_colour(self.populations[beside]["kind"])
+        colour = _colour_beside(self.populations[beside])
         variable = item["variable"]
         text = _VARIABLES.get(variable, f"${variable}$" if len(variable) == 1 else variable)
         self._connect(item, 0, text, {"color": colour, "gid": name} | self._head(item))
@@ -272,7 +272,7 @@ class _Diagram:
         if shape.form == "round":
             top = (shape.x, shape.y + 0.32)
         start = (top[0], max(top[1] + 0.75, shape.y + (1.2 if shape.form == "round" else 2.3)))
-        look = {"color": _TEACHER, "gid": "teacher"}
+        look = {"color": TEACHER, "gid": "teacher"}
         self.arrows.append((Path([start, top]), look))
         self._label(start[0], start[1] + 0.08, "teacher $y$", "teacher", ha="center", va="bottom")
         self.top = max(self.top, start[1] + 0.45)
@@ -288,7 +288,7 @@ class _Diagram:
     def _look(self, key):
         if key in WEIGHTS:
             return WEIGHTS[key]
-        colour = self._other_colours.setdefault(key, _OTHER_COLOURS[len(self._other_colours) % len(_OTHER_COLOURS)])
+        colour = self._other_colours.setdefault(key, OTHERS[len(self._other_colours) % len(OTHERS)])
         return colour, _symbol(key, None)
 
     def draw(self, ax):
@@ -324,7 +324,7 @@ class _Diagram:
         for shape in self.shapes.values():
             places.draw_points(shape.outline(), 2.0)
         for path, line_look in self.arrows:
-            places.draw_points(points_along(path), 0.1 if line_look["color"] == _NOISE else 1.0)
+            places.draw_points(points_along(path), 0.5 if line_look["color"] == NOISE else 1.0)
         for x, y, text, own in self.labels:
             label = ax.text(x, y, text, **(look | own))
             places.take(_box(label, to_data))
@@ -359,7 +359,7 @@ def _box(label, to_data):
 
 
 def _count(item):
-    kind, size = KINDS.get(item["kind"], item["kind"]), item["size"]
+    kind, size = KINDS.get(item["kind"], literal(item["kind"])), item["size"]
     if item["kind"] == "BackgroundInput":
         return kind
     return f"{size} {kind.removesuffix('s') if size == 1 else kind}"
@@ -375,5 +375,7 @@ def _symbol(key, k, transposed=False):
     return f"${symbol}^{{{above}}}$" if above else f"${symbol}$"
 
 
-def _interneuron_colour(kind):
-    return COLOURS["orange"] if "Multiplier" in kind else COLOURS["green"]
+def _colour_beside(item):
+    """Colour of cells beside a layer, by their role; older descriptions tell the kind alone."""
+    role = item.get("role", _FORMER_ROLES.get(item["kind"], ""))
+    return _ROLES.get(role, OTHERS[0])

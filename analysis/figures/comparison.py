@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from ...errors import ParameterError
-from .style import COLOURS, legend_beside, new_axis, publication_style
+from .meanings import PARTS, category_look
+from .style import legend_beside, literal, new_axis, publication_style
 from .training import over_epochs
 
-#: Lines of so many colours are solid, further ones broken.
+#: The lines of the first ten rules are solid, further ones broken.
 _LINES = ("-", "--", ":")
 
 
@@ -43,12 +44,11 @@ def courses(histories, column="test_accuracy", ax=None):
     ax = new_axis(6.4, 3.4) if ax is None else ax
     epochs = sorted({epoch for table in drawn.values() for epoch in table.index})
     for n, (rule, table) in enumerate(drawn.items()):
-        colours = list(COLOURS.values())
-        look = {"color": colours[n % len(colours)], "linestyle": _LINES[n // len(colours) % len(_LINES)]}
+        look = {"color": category_look(n)["color"], "linestyle": _LINES[n // 10 % len(_LINES)]}
         mean, deviation = table.mean(axis=1), table.std(axis=1, ddof=1).fillna(0)
         arrived = int(table.iloc[-1].notna().sum())  # seeds that go on are not in the last epoch's mean
         seeds = f"{arrived} seed{'s' * (arrived > 1)}"
-        ax.plot(mean.index, mean, label=f"{rule} ({mean.iloc[-1]:.1f}, {seeds})", marker="", **look)
+        ax.plot(mean.index, mean, label=f"{literal(rule)} ({mean.iloc[-1]:.1f}, {seeds})", marker="", **look)
         ax.fill_between(mean.index, mean - deviation, mean + deviation, color=look["color"], alpha=0.15, linewidth=0)
     of = column.replace("_", " ").capitalize()
     ax.set_ylabel(f"{of} (%)" if scale == 100 else of)
@@ -86,10 +86,10 @@ def differences(summary, reference, ax=None):
     ax.axvline(0, color="0.6", linewidth=0.8)
     for n, row in enumerate(rows.itertuples()):
         if np.isfinite(row.low):
-            ax.plot([scale * row.low, scale * row.high], [n, n], color=COLOURS["blue"], linewidth=1.6, marker="")
-        ax.plot(scale * row.difference, n, "o", color=COLOURS["blue"])
-    ax.set_yticks(range(len(rows)), rows["rule"])
+            ax.plot([scale * row.low, scale * row.high], [n, n], color=PARTS["test"], linewidth=1.6, marker="")
+        ax.plot(scale * row.difference, n, "o", color=PARTS["test"])
+    ax.set_yticks(range(len(rows)), [literal(rule) for rule in rows["rule"]])
     ax.set_ylim(-0.6, len(rows) - 0.4)
     measured, unit = ("Test accuracy", " (percentage points)") if accuracy else ("$R^2$ of test stimuli", "")
-    ax.set_xlabel(f"{measured} less that of {reference}{unit}")
+    ax.set_xlabel(f"{measured} less that of {literal(reference)}{unit}")
     return ax

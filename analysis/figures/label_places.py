@@ -5,7 +5,7 @@ from matplotlib.path import Path
 
 #: Along a line, the shares of its length at which its label may stand, the best first.
 _SHARES = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73, 0.2, 0.8, 0.13, 0.87)
-_GAPS = (0.07, 0.16, 0.3)
+_GAPS = (0.07, 0.16, 0.3, 0.5, 0.75)
 #: Points on lines, so close to one another that no box slips through between them.
 _SPACING = 0.04
 

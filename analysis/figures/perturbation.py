@@ -4,22 +4,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.pyplot import figure as new_figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from ...errors import ParameterError
-from .style import COLOURS, publication_style
+from .meanings import BOTH, CONTROL, OTHERS, SST, TESTED, TRAINED
+from .style import PAGE, literal, new_figure, new_panels, publication_style
 from .training import scores
-from .voltages import COMPARTMENTS, INTERNEURON, SST_COLOUR
+from .voltages import COMPARTMENTS, INTERNEURON
 
 #: How the circuits of a comparison were trained and tested: label and colour.
 CONDITIONS = {
-    ("control", "control"): ("control", COLOURS["black"]),
-    ("control", "perturbed"): ("tested\nperturbed", COLOURS["orange"]),
-    ("perturbed", "control"): ("trained\nperturbed", COLOURS["sky"]),
-    ("perturbed", "perturbed"): ("trained and\ntested perturbed", COLOURS["purple"]),
+    ("control", "control"): ("control", CONTROL),
+    ("control", "perturbed"): ("tested\nperturbed", TESTED),
+    ("perturbed", "control"): ("trained\nperturbed", TRAINED),
+    ("perturbed", "perturbed"): ("trained and\ntested perturbed", BOTH),
 }
-_POTENTIALS = dict(reversed(COMPARTMENTS.items())) | {INTERNEURON: ("SST soma", SST_COLOUR)}
+_POTENTIALS = dict(reversed(COMPARTMENTS.items())) | {INTERNEURON: ("SST soma", SST)}
 _MEASURES = {"test_accuracy": "Test accuracy (%)", "test_r_squared": "Test $R^2$"}
 
 
@@ -27,9 +27,10 @@ _MEASURES = {"test_accuracy": "Test accuracy (%)", "test_r_squared": "Test $R^2$
 def perturbation_effects(table, figure=None):
     """Draw performance on test stimuli, seed by seed, and how far potentials are from the control's.
 
-    On the left a line connects the circuits of a seed. On the right a point is, of a seed, the root mean square over
-    stimuli and cells of what differs from the control at the end of a phase, on a logarithmic axis: SST cells move by
-    nanovolts, dendrites by millivolts. Horizontal lines are means over seeds. What does not change has no point.
+    In the first panel a line connects the circuits of a seed. In the others a point is, of a seed, the root mean square
+    over stimuli and cells of what differs from the control at the end of a phase, on a logarithmic axis: SST cells move
+    by nanovolts, dendrites by millivolts. Horizontal lines are means over seeds. A compartment that does not change at
+    all has an open marker at the bottom.
 
     Parameters
     ----------
@@ -56,36 +57,45 @@ def perturbation_effects(table, figure=None):
     looks = _looks(potentials["quantity"])
     phases = list(dict.fromkeys(potentials["phase"]))
     changed = conditions[1:] if phases else []
+    # One condition stands beside the performance; more stand below it.
+    above = len(changed) > 1
     if figure is None:
-        width = 2.0 + 0.75 * len(conditions) + 3.0 * max(1, len(changed))
-        figure = new_figure(figsize=(width, 1.0 + 1.9 * max(1, len(phases))))
-    grid = figure.add_gridspec(
-        max(1, len(phases)),
-        1 + len(changed),
-        width_ratios=[1.1 + 0.45 * len(conditions), *[2.6] * len(changed)],
-    )
-    _draw_performance(figure.add_subplot(grid[:, 0]), table[table["quantity"] == measure], conditions)
+        width = PAGE if changed else 1.6 + 0.75 * len(conditions)
+        figure = new_figure(width, 0.8 + 1.9 * (max(1, len(phases)) + above))
+    if above:
+        grid = figure.add_gridspec(1 + len(phases), len(changed))
+        performance, first_row, first_column = figure.add_subplot(grid[0, :]), 1, 0
+    else:
+        shares = [1.1 + 0.45 * len(conditions), *[5.0] * len(changed)]
+        grid = figure.add_gridspec(max(1, len(phases)), 1 + len(changed), width_ratios=shares)
+        performance, first_row, first_column = figure.add_subplot(grid[:, 0]), 0, 1
+    _draw_performance(performance, table[table["quantity"] == measure], conditions)
+    of_changed = [pair in changed for pair in zip(potentials["trained"], potentials["tested"], strict=True)]
+    levels = _levels(potentials["rms_change"][np.array(of_changed, dtype=bool)])
     first = None
-    for column, condition in enumerate(changed, start=1):
+    for column, condition in enumerate(changed):
         for row, phase in enumerate(phases):
-            ax = figure.add_subplot(grid[row, column], sharey=first)
+            ax = figure.add_subplot(grid[first_row + row, first_column + column], sharey=first)
             first = first or ax
             chosen = potentials[
                 (potentials["trained"] == condition[0])
                 & (potentials["tested"] == condition[1])
                 & (potentials["phase"] == phase)
             ]
-            _draw_changes(ax, chosen, looks)
+            _draw_changes(ax, chosen, looks, levels[0])
             if row == 0:
-                ax.set_title(CONDITIONS[condition][0].replace("\n", " "))
-            if column == 1:
-                ax.set_ylabel(f"{phase} phase\nRMS change (mV)")
+                name = CONDITIONS[condition][0]
+                ax.set_title(name if above else name.replace("\n", " "))
+            if row == len(phases) - 1:
+                ax.set_xlabel("Layer")
+            if column == 0:
+                ax.set_ylabel(f"{literal(phase)} phase\nRMS change")
             else:
                 ax.tick_params(labelleft=False)
     if first is not None:
-        _limit_decades(first, potentials["rms_change"])
+        _scale(first, levels)
         handles = [Line2D([], [], color=colour, marker="o", label=label) for label, colour in looks.values()]
-        figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
+        figure.legend(handles=handles, loc="outside lower right", ncols=min(4, len(handles)))
     return figure
 
 
@@ -121,16 +131,19 @@ def perturbed_learning(histories, periods=(), figure=None):
     measure = _measure(table.columns.difference(["seed", "trained"], sort=False))
     labels = {} if measure is None else {measure: _label(measure)}
     labels |= {
-        name: rf"Angle of $W_\mathrm{{ff}}$ and $W_\mathrm{{fb}}^\top$ (°), layer {name.removeprefix('angle_')}"
+        name: rf"Angle of $W_\mathrm{{ff}}$ and $W_\mathrm{{fb}}^\top$ (°)|layer {name.removeprefix('angle_')}"
         for name in table.columns
         if name.startswith("angle_")
     }
     columns = [name for name in labels if name in table]
     if measure is None:
         raise ParameterError("perturbed_learning: the histories have no score, such as test_accuracy")
-    figure = new_figure(figsize=(0.6 + 3.4 * len(columns), 3.2)) if figure is None else figure
-    axes = figure.subplots(1, len(columns), squeeze=False)[0]
-    looks = {"control": COLOURS["black"], "perturbed": COLOURS["purple"]}
+    if figure is None:
+        axes = new_panels(len(columns), 2.4)
+        figure = axes[0].figure
+    else:
+        axes = figure.subplots(1, len(columns), squeeze=False)[0]
+    looks = {"control": CONTROL, "perturbed": TRAINED}
     for ax, name in zip(axes, columns, strict=True):
         scale = 100 if name == "test_accuracy" else 1
         for trained, colour in looks.items():
@@ -142,7 +155,9 @@ def perturbed_learning(histories, periods=(), figure=None):
         for first, last in periods:
             ax.axvspan(first, last, color="0.9", linewidth=0, zorder=0)
         ax.set_xlabel("Epoch")
-        ax.set_ylabel(labels[name])
+        label, _, layer = labels[name].partition("|")
+        ax.set_ylabel(label)
+        ax.set_title(layer)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     handles = axes[0].get_legend_handles_labels()[0]
     if periods:
@@ -191,33 +206,60 @@ def _looks(names):
     """Label and colour of potentials, the known ones first."""
     there = set(names)
     others = sorted(there.difference(_POTENTIALS))
-    more = (COLOURS["purple"], COLOURS["orange"], COLOURS["sky"])
     looks = {name: look for name, look in _POTENTIALS.items() if name in there}
-    return looks | {name: (name.removeprefix("V_"), more[n % len(more)]) for n, name in enumerate(others)}
+    return looks | {name: (name.removeprefix("V_"), OTHERS[n % len(OTHERS)]) for n, name in enumerate(others)}
 
 
-def _draw_changes(ax, table, looks):
+def _levels(changes):
+    """Find where what does not change is drawn, and the decades of what does: (level, lowest, highest)."""
+    positive = changes[changes > 0]
+    if positive.empty:
+        return 0.0, 0.0, 1.0
+    low, high = 10.0 ** np.floor(np.log10(positive.min()) - 0.1), 10.0 ** np.floor(np.log10(positive.max()) + 1.1)
+    if not (changes == 0).any():
+        return low, low, high
+    return low * (low / high) ** 0.12, low, high
+
+
+def _draw_changes(ax, table, looks, unchanged):
     layers = sorted(table["layer"].unique())
     names = [name for name in looks if (table["quantity"] == name).any()]
     width = 0.8 / max(1, len(names))
     for number, name in enumerate(names):
         colour = looks[name][1]
         for place, k in enumerate(layers):
-            changes = table[(table["quantity"] == name) & (table["layer"] == k)]["rms_change"]
-            changes = changes[changes > 0]
-            here = place + (number - (len(names) - 1) / 2) * width
-            ax.plot(np.full(len(changes), here), changes, "o", color=colour, markersize=4)
-            if len(changes):
-                ax.hlines(changes.mean(), here - 0.4 * width, here + 0.4 * width, color=colour)
-    ax.set_yscale("log")
+            changes = table[(table["quantity"] == name) & (table["layer"] == k)]["rms_change"].to_numpy()
+            here, still = place + (number - (len(names) - 1) / 2) * width, changes == 0
+            moved = changes[changes > 0]
+            if len(moved):
+                ax.plot(np.full(len(moved), here), moved, "o", color=colour, markersize=4)
+                ax.hlines(moved.mean(), here - 0.4 * width, here + 0.4 * width, color=colour)
+            if still.any():
+                ax.plot(here, unchanged, "o", color=colour, markersize=4, markerfacecolor="white")
     ax.set_xlim(-0.5, len(layers) - 0.5)
-    ax.set_xticks(range(len(layers)), [f"layer {k}" for k in layers])
+    ax.set_xticks(range(len(layers)), [f"{k}" for k in layers])
 
 
-def _limit_decades(ax, changes):
-    positive = changes[changes > 0]
-    if positive.empty:
-        ax.set_yscale("linear")
-        ax.set_ylim(0, 1)
-    else:
-        ax.set_ylim(10 ** np.floor(np.log10(positive.min()) - 0.01), 10 ** np.ceil(np.log10(positive.max()) + 0.01))
+def _scale(ax, levels):
+    """Label the axis of changes, in millivolts, by decades with their units, and the level below them."""
+    unchanged, low, high = levels
+    if low == 0:
+        ax.set_ylim(-0.2, 1)
+        ax.set_yticks([0], ["unchanged"])
+        return
+    ax.set_yscale("log")
+    decades = np.arange(round(np.log10(low)), round(np.log10(high)) + 1)
+    every = 1 if len(decades) <= 5 else 3
+    ticks = {10.0**n: EngFormatter("V")(1e-3 * 10.0**n) for n in decades if (n + 3) % every == 0}
+    if unchanged < low:
+        ticks[unchanged] = "unchanged"
+        for other in ax.figure.axes:
+            if other.get_shared_y_axes().joined(ax, other):
+                other.axhline(np.sqrt(unchanged * low), color="0.75", linewidth=0.8, linestyle=":")
+    ax.yaxis.set_major_locator(FixedLocator(list(ticks)))
+    ax.yaxis.set_major_formatter(
+        lambda value, _: next((n for t, n in ticks.items() if np.isclose(t, value, atol=0)), "")
+    )
+    ax.yaxis.set_minor_formatter("")
+    ax.yaxis.set_minor_locator(NullLocator() if every == 1 else FixedLocator(list(10.0**decades)))
+    ax.set_ylim(unchanged * (low / high) ** 0.07, high)

@@ -1,11 +1,14 @@
 """One look for all figures."""
 
+import contextlib
+import warnings
 from importlib import resources
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
 RC = mpl.rc_params_from_file(resources.files(__package__) / "corinfomax.mplstyle", use_default_template=False)
 
@@ -13,21 +16,70 @@ RC = mpl.rc_params_from_file(resources.files(__package__) / "corinfomax.mplstyle
 _NAMES = ("blue", "vermillion", "green", "purple", "orange", "sky", "black")
 COLOURS = dict(zip(_NAMES, RC["axes.prop_cycle"].by_key()["color"], strict=True))
 
+#: Width in inches of a journal's page (180 mm), which no figure exceeds, so that its text stays as large as it is.
+PAGE = 7.1
 
+
+@contextlib.contextmanager
 def publication_style():
-    """Put the figures' settings in force for a while, as a context manager or a decorator."""
-    return mpl.rc_context(RC)
+    """Put the figures' settings in force for a while, as a context manager or a decorator.
+
+    What the user has set otherwise does not reach the figures: with ``text.usetex`` they would need LaTeX, and with a
+    font that is missing each text would be a warning.
+    """
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        # Of names that users gave to classes; the sign that stands for such a letter tells as much.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
 
 
-def layer_colour(k):
-    """Give the colour of layer or projection k, the same in all figures."""
-    colours = list(COLOURS.values())
-    return colours[k % len(colours)]
+def new_figure(width, height):
+    """Make a figure, sizes in inches.
+
+    Pyplot shows it in notebooks and windows; where its backend cannot be used, as without a display, the figure can
+    be saved all the same.
+    """
+    try:
+        from matplotlib import pyplot
+
+        return pyplot.figure(figsize=(width, height))
+    except Exception:  # backends raise what they like
+        figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(figure)
+        return figure
 
 
 def new_axis(width=4.8, height=3.0):
     """Make an axis in a new figure of its own, sizes in inches."""
-    return plt.subplots(figsize=(width, height))[1]
+    return new_figure(width, height).subplots()
+
+
+def new_panels(number, height, most=3, beside=0.0):
+    """Make so many axes in a new figure that is as wide as a page at most.
+
+    Parameters
+    ----------
+    number : int
+    height : float
+        Of a panel, in inches.
+    most : int, default 3
+        Panels in a row.
+    beside : float, default 0
+        Inches that something beside the panels takes, such as a legend.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, (number,)
+    """
+    columns = min(most, number)
+    rows = -(-number // columns)
+    width = min(PAGE, 3.6 * columns + beside)
+    axes = new_figure(width, height * rows).subplots(rows, columns, squeeze=False).flat
+    for ax in axes[number:]:
+        ax.remove()
+    return axes[:number]
 
 
 def legend_beside(ax, **options):
@@ -35,14 +87,30 @@ def legend_beside(ax, **options):
     return ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **options)
 
 
+def literal(text):
+    """Give a name that users have chosen as a figure shows it, also where it holds dollar signs."""
+    return str(text).replace("$", r"\$")
+
+
 def logarithmic_in_plain_numbers(ax):
-    """Make the y-axis logarithmic, its ticks labelled as 40 or 0.6, not as powers of ten; call it after plotting."""
+    """Make the y-axis logarithmic, its ticks labelled as 40 or 0.6, not as powers of ten; call it after plotting.
+
+    Numbers of more than six digits are powers of ten all the same.
+    """
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     steps = (1,) if high > 1e3 * low else (1, 2, 5) if high > 10 * low else (1, 2, 3, 5, 7)
-    ax.yaxis.set_major_locator(LogLocator(subs=steps))
-    ax.yaxis.set_major_formatter(lambda value, _: np.format_float_positional(value, precision=6, trim="-"))
+    ax.yaxis.set_major_locator(LogLocator(subs=steps) if high > 3 * low else AutoLocator())
+    ax.yaxis.set_major_formatter(lambda value, _: _plain(value))
     if len(steps) > 1:
         ax.yaxis.set_minor_locator(NullLocator())
     else:
         ax.yaxis.set_minor_formatter("")
+
+
+def _plain(value):
+    if value == 0 or 1e-6 < abs(value) < 1e6:
+        return np.format_float_positional(value, precision=6, trim="-")
+    power = int(np.floor(np.log10(abs(value)) + 1e-9))
+    factor = np.format_float_positional(value / 10.0**power, precision=3, trim="-")
+    return rf"$10^{{{power}}}$" if factor == "1" else rf"${factor} \times 10^{{{power}}}$"

@@ -4,13 +4,14 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
-from .style import COLOURS, layer_colour, legend_beside, new_axis, publication_style
+from .meanings import PARTS, layer_colour, layer_marker
+from .style import legend_beside, logarithmic_in_plain_numbers, new_axis, new_panels, publication_style
 
 #: Parts of a set, as columns of the history begin, and how they look.
 _PARTS = {
-    "train": {"color": COLOURS["orange"], "linestyle": "--", "marker": "o", "markerfacecolor": "white"},
-    "validation": {"color": COLOURS["green"], "linestyle": "-.", "marker": "s", "markerfacecolor": "white"},
-    "test": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},
+    "train": {"color": PARTS["train"], "linestyle": "--", "marker": "o", "markerfacecolor": "white"},
+    "validation": {"color": PARTS["validation"], "linestyle": "-.", "marker": "s", "markerfacecolor": "white"},
+    "test": {"color": PARTS["test"], "linestyle": "-", "marker": "o"},
 }
 #: Of what the numbers are whose columns do not begin with a part of the set.
 _OF = {
@@ -95,13 +96,13 @@ def course(history, columns, ax=None):
     if absent := [name for name in columns if name not in history] or ["column to draw"] * (not columns):
         raise ParameterError(f"course: the history has no {absent[0]}")
     ax = new_axis() if ax is None else ax
-    for n, column in enumerate(columns):
-        look = _PARTS.get(column.partition("_")[0], {"color": layer_colour(n), "marker": "o"})
+    for column in columns:
+        look = _PARTS.get(column.partition("_")[0], {"color": "0.2", "marker": "o"})
         ax.plot(history["epoch"], history[column], label=_name(column), **look)
     values = history[columns].to_numpy(dtype=float)
     finite = values[np.isfinite(values)]
     if len(finite) and finite.min() > 0 and finite.max() > _DECADES * finite.min():
-        ax.set_yscale("log")
+        logarithmic_in_plain_numbers(ax)
     ax.set_ylabel(_words(_stem(columns[0])))
     last = [_number(history[column].iloc[-1]) for column in columns]
     if len(columns) == 1:
@@ -193,8 +194,8 @@ def information(history, ax=None):
     for k, column in forward.items():
         label = f"{_layer(k)} → {_layer(k + 1)}"
         # Broad and pale, since the backward form lies on it if the predictors are the best.
-        look = {"color": layer_colour(k), "alpha": 0.35, "linewidth": 5, "markersize": 5}
-        ax.plot(history["epoch"], history[column], "o-", label=label, **look)
+        look = {"color": layer_colour(k), "marker": "o", "alpha": 0.35, "linewidth": 5, "markersize": 5}
+        ax.plot(history["epoch"], history[column], label=label, **look)
     for k, column in backward.items():
         label = f"{_layer(k + 1)} → {_layer(k)}"
         look = {"color": layer_colour(k), "linestyle": "--", "marker": "s", "markerfacecolor": "white"}
@@ -205,22 +206,21 @@ def information(history, ax=None):
 
 
 @publication_style()
-def signs(history, ax=None):
+def signs(history):
     """Draw the fractions of synapses whose sign is against Dale's law, against epoch.
 
     Pyramidal cells excite and SST cells inhibit, by the law; learning by itself keeps neither, unless the circuit's
-    parameter `dale` makes it.
+    parameter `dale` makes it. A panel for each kind of synapse, with a line for each layer; the panels share an axis,
+    which spans what there is.
 
     Parameters
     ----------
     history : pandas.DataFrame
         With columns `epoch`, and `negative_ff_k`, `negative_fb_k` or `exciting_SST_k` (fractions, drawn in per cent).
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib.axes.Axes
+    matplotlib.figure.Figure
 
     Raises
     ------
@@ -228,21 +228,36 @@ def signs(history, ax=None):
         The history has none of these columns.
     """
     kinds = {
-        "negative_ff": (lambda k: rf"$W_\mathrm{{ff}}^{{({k})}} < 0$", {"linestyle": "-", "marker": "o"}),
-        "negative_fb": (lambda k: rf"$W_\mathrm{{fb}}^{{({k})}} < 0$", {"linestyle": "--", "marker": "s"}),
-        "exciting_SST": (lambda k: f"SST cells that excite, layer {k}", {"linestyle": ":", "marker": "^"}),
+        "negative_ff": (r"Feedforward, $W_\mathrm{ff} < 0$", lambda k: f"{_layer(k)} → {_layer(k + 1)}"),
+        "negative_fb": (r"Feedback, $W_\mathrm{fb} < 0$", lambda k: f"{_layer(k + 1)} → {_layer(k)}"),
+        "exciting_SST": ("SST cells that excite", _layer),
     }
-    columns = [(*kinds[kind], k, column) for kind in kinds for k, column in _numbered(history, kind).items()]
-    if not columns:
+    found = {kind: columns for kind in kinds if (columns := _numbered(history, kind))}
+    if not found:
         raise ParameterError("signs: the history has no negative_ff_k, negative_fb_k or exciting_SST_k")
-    ax = new_axis(5.4) if ax is None else ax
-    for label, look, k, column in columns:
-        ax.plot(history["epoch"], 100 * history[column], color=layer_colour(k), label=label(k), **look)
-    ax.axhline(50, color="0.75", linewidth=0.9, zorder=1, label="either sign alike")
-    ax.set_ylim(-2, max(100 * max(history[column].max() for *_, column in columns), 50) + 5)
-    ax.set_ylabel("Synapses against Dale's law (%)")
-    legend_beside(ax)
-    return over_epochs(ax, history["epoch"])
+    lines = max(map(len, found.values()))
+    axes = new_panels(len(found), 2.2 + 0.17 * lines)
+    for ax, (kind, columns) in zip(axes, found.items(), strict=True):
+        title, name = kinds[kind]
+        for k, column in columns.items():
+            look = {"color": layer_colour(k), "marker": layer_marker(k), "label": name(k)}
+            ax.plot(history["epoch"], 100 * history[column], **look)
+        if ax is not axes[0]:
+            ax.sharey(axes[0])
+            ax.tick_params(labelleft=False)
+        ax.set_title(title)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28))
+        over_epochs(ax, history["epoch"])
+    low, high = axes[0].get_ylim()
+    if low < 50 < high:
+        away = []
+        for ax, columns in zip(axes, found.values(), strict=True):
+            ax.axhline(50, color="0.75", linewidth=0.9, zorder=1)
+            away.append(np.abs(100 * history[list(columns.values())] - 50).to_numpy().min())
+        look = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right", "fontsize": 7, "color": "0.45"}
+        axes[np.argmax(away)].annotate("either sign alike", (0.99, 50), xycoords=("axes fraction", "data"), **look)
+    axes[0].set_ylabel("Against Dale's law (%)")
+    return axes[0].figure
 
 
 def _stem(column):

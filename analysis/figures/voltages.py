@@ -6,11 +6,11 @@ from itertools import cycle
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.pyplot import figure as new_figure
 from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
-from .style import COLOURS, publication_style
+from .meanings import APICAL, BASAL, ERROR, MULTIPLIER, OTHERS, SOMA, SST, TAUGHT, UNTAUGHT
+from .style import PAGE, literal, new_figure, publication_style
 
 MOST_CELLS = 3
 #: Least space between names of phases, in widths of a panel.
@@ -18,29 +18,30 @@ _GAP = 0.03
 
 #: Label and colour of potentials, in the order in which they are drawn, each upon the one before it.
 COMPARTMENTS = {
-    "V_apical": ("apical dendrite", COLOURS["vermillion"]),
-    "V_basal": ("basal dendrite", COLOURS["blue"]),
-    "V_soma": ("soma", COLOURS["black"]),
+    "V_apical": ("apical dendrite", APICAL),
+    "V_basal": ("basal dendrite", BASAL),
+    "V_soma": ("soma", SOMA),
 }
 #: The interneuron's potential, which has a panel of its own.
 INTERNEURON = "V_SST"
-SST_COLOUR = COLOURS["green"]
-_OTHER_COLOURS = (COLOURS["purple"], COLOURS["orange"], COLOURS["sky"])
-_COMPANION_COLOURS = (COLOURS["vermillion"], COLOURS["purple"], COLOURS["orange"])
+#: Colours of populations beside a layer by what their kind is called.
+_COMPANIONS = {"error cell": ERROR, "multiplier cell": MULTIPLIER}
 #: Phases with the teacher are coloured, in turn where they have names of their own; the others are grey.
-_TAUGHT_COLOURS = {"nudge": "#FBE6C2", "third": "#D9ECF8"}
-_UNTAUGHT_COLOURS = {"free": "0.95"}
+_TAUGHT_COLOURS = {"nudge": TAUGHT[0], "third": TAUGHT[1]}
+_UNTAUGHT_COLOURS = {"free": UNTAUGHT[0]}
+#: Inches that a panel should have across, and a page has for them from top to bottom.
+_NARROWEST, _TALLEST = 1.5, 8.6
 
 
 @publication_style()
 def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=None):
     """Draw the potentials of chosen cells' compartments and interneurons, through the phases of a presentation.
 
-    A row of panels a layer, the output on top, a column a cell, with the compartments that the cells have; where they
-    have SST interneurons or error cells, below each cell the soma of its own, as its deviation from rest, which can be
-    small. Potentials are drawn as they are: dendrites may leave the physiological range. Phases in which targets reach
-    the circuit are coloured. In a phase with β ≠ 0 the apical dendrite of a CorInfoMax circuit's output cell is at its
-    target's potential.
+    Rows of panels for each layer, the output on top, a panel for each cell, at most four in a row, with the
+    compartments that the cells have; where they have SST interneurons or error cells, below each cell the soma of its
+    own, as its deviation from rest, which can be small. A new figure is no wider than a page. Potentials are drawn as
+    they are: dendrites may leave the physiological range. Phases in which targets reach the circuit are coloured. In a
+    phase with β ≠ 0 the apical dendrite of a CorInfoMax circuit's output cell is at its target's potential.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         The layers to draw; all of which potentials were recorded by default.
     cells : dict of int to sequence of int, optional
         The cells to draw by layer, under their numbers in the layer. By default the three of highest somatic potential
-        at the end, in the output the target's cell first.
+        at the end. In the output the target's cell comes first, if it was recorded, whether it is named or not.
     figure : matplotlib.figure.Figure, optional
         Where to draw, an empty figure; a new one by default.
 
@@ -74,16 +75,32 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
     if not layers or not all(positions.values()):
         raise ParameterError("compartment_voltages: no cell to draw")
 
-    columns = max(len(chosen) for chosen in positions.values())
-    heights = {k: [3, *[1.2] * len(_beside(recording, k))] for k in positions}
-    flat = [height for rows in heights.values() for height in rows]
+    columns = _columns(max(len(chosen) for chosen in positions.values()))
+    # Of each row of cells, the layer, the cells, and the heights of potentials and of what is beside them.
+    rows = [
+        (k, chosen[start : start + columns], [3, *[1.2] * len(_beside(recording, k))])
+        for k, chosen in positions.items()
+        for start in range(0, len(chosen), columns)
+    ]
+    flat = [height for _, _, heights in rows for height in heights]
     if figure is None:
-        figure = new_figure(figsize=(1.6 + 2.3 * columns, 1.1 + 2.7 / 4.2 * sum(flat)))
-    axes = figure.subplots(len(flat), columns, sharex=True, sharey="row", squeeze=False, height_ratios=flat)
-    row = 0
-    for k, chosen in positions.items():
-        _draw_layer(axes[row : row + len(heights[k])], recording, stimulus, k, chosen)
-        row += len(heights[k])
+        panel = min(2.3, (PAGE - 0.7) / columns)
+        around = 1.1 + 0.4 * len(rows)  # titles, legend and time axis
+        unit = float(np.clip((_TALLEST - around) / sum(flat), 0.42, 0.55))
+        figure = new_figure(0.7 + panel * max(columns, 1.4), around + unit * sum(flat))
+    axes = figure.subplots(len(flat), columns, sharex=True, squeeze=False, height_ratios=flat)
+    place, first = 0, {}
+    for k, chosen, heights in rows:
+        block = axes[place : place + len(heights)]
+        # All cells of a layer have the same axis, in whatever row.
+        for row, leader in zip(block, first.setdefault(k, block[:, 0]), strict=True):
+            for ax in row:
+                if ax is not leader:
+                    ax.sharey(leader)
+                if ax is not row[0]:
+                    ax.tick_params(labelleft=False)
+        _draw_layer(block, recording, stimulus, k, chosen)
+        place += len(heights)
     for column in axes.T:
         _label_time(column)
     figure.align_ylabels(axes[:, 0])
@@ -94,6 +111,12 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         if ax.texts:
             _spread(list(ax.texts), ax)
     return figure
+
+
+def _columns(cells):
+    """How many cells stand in a row: as many as a page has room for, in rows as full as can be."""
+    most = max(1, int((PAGE - 0.7) / _NARROWEST))
+    return -(-cells // -(-cells // most))
 
 
 def layers_with_potentials(recording):
@@ -125,8 +148,7 @@ def compartments_of(recording, k):
     there = [name for name in recording.potentials(k) if name != INTERNEURON]
     others = [name for name in there if name not in COMPARTMENTS]
     looks = {
-        name: (name.removeprefix("V_").replace("_", " "), _OTHER_COLOURS[n % len(_OTHER_COLOURS)])
-        for n, name in enumerate(others)
+        name: (name.removeprefix("V_").replace("_", " "), OTHERS[n % len(OTHERS)]) for n, name in enumerate(others)
     }
     return looks | {name: look for name, look in COMPARTMENTS.items() if name in there}
 
@@ -139,13 +161,14 @@ def _positions(recording, stimulus, k, cells):
     if not potentials:
         raise ParameterError(f"compartment_voltages: no potentials of layer {k} were recorded")
     recorded = layer.cells.tolist()
-    if cells is None:
+    chosen = cells
+    if chosen is None:
         by_potential = np.argsort(-layer[potentials[-1]][-1, stimulus], kind="stable")  # V_soma where there is one
-        cells = [recorded[n] for n in by_potential]
-        target = recording.target_cell(stimulus)
-        if k == recording.output_layer and target in recorded:
-            cells = [target, *(cell for cell in cells if cell != target)]
-        cells = cells[:MOST_CELLS]
+        chosen = [recorded[n] for n in by_potential]
+    target = recording.target_cell(stimulus)
+    if k == recording.output_layer and target in recorded and (cells is None or target not in cells):
+        chosen = [target, *(cell for cell in chosen if cell != target)]
+    cells = chosen[:MOST_CELLS] if cells is None else chosen
     if absent := [cell for cell in cells if cell not in recorded]:
         raise ParameterError(f"compartment_voltages: cell {absent[0]} of layer {k} was not recorded")
     return [recorded.index(cell) for cell in cells]
@@ -171,10 +194,12 @@ def _beside(recording, k):
     """List the cells beside those of layer k: short name, words for the legend, colour, potentials."""
     layer, found = recording.layers[k], []
     if INTERNEURON in layer.traces:
-        found.append(("SST", "SST soma, from rest", SST_COLOUR, layer[INTERNEURON]))
+        found.append(("SST", "SST soma, from rest", SST, layer[INTERNEURON]))
     companions = [group for group in recording.companions.values() if group.layer == k and "V_soma" in group.traces]
-    for group, colour in zip(companions, cycle(_COMPANION_COLOURS), strict=False):
+    further = cycle(OTHERS)
+    for group in companions:
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", group.kind).lower()  # ErrorCell: error cell
+        colour = _COMPANIONS[words] if words in _COMPANIONS else next(further)
         found.append((words.removesuffix(" cell"), f"{words}, from rest", colour, group["V_soma"]))
     return found
 
@@ -206,7 +231,7 @@ def phase_colours(recording):
         if recording.is_taught(steps):
             colours[name] = _TAUGHT_COLOURS[name] if name in _TAUGHT_COLOURS else next(further)
         else:
-            colours[name] = _UNTAUGHT_COLOURS.get(name, "0.9")
+            colours[name] = _UNTAUGHT_COLOURS.get(name, UNTAUGHT[1])
     return colours
 
 
@@ -218,7 +243,7 @@ def _shade_phases(axes, recording):
         for ax in axes:
             ax.axvspan(start, stop, color=colours[name], linewidth=0, zorder=0)
         look = {"transform": axes[0].get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 8}
-        axes[0].text((start + stop) / 2, 1.02, name, color="0.25", **look)
+        axes[0].text((start + stop) / 2, 1.02, literal(name), color="0.25", **look)
     axes[0].margins(x=0)
 
 
@@ -253,7 +278,7 @@ def _legend(figure, recording, layers, ncols):
     beside = {words: colour for k in layers for _, words, colour, _ in _beside(recording, k)}
     handles += [Line2D([], [], color=colour, label=words) for words, colour in beside.items()]
     for name, colour in phase_colours(recording).items():
-        label = f"{name} phase ({teaching(recording, name)})"
+        label = f"{literal(name)} phase ({teaching(recording, name)})"
         handles.append(Patch(facecolor=colour, edgecolor="0.7", linewidth=0.5, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
 
@@ -277,7 +302,7 @@ def teaching(recording, name, steps=None):
     clamped = {other for other, of in bands.items() if recording.is_taught(of) and not recording.beta[of].any()}
     if name in clamped:
         return "clamped to the target"
-    if clamped and not recording.is_taught(bands[name]):
+    if not recording.taught or (clamped and not recording.is_taught(bands[name])):
         return "no teacher"
     first, last = recording.beta[steps or bands[name]][[0, -1]]
     course = " to ".join(f"{beta:+.3g}" if beta else "0" for beta in dict.fromkeys((first, last)))

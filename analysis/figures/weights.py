@@ -3,7 +3,8 @@
 import numpy as np
 
 from ...errors import ParameterError
-from .style import layer_colour, legend_beside, logarithmic_in_plain_numbers, new_axis, publication_style
+from .meanings import layer_colour
+from .style import legend_beside, logarithmic_in_plain_numbers, new_axis, publication_style
 
 MOST_FIELDS = 64
 
@@ -91,7 +92,7 @@ def _mosaic(fields):
 
 
 @publication_style()
-def weight_histogram(weights, ax=None, bins=None):
+def weight_histogram(weights, ax=None, bins=None, layers=None):
     """Draw the distribution of the weights of one or several matrices.
 
     Parameters
@@ -102,6 +103,8 @@ def weight_histogram(weights, ax=None, bins=None):
         Where to draw; a new figure by default.
     bins : int, optional
         Number of bins, shared by all matrices; by default the root of the smallest one's size, from 10 to 80.
+    layers : sequence of int, optional
+        Of which layer, or lower layer of a pair, each matrix is; that decides about its colour. By default 0, 1, ….
 
     Returns
     -------
@@ -112,6 +115,10 @@ def weight_histogram(weights, ax=None, bins=None):
     ParameterError
         There are no weights.
     """
+    layers = range(len(weights)) if layers is None else layers
+    if len(layers) != len(weights):
+        raise ParameterError(f"weight_histogram: {len(layers)} layers for {len(weights)} matrices")
+    colours = dict(zip(weights, map(layer_colour, layers), strict=True))
     weights = {label: np.ravel(W) for label, W in weights.items() if np.size(W)}
     if not weights:
         raise ParameterError("weight_histogram: there are no weights to draw")
@@ -119,9 +126,9 @@ def weight_histogram(weights, ax=None, bins=None):
     if bins is None:
         bins = int(np.clip(np.sqrt(min(W.size for W in weights.values())), 10, 80))
     edges = np.histogram_bin_edges(np.concatenate(list(weights.values())), bins=bins)
-    for k, (label, W) in enumerate(weights.items()):
+    for label, W in weights.items():
         share = np.full(W.size, 100 / W.size)
-        ax.hist(W, edges, weights=share, histtype="step", linewidth=1.4, color=layer_colour(k), label=label)
+        ax.hist(W, edges, weights=share, histtype="step", linewidth=1.4, color=colours[label], label=label)
     # The matrices' bulk is at small weights; the tails, where learning shows, only on a logarithmic axis.
     logarithmic_in_plain_numbers(ax)
     ax.set_xlabel("Weight")

@@ -39,7 +39,7 @@ _LOOKED_UP = re.compile(
 
 
 class VectorisedCodeObject(CythonCodeObject):
-    """Brian2's Cython code object, compiled so that the loop over cells is vectorised, and so that a call costs little."""
+    """Brian2's Cython code object, compiled so that its loop is vectorised and a call costs little."""
 
     def __init__(self, *args, **kwargs):
         key = "codegen.cpp.extra_compile_args_gcc"

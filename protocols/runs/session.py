@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...progress import progress_bar, shared_console
 from .configuration import Configuration
 from .fitting import targets_out_of_reach
@@ -15,7 +17,7 @@ from .reading import DEFAULT_PRESET
 from .run import Run
 from .training import Report, Training
 
-#: Test stimuli whose rates are kept for histograms and embeddings.
+#: Test stimuli whose rates are kept for histograms and embeddings; outputs are kept of all.
 _KEPT_STIMULI = 1000
 #: What the parts of a set of stimuli are called, by the columns of the history that concern them.
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}
@@ -211,17 +213,29 @@ def complete(training: Training, keep_recording: bool):
     keep_recording : bool
         Whether a recording that is there stays: the user may have recorded of a finished run what is to stay.
     """
-    stimuli, folder = training.stimuli, training.folder
-    seed = seed_of_tests(training.configuration.training.seed)
+    folder, seed = training.folder, seed_of_tests(training.configuration.training.seed)
     if not (keep_recording and folder.has("recording.npz")):
         _record(training, seed)
-    rates = training.evaluator.settle(stimuli.x_test[:_KEPT_STIMULI], ("r",), seed).r
-    activity = {f"layer_{k}/r": r for k, r in rates.items()}
-    if stimuli.labels_test is not None:
-        activity["labels"] = stimuli.labels_test[:_KEPT_STIMULI]
-    folder.write_arrays("activity.npz", activity)
+    training.evaluator.load_state_dict(training.rest)  # so that it does not matter what was presented while training
+    folder.write_arrays("activity.npz", _activity(training, seed))
     if hasattr(training.circuit, "description"):
         folder.write_json("circuit.json", training.circuit.description())
+
+
+def _activity(training: Training, seed: int) -> dict[str, np.ndarray]:
+    """Rates that some test stimuli lead to, and outputs for all of them, with what they stand for."""
+    stimuli = training.stimuli
+    rates = training.evaluator.settle(stimuli.x_test, ("r",), seed).r
+    kept = {f"layer_{k}/r": r[:_KEPT_STIMULI] for k, r in rates.items()}
+    if stimuli.class_names is not None:
+        kept["class_names"] = np.array(stimuli.class_names, dtype=str)
+    told = {"labels": stimuli.labels_test, "targets": stimuli.y_test if stimuli.task == "regression" else None}
+    for name, values in told.items():
+        if values is not None:
+            kept[name] = values[:_KEPT_STIMULI]
+            if stimuli.task != "none":
+                kept |= {f"outputs/{name}": values, "outputs/r": rates[training.circuit.output]}
+    return kept
 
 
 def _record(training: Training, seed: int):

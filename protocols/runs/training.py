@@ -71,6 +71,8 @@ class Training:
     stimuli : Stimuli
     learner, evaluator : Learner
         What presents training and test stimuli to it.
+    rest : dict
+        State of the evaluator before it has presented anything.
     epoch, batch : int
         Epochs done, and minibatches done of the next.
     score : str or None
@@ -103,7 +105,7 @@ class Training:
         self.score = self._model.score or (None if judged is None else f"test_{judged[0]}")
         self._outputs = Outputs(self.stimuli, self.learner.prediction_phase, self.circuit.output)
         self._test_seed = seed_of_tests(configuration.training.seed)
-        self._rest = self.evaluator.state_dict()
+        self.rest = self.evaluator.state_dict()
         self._resumed, self._begun = resume, False
         self._stop = False
         self._seconds_before = 0.0
@@ -112,7 +114,7 @@ class Training:
         self.before_presentation: list[Callable[[int, int], object]] = []
         self.unlearnt = np.array([], dtype=int)
         if state is not None:
-            self._restore(state)
+            self.restore(state)
 
     def _mount(self):
         configuration, protocol, stimuli = self.configuration, self._protocol, self.stimuli
@@ -263,7 +265,7 @@ class Training:
         return {**validated, **self._model.metrics(self.circuit, states, self.stimuli)}
 
     def _settled(self, x: np.ndarray, variables: tuple[str, ...]):
-        self.evaluator.load_state_dict(self._rest)  # so that it does not matter what was presented before
+        self.evaluator.load_state_dict(self.rest)  # so that it does not matter what was presented before
         return self.evaluator.settle(x, variables, seed=self._test_seed)
 
     def save_checkpoint(self):
