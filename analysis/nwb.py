@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pandas as pd
 
 from ..errors import ParameterError
 from .files import replacing_path
+from .series import Trace
+from .session import Session, Signal
 from .traces import Traces
 
 #: Compartments as anatomists call them; others keep their names.
@@ -30,11 +32,14 @@ _FORMER = {
 _UNITS = {"V": "volts", "Hz": "hertz", "A": "amperes", "S": "siemens", "s": "seconds"}
 #: Of a trace, in memory at once.
 _BUFFER_GB = 0.05
-#: What a session is, its keywords and publications, by circuit.
+#: Bytes of a series beyond which NWB's inspector wants it compressed.
+_LARGE = 20 * 10**9
+#: NCBI's taxon "synthetic construct": archives want a species of every subject.
+_SYNTHETIC = "http://purl.obolibrary.org/obo/NCBITaxon_32630"
+#: What a session is, and its publications, by circuit.
 _SESSIONS = {
     "CorInfoMax": (
         "Simulation of a circuit that learns by correlative information maximization",
-        ("simulation", "dendrites", "CorInfoMax"),
         ("doi:10.48550/arXiv.2306.04810",),
     )
 }
@@ -67,9 +72,10 @@ def export_nwb(
     description : str, optional
         Of the session; by default it names the circuit.
     keywords : sequence of str, optional
-        By default "simulation" and the circuit.
+        None by default: neo (0.14) cannot read a file that has some.
     compression : str, optional
-        HDF5 filter for the traces, such as "gzip": smaller by a tenth or two, and much slower.
+        HDF5 filter for the traces, such as "gzip": smaller by a tenth or two, and much slower. By default none, but
+        "gzip" for a series of more than 20 GB.
     overwrite : bool, default False
         Whether a file that exists may be replaced.
 
@@ -86,15 +92,25 @@ def export_nwb(
 
     Notes
     -----
+    A session is one course of time, and so its trials follow one another (see `analysis.session`): stimuli that were
+    presented at once stand in the order of their replicas, and then come those of the next presentation. Nothing is
+    computed anew: a replica goes on from where its own last trial ended, `replicas` trials before, and not from the end
+    of the trial that stands before. Plasticity acts after the last trial of a presentation, on all replicas at once.
+    Present one stimulus at a time, if the order should be that of one circuit's life.
+
     In the file are
 
-    - ``acquisition/layer_1_V_soma`` and so on, `TimeSeries` of shape (steps, cells), or (steps, replicas, cells) where
-      several stimuli were presented at once. As NWB has it, data * conversion + offset is in the unit, volts or hertz.
+    - ``acquisition/layer_1_V_soma`` and so on, `TimeSeries` of shape (time, cells) in their units, volts or hertz, with
+      a rate; with timestamps only where samples are not evenly spaced, as of the nudge phases alone. A sample bears the
+      time at which its step begins and holds the state at the step's end. Of fewer samples than cells there are several
+      series, ``layer_1_V_soma_1`` and so on, as NWB takes the longest axis for time.
+    - ``intervals/trials``, a row for each stimulus presented: presentation, replica, stimulus, label, β, whether
+      plasticity followed, its phases with their times, and the samples of each series that are its own.
+    - ``intervals/epochs``, a row for each phase of each trial, tagged with its name.
     - ``processing/circuit/cells``, a row for each recorded site: population, layer, cell type, cell and compartment;
       and ``processing/circuit/signals``, which tells for each time series the rows of its columns, in order.
-    - ``intervals/trials``, a row for each stimulus presented: stimulus, label, replica, β, whether plasticity followed,
-      and its phases with their times.
-    - ``processing/plasticity/W_ff_0`` and so on, recorded weights and their changes.
+    - ``processing/plasticity/W_ff_0`` and so on, tables of recorded weights and their changes by presentation; the
+      numbers of the cells on their axes are in ``W_ff_0_cells``.
     - the circuit's parameter file in `notes`, versions of the software in `data_collection`.
     """
     require_pynwb()
@@ -105,102 +121,146 @@ def export_nwb(
         raise ParameterError(f"{path}: must end in .nwb")
     if path.exists() and not overwrite:
         raise ParameterError(f"{path}: exists; choose another name")
-    file = _session(traces, description, keywords)
-    _add_trials(file, traces)
-    _add_traces(file, traces, compression)
-    _add_weights(file, traces, compression)
+    file, session = _new_file(traces, description, keywords), Session(traces)
+    samples = _add_traces(file, traces, session, compression)
+    _add_trials(file, session, samples)
+    _add_weights(file, traces, session, compression)
     with replacing_path(path) as temporary, NWBHDF5IO(temporary, "w") as io:
         io.write(file)
     return path
 
 
-def _session(traces: Traces, description: str | None, keywords: Sequence[str] | None):
+def _new_file(traces: Traces, description: str | None, keywords: Sequence[str] | None):
     from pynwb import NWBFile
+    from pynwb.file import Subject
 
-    unknown = f"Simulation of the circuit {traces.circuit}", ("simulation", traces.circuit), ()
-    session, words, publications = _SESSIONS.get(traces.circuit, unknown)
+    session, publications = _SESSIONS.get(traces.circuit, (f"Simulation of the circuit {traces.circuit}", ()))
     start = pd.Timestamp(traces.created)
     seed = "" if traces.seed is None else f" Seed of the background input: {traces.seed}."
     return NWBFile(
         session_description=session if description is None else description,
         identifier=str(uuid.uuid4()),
         session_start_time=(start if start.tzinfo else start.tz_localize("UTC")).to_pydatetime(),
-        experiment_description=f"Circuit {traces.circuit}, in steps of {traces.dt:g} s; all times are simulated.{seed}",
+        experiment_description=f"Circuit {traces.circuit}, in steps of {traces.dt:g} s; all times are simulated. "
+        f"Trials of one presentation were simulated at once, each by a replica of the circuit.{seed}",
         data_collection="Simulated with " + json.dumps(traces.software),
         notes=traces.parameters or "The circuit was made in Python; there is no parameter file.",
-        keywords=list(words if keywords is None else keywords),
+        keywords=list(keywords) if keywords else None,
         related_publications=list(publications) or None,
+        subject=Subject(
+            subject_id=traces.circuit,
+            description="A simulated circuit, no animal: its age counts from the simulation's beginning.",
+            species=_SYNTHETIC,
+            sex="O",
+            age="P0D",
+        ),
     )
 
 
-def _add_trials(file, traces: Traces):
-    from hdmf.common import VectorData, VectorIndex
+def _add_trials(file, session: Session, samples: list[tuple[Any, Signal]]):
+    from hdmf.common import VectorData
+    from pynwb.base import TimeSeriesReference, TimeSeriesReferenceVectorData
     from pynwb.epoch import TimeIntervals
 
-    trials, phases = traces.trials, traces.phases
+    trials, phases = session.trials, session.phases
     if trials.empty:
         return
     told = {
-        "start_time": ("start", "Beginning of the presentation, in seconds."),
-        "stop_time": ("stop", "End of the presentation, in seconds."),
-        "presentation": ("trial", "Number of the presentation; its stimuli are presented at once, one to a replica."),
+        "start_time": ("start", "Beginning of the trial, in seconds."),
+        "stop_time": ("stop", "End of the trial, in seconds."),
+        "presentation": ("trial", "Number of the presentation; its stimuli are simulated at once, one to a replica."),
         "replica": ("replica", "Copy of the circuit that the stimulus was presented to."),
         "stimulus": ("stimulus", "Number of the stimulus in its set; -1 if not known."),
         "label": ("label", "Class of the stimulus; -1 if not known."),
         "beta": ("beta", "Signed nudging strength of the presentation."),
-        "learn": ("learn", "Whether plasticity followed."),
+        "learn": ("learn", "Whether plasticity followed the presentation."),
         "complete": ("complete", "Whether the presentation ended as planned."),
     }
     columns: list[Any] = [
         VectorData(name=name, description=text, data=trials[source].to_numpy()) for name, (source, text) in told.items()
     ]
-    # Ragged: the phases of a presentation stand once for each of its stimuli.
-    counts = phases.groupby("trial").size().reindex(range(int(trials["trial"].max()) + 1), fill_value=0).to_numpy()
-    ends = np.cumsum(counts)
-    rows = np.concatenate([np.arange(ends[trial] - counts[trial], ends[trial]) for trial in trials["trial"]])
-    index = np.cumsum(counts[trials["trial"]])
-    for name, source, text in (
-        ("phase_names", "name", "Names of the phases of the presentation."),
-        ("phase_start_times", "start", "When they begin, in seconds."),
-        ("phase_stop_times", "stop", "When they end, in seconds."),
-        ("phase_betas", "beta_last", "Nudging strength at their ends."),
+    ends = np.searchsorted(phases["row"].to_numpy(), np.arange(len(trials)), "right")
+    names = phases["name"].astype(str).tolist()
+    for name, values, text in (
+        ("phase_names", names, "Names of the phases of the trial."),
+        ("phase_start_times", phases["start"].to_numpy(), "When they begin, in seconds."),
+        ("phase_stop_times", phases["stop"].to_numpy(), "When they end, in seconds."),
+        ("phase_betas", phases["beta"].to_numpy(), "Nudging strength at their ends."),
     ):
-        values = phases[source].astype(str) if source == "name" else phases[source]
-        data = VectorData(name=name, description=text, data=values.to_numpy()[rows].tolist())
-        columns += [data, VectorIndex(name=f"{name}_index", data=index, target=data)]
+        columns += _ragged(VectorData(name=name, description=text, data=values), ends)
+    if samples:
+        own: list[list] = [[] for _ in range(len(trials))]
+        for series, signal in samples:
+            for row, begin, count in zip(signal.rows, signal.begins, signal.counts, strict=True):
+                own[row].append(TimeSeriesReference(int(begin), int(count), series))
+        parts = [part for row in own for part in row]
+        data = TimeSeriesReferenceVectorData(name="timeseries", description="Samples of the trial.", data=parts)
+        columns += _ragged(data, np.cumsum([len(row) for row in own]))
     file.trials = TimeIntervals(name="trials", description="Presentations of stimuli.", columns=columns)
+    columns = [
+        VectorData(
+            name="start_time", description="Beginning of the phase, in seconds.", data=phases["start"].to_numpy()
+        ),
+        VectorData(name="stop_time", description="End of the phase, in seconds.", data=phases["stop"].to_numpy()),
+        *_ragged(VectorData(name="tags", description="Name of the phase.", data=names), np.arange(1, len(names) + 1)),
+    ]
+    file.epochs = TimeIntervals(name="epochs", description="Phases of the trials.", columns=columns)
 
 
-def _add_traces(file, traces: Traces, compression: str | None):
-    from hdmf.common import DynamicTable, DynamicTableRegion, VectorData, VectorIndex
+def _ragged(data, ends: np.ndarray) -> list:
+    """Columns of a table whose rows have several entries each, up to these ends."""
+    from hdmf.common import VectorIndex
+
+    return [data, VectorIndex(name=f"{data.name}_index", data=ends, target=data)]
+
+
+def _add_traces(file, traces: Traces, session: Session, compression: str | None) -> list[tuple[Any, Signal]]:
+    """Add a series for each trace; return each with where its samples stand."""
     from pynwb import TimeSeries
 
-    if not traces.groups:
-        return
     sites: dict[tuple, int] = {}
     signals: list[dict] = []
+    samples = []
     for group in traces.groups:
-        timed = None
-        replicated = len(group.replicas) > 1
+        signal = session.signal(group)
+        if not signal.size:
+            continue
+        width = min(len(group.cells), signal.size)
+        parts = [slice(start, start + width) for start in range(0, len(group.cells), width)]
+        timed: dict[str, Any] = {"rate": signal.rate, "starting_time": signal.start}
+        if signal.rate is None:
+            timed = {"timestamps": signal.times}
         for name, trace in group.traces.items():
             meaning = f"{name}, {trace.meaning}," if trace.meaning else name
-            series = TimeSeries(
-                name=f"{group.population}_{name}",
-                description=f"{meaning} of {group.population}; axes: step{', replica' * replicated}, cell",
-                data=_chunks(trace.dataset, compression, drop=1 if len(group.replicas) == 1 else None),
-                unit=_UNITS.get(trace.unit, trace.unit),
-                conversion=trace.scale,
-                offset=trace.offset,
-                timestamps=group.time if timed is None else timed,
-                comments=f"Recorded: {_cadence(group.every)} of the phases {', '.join(group.phases)}.",
-            )
-            timed = series if timed is None else timed
-            file.add_acquisition(series)
             compartment = _FORMER.get(name, "") if trace.compartment is None else trace.compartment
             compartment = _PARTS.get(compartment, compartment)
-            keys = [(group.population, group.layer, group.cell_type, int(cell), compartment) for cell in group.cells]
-            rows = [sites.setdefault(key, len(sites)) for key in keys]
-            signals.append({"series": series, "variable": name, "population": group.population, "rows": rows})
+            for place, part in enumerate(parts, start=1):
+                series = TimeSeries(
+                    name=f"{group.population}_{name}" + f"_{place}" * (len(parts) > 1),
+                    description=f"{meaning} of {group.population}; axes: time, cell",
+                    data=_samples(signal, trace, part, compression),
+                    unit=_UNITS.get(trace.unit, trace.unit),
+                    comments=f"Recorded: {_cadence(group.every)} of the phases {', '.join(group.phases)}. "
+                    "A sample bears the time at which its step begins and holds the state at the step's end.",
+                    **timed,
+                )
+                if signal.rate is None and "timestamps" in timed:
+                    timed = {"timestamps": series}  # shared, and stored once
+                file.add_acquisition(series)
+                samples.append((series, signal))
+                keys = [
+                    (group.population, group.layer, group.cell_type, int(n), compartment) for n in group.cells[part]
+                ]
+                rows = [sites.setdefault(key, len(sites)) for key in keys]
+                signals.append({"series": series, "variable": name, "population": group.population, "rows": rows})
+    if signals:
+        _add_sites(file, sites, signals)
+    return samples
+
+
+def _add_sites(file, sites: dict[tuple, int], signals: list[dict]):
+    """Tell which cells and compartments the columns of the series are of."""
+    from hdmf.common import DynamicTable, DynamicTableRegion, VectorData
 
     told = {
         "population": "Population that the cell is of.",
@@ -224,7 +284,6 @@ def _add_traces(file, traces: Traces, compression: str | None):
         data=[row for signal in signals for row in signal["rows"]],
         table=cells,
     )
-    ends = np.cumsum([len(signal["rows"]) for signal in signals])
     table = DynamicTable(
         name="signals",
         description="What each time series is of.",
@@ -232,8 +291,7 @@ def _add_traces(file, traces: Traces, compression: str | None):
             VectorData(name="series", description="The time series.", data=[signal["series"] for signal in signals]),
             VectorData(name="population", description="Population.", data=[signal["population"] for signal in signals]),
             VectorData(name="variable", description="Variable.", data=[signal["variable"] for signal in signals]),
-            rows,
-            VectorIndex(name="sites_index", data=ends, target=rows),
+            *_ragged(rows, np.cumsum([len(signal["rows"]) for signal in signals])),
         ],
     )
     module = file.create_processing_module("circuit", "Which cells and compartments the time series are of")
@@ -245,46 +303,71 @@ def _cadence(every: int) -> str:
     return "every step" if every == 1 else f"one of every {every} steps"
 
 
-def _add_weights(file, traces: Traces, compression: str | None):
-    from pynwb import TimeSeries
+def _add_weights(file, traces: Traces, session: Session, compression: str | None):
+    from hdmf.common import DynamicTable, VectorData
 
-    if not traces.weights:
+    recorded = {name: found for name, found in traces.weights.items() if len(found.time)}
+    if not recorded:
         return
     module = file.create_processing_module("plasticity", "Weights after learning presentations, and their changes")
-    for name, found in traces.weights.items():
+    for name, found in recorded.items():
         key, k = found.weights
-        common = {
-            "timestamps": found.time,
-            "unit": "1",
-            "comments": json.dumps({"post": found.post.tolist(), "pre": found.pre.tolist()}),
-        }
         axes = "axes: presentation, postsynaptic cell" + ", presynaptic cell" * (found.values.ndim == 3)
-        kept = {"": (_chunks(found.values, compression), f"Weights {key}[{k}]; {axes}")}
+        told = {
+            "time": (session.ends(found.trial), "When plasticity acted, in seconds."),
+            "presentation": (found.trial, "Number of the presentation after which it did."),
+            "weights": (_stored(found.values, compression), f"{key}[{k}]; {axes}"),
+        }
         if found.changes is not None:
             text = f"ΔW of {key}[{k}] by the rule, before learning rate and decay; {axes}"
-            kept["_changes"] = (_chunks(found.changes, compression), text)
-            kept["_change_norm"] = (found.change_norm, f"Frobenius norm of the whole ΔW of {key}[{k}]")
-        for suffix, (data, text) in kept.items():
-            module.add(TimeSeries(name=f"{name}{suffix}", description=text, data=data, **common))
+            told["changes"] = (_stored(found.changes, compression), text)
+            told["change_norm"] = (found.change_norm, f"Frobenius norm of the whole ΔW of {key}[{k}]")
+        ends = {"postsynaptic": found.post, "presynaptic": found.pre}
+        cells = {
+            "axis": ([axis for axis, numbers in ends.items() for _ in numbers], "Axis of the weights."),
+            "cell": (np.concatenate(list(ends.values())), "Numbers of the cells on it, in order."),
+        }
+        for table, text, columns in (
+            (name, f"Weights {key}[{k}] after learning presentations", told),
+            (f"{name}_cells", f"Cells whose synapses the table {name} has", cells),
+        ):
+            data = [
+                VectorData(name=column, description=words, data=values) for column, (values, words) in columns.items()
+            ]
+            module.add(DynamicTable(name=table, description=text, columns=data))
 
 
-def _chunks(dataset, compression: str | None, drop: int | None = None):
-    """Let hdmf copy a dataset piece by piece, without the one axis of length 1 that is to be dropped."""
+def _samples(signal: Signal, trace: Trace, cells: slice, compression: str | None):
+    """Let hdmf copy the samples of some cells piece by piece."""
+    shape = (signal.size, len(range(trace.shape[2])[cells]))
+
+    def read(selection):
+        rows, columns = selection
+        start, stop, _ = rows.indices(shape[0])
+        return signal.read(trace, start, stop, cells)[:, columns]
+
+    return _pieces(shape, trace.dtype, read, compression)
+
+
+def _stored(dataset, compression: str | None):
+    """Let hdmf copy a dataset piece by piece."""
+    return _pieces(dataset.shape, dataset.dtype, lambda selection: dataset[selection], compression)
+
+
+def _pieces(shape: tuple[int, ...], dtype, read: Callable, compression: str | None):
     from hdmf.backends.hdf5 import H5DataIO
     from hdmf.data_utils import GenericDataChunkIterator
 
-    class Chunks(GenericDataChunkIterator):
+    class Pieces(GenericDataChunkIterator):
         def _get_data(self, selection):
-            if drop is None:
-                return dataset[selection]
-            return dataset[(*selection[:drop], 0, *selection[drop:])]
+            return read(selection)
 
         def _get_maxshape(self):
-            return tuple(size for axis, size in enumerate(dataset.shape) if axis != drop)
+            return shape
 
         def _get_dtype(self):
-            return dataset.dtype
+            return np.dtype(dtype)
 
-    if not len(dataset):
-        return np.empty([size for axis, size in enumerate(dataset.shape) if axis != drop], dataset.dtype)
-    return H5DataIO(Chunks(buffer_gb=_BUFFER_GB), compression=compression)
+    if compression is None and np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize > _LARGE:
+        compression = "gzip"
+    return H5DataIO(Pieces(buffer_gb=_BUFFER_GB), compression=compression)

@@ -32,7 +32,7 @@ FORBIDDEN = {
 }
 
 #: What the conda environment calls otherwise than pyproject.toml does.
-CONDA_NAMES = {"matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "neo": "python-neo"}
 
 
 def sources(package):
