@@ -11,7 +11,6 @@ from ..analysis import Finding, diagnose
 from ..errors import ParameterError, RunError
 from ..protocols.runs import Configuration, Run, examine
 from ..protocols.runs import presets as all_presets
-from ..protocols.runs.reading import DEFAULT_PRESET
 from .console import console
 
 
@@ -46,7 +45,7 @@ def doctor(
     elif source is not None and _is_path(source):
         raise RunError(f"{source}: no such run folder")
     else:
-        configuration = Configuration.read(source or DEFAULT_PRESET, list(settings or []))
+        configuration = Configuration.read(source, list(settings or []))
         if data is not None:
             configuration.stimuli.data = str(data)
         circuit = configuration.build_circuit()

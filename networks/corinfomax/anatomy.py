@@ -7,7 +7,7 @@ import brian2 as b2
 from ...models import SST, BackgroundInput, HiddenPyramidal, LeakySST, MultiplierCell, OutputPyramidal, StimulusCell
 from ...models.domains import INHIBITION
 from ..population import PopulationSpec
-from ..projection import Projection
+from ..projection import Bias, Projection
 from .parameters import Parameters
 
 
@@ -65,12 +65,14 @@ def _noise_link(k: int, source: str, compartment: str) -> tuple[str, tuple[str, 
     return f"noise_{compartment}", (f"noise_{k}", f"noise_{source}")
 
 
-def projections(parameters: Parameters) -> Iterator[Projection]:
+def projections(parameters: Parameters) -> Iterator[Projection | Bias]:
     """Give the projections between the populations, in the order of the layers that they enter."""
     P, names, pattern = parameters.output, layers(parameters), parameters.projection
     for k in range(1, P + 1):
         here, below = names[k], names[k - 1]
         yield Projection(below, here, "drive_basal", ("W_ff", k - 1), pattern, constant=k == 1)
+        if parameters.bias:
+            yield Bias(here, "drive_basal", ("b", k))
         if k < P:
             yield Projection(names[k + 1], here, "drive_apical", ("W_fb", k), pattern)
         yield Projection(here, here, "drive_autapse", ("D", k), "one_to_one")

@@ -52,6 +52,9 @@ class CorInfoMax(Circuit):
         Factor d of rate · dᵉ; with a list, each from its epoch on (A1).
     weight_decay : float, default 0
         The optional decay η ε W of W_ff and W_fb is ``weight_decay = ε``.
+    bias : bool, default False
+        Whether each pyramidal cell's basal dendrite also has an input from a unit whose rate is always 1, with weight
+        b, which learns by eq 26 like W_ff (in the paper there is none).
     convention : {"normative", "printed", "authors"}
         How eq 21 and the order of updates are read; see `conventions`.
     entropy_gain : float, default 1
@@ -107,8 +110,8 @@ class CorInfoMax(Circuit):
     ----------
     weights : dict
         Of pairs of layers, ``W_ff[k]`` (N_{k+1}, N_k), k = 0 … P-1, and ``W_fb[k]`` (N_k, N_{k+1}), k = 1 … P-1. Of
-        layers k = 1 … P, ``B[k]``, ``O[k]`` (N_k, N_k) and ``D[k]`` (N_k,); and where their domains have constraints,
-        ``A[k]`` and ``shunts[k]`` (constraints, N_k).
+        layers k = 1 … P, ``B[k]``, ``O[k]`` (N_k, N_k) and ``D[k]`` (N_k,); with biases ``b[k]`` (N_k,); and
+        where their domains have constraints, ``A[k]`` and ``shunts[k]`` (constraints, N_k).
     parameters : Parameters
         All parameters, resolved. The properties below are those that others ask for.
 

@@ -25,11 +25,13 @@ def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
     ParameterError
         If those given do not fit, or break Dale's law where it holds.
     """
-    arrays = published(parameters.architecture, parameters.seed)
+    arrays = published(parameters.architecture, parameters.seed, parameters.bias)
     excitatory = [key for key in ("W_ff", "W_fb") if key in parameters.dale]
     for key, gains in parameters.initial_gains.items():
         for k, gain in gains.items():
             arrays[key][k] *= gain
+            if key == "W_ff" and parameters.bias:
+                arrays["b"][k + 1] *= gain
     if parameters.lateral_rule == "regularised":
         arrays["B"] = {k: np.eye(len(B)) / parameters.epsilon[k - 1] for k, B in arrays["B"].items()}
     for key in excitatory:
@@ -46,7 +48,7 @@ def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
     return arrays
 
 
-def published(architecture: Sequence[int], seed: int) -> Weights:
+def published(architecture: Sequence[int], seed: int, bias: bool = False) -> Weights:
     """W_ff and W_fb Xavier-uniform and independent; B = W Wᵀ with W Xavier-uniform (the paper's runs).
 
     Parameters
@@ -54,11 +56,14 @@ def published(architecture: Sequence[int], seed: int) -> Weights:
     architecture : sequence of int
         Numbers of units N_0 (stimulus), …, N_P (output).
     seed : int
+    bias : bool, default False
+        Add biases (not in the paper): of the size of W_ff's entries, as those of one more unit below.
 
     Returns
     -------
     dict
-        ``W_ff[k]`` (N_{k+1}, N_k), k = 0 …; ``W_fb[k]`` (N_k, N_{k+1}), k ≥ 1; ``B[k]`` (N_k, N_k), k ≥ 1.
+        ``W_ff[k]`` (N_{k+1}, N_k), k = 0 …; ``W_fb[k]`` (N_k, N_{k+1}), k ≥ 1; ``B[k]`` (N_k, N_k), k ≥ 1;
+        ``b[k]`` (N_k,), k ≥ 1, if there are biases.
     """
     rng = generator(seed)
     pairs = list(zip(architecture[1:], architecture[:-1], strict=True))
@@ -68,7 +73,10 @@ def published(architecture: Sequence[int], seed: int) -> Weights:
     for k, units in enumerate(architecture[1:], start=1):
         W = xavier_uniform(rng, units, units)
         B[k] = symmetrised(W @ W.T)
-    return {"W_ff": W_ff, "W_fb": W_fb, "B": B}
+    arrays = {"W_ff": W_ff, "W_fb": W_fb, "B": B}
+    if bias:  # drawn last, so that the others are the same with and without
+        arrays["b"] = {k + 1: xavier_uniform(rng, post, pre)[:, 0] for k, (post, pre) in enumerate(pairs)}
+    return arrays
 
 
 def check_excitatory(arrays: Weights, keys: Sequence[str]):

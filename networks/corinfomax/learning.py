@@ -5,7 +5,7 @@ from ..plasticity import Plasticity
 from ..schedules import EpochDecay
 from .parameters import Parameters
 from .recursions import AutapseRecursion, InverseRecursion, RegularisedInverse
-from .rules import CorrelationRule, FeedbackRule, ForwardRule, LateralRule
+from .rules import BiasRule, CorrelationRule, FeedbackRule, ForwardRule, LateralRule
 
 
 def plasticity(parameters: Parameters) -> list[Plasticity]:
@@ -13,14 +13,16 @@ def plasticity(parameters: Parameters) -> list[Plasticity]:
     layers = range(1, parameters.output + 1)
     return [
         *(_contrastive(parameters, "W_ff", k) for k in parameters.learning_rates["W_ff"]),
+        *(_contrastive(parameters, "b", k) for k in layers if parameters.bias),
         *(_contrastive(parameters, "W_fb", k) for k in parameters.learning_rates["W_fb"]),
         *(_lateral(parameters, k) for k in layers),
     ]
 
 
 def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
-    rule = {"W_ff": ForwardRule, "W_fb": FeedbackRule}[key](k)
-    rate = EpochDecay(parameters.learning_rates[key][k], parameters.learning_rate_decay)
+    rule = {"W_ff": ForwardRule, "b": BiasRule, "W_fb": FeedbackRule}[key](k)
+    rates = parameters.learning_rates
+    rate = EpochDecay(rates["W_ff"][k - 1] if key == "b" else rates[key][k], parameters.learning_rate_decay)
     return Plasticity(rule, GradientStep((key, k), rate, parameters.weight_decay, excitatory=key in parameters.dale))
 
 

@@ -1,4 +1,8 @@
-"""Output cells that the teacher cannot lift: silent in both phases, so that the weights onto them do not learn."""
+"""Output cells that the teacher cannot lift: silent in both phases, so that the weights onto them do not learn.
+
+Below zero the output's equilibrium is u ∝ v_B/ε + βy (eq 14), whatever the convention: a cell with v_B ≤ -βεy is silent
+in both phases.
+"""
 
 import numpy as np
 
@@ -7,9 +11,6 @@ from .circuit import CorInfoMax
 
 def unlifted(circuit: CorInfoMax, r, y, beta: float) -> np.ndarray:
     """Find the share of stimuli for which the teacher cannot lift the output cells that they want active.
-
-    Below zero the output's equilibrium is u ∝ v_B/ε + βy (eq 14), whatever the convention: a cell with v_B ≤ -βεy is
-    silent in both phases.
 
     Parameters
     ----------
@@ -29,8 +30,39 @@ def unlifted(circuit: CorInfoMax, r, y, beta: float) -> np.ndarray:
     """
     below = circuit.output - 1
     wanted = y > 0
-    silent = r @ circuit.weights["W_ff"][below].T + beta * circuit.epsilon[below] * y <= 0
+    bias = circuit.weights["b"][circuit.output] if circuit.parameters.bias else 0
+    silent = r @ circuit.weights["W_ff"][below].T + bias + beta * circuit.epsilon[below] * y <= 0
     return (silent & wanted).sum(axis=0) / np.maximum(wanted.sum(axis=0), 1)
+
+
+def lifting_gain(circuit: CorInfoMax, r, beta: float) -> float:
+    """Find the gain of the last W_ff at which the teacher lifts nearly every output cell from the start.
+
+    Initial v_B of the output cells spreads with standard deviation gain·√(2/(N_{P-1} + N_P))·‖mean r_{P-1}‖. A third of
+    what the teacher reaches, ε|β|, is taken for it, so that one cell in a thousand lies beyond.
+
+    Parameters
+    ----------
+    circuit : CorInfoMax
+        With its initial weights, whatever their last gain.
+    r : array, (stimuli, cells)
+        Rates of the layer below the output, at the free phase's end.
+    beta : float
+        Largest ``|β|`` of the phases.
+
+    Returns
+    -------
+    float
+        At most 1, rounded down to two digits.
+    """
+    *_, below, outputs = circuit.sizes
+    norm = np.linalg.norm(np.mean(r, axis=0))
+    if circuit.parameters.bias:
+        norm = np.hypot(norm, 1)  # a bias is the weight of one more cell, whose rate is 1
+    reach = abs(beta) * circuit.epsilon[-1]
+    gain = min(1.0, reach / (3 * np.sqrt(2 / (below + outputs)) * max(norm, np.finfo(float).tiny)))
+    digits = 1 - int(np.floor(np.log10(gain)))
+    return float(np.floor(gain * 10.0**digits) / 10.0**digits)
 
 
 def why_not_applicable(circuit: CorInfoMax) -> str:

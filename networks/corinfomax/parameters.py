@@ -20,6 +20,7 @@ from ...parameters import (
     Number,
     Positive,
     Seed,
+    Switch,
     validated,
 )
 from .conventions import CONVENTIONS, Convention, ConventionName
@@ -79,6 +80,7 @@ class Parameters:
     learning_rates: Mapping[str, Mapping[int, float]]
     learning_rate_decay: tuple[tuple[int, float], ...]
     weight_decay: float
+    bias: bool
     convention: ConventionName
     entropy_gain: float
     lateral_rule: LateralRuleName
@@ -135,6 +137,7 @@ def resolve(
     learning_rate_fb: FeedbackRates = 0.15,
     learning_rate_decay: LearningRateDecay = [(0, 0.95), (15, 0.9)],  # noqa: B006
     weight_decay: NonNegative = 0.0,
+    bias: Switch = False,
     convention: ConventionName = "normative",
     entropy_gain: Finite = 1.0,
     lateral_rule: Literal["published", "regularised"] = "published",
@@ -175,6 +178,8 @@ def resolve(
     if constraints == "as_published":
         domains = _inhibited_by_current(domains)
     _check_lateral_form(lateral_form, lateral_rule, entropy_gain, dale)
+    if bias and projection == "synapses":
+        raise ParameterError('bias = true needs projection = "dense"')
     if sst_every > 1 and projection == "synapses":
         raise ParameterError('sst_every > 1 needs projection = "dense"')
     sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
@@ -187,6 +192,7 @@ def resolve(
         learning_rates=_by_pair("learning_rate", learning_rate_ff, _of_feedback(learning_rate_fb, P), P),
         learning_rate_decay=_decay_pieces(learning_rate_decay),
         weight_decay=weight_decay,
+        bias=bias,
         convention=convention,
         entropy_gain=entropy_gain,
         lateral_rule=lateral_rule,

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..plasticity import OuterProducts, Weights
+from ..plasticity import DenseChange, OuterProducts, Weights
 from ..states import PhaseEnd, contrast
 
 
 @dataclass(frozen=True)
 class ForwardRule:
     """Eq 26: ΔW_ff^(k) = ⟨[(r_{k+1} - W_ff r_k) r_kᵀ]_nudge - [·]_free⟩/β, the bottom-up prediction error.
+
+    Where cells have a bias, it is part of the prediction: W_ff r_k + b.
 
     Parameters
     ----------
@@ -26,7 +28,28 @@ class ForwardRule:
         if plus.r[k] is minus.r[k]:
             # A clamped stimulus: its prediction is the same in both phases and cancels.
             return OuterProducts(plus.r[k + 1] - minus.r[k + 1], plus.r[k], contrast(plus, minus))
-        return _difference(plus, minus, pre=k, post=k + 1, W=weights["W_ff"][k])
+        bias = weights["b"][k + 1] if "b" in weights else 0
+        return _difference(plus, minus, pre=k, post=k + 1, W=weights["W_ff"][k], bias=bias)
+
+
+@dataclass(frozen=True)
+class BiasRule:
+    """Eq 26 of a constant unit, r = 1: Δb_k = ⟨[r_k - W_ff r_{k-1} - b_k]_nudge - [·]_free⟩/β (not in the paper).
+
+    Parameters
+    ----------
+    k : int
+        Layer, 1 … P.
+    """
+
+    k: int
+
+    def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> DenseChange:
+        """Δb_k, (N_k,)."""
+        k, difference = self.k, (plus.r[self.k] - minus.r[self.k]).sum(axis=0)
+        if plus.r[k - 1] is not minus.r[k - 1]:
+            difference -= (plus.r[k - 1] - minus.r[k - 1]).sum(axis=0) @ weights["W_ff"][k - 1].T
+        return DenseChange(difference * difference.dtype.type(contrast(plus, minus)))
 
 
 @dataclass(frozen=True)
@@ -46,10 +69,10 @@ class FeedbackRule:
         return _difference(plus, minus, pre=self.k + 1, post=self.k, W=weights["W_fb"][self.k])
 
 
-def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndarray) -> OuterProducts:
-    """[e rᵀ]_plus - [e rᵀ]_minus with e = r_post - W r_pre, over the signed β."""
+def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndarray, bias=0) -> OuterProducts:
+    """[e rᵀ]_plus - [e rᵀ]_minus with e = r_post - W r_pre - bias, over the signed β."""
     return OuterProducts(
-        np.concatenate([plus.r[post] - plus.r[pre] @ W.T, minus.r[pre] @ W.T - minus.r[post]]),
+        np.concatenate([plus.r[post] - plus.r[pre] @ W.T - bias, minus.r[pre] @ W.T - minus.r[post] + bias]),
         np.concatenate([plus.r[pre], minus.r[pre]]),
         contrast(plus, minus),
     )

@@ -1,13 +1,15 @@
 """What can be wrong with a CorInfoMax circuit alone: fading activity, constraints that do not hold, silent outputs."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ...analysis import Finding
 from ...networks.corinfomax.circuit import CorInfoMax
-from ...networks.corinfomax.lifting import unlifted, why_not_applicable
+from ...networks.corinfomax.lifting import lifting_gain, unlifted, why_not_applicable
 from ...stimuli import Stimuli
+from ..clockwork.preparation import Preparation
 from ..clockwork.protocol import Protocol
 from .examined import STIMULI, Examined, phase_betas, spaced
 from .levers import Levers
@@ -95,6 +97,30 @@ def lifting(examined: Examined) -> Iterator[Finding]:
         advice = f"cell{plural} {', '.join(map(str, late))} {sure} be learnt late: lower the last entry of "
         advice += "initial_gain_ff, to 0.3 say, or raise beta"
     yield Finding(what, f"cell{plural} {found} of the stimuli that want it", wanted, advice)
+
+
+def gain_that_lifts(circuit: CorInfoMax, protocol: Protocol, stimuli: Stimuli) -> float:
+    """Choose the gain of the last W_ff by the stimuli, so that the teacher lifts the output cells from the start.
+
+    Parameters
+    ----------
+    circuit : CorInfoMax
+        With its initial weights.
+    protocol : Protocol
+        That of training.
+    stimuli : Stimuli
+
+    Returns
+    -------
+    float
+        See `corinfomax.networks.corinfomax.lifting.lifting_gain`; 1 where output cells cannot stay silent.
+    """
+    if why_not_applicable(circuit):
+        return 1.0
+    x = stimuli.x_train[spaced(len(stimuli.x_train))]
+    preparation = Preparation(circuit, len(x), protocol=replace(protocol, allow_unstable=True), target="numpy")
+    r = preparation.settle(x, ("r",)).r[circuit.output - 1]
+    return lifting_gain(circuit, r, np.abs(phase_betas(protocol)).max())
 
 
 def unlifted_classes(

@@ -21,10 +21,9 @@ from ...networks.trainable import Trainable
 from ...parameters import describe
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.provenance import Provenance, note_provenance
-from ..systems import Learner, Model, model_named
-from . import paths, reading
+from ..systems import MODELS, Learner, Model, model_named
+from . import completion, paths, reading
 from .fitting import fitting_stimuli
-from .reading import DEFAULT_PRESET
 from .sections import CHOICES, IMMATERIAL, StimuliSection, TrainingSection, choices, schemas
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ class Configuration:
         Which form of protocol, if the model has protocols.
     circuit, protocol : BaseModel
         Sections built from the signatures of that circuit and that form; without protocols there is no second.
+    choices : tuple of str
+        A line for each thing that a file left to the stimuli.
 
     Raises
     ------
@@ -59,7 +60,7 @@ class Configuration:
     """
 
     def __init__(self, values: dict[str, dict[str, Any]], source: str = "configuration"):
-        self.source = source
+        self.source, self.choices = source, ()
         values = {section: dict(keys) for section, keys in values.items()}
         self.model, self.form = choices(values, source)
         self._schemas = schemas(self.model, self.form)
@@ -91,24 +92,24 @@ class Configuration:
         self.build_protocol()  # only the protocol itself can tell whether its keys fit each other
 
     @classmethod
-    def read(
-        cls, source: str | Path = DEFAULT_PRESET, settings: Sequence[str] | Mapping[str, Any] = ()
-    ) -> Configuration:
-        """Read a preset or a TOML file, with single keys set otherwise.
+    def read(cls, source: str | Path | None = None, settings: Sequence[str] | Mapping[str, Any] = ()) -> Configuration:
+        """Read a preset or a TOML file, with single keys set otherwise; what they leave to the stimuli is chosen.
 
         Parameters
         ----------
-        source : str or Path
-            Name of a preset, or path of a file that ends in ``.toml``.
+        source : str or Path, optional
+            Name of a preset, or path of a file that ends in ``.toml``. By default "digits"; where the stimuli are set
+            to those of an ``.npz`` file, "own".
         settings : sequence of str, or mapping of str to object
             ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings, and numbers may
             begin or end with their point, ``.3``, ``[1., .5]``. Or values by key, as in Python.
         """
+        pairs = reading.settings_of(settings)
+        source = reading.preset_of(source, pairs)
         values = reading.read(source)
         how = "settings" if isinstance(settings, Mapping) else "--set"
         name = f"{source} with {how}" if settings else str(source)
         owner = {key: section for section, key in CHOICES}
-        pairs = reading.settings_of(settings)
         reading.apply((pair for pair in pairs if pair[0].rpartition(".")[2] in owner), owner, values)
         paths.make_model_absolute(values, Path(source).parent)
         found = schemas(*choices(values, name))
@@ -116,7 +117,23 @@ class Configuration:
         owner |= {key: section for section, schema in found.items() for key in schema.model_fields}
         reading.apply(pairs, owner, values)
         paths.make_absolute(values, found, Path.cwd())
-        return cls(values, source=name)
+        return cls._completed(values, found, name)
+
+    @classmethod
+    def _completed(cls, values: dict[str, dict], found: dict[str, type[BaseModel]], name: str) -> Configuration:
+        """Enter what the stimuli decide; see `completion`."""
+        lines = completion.complete(values, found)
+        choices = model_named(values.get("circuit", {}).get("model", next(iter(MODELS)))).choices
+        left_open = completion.take_provisional(values["circuit"], choices)
+        configuration = cls(values, name)
+        for key, value in left_open.items():
+            stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
+            chosen = choices[key](circuit, configuration.build_protocol(), stimuli)
+            values["circuit"][key] = completion.with_choice(value, chosen)
+            configuration = cls(values, name)
+            lines.append(f"{key} = {values['circuit'][key]}: chosen so that the teacher reaches every output cell.")
+        configuration.choices = tuple(lines)
+        return configuration
 
     @classmethod
     def from_toml(cls, text: str, source: str = "configuration") -> Configuration:

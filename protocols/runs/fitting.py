@@ -83,8 +83,10 @@ def _check_sizes(stimuli: Stimuli, key: str, sizes: Any, source: str):
         return
     if sizes[0] != stimuli.inputs or (stimuli.outputs and sizes[-1] != stimuli.outputs):
         outputs = f" and {stimuli.outputs} outputs" if stimuli.outputs else ""
+        fitting = [stimuli.inputs, *list(sizes)[1:-1], stimuli.outputs or sizes[-1]]
         raise ParameterError(
-            f"{source}: {key} = {list(sizes)}: the stimuli {stimuli.name!r} have {stimuli.inputs} inputs{outputs}"
+            f"{source}: {key} = {list(sizes)}: the stimuli {stimuli.name!r} have {stimuli.inputs} inputs{outputs}; "
+            f"this would fit: --set '{key}={fitting}'"
         )
 
 

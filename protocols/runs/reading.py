@@ -11,7 +11,8 @@ from typing import Any
 from ... import toml
 from ...errors import ParameterError, nearest
 
-DEFAULT_PRESET = "digits"
+#: Where nothing else is named, and of these the one for stimuli in an ``.npz`` file.
+DEFAULT_PRESET, OWN_PRESET = "digits", "own"
 
 
 def presets() -> dict[str, Path]:
@@ -65,6 +66,15 @@ def settings_of(given: Iterable[str] | Mapping[str, Any]) -> list[Setting]:
     if isinstance(given, Mapping):
         return [(key, _as_in_toml(value), f"{key} = {value!r}") for key, value in given.items()]
     return [_setting(text) for text in given]
+
+
+def preset_of(source: str | Path | None, settings: Iterable[Setting]) -> str | Path:
+    """Name the preset that is meant where none is named: the user's own stimuli have one of their own."""
+    if source is not None:
+        return source
+    given = [value for key, value, _ in settings if key in ("stimuli", "stimuli.stimuli")]
+    own = bool(given) and isinstance(given[-1], str) and given[-1].endswith(".npz")
+    return OWN_PRESET if own else DEFAULT_PRESET
 
 
 def _as_in_toml(value: Any) -> Any:

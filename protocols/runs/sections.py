@@ -20,6 +20,9 @@ class StimuliSection(BaseModel):
         Folder with data files; by default the environment variable CORINFOMAX_DATA.
     mean, std : float or list of float, optional
         The inputs are presented as (x - mean)/std: a number, one for each channel of an image, or one for each input.
+    scale : {"auto", "none"}, default "none", for stimuli in an ``.npz`` file "auto"
+        Whether mean and std, where neither is given, are chosen by the training stimuli, so that these fill the range
+        of rates from 0 to 1; see `corinfomax.stimuli.scale`. The run's own file then has their values.
     validation : float, optional
         Fraction of the training stimuli that is set apart, the same of each class and whatever the run's seed, and that
         the history has a column of. Settings are chosen on them, so that the test stimuli stay unseen.
@@ -30,6 +33,7 @@ class StimuliSection(BaseModel):
     data: str | None = None
     mean: Finite | list[Finite] | None = None
     std: Positive | list[Positive] | None = None
+    scale: Literal["auto", "none"] | None = None
     validation: Fraction | None = None
 
 

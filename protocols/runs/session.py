@@ -13,7 +13,7 @@ from .configuration import Configuration
 from .fitting import targets_out_of_reach
 from .folder import RunFolder, latest_folder, new_folder
 from .random_streams import seed_of_tests
-from .reading import DEFAULT_PRESET
+from .reading import OWN_PRESET, preset_of, settings_of
 from .run import Run
 from .training import Report, Training
 
@@ -107,7 +107,7 @@ def begin(
     out : path-like or None
     resume : bool
     """
-    name = Path(source or DEFAULT_PRESET).stem
+    name = _name(source, settings)
     if resume:
         folder = RunFolder(out if out is not None else latest_folder(name))
         configuration = folder.configuration()
@@ -115,12 +115,21 @@ def begin(
             base = source if source is not None else folder.path / "config.toml"
             configuration = Configuration.read(base, settings)
         return Training(configuration, folder, resume=True)
-    configuration = Configuration.read(source or DEFAULT_PRESET, settings)
+    configuration = Configuration.read(source, settings)
     folder = RunFolder(out if out is not None else new_folder(name))
     # Whatever is wrong with the parameters or stimuli shows before a folder is made.
     training = Training(configuration, folder)
     folder.create(configuration)
     return training
+
+
+def _name(source: str | Path | None, settings: Sequence[str] | dict[str, Any]) -> str:
+    """Name of runs: that of the preset or parameter file, or of the user's own stimuli."""
+    given = settings_of(settings)
+    preset = preset_of(source, given)
+    if source is None and preset == OWN_PRESET:
+        return Path([value for key, value, _ in given if key in ("stimuli", "stimuli.stimuli")][-1]).stem
+    return Path(preset).stem
 
 
 def watch(training: Training, progress: bool = True):
@@ -135,6 +144,8 @@ def watch(training: Training, progress: bool = True):
     say = shared_console().print if progress else lambda line: None
     epochs = training.configuration.training.epochs
     say(first_line(training))
+    for line in training.configuration.choices:
+        say(line)
     if (outside := targets_out_of_reach(training.circuit, training.stimuli)) is not None:
         say(outside)
     with progress_bar(progress) as bar:

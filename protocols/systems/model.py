@@ -59,6 +59,9 @@ class Model:
         What the rule asks of the brain, for comparisons.
     rates : tuple of str, default ("learning_rate",)
         Keys of the learning rates that tuning multiplies.
+    choices : mapping of str to callable
+        Keys of ``[circuit]`` whose value may be "auto", or a list that ends with it: that number is
+        ``choice(circuit, protocol, stimuli)``, of the circuit with 1 in its place.
     why_unlearnt : callable, optional
         ``why_unlearnt(trainable, learner, protocol, stimuli, classes, seed)``: which of the classes that were not
         recognised have a known cause, and a sentence that says so and what to do.
@@ -76,6 +79,7 @@ class Model:
     reads_like: str = ""
     wiring: Wiring | None = None
     rates: tuple[str, ...] = ("learning_rate",)
+    choices: Mapping[str, Callable[..., float]] = field(default_factory=dict)
     why_unlearnt: Callable[..., tuple[list[int], str]] | None = None
 
     def __post_init__(self):

@@ -1,0 +1,87 @@
+"""What a parameter file leaves to the stimuli at hand: their scale, the architecture, biases, the gain of the output.
+
+A configuration that comes out of here has numbers where the file had none, or "auto". The run's own file holds these
+numbers, so that what a run is made of does not change when the stimuli do.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from ...parameters import SIZES, played_by
+from ...stimuli.registry import load_stimuli
+from ...stimuli.scale import rates_of
+from .paths import Sections
+
+#: Cells of the hidden layer, where nobody says how many.
+_HIDDEN = 64
+#: What stands for a number that the stimuli decide.
+AUTO = "auto"
+
+
+def of_ones_own(values: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the stimuli of a parameter file are the user's own, from an ``.npz`` file."""
+    name = values.get("stimuli", {}).get("stimuli")
+    return isinstance(name, str) and name.endswith(".npz")
+
+
+def complete(values: Sections, schemas: Mapping[str, type[BaseModel]]) -> list[str]:
+    """Enter what the stimuli decide and the file leaves open.
+
+    Parameters
+    ----------
+    values : dict of str to dict
+        Sections of keys, which are changed; those that are given stay.
+    schemas : mapping of str to type of BaseModel
+        Of the sections.
+
+    Returns
+    -------
+    list of str
+        A line for each choice.
+    """
+    section, circuit = values.setdefault("stimuli", {}), values.setdefault("circuit", {})
+    fields = schemas["circuit"].model_fields
+    if of_ones_own(values):
+        section.setdefault("scale", AUTO)
+        if "bias" in fields:
+            circuit.setdefault("bias", True)
+    sizes = [key for key in played_by(schemas["circuit"], SIZES) if key not in circuit and fields[key].is_required()]
+    scaled = section.get("scale") == AUTO and not {"mean", "std"} & set(section)
+    if not (sizes or scaled) or not isinstance(section.get("stimuli"), str):
+        return []
+    stimuli, lines = load_stimuli(section["stimuli"], data=section.get("data")), []
+    if scaled:
+        section["mean"], section["std"] = rates_of(stimuli.x_train, image=stimuli.image_shape is not None)
+        if isinstance(section["mean"], list):
+            what = "each input by its own least and largest training value"
+        else:
+            what = f"all inputs from {section['mean']:g} … {section['mean'] + section['std']:g}"
+        lines.append(f'Inputs are scaled to 0 … 1: {what} (scale = "none" leaves them as they are).')
+    for key in sizes if stimuli.outputs else ():
+        circuit[key] = [stimuli.inputs, _HIDDEN, stimuli.outputs]
+    return lines
+
+
+def take_provisional(circuit: dict[str, Any], choices: Mapping[str, object]) -> dict[str, Any]:
+    """Put 1 in the place of each "auto" among the keys that a model can choose; return what stood there.
+
+    Parameters
+    ----------
+    circuit : dict
+        Section ``[circuit]``, which is changed.
+    choices : mapping
+        Its keys are those that the model can choose.
+    """
+    found = {}
+    for key in choices:
+        value = circuit.get(key)
+        if value == AUTO or (isinstance(value, list) and value[-1:] == [AUTO]):
+            found[key], circuit[key] = value, with_choice(value, 1.0)
+    return found
+
+
+def with_choice(value: Any, chosen: float) -> Any:
+    """Put a number in the place of "auto"."""
+    return [*value[:-1], chosen] if isinstance(value, list) else chosen

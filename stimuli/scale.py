@@ -1,0 +1,51 @@
+"""The scale of inputs: a linear map that lets the training stimuli fill the range of rates, 0 to 1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Share of the inputs that must begin at the same value for all inputs to be of one scale, as pixels are.
+_ALIKE = 0.9
+
+
+def rates_of(x: np.ndarray, image: bool = False) -> tuple[float | list[float], float | list[float]]:
+    """Find the shift and scale by which (x - shift)/scale fills 0 to 1.
+
+    Inputs of one scale, as the pixels of images or counts, get one shift and one scale, so that they keep their
+    proportions. They are known by their least value, which at least nine in ten of them share. Others, as lengths
+    beside weights, get a shift and a scale each. An input that never changes becomes 0.
+
+    Parameters
+    ----------
+    x : ndarray (n, inputs)
+        Training stimuli.
+    image : bool, default False
+        Whether they are images, whose inputs are of one scale.
+
+    Returns
+    -------
+    shift, scale : float or list of float
+        Numbers that need few digits where there is one for all.
+    """
+    low, high = x.min(axis=0).astype(float), x.max(axis=0).astype(float)
+    changing = high > low
+    if not changing.any():
+        return float(low.min()), 1.0
+    if image or np.mean(low[changing] == low.min()) >= _ALIKE:
+        return float(low.min()), float(high.max() - low.min())
+    return low.tolist(), np.where(changing, high - low, 1.0).tolist()
+
+
+def off_the_scale(x: np.ndarray) -> str | None:
+    """Say what of inputs is no rate between 0 and 1, or far below; None if they are on the scale.
+
+    Parameters
+    ----------
+    x : ndarray (n, inputs)
+        Training stimuli.
+    """
+    low, high = float(x.min()), float(x.max())
+    tolerance = 0.05
+    if low < -tolerance or high > 1 + tolerance or 0 < max(high, -low) < tolerance:
+        return f"inputs reach from {low:.3g} to {high:.3g}, where rates reach from 0 to 1"
+    return None
