@@ -24,9 +24,12 @@ from pydantic import (
 )
 
 from .errors import ParameterError, nearest
+from .units import in_milliseconds, unit_of
 
 
 def _number(value: Any) -> Any:
+    if (unit := unit_of(value)) is not None:
+        raise ValueError(f"has the unit {unit}; should be a plain number")
     if isinstance(value, bool | str):
         raise ValueError("should be a number")
     return value
@@ -46,6 +49,9 @@ Finite = Annotated[float, Number, Field(allow_inf_nan=False)]
 NonZero = Annotated[Finite, AfterValidator(_not_zero)]
 Count = Annotated[int, Number, Field(ge=1)]
 Steps = Annotated[int, Number, Field(ge=1, le=1_000_000)]
+#: Times in milliseconds: plain numbers, or quantities of any unit of time.
+Time = Annotated[float, Number, BeforeValidator(in_milliseconds), Field(gt=0, allow_inf_nan=False)]
+TimeOrNone = Annotated[float, Number, BeforeValidator(in_milliseconds), Field(ge=0, allow_inf_nan=False)]
 Seed = Annotated[int, Number, Field(ge=0)]
 #: One rate for all projections, or one for each.
 Rates = NonNegative | list[NonNegative]

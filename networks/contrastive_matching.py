@@ -21,7 +21,7 @@ from scipy.sparse.linalg import eigsh
 
 from ..errors import DivergenceError
 from ..models import CompetingPoint
-from ..parameters import Count, NonNegative, Positive, Rates, Seed, validated
+from ..parameters import Count, NonNegative, Positive, Rates, Seed, Time, validated
 from . import equilibrium
 from .circuit import Circuit
 from .equilibrium import Deep, contrastive_plasticity, one_for_each
@@ -110,7 +110,7 @@ class ContrastiveSimilarityMatching(Circuit):
         learning_rate_lateral: NonNegative = 0.01,
         learning_rate_factor: Positive = 1.0,
         learning_rate_every: Count = 15,
-        tau: Positive = 10.0,
+        tau: Time = 10.0,
         seed: Seed = 0,
         weights: Any = None,
     ):

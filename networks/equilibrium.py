@@ -17,7 +17,7 @@ from pydantic import Field
 
 from ..errors import ParameterError
 from ..models import Cell, HiddenPoint, OutputPoint, StimulusCell
-from ..parameters import Architecture, Count, Positive, Rates, Seed, validated
+from ..parameters import Architecture, Count, Positive, Rates, Seed, Time, validated
 from .circuit import Circuit
 from .initial import generator, with_users_weights, xavier_uniform
 from .optimisers import GradientStep
@@ -139,7 +139,7 @@ class EquilibriumPropagation(Circuit):
         learning_rate: Rates = [0.1, 0.05],  # noqa: B006
         learning_rate_factor: Positive = 1.0,
         learning_rate_every: Count = 15,
-        tau: Positive = 10.0,
+        tau: Time = 10.0,
         projection: Literal["dense", "synapses"] = "dense",
         seed: Seed = 0,
         weights: Any = None,

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from ..errors import StimulusError
 from ..parameters import Architecture, Count, NonNegative, Number, Seed, validated
+from ..units import real_array
 from . import initial
 from .optimisers import Adam
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
@@ -251,10 +252,11 @@ class Perceptron(Trainable):
         return loss_of(self.loss, np.asarray(output), np.asarray(y))
 
     def _checked(self, name: str, values: np.ndarray, layer: int) -> np.ndarray:
-        values = np.asarray(values)
         units = self.sizes[layer]
-        if values.dtype.kind not in "biuf":
-            raise StimulusError(f"{name} is not an array of real numbers")
+        try:
+            values = real_array(values)
+        except ValueError as error:
+            raise StimulusError(f"{name} {error}") from None
         if values.ndim != 2 or values.shape[1] != units or not len(values):
             raise StimulusError(f"{name} has shape {values.shape}, must be (n, {units}) for layer {layer}, n from 1")
         with np.errstate(over="ignore"):  # what is beyond the type becomes infinite, and is refused as such

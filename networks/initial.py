@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..errors import ParameterError
+from ..units import real_array
 from .plasticity import Weights
 
 #: Weights that belong to layers, which count from 1; the others belong to pairs of layers, which count from 0.
@@ -133,9 +134,6 @@ def flattened(weights: Mapping, initial: Weights) -> dict[tuple[str, int], objec
 
 def _as_array(key: str, k: int, value) -> np.ndarray:
     try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.array(None)
-    if array.dtype.kind not in "biuf":
-        raise ParameterError(f"weights: {key}[{k}] is not an array of real numbers")
-    return array.astype(np.float64)
+        return real_array(value).astype(np.float64)
+    except ValueError as error:
+        raise ParameterError(f"weights: {key}[{k}] {error}") from None

@@ -10,9 +10,12 @@ import numpy as np
 from brian2.codegen.codeobject import CodeObject
 from brian2.core.variables import Subexpression
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
+from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
+from ..errors import ParameterError
 from ..models import Cell
 from ..models.domains import INHIBITION
+from ..units import unit_of
 from .expressions import Probe, computed, derivative, evaluator, probe, whole
 
 #: What Brian2 keeps of spikes for the refractory time, of cells that have not fired.
@@ -168,8 +171,29 @@ class Population:
         return self._views[variable]
 
     def write(self, variable: str, value):
-        """Set a variable of all cells, or a shared one; `value` broadcasts against (replicas, cells)."""
+        """Set a variable of all cells, or a shared one; `value` broadcasts against (replicas, cells).
+
+        Raises
+        ------
+        ParameterError
+            If the value has a unit that the variable does not have.
+        """
+        self.check_unit(variable, value)
         self.view(variable)[...] = value
+
+    def check_unit(self, variable: str, value):
+        """Raise a `ParameterError` if a value has a unit, and not one of the variable's dimension."""
+        unit = unit_of(value)
+        if unit is None:
+            return
+        own = self.group.variables[variable].dim
+        firsts = value if isinstance(value, list | tuple) else [value]
+        if own is not DIMENSIONLESS and all(getattr(each, "dim", None) == own for each in firsts):
+            return
+        has = (
+            "no unit (1 stands for 20 mV, of rates for 100 Hz)" if own is DIMENSIONLESS else f"the unit {get_unit(own)}"
+        )
+        raise ParameterError(f"{self.name}.{variable} has {has}; given is {value}, in {unit}")
 
     def read(self, variable: str) -> np.ndarray:
         """Present value of any variable or subexpression, (replicas, cells), in the paper's or in SI base units."""

@@ -31,7 +31,7 @@ from ..models import (
     SigmoidValue,
     StimulusCell,
 )
-from ..parameters import Architecture, Count, Finite, NonNegative, Number, Positive, Seed, validated
+from ..parameters import Architecture, Count, Finite, NonNegative, Number, Positive, Seed, Time, validated
 from .circuit import Circuit
 from .initial import generator, kaiming_uniform, uniform_by_fan_in, with_users_weights
 from .optimisers import Adam, GradientStep
@@ -178,7 +178,7 @@ class PredictiveCoding(_PredictiveCircuit):
         learning_rate_factor: Factor = 1.0,
         target_scale: Positive = 0.94,
         target_offset: Finite = 0.03,
-        tau: Positive = 10.0,
+        tau: Time = 10.0,
         seed: Seed = 0,
         weights: Any = None,
     ):
@@ -266,7 +266,7 @@ class NudgedPredictiveCoding(_PredictiveCircuit):
         learning_rate: NonNegative = 1e-3,
         learning_rate_factor: Factor = 0.9,
         learning_rate_every: Count = 30000,
-        tau: Positive = 10.0,
+        tau: Time = 10.0,
         seed: Seed = 0,
         weights: Any = None,
     ):

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from ..errors import DivergenceError, ParameterError
 from ..models import LinearPoint, StimulusCell
-from ..parameters import Architecture, Positive, Seed, validated
+from ..parameters import Architecture, Positive, Seed, Time, validated
 from .circuit import Circuit
 from .initial import checked_symmetric, generator, with_users_weights
 from .optimisers import GradientStep
@@ -111,7 +111,7 @@ class SimilarityMatchingCircuit(Circuit):
         ratio: Positive = 0.5,
         learning_rate: Positive = 1.0,
         learning_rate_offset: Positive | None = 1000.0,
-        tau: Positive = 10.0,
+        tau: Time = 10.0,
         seed: Seed = 0,
         weights: Any = None,
     ):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import StimulusError
 from .checks import first_row, misfit_of_numbers
+from .classes import classes_in
 from .split import train_test_rows
 from .stimuli import Stimuli
 
-ALLOWED = ("x", "y", "split", "classes")
+ALLOWED = ("x", "y", "split", "classes", "task")
 UNREADABLE = (OSError, EOFError, RuntimeError, MemoryError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
@@ -23,11 +25,13 @@ def load_npz(path: str | Path) -> Stimuli:
     =========  ==========================================================================================
     key        array
     =========  ==========================================================================================
-    x          (n, inputs), or images (n, height, width), which are flattened. Presented as it is: scale it
-               to [0, 1] before saving. float32 stays float32, other numbers become float64
-    y          integer labels (n,) for classification, or real targets (n,) or (n, outputs) for regression.
-               The type decides: labels that are saved as floats are regression targets. Without it the set
-               has no targets (task "none")
+    x          (n, inputs), or images (n, height, width), which are flattened. float32 stays float32, other
+               numbers become float64. Runs scale it to 0 … 1, unless they have scale = "none"
+    y          for classification labels (n,): words, or whole numbers, also such as are kept as floats if
+               there are at least five stimuli of each on average; or rows (n, classes) with a single 1. Other
+               real numbers (n,) or (n, outputs) are the targets of a regression. Without it the set has no
+               targets (task "none")
+    task       optional: "classification" or "regression", where y can be read as both
     split      optional, (n,): "train" or "test" each, or 0 (train) and 1 (test); without it 80/20, stratified
                by the labels, always the same
     classes    optional, with labels only: the number of classes or (classes,) names. Without it the labels
@@ -54,15 +58,26 @@ def load_npz(path: str | Path) -> Stimuli:
     arrays = _read_arrays(path)
     x, image_shape = _inputs(path, arrays["x"])
     y = arrays.get("y")
-    if y is not None and y.dtype.kind in "biu":
+    found, task = None if y is None else _found_classes(path, y, len(x)), _task(path, arrays)
+    if task == "classification" and found is None:
+        raise _error(path, "task", "is 'classification', but y holds no labels")
+    if found is not None and task != "regression":
+        y, names, what = found
+        given = arrays.get("classes")
         labels = _labels(path, y, len(x))
-        classes = _classes(path, arrays.get("classes"), labels)
+        classes = names if given is None and names is not None else _classes(path, given, labels)
         train, test = _rows(path, arrays.get("split"), len(x), labels)
         if unseen := sorted(set(labels[test].tolist()) - set(labels[train].tolist())):
             raise _error(path, "split", f"leaves no training stimulus of label {unseen[0]}, which is tested")
-        return Stimuli.from_labels(
+        stimuli = Stimuli.from_labels(
             path.stem, x[train], labels[train], x[test], labels[test], classes=classes, image_shape=image_shape
         )
+        if not what or task is not None:
+            return stimuli
+        taken = f"y of {path.name}, {what}, is taken for {stimuli.outputs} classes"
+        return replace(stimuli, remark=f"{taken}; for a regression save task = 'regression' beside it.")
+    if y is not None and task is None and y.dtype.kind in "biu" and y.ndim == 2:
+        raise _error(path, "y", f"holds integers of shape {y.shape}; labels are (n,), regression targets real numbers")
     targets = None if y is None else _targets(path, y, len(x))
     if "classes" in arrays:
         raise _error(path, "classes", f"needs integer labels; y {'is missing' if y is None else 'holds real targets'}")
@@ -135,6 +150,21 @@ def _check_numbers(path: Path, key: str, array: np.ndarray) -> None:
 def _check_length(path: Path, key: str, array: np.ndarray, n: int) -> None:
     if len(array) != n:
         raise _error(path, key, f"has {len(array)} rows, x {n}")
+
+
+def _found_classes(path: Path, y: np.ndarray, n: int) -> tuple[np.ndarray, list[str] | None, str] | None:
+    if y.dtype.kind in "biufUS" and y.ndim in (1, 2) and len(y) == n:
+        return classes_in(y)
+    return None
+
+
+def _task(path: Path, arrays: dict[str, np.ndarray]) -> str | None:
+    if "task" not in arrays:
+        return None
+    task, allowed = arrays["task"], ("classification", "regression")
+    if task.ndim or str(task) not in allowed or "y" not in arrays:
+        raise _error(path, "task", f"is {task!s}; allowed are {' and '.join(map(repr, allowed))}, beside y")
+    return str(task)
 
 
 def _labels(path: Path, y: np.ndarray, n: int) -> np.ndarray:

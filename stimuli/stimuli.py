@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ParameterError, StimulusError
-from .checks import first_row, misfit_of_numbers
+from .checks import first_row, misfit_of_kind, misfit_of_numbers
 from .split import validation_rows
 
 TASKS = ("classification", "regression", "none")
@@ -67,6 +67,8 @@ class Stimuli:
         (height, width) or (height, width, channels) whose row-major flattening a row of x is; None if not an image.
     class_names : tuple of str or None
         One name per output unit; if the task is "none", of the labels from 0.
+    remark : str
+        What whoever uses the set should be told of how it was read.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class Stimuli:
     task: Literal["classification", "regression", "none"]
     image_shape: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
+    remark: str = ""
 
     def __post_init__(self):
         if self.task not in TASKS:
@@ -140,7 +143,11 @@ class Stimuli:
         StimulusError
             As in `Stimuli`.
         """
-        labels = {"labels_train": np.asarray(labels_train), "labels_test": np.asarray(labels_test)}
+        labels = {}
+        for array_name, given in (("labels_train", labels_train), ("labels_test", labels_test)):
+            if (misfit := misfit_of_kind(given)) is not None:
+                raise StimulusError(f"{name}: {array_name} {misfit}")
+            labels[array_name] = np.asarray(given)
         for array_name, array in labels.items():
             _check_label_type(name, array_name, array)
         if classes is None:
@@ -305,6 +312,8 @@ class Stimuli:
         given = getattr(self, array_name)
         if given is None:
             raise self._error(array_name, "is missing; only targets may be, if the task is 'none'")
+        if (misfit := misfit_of_kind(given)) is not None:
+            raise self._error(array_name, misfit)
         array = np.asarray(given)
         if array.ndim != 2:
             raise self._error(array_name, f"has shape {array.shape}; allowed is (stimuli, units)")
@@ -330,6 +339,8 @@ class Stimuli:
                 return
         elif given is None:
             raise self._error(array_name, "is missing; classification needs integer labels")
+        if (misfit := misfit_of_kind(given)) is not None:
+            raise self._error(array_name, misfit)
         labels = np.asarray(given)
         _check_label_type(self.name, array_name, labels)
         _check_label_range(self.name, array_name, labels, None if self.task == "none" else self.outputs)

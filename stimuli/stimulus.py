@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import ParameterError, StimulusError
+from ..units import real_array, unit_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Stimulus:
             raise StimulusError(f"y has shape {np.shape(self.y)}, must be ({len(x)}, {outputs}) for this x")
         if not np.isfinite(y).all():
             raise StimulusError("y contains NaN or infinity")
-        if not isinstance(self.beta, int | float | np.number) or not np.isfinite(self.beta):
+        if unit_of(self.beta) or not isinstance(self.beta, int | float | np.number) or not np.isfinite(self.beta):
             raise ParameterError(f"beta = {self.beta}: must be a finite number")
         if self.learn and self.beta == 0:
             raise ParameterError("beta = 0: learning divides by β; take another, or learn=False")
@@ -73,11 +74,9 @@ class Stimulus:
 def as_rows(name: str, values, dtype) -> np.ndarray:
     """Return values as an array (n, units), or raise a `StimulusError` that names them."""
     try:
-        found = np.asarray(values)
-    except ValueError:
-        found = np.array(None)
-    if found.dtype.kind not in "biuf":
-        raise StimulusError(f"{name} is not an array of real numbers")
+        found = real_array(values)
+    except ValueError as error:
+        raise StimulusError(f"{name} {error}") from None
     if found.dtype == dtype:
         return np.atleast_2d(found)
     with np.errstate(over="ignore"):  # what is beyond the type becomes infinite, and is refused as such

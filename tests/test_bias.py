@@ -16,7 +16,7 @@ def _minibatch(inputs, outputs, n=4):
 
 
 def test_as_an_input_of_ones():
-    """Layer 1's bias acts and learns as the weight of one more input that is always 1 in a circuit without: to 1e-12."""
+    """Layer 1's bias acts and learns as the weight of one more input at 1, in a circuit without biases: to 1e-12."""
     x, y = _minibatch(5, 3)
     biased = CorInfoMax([5, 6, 3], bias=True, seed=1)
     biased.weights["b"][2][...] = 0

@@ -75,6 +75,39 @@ def test_real_targets_are_regression(tmp_path, y):
     np.testing.assert_array_equal(stimuli.y_train, y[:15].reshape(15, -1))
 
 
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [
+        (LABELS.astype(float), None),
+        (LABELS[:, None], None),
+        (np.eye(2)[LABELS], None),
+        (np.eye(2, dtype=int)[LABELS], None),
+        (np.array(["cat", "dog"])[LABELS], ("cat", "dog")),
+        (np.array([b"cat", b"dog"])[LABELS], ("cat", "dog")),
+        (LABELS + 1, ("1", "2")),
+        (2 * LABELS - 1, ("-1", "1")),
+        (LABELS + 1.0, ("1", "2")),
+        (LABELS.astype(bool), None),
+    ],
+)
+def test_labels_in_other_forms(tmp_path, y, names):
+    """Words, whole numbers as floats, from 1 or of either sign, and single ones are the labels that they stand for."""
+    stimuli = load_stimuli(save(tmp_path, x=X, y=y, split=SPLIT))
+    assert (stimuli.task, stimuli.class_names) == ("classification", names)
+    np.testing.assert_array_equal(stimuli.labels_train, LABELS[:15])
+
+
+def test_what_is_in_doubt_is_told(tmp_path):
+    """Whole floats are taken for classes with a remark that names the key by which they are none."""
+    doubtful = load_stimuli(save(tmp_path, x=X, y=LABELS.astype(float), split=SPLIT))
+    assert "taken for 2 classes; for a regression save task = 'regression'" in doubtful.remark
+    assert load_stimuli(save(tmp_path, x=X, y=LABELS, split=SPLIT)).remark == ""
+    measured = load_stimuli(save(tmp_path, x=X, y=LABELS.astype(float), split=SPLIT, task="regression"))
+    assert (measured.task, measured.remark) == ("regression", "")
+    counts = load_stimuli(save(tmp_path, x=X, y=np.arange(N) + 0.0, split=SPLIT))
+    assert counts.task == "regression"  # as many values as stimuli are no classes
+
+
 @pytest.mark.parametrize("x", [X, X.reshape(N, 2, 3)])
 def test_inputs_alone_have_no_targets(tmp_path, x):
     """Without y the inputs are split as `split` says, flattened, and have neither targets nor labels."""
@@ -112,12 +145,14 @@ def test_classes_by_number_or_name(tmp_path):
         ({"x": X, "y": with_row(X, 3, np.inf)}, "key 'y' is not finite at row 3"),
         ({"x": X, "y": LABELS[:-1]}, "key 'y' has 19 rows, x 20"),
         ({"x": X, "y": X[:-1]}, "key 'y' has 19 rows, x 20"),
-        ({"x": X, "y": LABELS.astype(str)}, "key 'y' is of type <U21"),
-        ({"x": X, "y": LABELS[:, None]}, "key 'y' holds integers of shape (20, 1)"),
+        ({"x": X, "y": LABELS.astype(complex)}, "key 'y' is of type complex128"),
+        ({"x": X, "y": np.arange(2 * N).reshape(N, 2)}, "key 'y' holds integers of shape (20, 2)"),
+        ({"x": X, "y": X[:, 0], "task": "classification"}, "key 'task' is 'classification', but y holds no labels"),
+        ({"x": X, "y": LABELS, "task": "none"}, "key 'task' is none; allowed are 'classification' and 'regression'"),
+        ({"x": X, "task": "regression"}, "key 'task' is regression; allowed are"),
         ({"x": X, "y": np.zeros((N, 2, 2))}, "key 'y' has shape (20, 2, 2)"),
-        ({"x": X, "y": with_row(LABELS, 4, -1)}, "key 'y' is -1 at row 4; labels count from 0"),
-        ({"x": X, "y": LABELS.astype(np.uint64) + np.uint64(2**63)}, "key 'y' is 9223372036854775808 at row 0"),
-        ({"x": X, "y": LABELS + 1}, "key 'y' has no label 0 but higher ones"),
+        ({"x": X, "y": np.arange(N) - 3}, "key 'y' is -3 at row 0; labels count from 0"),
+        ({"x": X, "y": np.arange(N) + 7}, "key 'y' has no label 0 but higher ones"),
         ({"x": X, "y": LABELS * 2}, "key 'y' has no label 1 but higher ones"),
         ({"x": X, "y": LABELS * 0}, "key 'y' makes 1 class; allowed are 2 and more"),
         ({"x": X, "y": LABELS, "classes": 1}, "key 'classes' makes 1 class"),

@@ -21,6 +21,8 @@ from ...parameters import (
     Positive,
     Seed,
     Switch,
+    Time,
+    TimeOrNone,
     validated,
 )
 from .conventions import CONVENTIONS, Convention, ConventionName
@@ -144,18 +146,18 @@ def resolve(
     lateral_refresh: Count = 100,
     lateral_form: Literal["inverse", "autapse"] = "inverse",
     sst_every: Count = 1,
-    tau_u: Positive = 10.0,
-    tau_SST: NonNegative = 0.0,
-    tau_A: NonNegative = 0.0,
-    tau_B: NonNegative = 0.0,
+    tau_u: Time = 10.0,
+    tau_SST: TimeOrNone = 0.0,
+    tau_A: TimeOrNone = 0.0,
+    tau_B: TimeOrNone = 0.0,
     noise_soma: NonNegative = 0.0,
     noise_basal: NonNegative = 0.0,
     noise_apical: NonNegative = 0.0,
     noise_SST: NonNegative = 0.0,
-    tau_noise: Positive = 5.0,
+    tau_noise: Time = 5.0,
     domain: DomainChoice = "B_inf_plus",
     constraints: Literal["enforced", "as_published"] = "enforced",
-    tau_multiplier: Positive | list[Positive] | None = None,
+    tau_multiplier: Time | list[Time] | None = None,
     dale: list[Literal["W_ff", "W_fb", "O"]] = [],  # noqa: B006
     cell: CellReference | dict[str, CellReference] | None = None,
     cell_parameters: dict[str, Finite] = {},  # noqa: B006

@@ -43,6 +43,8 @@ class Courses:
         for phase in protocol.phases:
             for key in phase.course:
                 targets = self._targets_of(key)
+                for (owner, variable), _, _ in targets:
+                    self._populations[owner].check_unit(variable, phase.course[key])
                 if not targets:
                     raise ParameterError(f"phase {phase.name!r}: no population has a parameter {key!r}")
                 if np.ndim(phase.course[key]) == 2:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from ...errors import ParameterError
 from ...parameters import Finite, Steps, Switch, plainly_shown
+from ...units import real_array
 
 Course = Finite | list[Finite]
 CellCourse = Course | list[list[float]]
@@ -85,7 +86,8 @@ class Phase:
         if per_cell:
             allowed += f", or an array (1 or {self.steps}, cells), NaN for cells that it leaves alone"
         try:
-            values = np.asarray(values, dtype=float)
+            # Whether a unit is the variable's own is known where there are cells.
+            values = np.asarray(values if per_cell and not np.ma.is_masked(values) else real_array(values), dtype=float)
         except (TypeError, ValueError):
             values = np.array(np.nan)
         fits = values.shape in ((), (self.steps,)) or (per_cell and values.ndim == 2 and len(values) in (1, self.steps))
@@ -100,7 +102,7 @@ class Phase:
                 )
             return
         try:
-            values = np.asarray(self.input, dtype=float)
+            values = np.asarray(real_array(self.input), dtype=float)
         except (TypeError, ValueError):
             values = np.array(np.nan)
         if values.ndim != 1 or not np.isfinite(values).all():

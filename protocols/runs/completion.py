@@ -7,12 +7,10 @@ numbers, so that what a run is made of does not change when the stimuli do.
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 from ...parameters import SIZES, played_by
 from ...stimuli.registry import load_stimuli
 from ...stimuli.scale import rates_of
-from .paths import Sections
+from .paths import Schemas, Sections
 
 #: Cells of the hidden layer, where nobody says how many.
 _HIDDEN = 64
@@ -26,7 +24,7 @@ def of_ones_own(values: Mapping[str, Mapping[str, Any]]) -> bool:
     return isinstance(name, str) and name.endswith(".npz")
 
 
-def complete(values: Sections, schemas: Mapping[str, type[BaseModel]]) -> list[str]:
+def complete(values: Sections, schemas: Schemas) -> list[str]:
     """Enter what the stimuli decide and the file leaves open.
 
     Parameters

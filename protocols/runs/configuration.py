@@ -120,7 +120,7 @@ class Configuration:
         return cls._completed(values, found, name)
 
     @classmethod
-    def _completed(cls, values: dict[str, dict], found: dict[str, type[BaseModel]], name: str) -> Configuration:
+    def _completed(cls, values: paths.Sections, found: paths.Schemas, name: str) -> Configuration:
         """Enter what the stimuli decide; see `completion`."""
         lines = completion.complete(values, found)
         choices = model_named(values.get("circuit", {}).get("model", next(iter(MODELS)))).choices

@@ -144,8 +144,9 @@ def watch(training: Training, progress: bool = True):
     say = shared_console().print if progress else lambda line: None
     epochs = training.configuration.training.epochs
     say(first_line(training))
-    for line in training.configuration.choices:
-        say(line)
+    for line in (training.stimuli.remark, *training.configuration.choices):
+        if line:
+            say(line)
     if (outside := targets_out_of_reach(training.circuit, training.stimuli)) is not None:
         say(outside)
     with progress_bar(progress) as bar:
