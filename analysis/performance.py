@@ -91,14 +91,16 @@ def r_squared(outputs, targets):
     Returns
     -------
     float
-        1 for a perfect prediction, 0 for the targets' mean, without lower bound.
+        1 for a perfect prediction, 0 for the targets' mean, without lower bound. Outputs whose targets are all the same
+        are left out; NaN if there are no others.
 
     Raises
     ------
     ParameterError
         Fewer than two stimuli, or shapes at odds.
     """
-    return float(np.mean(r_squared_by_output(outputs, targets)))
+    found = r_squared_by_output(outputs, targets)
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 
 def r_squared_by_output(outputs, targets):
@@ -111,13 +113,15 @@ def r_squared_by_output(outputs, targets):
     Returns
     -------
     array, (outputs,)
+        NaN, which is not defined, where all targets are the same.
     """
     from sklearn.metrics import r2_score
 
     outputs, targets = (_columns(values) for values in (outputs, targets))
     if outputs.shape != targets.shape or len(outputs) < 2:
         raise ParameterError(f"r_squared: outputs {outputs.shape} and targets {targets.shape} do not fit each other")
-    return r2_score(targets, outputs, multioutput="raw_values")
+    found = r2_score(targets, outputs, multioutput="raw_values")
+    return np.where(np.ptp(targets, axis=0) > 0, found, np.nan)
 
 
 def linear_regression_r_squared(x_train, y_train, x_test, y_test):

@@ -59,6 +59,8 @@ def _finish(training, keep_recording: bool):
         drawn = error.written
         warn(error.failures)
     console.print(runs.last_line(training))
+    for line in runs.warnings_of(training) if runs.disappoints(training) else ():
+        console.print(line)
     if stimuli.task == "regression":
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)
         console.print(f"Linear regression on the same split: R² {theirs:.3f}.")

@@ -12,6 +12,7 @@ from ...stimuli import Stimuli
 from ..clockwork.protocol import Protocol
 from ..examinations import nudging, settling
 from ..examinations.examined import Examined
+from ..examinations.inputs import inputs
 from ..examinations.static import examine_static
 from ..systems import Model
 
@@ -49,17 +50,18 @@ def examine(
     Returns
     -------
     list of Finding
-        In order: Euler step, least β, spectral abscissa and Euler's radius with loops, settling, what the model has
-        of its own, and for each layer the nudge that reaches it; without dynamics units that do not respond, and what
-        the first step of learning does. Those that are well have no advice.
+        In order: range of the inputs and biases, Euler step, least β, spectral abscissa and Euler's radius with loops,
+        settling, what the model has of its own, and for each layer the nudge that reaches it; without dynamics units
+        that do not respond, and what the first step of learning does. Those that are well have no advice.
     """
+    seen = list(inputs(circuit, stimuli))
     if protocol is None:
-        return list(examine_static(circuit, stimuli, batch_size))
+        return seen + list(examine_static(circuit, stimuli, batch_size))
     kept = circuit.dtype
     circuit.astype(np.float64)
     try:
         tolerant = replace(protocol, allow_unstable=True)
-        return list(
+        return seen + list(
             _findings(Examined(circuit, tolerant, stimuli, np.dtype(dtype), model.levers, target, report), model)
         )
     finally:

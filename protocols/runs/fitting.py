@@ -11,7 +11,9 @@ from ...errors import CorInfoMaxError, ParameterError
 from ...networks.trainable import Trainable
 from ...parameters import SIZES, played_by
 from ...stimuli.registry import load_stimuli
+from ...stimuli.scale import off_the_scale
 from ...stimuli.stimuli import Stimuli
+from ..examinations.inputs import BIAS, lacks_bias
 from ..systems import model_named
 from .sections import StimuliSection
 
@@ -93,6 +95,27 @@ def _check_sizes(stimuli: Stimuli, key: str, sizes: Any, source: str):
 def _arrays(stimuli: Stimuli) -> Mapping[str, np.ndarray]:
     names = [f"{kind}_{part}" for part in stimuli.parts for kind in ("x", "y")]
     return {name: getattr(stimuli, name) for name in names if getattr(stimuli, name) is not None}
+
+
+def warnings_about(circuit: Trainable, stimuli: Stimuli) -> list[str]:
+    """Say what of the stimuli does not suit a circuit, a line for each thing.
+
+    Parameters
+    ----------
+    circuit : Trainable
+    stimuli : Stimuli
+        As they are presented.
+    """
+    found = []
+    if (off := off_the_scale(stimuli.x_train)) is not None:
+        found.append(f'The {off}: scale = "auto" brings them there.')
+    if lacks_bias(circuit, stimuli):
+        found.append(f"The circuit has no bias, and its {stimuli.inputs} inputs are never negative: {BIAS}.")
+    if (outside := targets_out_of_reach(circuit, stimuli)) is not None:
+        found.append(outside)
+    if stimuli.task == "regression" and not np.ptp(stimuli.y_train, axis=0).any():
+        found.append(f"Targets of {stimuli.name} are all the same, so that there is nothing to learn and no R².")
+    return found
 
 
 def targets_out_of_reach(circuit: Trainable, stimuli: Stimuli) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...progress import progress_bar, shared_console
 from .configuration import Configuration
-from .fitting import targets_out_of_reach
+from .fitting import warnings_about
 from .folder import RunFolder, latest_folder, new_folder
 from .random_streams import seed_of_tests
 from .reading import OWN_PRESET, preset_of, settings_of
@@ -90,6 +90,8 @@ def train(
     complete(training, keep_recording=training.epoch == done)
     if progress:
         shared_console().print(last_line(training))
+        for line in warnings_of(training) if disappoints(training) else ():
+            shared_console().print(line)
     return Run(training.folder.path)
 
 
@@ -144,11 +146,9 @@ def watch(training: Training, progress: bool = True):
     say = shared_console().print if progress else lambda line: None
     epochs = training.configuration.training.epochs
     say(first_line(training))
-    for line in (training.stimuli.remark, *training.configuration.choices):
+    for line in (training.stimuli.remark, *training.configuration.choices, *warnings_of(training)):
         if line:
             say(line)
-    if (outside := targets_out_of_reach(training.circuit, training.stimuli)) is not None:
-        say(outside)
     with progress_bar(progress) as bar:
         task = bar.add_task("training", total=epochs, completed=training.epoch, score="")
         told: set[str] = set()
@@ -183,6 +183,21 @@ def first_line(training: Training) -> str:
     )
 
 
+def warnings_of(training: Training) -> list[str]:
+    """Say what stands in the way of learning from the start: what of the stimuli does not suit the circuit."""
+    return warnings_about(training.circuit, training.stimuli)
+
+
+def disappoints(training: Training) -> bool:
+    """Whether a run came less than half way from guessing to perfection, so that its warnings bear repeating."""
+    if not training.rows or training.stimuli.y_train is None:
+        return False
+    score = next((value for key, value in training.rows[-1].items() if key in ("test_accuracy", "test_r_squared")), 1.0)
+    labels = training.stimuli.labels_train
+    guessed = 0.0 if labels is None else np.unique(labels, return_counts=True)[1].max() / len(labels)
+    return not score >= (1 + guessed) / 2
+
+
 def last_line(training: Training) -> str:
     """Say how well it went, and how long it took."""
     seconds = sum(row["seconds"] for row in training.rows)
@@ -212,7 +227,9 @@ def _shown(column: str, score: float) -> str:
     """Write a column's value, with what it is."""
     if column.endswith("accuracy"):
         return f"{100 * score:.2f} %"
-    return f"R² {score:.3f}" if column.endswith("r_squared") else f"{column} {score:.4g}"
+    if column.endswith("r_squared"):
+        return f"R² {score:.3f}" if np.isfinite(score) else "R² not defined"
+    return f"{column} {score:.4g}"
 
 
 def complete(training: Training, keep_recording: bool):
