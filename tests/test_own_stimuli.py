@@ -147,8 +147,8 @@ def test_what_does_not_suit_is_named():
     assert 'scale = "auto"' in advice[0]
     assert "bias = true" in advice[1]
     assert not any(finding.advice for finding in inputs(biased, _set(scaled)))
-    found = [off_the_scale(x) is not None for x in (scaled * 1e-3, 2 * scaled - 1, scaled)]
-    assert found == [True, True, False]
+    found = [off_the_scale(x) is not None for x in (scaled * 1e-3, 3 * scaled - 2, scaled, 0.8 * scaled - 0.7)]
+    assert found == [True, True, False, False]
 
 
 def test_r_squared_without_spread():

@@ -95,7 +95,8 @@ def lifting(examined: Examined) -> Iterator[Finding]:
     if len(late):
         sure = "will" if share[late].min() > _CERTAIN else "may"
         advice = f"cell{plural} {', '.join(map(str, late))} {sure} be learnt late: lower the last entry of "
-        advice += "initial_gain_ff, to 0.3 say, or raise beta"
+        gain = lifting_gain(circuit, r[circuit.output - 1], np.abs(examined.betas).max())
+        advice += f'initial_gain_ff to {gain:g}, which "auto" in its place chooses, or raise beta'
     yield Finding(what, f"cell{plural} {found} of the stimuli that want it", wanted, advice)
 
 

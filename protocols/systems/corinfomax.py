@@ -45,7 +45,7 @@ def why_unlearnt(
     listed = ", ".join(map(str, beyond))
     return beyond, (
         f"The teacher cannot lift the output cell of class {listed} yet: train longer, or take a larger "
-        "beta, a smaller last entry of initial_gain_ff or another seed."
+        'beta, another seed, or "auto" as the last entry of initial_gain_ff.'
     )
 
 
