@@ -10,6 +10,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from .former import told_of, variables_of
+
 #: Values that are read at once where only some are kept.
 _VALUES_AT_ONCE = 2**23
 
@@ -39,8 +41,7 @@ class Trace:
         self.dataset = dataset
         told = dataset.attrs.get("compartment")
         self.compartment = None if told is None else str(told)
-        self.meaning = str(dataset.attrs.get("meaning", ""))
-        self.unit = str(dataset.attrs["unit"])
+        self.meaning, self.unit = told_of(dataset)
         self.scale = float(dataset.attrs.get("scale_factor", 1))
         self.offset = float(dataset.attrs.get("add_offset", 0))
 
@@ -91,6 +92,8 @@ class PopulationTraces:
 
     Attributes
     ----------
+    place, name : str
+        Of the group in the file: ``/cells/layer_1`` and ``layer_1``, of a second selection ``layer_1-2``.
     population : str
     layer : int
     cell_type : str
@@ -104,11 +107,12 @@ class PopulationTraces:
     """
 
     def __init__(self, group: h5py.Group):
+        self.place, self.name = str(group.name), str(group.name).rpartition("/")[2]
         self.population, self.cell_type = str(group.attrs["population"]), str(group.attrs["cell_type"])
         self.layer, self.every = int(group.attrs["layer"]), int(group.attrs["every"])
         self.phases = tuple(str(name) for name in group.attrs["phases"])
         self.cells, self.replicas = group["cell"][:], group["replica"][:]
-        self.traces = {name: Trace(dataset) for name, dataset in group["variables"].items()}
+        self.traces = {name: Trace(dataset) for name, dataset in variables_of(group).items()}
         self._group = group
         steps = {len(group[name]) for name in ("time", "phase", "beta")} | {
             len(trace) for trace in self.traces.values()
@@ -122,6 +126,11 @@ class PopulationTraces:
     def time(self) -> np.ndarray:
         """Simulated seconds at the recorded steps' ends, (steps,)."""
         return self._group["time"][:]
+
+    @cached_property
+    def s(self) -> np.ndarray:
+        """Integration variable Σ η_i at the recorded steps' ends, (steps,); NaN in recordings that do not tell."""
+        return self._group["s"][:] if "s" in self._group else np.full(len(self.time), np.nan)
 
     @cached_property
     def phase(self) -> np.ndarray:

@@ -65,6 +65,7 @@ def test_tidy_table(recorded):
                     rows.append(
                         {
                             "time": 5e-4 * (6 * trial + step + 1),
+                            "s": 0.05 * (6 * trial + step + 1),
                             "trial": trial,
                             "phase": "free" if step < 4 else "nudge",
                             "beta": float(step >= 4),
@@ -91,7 +92,7 @@ def test_tidy_table(recorded):
 
 
 def test_csv_is_the_tidy_tables(recorded, tmp_path, monkeypatch):
-    """The file read back is all tables, one after the other, whatever the size of the pieces."""
+    """The file read back is all tables, one after the other, whatever the size of the pieces; columns name units."""
     monkeypatch.setattr("corinfomax.analysis.traces._ROWS_AT_ONCE", 30)
     path, _, _ = recorded
     with open_traces(path) as traces:
@@ -101,7 +102,12 @@ def test_csv_is_the_tidy_tables(recorded, tmp_path, monkeypatch):
         for frame in frames:
             frame["phase"], frame["population"] = frame["phase"].astype(str), frame["population"].astype(str)
         expected = pd.concat(frames, ignore_index=True)
+    expected = expected.rename(
+        columns={"time": "time (s)", "V_soma": "V_soma (V)", "V_apical": "V_apical (V)", "rate": "rate (Hz)"}
+    )
     found = pd.read_csv(tmp_path / "a.csv")
+    assert list(found)[:3] == ["time (s)", "s", "trial"]
+    assert set(found) == set(expected)
     pd.testing.assert_frame_equal(found, expected[list(found)], check_dtype=False, rtol=1e-12)
 
 
