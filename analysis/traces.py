@@ -16,9 +16,11 @@ import pandas as pd
 
 from ..errors import ParameterError, RunError
 from .files import replacing
-from .former import by_layer, choices_of
+from .former import by_layer
+from .hdf5 import check_self_contained, one_line, opened
 from .labelled import labelled, tree
 from .series import PopulationTraces, Trace, WeightTraces
+from .trials import check_clock, read_phases, read_trials
 
 if TYPE_CHECKING:
     import xarray
@@ -29,8 +31,6 @@ SUFFIXES = (".h5", ".hdf5")
 #: Columns of tidy tables before those of the variables.
 INDEX = ("time", "s", "trial", "phase", "beta", "stimulus", "label", "replica", "layer", "population", "cell")
 
-_TRIALS = ("start", "stop", "beta", "learn", "complete", "presented", "stimulus", "label")
-_PHASES = ("trial", "name", "start", "stop", "beta_first", "beta_last")
 #: Rows of a tidy table that are written at once.
 _ROWS_AT_ONCE = 2**17
 
@@ -75,20 +75,15 @@ class Traces:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(os.path.expanduser(path))
-        try:
-            self._file = h5py.File(self.path, "r")
-        except FileNotFoundError:
-            raise RunError(f"{self.path}: no such file") from None
-        except OSError as error:
-            raise RunError(f"{self.path}: not a readable HDF5 file ({' '.join(str(error).split())})") from None
+        self._file = opened(self.path)
         try:
             self._read()
         except RunError:
             self.close()
             raise
-        except (KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError) as error:
+        except Exception as error:  # of whatever is not as it was written
             self.close()
-            raise RunError(f"{self.path}: damaged ({' '.join(str(error).split())})") from None
+            raise RunError(f"{self.path}: damaged ({one_line(error)})") from None
 
     def _read(self):
         attributes = self._file.attrs
@@ -96,29 +91,22 @@ class Traces:
             raise RunError(f"{self.path}: is no recording of traces")
         if attributes["version"] > VERSION:
             raise RunError(f"{self.path}: written by a newer version; this one reads version {VERSION}")
+        check_self_contained(self._file)
         self.version = int(attributes["version"])
         self.created, self.circuit, self.dt = str(attributes["created"]), str(attributes["circuit"]), attributes["dt"]
+        check_clock("steps", np.array([0.0, self.dt]))
         self.seed = int(attributes["seed"]) if "seed" in attributes else None
         self.software: dict[str, str] = json.loads(attributes["software"])
         self.parameters = self._file["parameters"].asstr()[()]
         self.groups = tuple(PopulationTraces(group) for group in self._file["cells"].values())
         self.weights = self._read_weights()
         self.units = {name: trace.unit for group in self.groups for name, trace in group.traces.items()}
-        self._trials = {name: self._file["trials"][name][:] for name in _TRIALS}
-        self._trials |= {name: self._trials[name].astype(bool) for name in ("learn", "complete")}
-        self._phases = {name: self._file["phases"][name][:] for name in _PHASES}
-        if "taught" in self._file["phases"]:
-            self._phases["taught"] = self._file["phases/taught"][:].astype(bool)
-        else:  # of an earlier version, which knew no other teacher than one that nudges
-            self._phases["taught"] = (self._phases["beta_first"] != 0) | (self._phases["beta_last"] != 0)
-        self._names = choices_of(self._file["phases/name"])
-        for columns in (self._trials, self._phases):
-            if len({len(values) for values in columns.values()}) > 1:
-                raise ValueError("columns of a table differ in length")
+        self._trials = read_trials(self._file)
+        self._phases, self._names = read_phases(self._file, len(self._trials["start"]))
         for group in self.groups:
-            last = group._group["phase"][-1:]
-            if (last >= len(self._phases["trial"])).any():
-                raise ValueError(f"steps of {group.population} are of phases that are not there")
+            group.check(len(self._phases["trial"]), int(attributes["replicas"]))
+        for weights in self.weights.values():
+            weights.check(len(self._trials["start"]))
 
     def _read_weights(self) -> dict[str, WeightTraces]:
         found = {name: WeightTraces.of(group) for name, group in self._file["weights"].items()}
@@ -364,7 +352,7 @@ def is_recording(path: str | os.PathLike) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return file.attrs.get("format") == FORMAT
-    except OSError:
+    except Exception:  # h5py's for damaged files are of many kinds
         return False
 
 
