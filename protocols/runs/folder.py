@@ -7,7 +7,6 @@ import os
 import platform
 import subprocess
 import time
-import tokenize
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -140,10 +139,7 @@ class RunFolder:
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Read an archive."""
-        try:
-            return read_archive(self.path / name)
-        except (RuntimeError, tokenize.TokenError) as error:  # of zipfile and NumPy, for damaged headers
-            raise RunError(f"{self.path / name}: not a readable NumPy archive ({error})") from None
+        return read_archive(self.path / name)
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
