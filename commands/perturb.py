@@ -1,6 +1,8 @@
 """``corinfomax perturb``."""
 
+import contextlib
 import os
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -9,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from ..analysis.comparison import CONTROL
+from ..analysis.files import is_unused
 from ..errors import ParameterError, RunError
 from ..networks import Circuit
 from ..protocols.perturbations import (
@@ -22,7 +26,7 @@ from ..protocols.perturbations import (
     write_experiment,
 )
 from ..protocols.perturbations.report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
-from ..protocols.runs import Configuration, Report, Run, new_folder
+from ..protocols.runs import Configuration, Report, Run, claim_folder
 from ..protocols.runs import presets as all_presets
 from ..ranges import numbers
 from .console import console, progress_bar
@@ -99,7 +103,7 @@ def perturb(
             run.configuration.stimuli.data = str(data)
     if resume and out is None:
         raise ParameterError("--resume: name the folder with --out")
-    folder = new_folder(f"{_name(sources[0])}_perturbed") if out is None else Path(os.path.expanduser(out))
+    folder = Path() if out is None else Path(os.path.expanduser(out))
     if resume and not (folder / PERTURBATIONS).exists():
         raise RunError(f"{folder}: no perturbation experiment to go on with (no {PERTURBATIONS})")
     if training:
@@ -116,21 +120,52 @@ def perturb(
     perturbations = _perturbations(words, file, phase, cells, period, circuit)
     if not perturbations:
         raise ParameterError(f"nothing to perturb; name a --{', --'.join(_KINDS).replace('_', '-')}, or a --file")
-    _check_folder(folder, perturbations, resume)
-    if training:
-        begun = [int(path.name.removeprefix("seed_")) for path in sorted((folder / "control").glob("seed_*"))]
-        named = _seeds(seeds) if seeds is not None else [] if begun else [configuration.training.seed]
-        chosen = sorted({*begun, *named}) if resume else named
-        experiment = _train(configuration, perturbations, folder, chosen)
+    if out is None:
+        folder = claim_folder(f"{_name(sources[0])}_perturbed")
     else:
-        with console.status("presenting test stimuli"):
-            experiment = perturb_runs(runs, perturbations)
+        _check_folder(folder, perturbations, configuration, resume)
+    try:
+        experiment = _measured(configuration, runs, perturbations, folder, training, seeds, resume)
+    except BaseException:
+        if out is None:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # unless something has been written
+        raise
     command = shlex.join(["corinfomax", *(word for word in sys.argv[1:] if word != "--resume")])
     write_experiment(folder, experiment, configuration, command)
     console.print(performance_table(experiment.table))
     for line in why_nothing_changes(experiment, configuration, folder):
         console.print(line.removeprefix("## ") if not line.startswith("```") else "")
     console.print(f"{folder / 'report.md'}")
+
+
+def _measured(
+    configuration: Configuration,
+    runs: list[Run],
+    perturbations: list[Perturbation],
+    folder: Path,
+    training: bool,
+    seeds: str | None,
+    resume: bool,
+):
+    """Test runs, or train and test."""
+    if not training:
+        with console.status("presenting test stimuli"):
+            return perturb_runs(runs, perturbations)
+    begun = _begun(folder)
+    named = _seeds(seeds) if seeds is not None else [] if begun else [configuration.training.seed]
+    return _train(configuration, perturbations, folder, sorted({*begun, *named}) if resume else named)
+
+
+def _begun(folder: Path) -> list[int]:
+    """Seeds of the controls in an experiment's folder; what else is called so is told and left alone."""
+    found = []
+    for path in sorted((folder / CONTROL[0]).glob("seed_*")):
+        if (matched := re.fullmatch(r"seed_(0|[1-9][0-9]*)", path.name, re.ASCII)) is not None:
+            found.append(int(matched[1]))
+        else:
+            console.print(f"{path}: is no run of this experiment, which seed_0, seed_1, … are; it is left alone")
+    return found
 
 
 _KINDS = ("silence", "drive", "cut", "cut_feedback", "clamp", "freeze", "lesion")
@@ -194,15 +229,24 @@ def _seeds(text: str) -> list[int]:
         raise ParameterError(f"--seeds {text}: {error}") from None
 
 
-def _check_folder(folder: Path, perturbations: list[Perturbation], resume: bool):
+def _check_folder(folder: Path, perturbations: list[Perturbation], configuration: Configuration, resume: bool):
     """Refuse a folder that holds anything, or when it is taken up again, another experiment."""
-    if not resume:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunError(f"{folder}: exists; choose another folder with --out, or go on with --training --resume")
-        return
     path = folder / PERTURBATIONS
+    if not resume:
+        if is_unused(folder) or _is_only(folder / "config.toml", configuration):
+            return
+        advice = ", or go on with --training --resume" if path.exists() else ""
+        what = "exists" if folder.is_dir() else "is no folder"
+        raise RunError(f"{folder}: {what}; choose another folder with --out{advice}")
     if to_toml(read_perturbations(path)) != to_toml(perturbations):
         raise RunError(f"{path}: has other perturbations; --resume goes on with the same, --file {path}")
+
+
+def _is_only(path: Path, configuration: Configuration) -> bool:
+    """Whether a file is all that there is in its folder, and is what an experiment that was killed had written."""
+    return (
+        is_unused(path.parent, path.name) and path.is_file() and path.read_bytes() == configuration.to_toml().encode()
+    )
 
 
 def _shown(progress: Report) -> str:

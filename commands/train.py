@@ -9,7 +9,16 @@ import typer
 
 from ..analysis import linear_regression_r_squared
 from ..analysis.figures import draw_run
-from ..protocols.runs import Configuration, Report, RunFolder, Training, latest_folder, new_folder, seed_of_tests
+from ..protocols.runs import (
+    Configuration,
+    Report,
+    RunFolder,
+    Training,
+    claim_folder,
+    latest_folder,
+    new_folder,
+    seed_of_tests,
+)
 from ..protocols.runs.fitting import targets_out_of_reach
 from ..protocols.runs.reading import DEFAULT_PRESET
 from .console import console, progress_bar
@@ -53,6 +62,8 @@ def train(
         folder = RunFolder(out if out is not None else new_folder(name))
         # Whatever is wrong with the parameters or stimuli shows before a folder is made.
         training = Training(configuration, folder)
+        if out is None:
+            folder.path = claim_folder(name)
         folder.create(configuration)
     done = training.epoch
     _run(training)
