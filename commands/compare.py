@@ -18,7 +18,7 @@ from ..protocols.comparison import Comparison, Plan, measure
 from ..protocols.comparison.report import markdown, performance
 from ..protocols.runs import Run
 from ..protocols.runs.sections import IMMATERIAL
-from .console import console, progress_bar
+from .console import Trust, console, progress_bar
 
 #: Where a comparison stands if nothing is said.
 _OUT = Path("comparisons")
@@ -84,6 +84,7 @@ def compare(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
+    trust: Trust = False,
 ):
     """Train rules on the same stimuli and seeds, and put them side by side in one table.
 
@@ -111,7 +112,7 @@ def compare(
     if runs:
         if given:
             raise ParameterError(f"compare: --{next(iter(given)).replace('_', '-')} is for new runs, not for RUN …")
-        _existing(runs, against, out)
+        _existing(runs, against, out, trust)
         return
     if data is not None:
         given["data"] = str(data.resolve())
@@ -167,10 +168,10 @@ def _write(comparison: Comparison, against: str | None):
     _finish(summary, reference, pd.concat(courses_of) if courses_of else None, comparison.path, comparison.plan)
 
 
-def _existing(runs: list[Path], against: str | None, out: Path | None):
+def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bool):
     """Compare runs that exist."""
     rows, histories = [], []
-    opened = [Run(path) for path in runs]
+    opened = [Run(path, trust) for path in runs]
     for run, rule in zip(opened, _names(opened), strict=True):
         console.print(f"measuring {run.folder.path}")
         found = measure(run)

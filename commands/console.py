@@ -1,10 +1,18 @@
 """What the commands share: where they print, and how they show time passing."""
 
+from typing import Annotated
+
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 #: Without markup: brackets and colons in paths mean themselves.
 console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+#: Option of all commands that open run folders.
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Import code that the run folder holds or names, as of custom cells.")
+]
 
 
 def progress_bar() -> Progress:

@@ -1,6 +1,5 @@
 """``corinfomax perturb``."""
 
-import contextlib
 import os
 import re
 import shlex
@@ -29,7 +28,7 @@ from ..protocols.perturbations.report import PERTURBATIONS, performance_table, w
 from ..protocols.runs import Configuration, Report, Run, claim_folder
 from ..protocols.runs import presets as all_presets
 from ..ranges import numbers
-from .console import console, progress_bar
+from .console import Trust, console, progress_bar
 
 _Words = list[str] | None
 
@@ -73,6 +72,7 @@ def perturb(
     out: Annotated[Path | None, typer.Option(help="Folder; by default runs/NAME_perturbed, with a number.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else the source's own.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the experiment in --out, as it is.")] = False,
+    trust: Trust = False,
 ):
     """Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.
 
@@ -93,7 +93,7 @@ def perturb(
                 raise ParameterError(f"--{option.replace('settings', 'set')}: goes with --training")
     elif len(sources) > 1:
         raise ParameterError(f"{sources[1]}: --training takes one run, preset or file")
-    runs = [Run(source) for source in sources if _is_run(source)]
+    runs = [Run(source, trust) for source in sources if _is_run(source)]
     if not training and len(runs) < len(sources):
         source = next(source for source in sources if not _is_run(source))
         raise ParameterError(f"{source}: not a run folder (no config.toml); a preset or file needs --training")
@@ -108,7 +108,8 @@ def perturb(
         raise RunError(f"{folder}: no perturbation experiment to go on with (no {PERTURBATIONS})")
     if training:
         source = folder if resume else runs[0].folder.path if runs else None
-        configuration = Configuration.read(sources[0] if source is None else source / "config.toml", settings)
+        file_of = sources[0] if source is None else source / "config.toml"
+        configuration = Configuration.read(file_of, settings, trust, source)
         if data is not None:
             configuration.stimuli.data = str(data)
     else:
@@ -120,41 +121,23 @@ def perturb(
     perturbations = _perturbations(words, file, phase, cells, period, circuit)
     if not perturbations:
         raise ParameterError(f"nothing to perturb; name a --{', --'.join(_KINDS).replace('_', '-')}, or a --file")
-    if out is None:
-        folder = claim_folder(f"{_name(sources[0])}_perturbed")
-    else:
+    name = f"{_name(sources[0])}_perturbed" if out is None else None
+    if out is not None:
         _check_folder(folder, perturbations, configuration, resume)
-    try:
-        experiment = _measured(configuration, runs, perturbations, folder, training, seeds, resume)
-    except BaseException:
-        if out is None:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # unless something has been written
-        raise
+    if training:
+        begun = _begun(folder) if resume else []
+        named = _seeds(seeds) if seeds is not None else [] if begun else [configuration.training.seed]
+        experiment, folder = _train(configuration, perturbations, folder, name, sorted({*begun, *named}))
+    else:
+        with console.status("presenting test stimuli"):
+            experiment = perturb_runs(runs, perturbations)
+        folder = folder if name is None else claim_folder(name)
     command = shlex.join(["corinfomax", *(word for word in sys.argv[1:] if word != "--resume")])
     write_experiment(folder, experiment, configuration, command)
     console.print(performance_table(experiment.table))
     for line in why_nothing_changes(experiment, configuration, folder):
         console.print(line.removeprefix("## ") if not line.startswith("```") else "")
     console.print(f"{folder / 'report.md'}")
-
-
-def _measured(
-    configuration: Configuration,
-    runs: list[Run],
-    perturbations: list[Perturbation],
-    folder: Path,
-    training: bool,
-    seeds: str | None,
-    resume: bool,
-):
-    """Test runs, or train and test."""
-    if not training:
-        with console.status("presenting test stimuli"):
-            return perturb_runs(runs, perturbations)
-    begun = _begun(folder)
-    named = _seeds(seeds) if seeds is not None else [] if begun else [configuration.training.seed]
-    return _train(configuration, perturbations, folder, sorted({*begun, *named}) if resume else named)
 
 
 def _begun(folder: Path) -> list[int]:
@@ -249,11 +232,18 @@ def _is_only(path: Path, configuration: Configuration) -> bool:
     )
 
 
+def _trusting(configuration: Configuration) -> str:
+    return " --trust" if configuration.references else ""
+
+
 def _shown(progress: Report) -> str:
     return "" if progress.score is None else f"{progress.score:.4f}"
 
 
-def _train(configuration: Configuration, perturbations: list[Perturbation], folder: Path, seeds: list[int]):
+def _train(
+    configuration: Configuration, perturbations: list[Perturbation], folder: Path, name: str | None, seeds: list[int]
+):
+    """Train and test, in the folder, or in a new one of the name; return the experiment, and where it is."""
     begun = False
     with progress_bar() as bar:
         task = bar.add_task("training", total=2 * len(seeds) * configuration.training.epochs, score="")
@@ -267,13 +257,17 @@ def _train(configuration: Configuration, perturbations: list[Perturbation], fold
                 console.print(f"seed {seed}, {trained}: test {_shown(progress)} after {progress.epoch} epochs")
 
         def begin():
-            nonlocal begun
+            nonlocal begun, folder
+            folder = folder if name is None else claim_folder(name)
             write_inputs(folder, perturbations, configuration)
             begun = True
+            return folder
 
         try:
-            return perturb_training(configuration, perturbations, folder, seeds, report, begin)
+            return perturb_training(configuration, perturbations, folder, seeds, report, begin), folder
         except KeyboardInterrupt:
             if begun:
-                console.print(f"Stopped; go on with the same command, --out {folder} and --resume")
+                console.print(
+                    f"Stopped; go on with the same command, --out {folder} and --resume{_trusting(configuration)}"
+                )
             raise

@@ -14,7 +14,7 @@ from ..protocols.clockwork import Preparation
 from ..protocols.recording import TRACE_SUFFIXES, record_traces, representative_cells, select
 from ..protocols.recording import record as record_run
 from ..protocols.runs import Run, RunFolder, seed_of_tests
-from .console import console, progress_bar
+from .console import Trust, console, progress_bar
 
 #: Cells of a layer that one picture has room for.
 _MOST_DRAWN = 6
@@ -47,6 +47,7 @@ def record(
     replicas: Annotated[
         int | None, typer.Option(help="Stimuli to present at once, each to a copy of the circuit.")
     ] = None,
+    trust: Trust = False,
 ):
     """Record chosen cells through the phases of a presentation.
 
@@ -61,7 +62,7 @@ def record(
     Examples: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9` ·
     `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
     """
-    opened = Run(run)
+    opened = Run(run, trust)
     opened.configuration.check_dynamics("record")
     if data is not None:
         opened.configuration.stimuli.data = str(data)

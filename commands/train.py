@@ -12,6 +12,7 @@ from ..analysis.figures import draw_run
 from ..protocols.runs import (
     Configuration,
     Report,
+    Run,
     RunFolder,
     Training,
     claim_folder,
@@ -21,7 +22,7 @@ from ..protocols.runs import (
 )
 from ..protocols.runs.fitting import targets_out_of_reach
 from ..protocols.runs.reading import DEFAULT_PRESET
-from .console import console, progress_bar
+from .console import Trust, console, progress_bar
 
 #: Test stimuli whose rates are kept for histograms and embeddings.
 _KEPT_STIMULI = 1000
@@ -37,6 +38,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/NAME, with a number if taken.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+    trust: Trust = False,
 ):
     """Train a circuit and draw what it has become.
 
@@ -52,13 +54,15 @@ def train(
         settings.append(tomli_w.dumps({"data": str(data)}))
     if resume:
         folder = RunFolder(out if out is not None else latest_folder(name))
-        configuration = folder.configuration()
-        if source is not None or settings:
-            base = source if source is not None else folder.path / "config.toml"
-            configuration = Configuration.read(base, settings)
+        if source is not None:
+            configuration = Configuration.read(source, settings, trust)
+        else:
+            configuration = Run(folder.path, trust).configuration
+            if settings:
+                configuration = Configuration.read(folder.path / "config.toml", settings, trust, folder.path)
         training = Training(configuration, folder, resume=True)
     else:
-        configuration = Configuration.read(source or DEFAULT_PRESET, settings)
+        configuration = Configuration.read(source or DEFAULT_PRESET, settings, trust)
         folder = RunFolder(out if out is not None else new_folder(name))
         # Whatever is wrong with the parameters or stimuli shows before a folder is made.
         training = Training(configuration, folder)
@@ -102,7 +106,8 @@ def _run(training: Training):
         try:
             training.run(report)
         except KeyboardInterrupt:
-            console.print(f"Stopped; go on with: corinfomax train --resume --out {training.folder.path}")
+            trusting = " --trust" if configuration.references else ""
+            console.print(f"Stopped; go on with: corinfomax train --resume --out {training.folder.path}{trusting}")
             raise
 
 

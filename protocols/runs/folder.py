@@ -22,6 +22,7 @@ from ...analysis import read_history
 from ...analysis.archives import read_archive
 from ...analysis.files import LOCK, free_path, is_unused, make_folder, remove_remains, replacing
 from ...errors import RunError
+from . import paths, reading
 from .configuration import Configuration
 
 #: What is perturbed in a run, if it is one of a perturbation experiment.
@@ -131,11 +132,29 @@ class RunFolder:
         finally:
             lock.release()
 
-    def configuration(self) -> Configuration:
-        """Return the configuration of the run."""
-        if not (self.path / "config.toml").exists():
+    def configuration(self, trust: bool = False) -> Configuration:
+        """Return the configuration of the run.
+
+        Parameters
+        ----------
+        trust : bool, default False
+            Whether code that the folder holds or names may be imported; without it a `RunError` says so.
+        """
+        path = self.path / "config.toml"
+        if not path.exists():
             raise RunError(f"{self.path}: not a run folder (no config.toml)")
-        return Configuration.read(self.path / "config.toml")
+        return Configuration.read(path, trust=trust, folder=self.path)
+
+    def has_code_of(self, configuration: Configuration) -> bool:
+        """Whether the code that the folder names is that of a configuration, module by module and byte by byte."""
+        own = configuration.references
+        for reference in paths.strings(reading.read(self.path / "config.toml").get("circuit", {})):
+            found = paths.beside(reference, self.path)
+            if ":" in found and found not in own:
+                file, same = paths.module_file(found), [each for each in own if paths.named(each) == paths.named(found)]
+                if file is None or not same or paths.module_file(same[0]).read_bytes() != file.read_bytes():
+                    return False
+        return True
 
     def write_history(self, rows: list[dict]):
         """Write ``history.csv``, one row an epoch."""
