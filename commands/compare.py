@@ -13,7 +13,7 @@ from ..analysis.files import make_folder, replacing
 from ..errors import ParameterError
 from ..protocols import comparison as comparisons
 from ..protocols import runs as trained
-from .console import console, output, progress_bar
+from .console import Trust, console, output, progress_bar
 
 if TYPE_CHECKING:  # pandas takes long to import, and what compares takes longer
     import pandas as pd
@@ -85,6 +85,7 @@ def compare(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
+    trust: Trust = False,
 ) -> list[dict]:
     """Train rules on the same stimuli and seeds, and put them side by side in one table.
 
@@ -112,7 +113,7 @@ def compare(
     if runs:
         if given:
             raise ParameterError(f"compare: --{next(iter(given)).replace('_', '-')} is for new runs, not for RUN …")
-        return _existing(runs, against, out).to_dict("records")
+        return _existing(runs, against, out, trust).to_dict("records")
     if data is not None:
         given["data"] = str(data.resolve())
     out = _OUT / str(given.get("layout", "matched")) if out is None else out
@@ -172,12 +173,12 @@ def _write(comparison: Comparison, against: str | None) -> pd.DataFrame:
     return summary
 
 
-def _existing(runs: list[Path], against: str | None, out: Path | None) -> pd.DataFrame:
+def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bool) -> pd.DataFrame:
     """Compare runs that exist."""
     import pandas as pd
 
     rows, histories = [], []
-    opened = [trained.Run(path) for path in runs]
+    opened = [trained.Run(path, trust) for path in runs]
     for run, rule in zip(opened, _names(opened), strict=True):
         console.print(f"measuring {run.folder.path}")
         found = comparisons.measure(run)

@@ -11,7 +11,7 @@ from ..analysis import Finding, diagnose
 from ..errors import ParameterError, RunError
 from ..protocols.runs import Configuration, Run, examine
 from ..protocols.runs import presets as all_presets
-from .console import console
+from .console import Trust, console
 
 
 def doctor(
@@ -23,6 +23,7 @@ def doctor(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key otherwise; may be repeated.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
+    trust: Trust = False,
 ):
     """Examine a circuit before it is trained, or a trained one.
 
@@ -36,7 +37,7 @@ def doctor(
     if source is not None and source not in all_presets() and _is_folder(source):
         if settings:
             raise ParameterError("--set: a run keeps its parameters; examine its config.toml to try others")
-        run = Run(source)
+        run = Run(source, trust)
         configuration, circuit = run.configuration, run.circuit
         if data is not None:
             configuration.stimuli.data = str(data)
@@ -45,7 +46,7 @@ def doctor(
     elif source is not None and _is_path(source):
         raise RunError(f"{source}: no such run folder")
     else:
-        configuration = Configuration.read(source, list(settings or []))
+        configuration = Configuration.read(source, list(settings or []), trust)
         if data is not None:
             configuration.stimuli.data = str(data)
         circuit = configuration.build_circuit()

@@ -270,7 +270,7 @@ def perturb_training(
     folder: Path,
     seeds: Sequence[int] = (0,),
     report: Callable[[int, str, Report], None] = lambda seed, trained, progress: None,
-    begin: Callable[[], None] = lambda: None,
+    begin: Callable[[], Path | None] = lambda: None,
 ) -> Experiment:
     """Train circuits with and without perturbations from the same seeds, and test each in both ways.
 
@@ -287,7 +287,7 @@ def perturb_training(
     report : callable
         ``report(seed, trained, progress)``, now and then.
     begin : callable
-        Called once all has been checked, before anything is written.
+        Called once all has been checked, before anything is written. A folder that it returns takes the other's place.
 
     Returns
     -------
@@ -301,7 +301,7 @@ def perturb_training(
     if len(set(seeds)) < len(seeds) or not seeds:
         raise ParameterError(f"seeds = {list(seeds)}: must name each seed once")
     batches = check_trainable(configuration, perturbations)
-    begin()
+    folder = begin() or folder
     measured: dict[tuple[int, str, str], Measurement] = {}
     histories = {}
     for seed in seeds:

@@ -10,7 +10,7 @@ import pandas as pd
 from ...analysis.comparison import CONTROL, over_seeds, rms
 from ...analysis.figures import perturbation_effects, perturbed_learning, save_figure
 from ...analysis.figures.perturbation import CONDITIONS
-from ...analysis.files import make_folder, replacing
+from ...analysis.files import make_folder, remove_remains, replacing
 from ...models import PHYSICAL_SCALE
 from ..runs.configuration import Configuration
 from ..runs.folder import PERTURBATIONS
@@ -60,10 +60,11 @@ def _epochs(experiment: Experiment) -> list[tuple[float, float]]:
 def write_inputs(folder: Path, perturbations: Sequence[Perturbation], configuration: Configuration):
     """Write ``perturbations.toml``, and the control's parameters, ``config.toml``."""
     make_folder(folder)
-    with replacing(folder / PERTURBATIONS) as file:
-        file.write(to_toml(perturbations).encode())
+    remove_remains(folder)
     with replacing(folder / "config.toml") as file:
         file.write(configuration.to_toml().encode())
+    with replacing(folder / PERTURBATIONS) as file:  # last: with it an experiment has begun
+        file.write(to_toml(perturbations).encode())
 
 
 def report(experiment: Experiment, configuration: Configuration, folder, command: str = "") -> str:

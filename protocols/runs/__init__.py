@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "configuration": ["Configuration"],
         "examination": ["examine"],
-        "folder": ["RunFolder", "latest_folder", "new_folder"],
+        "folder": ["RunFolder", "claim_folder", "latest_folder", "new_folder"],
         "random_streams": ["seed_of_tests"],
         "reading": ["presets"],
         "run": ["Run", "load"],

@@ -14,7 +14,7 @@ from ...networks.trainable import Trainable
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.provenance import note_provenance, provenance
 from ..systems import Learner
-from .checkpoint import damaged, read_checkpoint
+from .checkpoint import check_named_code, damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import RunFolder
 
@@ -29,6 +29,10 @@ class Run:
     Parameters
     ----------
     path : path-like
+    trust : bool, default False
+        Whether code may be imported that the folder holds or names, such as a custom cell. Such code can do all that
+        you can: look at a stranger's before you trust it. It is imported after the configuration has been found to be
+        the checkpoint's.
 
     Attributes
     ----------
@@ -38,19 +42,21 @@ class Run:
     Raises
     ------
     RunError
-        If the folder is not that of a run, or its checkpoint is missing or damaged.
+        If the folder is not that of a run, or its checkpoint is missing or damaged; or for code without `trust`.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, trust: bool = False):
         self.folder = RunFolder(path)
-        self.configuration: Configuration = self.folder.configuration()
+        if trust and self.folder.has("config.toml"):
+            check_named_code(self.folder)
+        self.configuration: Configuration = self.folder.configuration(trust)
 
     @cached_property
     def circuit(self) -> Trainable:
         """The circuit, or what else was trained, with the checkpoint's weights and the run's protocol."""
+        state = read_checkpoint(self.folder, self.configuration)  # first: building may import code
         circuit = self.configuration.build_circuit()
         circuit.astype(np.dtype(self.configuration.training.dtype))
-        state = read_checkpoint(self.folder, self.configuration)
         try:
             circuit.load_state_dict(state)
             circuit.check_finite()
@@ -89,13 +95,15 @@ class Run:
         return Preparation(self.circuit, replicas=replicas, target=training.target, blas_threads=training.blas_threads)
 
 
-def load(run) -> Trainable:
+def load(run, trust: bool = False) -> Trainable:
     """Take the trained circuit back from a run folder.
 
     Parameters
     ----------
     run : path-like
         The folder.
+    trust : bool, default False
+        Whether code may be imported that the folder holds or names, as in `Run`.
 
     Returns
     -------
@@ -105,6 +113,6 @@ def load(run) -> Trainable:
     Raises
     ------
     RunError
-        If the folder is not that of a run, or its checkpoint is missing or damaged.
+        If the folder is not that of a run, or its checkpoint is missing or damaged; or for code without `trust`.
     """
-    return Run(run).circuit
+    return Run(run, trust).circuit
