@@ -14,6 +14,7 @@ from ...networks.circuit import Circuit
 from ...networks.population import Population
 from ...networks.states import Layers
 from ...parameters import Count, validated
+from ...progress import Progression
 from ...stimuli.stimulus import Stimulus, as_rows
 from ..interruption import on_interrupt
 from ..linear_algebra import limited_to
@@ -248,7 +249,7 @@ class Preparation:
             {name: {k: np.concatenate(parts) for k, parts in rows.items()} for name, rows in collected.items()}
         )
 
-    def run(self, stimuli: Iterable[Stimulus]):
+    def run(self, stimuli: Iterable[Stimulus], progress: bool | None = None):
         """Present stimuli one after the other in one long run, until they end or the user interrupts.
 
         SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
@@ -257,6 +258,9 @@ class Preparation:
         ----------
         stimuli : iterable of Stimulus
             Taken one at a time, when its turn comes.
+        progress : bool, optional
+            True shows a bar, in a log file ten lines; False nothing. By default a bar appears in a terminal or in
+            Jupyter if the run takes more than two seconds.
 
         Raises
         ------
@@ -275,8 +279,9 @@ class Preparation:
             with (
                 on_interrupt(lambda: setattr(self, "interrupted", True)),
                 limited_to(self.blas_threads),
+                Progression(stimuli, "presenting", progress) as shown,
             ):
-                self._presenter.run(map(self._checked, stimuli))
+                self._presenter.run(map(self._checked, shown))
         finally:
             self._running = False
 

@@ -88,7 +88,9 @@ def train(
     complete(training, keep_recording=training.epoch == done)
     if progress:
         shared_console().print(last_line(training))
-    return Run(training.folder.path)
+    run = Run(training.folder.path)
+    run.stimuli = training.stimuli  # as they are: some sets take long to load
+    return run
 
 
 def begin(
