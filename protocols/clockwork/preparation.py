@@ -16,6 +16,7 @@ from ...networks.states import Layers
 from ...parameters import Count, validated
 from ...progress import Progression
 from ...stimuli.stimulus import Stimulus, as_rows
+from ...summary import Summarised, Summary
 from ..interruption import on_interrupt
 from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
@@ -26,13 +27,15 @@ from .precision import agree_on_dtype
 from .presenter import Presenter
 from .protocol import Protocol, contrastive
 from .provenance import provenance
+from .summaries import summary_of_preparation
 from .target import Target, code_object_class
 
 
-class Preparation:
+class Preparation(Summarised):
     """A circuit on the clock, ready to be presented stimuli.
 
-    Several preparations of one circuit share its weights, whatever their number of replicas.
+    Several preparations of one circuit share its weights, whatever their number of replicas. A copy by `copy.copy` is
+    another one of the same circuit; `copy.deepcopy` and `pickle` take the circuit along. Hooks are not copied.
 
     Parameters
     ----------
@@ -83,6 +86,7 @@ class Preparation:
         blas_threads: Count | None = 1,
     ):
         self.circuit, self.replicas, self.blas_threads = circuit, replicas, blas_threads
+        self.target = target
         protocol = protocol or provenance(circuit).protocol or contrastive()
         protocol.check_stability(circuit, 0.0)
         self.dtype = agree_on_dtype(self, circuit, dtype)
@@ -94,6 +98,20 @@ class Preparation:
         self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted
         self.network, self.populations = self.mounted.network, self.mounted.populations
+
+    def __reduce__(self):
+        """Copy or pickle: the circuit is mounted anew, with the same states of its cells; hooks stay behind."""
+        if self._running:
+            raise ParameterError("this preparation is presenting; copy it when it is done")
+        options = {"dtype": self.dtype, "protocol": self.protocol, "target": self.target}
+        options["blas_threads"] = self.blas_threads
+        return _mounted, (self.circuit, self.replicas, options), self.state_dict()
+
+    def __setstate__(self, state: dict[str, np.ndarray]):
+        self.load_state_dict(state)
+
+    def _summary(self) -> Summary:
+        return summary_of_preparation(self)
 
     @property
     def moment(self) -> Moment:
@@ -374,3 +392,7 @@ class Preparation:
         if any(now is not before for now, before in zip(found, self._learnable, strict=True)):
             self.protocol.check_learning(self.circuit.plasticity, taught)
             self._learnable = found
+
+
+def _mounted(circuit: Circuit, replicas: int, options: dict[str, Any]) -> Preparation:
+    return Preparation(circuit, replicas, **options)

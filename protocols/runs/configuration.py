@@ -118,6 +118,9 @@ class Configuration:
         paths.make_absolute(values, found, Path.cwd())
         return cls(values, source=name)
 
+    def __reduce__(self):
+        return Configuration.from_toml, (self.to_toml(), self.source)
+
     @classmethod
     def from_toml(cls, text: str, source: str = "configuration") -> Configuration:
         """Read what `to_toml` gave."""

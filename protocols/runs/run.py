@@ -15,6 +15,7 @@ from ...errors import CorInfoMaxError, ParameterError
 from ...networks.schedules import Progress
 from ...networks.trainable import Trainable
 from ...stimuli.stimuli import Stimuli
+from ...summary import Summarised, Summary, Table
 from ..clockwork.provenance import note_provenance, provenance
 from ..systems import Learner
 from .checkpoint import damaged, read_checkpoint
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     from ..recording.presentation import Presentation
 
 
-class Run:
+#: Rows of the history that a run shows of itself.
+_SHOWN_EPOCHS = 5
+
+
+class Run(Summarised):
     """A run: the trained circuit, how it was trained, and what can be done with it.
 
     `corinfomax.train` returns one, and ``Run("runs/digits")`` opens the one in a folder.
@@ -62,19 +67,21 @@ class Run:
         self.folder = RunFolder(path)
         self.configuration: Configuration = self.folder.configuration()
 
-    def __repr__(self):
-        return (
-            f"<Run {self.folder.path}: {self.configuration.model} on {self.configuration.stimuli.stimuli}, "
-            f"{self._last_row()}>"
-        )
+    def __getstate__(self):
+        """Copy or pickle: the folder, and the circuit as it is in memory; what presents stimuli is mounted anew."""
+        kept = ("folder", "configuration", "circuit", "protocol")
+        state = {name: value for name, value in self.__dict__.items() if name in kept}
+        return state | {"folder": RunFolder(self.folder.path.resolve())}
 
-    def _last_row(self) -> str:
-        """How far it is, and how well it does."""
-        rows = self.folder.history()
-        if not rows:
-            return "not trained yet"
-        scores = [f"{name} {rows[-1][name]:.4f}" for name in rows[-1] if name.startswith("test_")]
-        return ", ".join([f"epoch {rows[-1]['epoch']:g} of {self.configuration.training.epochs}", *scores])
+    def _summary(self) -> Summary:
+        """Show what was trained on what, how far it is, and the last epochs of its history."""
+        configuration, rows = self.configuration, self.folder.history()
+        done = f"epoch {rows[-1]['epoch']:g} of {configuration.training.epochs}" if rows else "not trained yet"
+        heading = f"Run {self.folder.path}: {configuration.model} on {configuration.stimuli.stimuli}, {done}"
+        judged = ("train_", "validation_", "test_", "angle_", "seconds")
+        columns = [name for name in (rows[-1] if rows else ()) if name.startswith(judged)]
+        shown = [(f"{row['epoch']:g}", *(f"{row[name]:.4g}" for name in columns)) for row in rows[-_SHOWN_EPOCHS:]]
+        return Summary(heading, [Table(("epoch", *columns), shown)] if rows else ())
 
     @property
     def history(self) -> pd.DataFrame:
