@@ -156,6 +156,9 @@ class Configuration:
         configuration.choices = tuple(lines)
         return configuration
 
+    def __reduce__(self):
+        return Configuration.from_toml, (self.to_toml(), self.source)
+
     @classmethod
     def from_toml(cls, text: str, source: str = "configuration") -> Configuration:
         """Read what `to_toml` gave."""

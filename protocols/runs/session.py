@@ -95,7 +95,9 @@ def train(
         shared_console().print(last_line(training))
         for line in warnings_of(training) if disappoints(training) else ():
             shared_console().print(line)
-    return Run(training.folder.path, trust=True)
+    run = Run(training.folder.path, trust=True)
+    run.stimuli = training.stimuli  # as they are: some sets take long to load
+    return run
 
 
 def begin(
