@@ -257,7 +257,9 @@ def _scale(ax, levels):
             if other.get_shared_y_axes().joined(ax, other):
                 other.axhline(np.sqrt(unchanged * low), color="0.75", linewidth=0.8, linestyle=":")
     ax.yaxis.set_major_locator(FixedLocator(list(ticks)))
-    ax.yaxis.set_major_formatter(lambda value, _: next((n for t, n in ticks.items() if np.isclose(t, value, atol=0)), ""))
+    ax.yaxis.set_major_formatter(
+        lambda value, _: next((n for t, n in ticks.items() if np.isclose(t, value, atol=0)), "")
+    )
     ax.yaxis.set_minor_formatter("")
     ax.yaxis.set_minor_locator(NullLocator() if every == 1 else FixedLocator(list(10.0**decades)))
     ax.set_ylim(unchanged * (low / high) ** 0.07, high)

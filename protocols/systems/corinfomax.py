@@ -5,7 +5,7 @@ from ...networks.corinfomax import CorInfoMax
 from ...networks.states import Layers
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.protocol import Protocol, contrastive
-from ..examinations.corinfomax import LEVERS, constraints, fading, lifting, unlifted_classes
+from ..examinations.corinfomax import LEVERS, constraints, fading, influences, lifting, unlifted_classes
 from .learner import Learner
 from .metrics import performance
 from .model import Model
@@ -65,5 +65,6 @@ MODEL = Model(
         local=True,
         why="W_fb is learnt on its own; ΔW is a product of a cell's rate and of what its dendrite misses",
     ),
+    influences=influences,
     why_unlearnt=why_unlearnt,
 )
