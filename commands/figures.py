@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..analysis.figures import draw_run
+from ..errors import FigureError
 from ..protocols.runs import RunFolder
 from .console import console
 
@@ -21,5 +22,11 @@ def figures(
 
     Examples: `corinfomax figures runs/digits --format pdf` · `corinfomax figures runs/digits --animation`
     """
-    for path in draw_run(RunFolder(run).path, formats=tuple(formats), tsne=True, animation=animation):
+    try:
+        written = draw_run(RunFolder(run).path, formats=tuple(formats), tsne=True, animation=animation)
+    except FigureError as error:
+        for path in error.written:
+            console.print(f"{path}")
+        raise
+    for path in written:
         console.print(f"{path}")

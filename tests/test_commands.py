@@ -46,8 +46,8 @@ def test_evaluate_reproduces_the_last_row_of_the_history(command, run):
     """Every column that concerns test stimuli is printed with the history's value, to the 6 digits printed."""
     code, out, err = command("evaluate", run)
     assert (code, err) == (0, "")
-    printed = dict(line.strip("│ ").split("│") for line in out.splitlines() if line.startswith("│"))
-    printed = {name.strip(): float(value) for name, value in printed.items()}
+    numbers = out.partition("\n\n")[0].splitlines()[2:]
+    printed = {name: float(value) for name, value, *_ in map(str.split, numbers)}
     last = read_history(run).iloc[-1].drop(["epoch", "train_accuracy", "unlearnt", "seconds"])
     assert list(printed) == list(last.index)
     np.testing.assert_allclose(list(printed.values()), last.to_numpy(dtype=float), rtol=1e-5)
