@@ -58,11 +58,12 @@ def _table(rows: Sequence[Mapping[str, str]], numbers: Sequence[str], broken: bo
     box = SIMPLE_HEAD if console.is_terminal else None
     table = Table(box=box, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
     for heading in headings:
-        words = Text(heading)
+        cells = [row.get(heading, "") for row in rows]
         if heading not in numbers:
-            table.add_column(words, overflow="fold")
+            longest = max(cell_len(word) for each in [heading, *cells] for word in [*each.split(), ""])
+            table.add_column(Text(heading), overflow="fold", min_width=longest)
             continue
-        widest = max(cell_len(each) for each in [*heading.split(), *(row.get(heading, "") for row in rows)])
+        words, widest = Text(heading), max(map(cell_len, [*heading.split(), *cells]))
         if broken:
             words = Text("\n").join(words.wrap(console, widest))
         width = max(widest, *(cell_len(line) for line in words.plain.split("\n")))
@@ -96,8 +97,10 @@ def _show_paragraph(row: Mapping[str, str], width: int):
 
 def _width() -> int:
     """Columns that there are; of a file as many as a line needs, unless COLUMNS says otherwise."""
-    limited = console.is_terminal or os.environ.get("COLUMNS", "").isdecimal()
-    return console.width if limited else _UNLIMITED
+    if console.is_terminal:
+        return console.width
+    said = os.environ.get("COLUMNS", "")
+    return max(1, int(said)) if said.isdecimal() else _UNLIMITED
 
 
 def _print(content, width: int):

@@ -37,7 +37,7 @@ def test_train_makes_a_complete_run_folder_and_says_where(trained):
     ]
     assert sorted(os.listdir(folder)) == [*files, "recording.npz"]
     figures = {"learning_curve", "angle", "cmi", "weight_histograms", "activity_histograms", "compartment_voltages"}
-    figures |= {"circuit", "embedding_pca", "signs"}
+    figures |= {"circuit", "confusion", "embedding_pca", "signs"}
     assert {path.stem for path in (folder / "figures").iterdir()} == figures
     assert len(read_history(folder)) == 2
 
