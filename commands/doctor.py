@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from ..analysis import Finding, diagnose
 from ..errors import ParameterError, RunError
 from ..protocols.runs import Configuration, Run, examine
 from ..protocols.runs import presets as all_presets
 from .console import Trust, console
+from .tables import show_table, tell
 
 
 def doctor(
@@ -65,17 +65,23 @@ def doctor(
 
 
 def _print(findings: list[Finding]):
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("", "quantity", "found", "should be"):
-        table.add_column(heading, overflow="fold")
-    for finding in findings:
-        table.add_row("!" if finding.advice else "ok", finding.what, finding.found, finding.wanted)
-    console.print(table)
+    show_table(
+        [
+            {
+                "": "!" if finding.advice else "ok",
+                "quantity": finding.what,
+                "found": finding.found,
+                "should be": finding.wanted,
+            }
+            for finding in findings
+        ]
+    )
     advised = [finding for finding in findings if finding.advice]
+    tell("")
     for finding in advised:
-        console.print(f"! {finding.what}: {finding.advice}.")
+        tell(f"! {finding.what}: {finding.advice}.")
     if not advised:
-        console.print("Nothing known is wrong.")
+        tell("Nothing known is wrong.")
 
 
 def _is_folder(source: str) -> bool:

@@ -24,11 +24,12 @@ from ..protocols.perturbations import (
     to_toml,
     write_experiment,
 )
-from ..protocols.perturbations.report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
+from ..protocols.perturbations.report import PERTURBATIONS, explanation, performance_rows, write_inputs
 from ..protocols.runs import Configuration, Report, Run, claim_folder
 from ..protocols.runs import presets as all_presets
 from ..ranges import numbers
-from .console import Trust, console, progress_bar
+from .console import Trust, console, progress_bar, warn
+from .tables import show_commands, show_table, tell
 
 _Words = list[str] | None
 
@@ -133,11 +134,17 @@ def perturb(
             experiment = perturb_runs(runs, perturbations)
         folder = folder if name is None else claim_folder(name)
     command = shlex.join(["corinfomax", *(word for word in sys.argv[1:] if word != "--resume")])
-    write_experiment(folder, experiment, configuration, command)
-    console.print(performance_table(experiment.table))
-    for line in why_nothing_changes(experiment, configuration, folder):
-        console.print(line.removeprefix("## ") if not line.startswith("```") else "")
-    console.print(f"{folder / 'report.md'}")
+    failures = write_experiment(folder, experiment, configuration, command)
+    rows = performance_rows(experiment.table)
+    show_table(rows, numbers=[heading for heading in rows[0] if heading != "quantity"] if rows else ())
+    told = explanation(experiment, configuration, folder)
+    if told is not None:
+        tell(f"\n{told.title}", "bold")
+        for paragraph in told.paragraphs:
+            tell(f"\n{paragraph}")
+        show_commands(told.commands)
+    warn(failures)
+    console.print(f"\n{folder / 'report.md'}")
 
 
 def _begun(folder: Path) -> list[int]:
