@@ -1,11 +1,14 @@
 """Writing files so that none is ever half written."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from filelock import FileLock, Timeout
 
 from ..errors import RunError
 
@@ -25,6 +28,32 @@ def free_path(stem: Path, suffix: str = "") -> Path:
         number += 1
         candidate = stem.with_name(f"{stem.name}-{number}{suffix}")
     return candidate
+
+
+@contextlib.contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Keep others, in this process and in others, from writing what is to take the place of `path`.
+
+    Raises
+    ------
+    RunError
+        In one line, if another does; or if the folder cannot be written to.
+    """
+    place = path.resolve()
+    if not place.parent.is_dir():  # filelock would make it
+        raise RunError(f"{path}: cannot be written ({os.strerror(errno.ENOENT)})")
+    lock = FileLock(place.with_name(f".{place.name}.lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"{path}: another recorder or process is writing it; choose another name") from None
+    except OSError as error:
+        raise RunError(_unwritten(path, error)) from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # filelock sees that a lock is of a file that is gone
+        lock.release()
 
 
 @contextlib.contextmanager
