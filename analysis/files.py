@@ -1,6 +1,7 @@
 """Writing files so that none is ever half written."""
 
 import contextlib
+import errno
 import os
 import re
 import tempfile
@@ -8,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+
+from filelock import FileLock, Timeout
 
 from ..errors import RunError
 
@@ -75,6 +78,32 @@ def is_unused(folder: Path, *others: str) -> bool:
         return not folder.is_symlink()
     left = {path.name for path in remains(folder)}
     return folder.is_dir() and all(path.name in (LOCK, *left, *others) for path in folder.iterdir())
+
+
+@contextlib.contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Keep others, in this process and in others, from writing what is to take the place of `path`.
+
+    Raises
+    ------
+    RunError
+        In one line, if another does; or if the folder cannot be written to.
+    """
+    place = path.resolve()
+    if not place.parent.is_dir():  # filelock would make it
+        raise RunError(f"{path}: cannot be written ({os.strerror(errno.ENOENT)})")
+    lock = FileLock(place.with_name(f".{place.name}.lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"{path}: another recorder or process is writing it; choose another name") from None
+    except OSError as error:
+        raise RunError(_unwritten(path, error)) from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # filelock sees that a lock is of a file that is gone
+        lock.release()
 
 
 @contextlib.contextmanager

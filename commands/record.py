@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import analysis, ranges
+from ..analysis.files import sole_writer
 from ..errors import ParameterError, RunError
 from ..protocols import recording as recordings
 from ..protocols import runs
@@ -52,8 +53,9 @@ def record(
     (V), rates (Hz) and SST currents. Layers count from 1, the output is the last. Drawn are the chosen cells in their
     order, six of each layer at most.
 
-    To HDF5 (.h5), NWB (.nwb) or a tidy table (.csv) any number of stimuli is recorded, of all populations, in bounded
-    memory: choose with --populations, --variables, --phases, --every and --replicas.
+    To HDF5 (.h5, which is netCDF-4), NWB (.nwb, trials one after the other) or a tidy table (.csv, units in its header)
+    any number of stimuli is recorded, of all populations, in bounded memory: choose with --populations, --variables,
+    --phases, --every and --replicas.
 
     Examples: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9` ·
     `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
@@ -73,7 +75,8 @@ def record(
     seed = runs.seed_of_tests(opened.configuration.training.seed)
     beta = opened.protocol.beta if beta is None else beta
     if archive is not None:
-        return _draw(opened, archive, chosen, cells, beta, seed)
+        with sole_writer(archive):
+            return _draw(opened, archive, chosen, cells, beta, seed)
     at_once = min(len(chosen), opened.configuration.training.test_replicas) if replicas is None else replicas
     preparation = opened.preparation(at_once)
     listed = [() if text is None else text.split(",") for text in (populations, variables, phases)]

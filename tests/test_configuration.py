@@ -389,6 +389,8 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     path = tmp_path / "folder" / "a.toml"
     path.write_text('[stimuli]\nstimuli = "mine.npz"\n[circuit]\narchitecture = [2, 3, 4]\n')
+    for folder in (tmp_path, path.parent):
+        np.savez(folder / "mine.npz", x=np.eye(20, 2), y=np.arange(20) % 4)
     for source in (path, "folder/a.toml"):
         assert Configuration.read(source).stimuli.stimuli == str(tmp_path / "folder" / "mine.npz")
     assert Configuration.read(path, ["stimuli=mine.npz"]).stimuli.stimuli == str(tmp_path / "mine.npz")

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import shutil
 import signal
 
 import h5py
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from corinfomax.analysis import open_traces
-from corinfomax.errors import ParameterError, RunError
+from corinfomax.errors import ParameterError
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
@@ -316,50 +315,6 @@ def test_ctrl_c_between_runs_keeps_what_was_recorded(tmp_path):
         interrupted()
     with open_traces(tmp_path / "a.h5") as traces:
         assert len(traces["layer_1", "u"]) == 10
-
-
-def test_a_full_disk_is_one_line_and_keeps_what_was_recorded(tmp_path, monkeypatch):
-    """Where the disk has no more room than to complete the file, the run ends with a `RunError`; the file is whole."""
-    preparation = Preparation(circuit_of(), replicas=3, protocol=SHORT)
-    chosen = [Selection("layer_1", LAYERS), Selection("layer_2", LAYERS)]
-    recorder = StreamRecorder(preparation, tmp_path / "a.h5", chosen, block_bytes=100_000)
-    free = iter([10**9] * 5)
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=next(free, 10**6)))
-    with pytest.raises(RunError, match=r"a\.h5.*cannot be written \(No space left on device\)") as caught, recorder:
-        preparation.run(stimuli_of([3] * 100))
-    assert "\n" not in str(caught.value)
-    assert os.listdir(tmp_path) == ["a.h5"]
-    stimuli = stimuli_of([3] * 100)
-    with open_traces(tmp_path / "a.h5") as traces:
-        for group in traces.groups:
-            np.testing.assert_allclose(group.time, 5e-4 * np.arange(1, len(group.time) + 1), rtol=1e-12)
-        steps = len(traces["layer_1", "u"])
-        assert 30 < steps < 1000
-        assert len(traces.dataframe("layer_1", "u")) == steps * 3 * 5
-        (shown,) = presented(preparation, stimuli[:1], ("u",))
-        np.testing.assert_array_equal(traces["layer_1", "u"][:10], shown.trace("u", 1))
-
-
-def test_a_file_that_cannot_be_completed_is_left_where_it_is(tmp_path, monkeypatch):
-    """If even the last rows cannot be written, one line tells where the file is, and an older one stays as it was."""
-    preparation = Preparation(circuit_of(), protocol=SHORT)
-    with StreamRecorder(preparation, tmp_path / "a.h5", Selection("layer_1", "u")):
-        preparation.run(stimuli_of([1]))
-    before = (tmp_path / "a.h5").read_bytes()
-
-    def full(table, start, stop):
-        raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr("corinfomax.protocols.recording.tables.Table._write", full)
-    message = r"a\.h5: cannot be completed \(.*No space left on device.*\); what was recorded is in .*\.a\.h5\."
-    with (
-        pytest.raises(RunError, match=message) as caught,
-        StreamRecorder(preparation, tmp_path / "a.h5", Selection("layer_1", "u")),
-    ):
-        preparation.run(stimuli_of([1]))
-    assert "\n" not in str(caught.value)
-    assert (tmp_path / "a.h5").read_bytes() == before
 
 
 def test_an_older_recording_is_replaced_only_when_the_new_one_is_whole(tmp_path):

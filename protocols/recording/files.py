@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...analysis.files import beside, free_path
+from ...analysis.files import beside, free_path, sole_writer
 from ...analysis.nwb import export_nwb, require_pynwb
 from ...analysis.traces import SUFFIXES, open_traces
 from ...errors import CorInfoMaxError, ParameterError, RunError
@@ -146,20 +146,22 @@ def _streamed(path: Path) -> Iterator[Path]:
     """Where to stream to: the file itself, or one beside that it is made from, which stays if anything fails."""
     if path.exists():
         raise ParameterError(f"{path}: exists; choose another name")
-    if path.suffix in SUFFIXES:
-        yield path
-        return
     if path.suffix == ".nwb":
         require_pynwb()
-    beside(path).unlink()  # a folder that cannot be written to shows now
-    streamed = free_path(path.with_suffix(""), SUFFIXES[0])
-    try:
-        yield streamed
-    except CorInfoMaxError as error:
-        if not streamed.exists():
-            raise
-        raise type(error)(f"{error}; what was recorded is in {streamed}") from error
-    streamed.unlink()
+    with contextlib.ExitStack() as held:
+        streamed = path
+        if path.suffix not in SUFFIXES:
+            beside(path).unlink()  # a folder that cannot be written to shows now
+            held.enter_context(sole_writer(path))
+            streamed = free_path(path.with_suffix(""), SUFFIXES[0])
+        try:
+            yield streamed
+        except CorInfoMaxError as error:
+            if not streamed.exists():
+                raise
+            raise type(error)(f"{error}; what was recorded is in {streamed}") from error
+        if streamed != path:
+            streamed.unlink()
 
 
 def _export(streamed: Path, path: Path):

@@ -25,11 +25,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ...analysis.files import beside, put_in_place
-from ...analysis.traces import FORMAT, SUFFIXES, VERSION, is_recording
+from ...analysis.files import beside, put_in_place, sole_writer
+from ...analysis.traces import FORMAT, SUFFIXES, VERSION, Traces, is_recording
 from ...errors import ParameterError, RunError
 from ...networks.states import PhaseEnd
 from ..interruption import on_interrupt
+from .reserve import Reserve
 from .selections import Selection, WeightSelection, phases_of
 from .streams import CellStream, WeightStream
 from .tables import Column, Table, Writer, choice_of, numbered, truth
@@ -38,13 +39,16 @@ from .tables import Column, Table, Writer, choice_of, numbered, truth
 BLOCK_BYTES = 2**25
 #: The same for each of the tables of trials and phases.
 _TABLE_BYTES = 2**18
+#: Bytes of disk without which no file is begun.
+_LEAST_ROOM = 2**20
 
 
 class StreamRecorder:
     """Records a preparation's presentations into an HDF5 file, from entering the context to leaving it.
 
-    The file is whole and readable afterwards, also if an error or Ctrl-C ended the run: it then holds all steps until
-    then. It is written beside its place under a hidden name, and moved there at the end. `open_traces` reads it.
+    The file is whole and readable afterwards, also if an error, Ctrl-C or a full disk ended the run: it then holds all
+    steps until then, for room on the disk is taken before it is needed. It is written beside its place under a hidden
+    name, and moved there at the end. `open_traces` reads it.
 
     The file is netCDF-4, with the axes time, replica and cell, so that ``xarray.open_dataset(path, engine="h5netcdf",
     group="cells/layer_1")`` gives labelled traces in volts. Stored is what the simulation holds, the dimensionless
@@ -74,7 +78,7 @@ class StreamRecorder:
         In one line, for populations, variables, cells, replicas, phases or weights that do not exist, and for a path
         that is no recording's. In a run, for phases that came in with another protocol and are of new names.
     RunError
-        If the file cannot be written.
+        If the file cannot be written, or another recorder, of this process or another, is writing it.
 
     Notes
     -----
@@ -118,6 +122,7 @@ class StreamRecorder:
             (preparation.on_presentation, self._end_presentation),
         )
         self._file: h5py.File | None = None
+        self._reserve: Reserve | None = None
         self._cells: list[CellStream] = []
         self._weights: list[WeightStream] = []
         self._active: list[CellStream] = []
@@ -133,44 +138,74 @@ class StreamRecorder:
     def __enter__(self) -> StreamRecorder:
         if self._file is not None:
             raise ParameterError(f"{self.path}: this recorder was used; make another one")
-        self._temporary = beside(self.path)
-        try:
-            self._file = h5py.File(self._temporary, "w", track_order=True)  # of attributes, too: netCDF reads no other
-            self._begin_file(self._file)
-        except OSError as error:
-            self._temporary.unlink()
-            raise RunError(f"{self.path}: cannot be written ({error.strerror or error})") from None
+        with contextlib.ExitStack() as held:
+            held.enter_context(sole_writer(self.path))
+            self._begin()
+            self._held = held.pop_all()
         for hooks, hook in self._hooks:
             hooks.append(hook)
         return self
 
+    def _begin(self):
+        self._temporary = beside(self.path)
+        try:
+            self._reserve = Reserve(self._temporary)
+            self._reserve.hold(_LEAST_ROOM)  # before HDF5 has a file that it could not even close
+            self._file = h5py.File(self._temporary, "w", track_order=True)  # of attributes, too: netCDF reads no other
+            self._begin_file(self._file)
+        except (OSError, RuntimeError) as error:  # HDF5 raises either
+            self._abandon()
+            raise RunError(f"{self.path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
+
     def __exit__(self, kind, error, traceback):
         interrupted = []
-        with on_interrupt(lambda: interrupted.append(True)):  # Ctrl-C now must not cost what was recorded
+        with self._held, on_interrupt(lambda: interrupted.append(True)):  # Ctrl-C must not cost what was recorded
             for hooks, hook in self._hooks:
                 hooks.remove(hook)
-            self._complete(failed=kind is not None and issubclass(kind, RunError))
+            self._complete()
         if interrupted and kind is None:
             raise KeyboardInterrupt
 
-    def _complete(self, failed: bool):
+    def _complete(self):
         try:
-            try:
-                self._close_phase(self._preparation.moment.beta if self._in_phase else 0.0)
-                self._close_trial(complete=False)
-                self._writer.completing = True
-                for table in self._tables():
-                    with contextlib.suppress(*[RunError] * failed):  # of a disk that is full: that is known by now
-                        table.flush()
-            finally:
-                self._writer.close()
-                self._file.close()
+            self._end_file()
+            Traces(self._temporary).close()  # what is promised can be opened
             put_in_place(self._temporary, self.path)
         except Exception as error:  # of whatever kind: what was recorded must be told of
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-            raise RunError(
-                f"{self.path}: cannot be completed ({reason}); what was recorded is in {self._temporary}"
-            ) from None
+            reason = reason.removeprefix(f"{self.path}: ")
+            raise RunError(f"{self.path}: cannot be completed ({reason}); {self._remains()}") from None
+
+    def _end_file(self):
+        """Write what is in memory and close the file, whatever fails on the way; raise what did."""
+        with contextlib.ExitStack() as ending:  # the last first
+            ending.callback(self._reserve.trim)
+            ending.callback(self._reserve.close)
+            ending.callback(self._file.close)
+            ending.callback(self._writer.close)
+            self._writer.completing = True
+            for table in self._tables():
+                ending.callback(table.flush)
+            self._close_phase(self._preparation.moment.beta if self._in_phase else 0.0)
+            self._close_trial(complete=False)
+
+    def _remains(self) -> str:
+        """Tell what is left of a file that could not be completed."""
+        try:
+            Traces(self._temporary).close()
+        except RunError:
+            self._temporary.unlink(missing_ok=True)
+            return "nothing that was recorded can be read"
+        return f"what was recorded is in {self._temporary}"
+
+    def _abandon(self):
+        """Leave nothing of a file that could not be begun."""
+        with contextlib.suppress(OSError, RuntimeError):  # HDF5's, of what it could not write
+            if self._file is not None:
+                self._file.close()
+        if self._reserve is not None:
+            self._reserve.close()
+        self._temporary.unlink(missing_ok=True)
 
     def _tables(self) -> list[Table]:
         if self._file is None:
@@ -179,7 +214,7 @@ class StreamRecorder:
 
     def _begin_file(self, file: h5py.File):
         """Write what is known before the first step, and make the tables."""
-        self._writer = Writer(file, self.path, self._block_bytes)
+        self._writer = Writer(file, self.path, self._reserve)
         self._describe(file)
         share = max(1, self._block_bytes // len(self._selections))
         for name in ("cells", "weights"):

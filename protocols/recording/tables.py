@@ -1,8 +1,7 @@
 """Tables that grow on disk: rows are filled in memory and written block by block, so that memory stays bounded."""
 
-import errno
+import contextlib
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,15 +12,16 @@ import h5py
 import numpy as np
 
 from ...errors import RunError
+from .reserve import Reserve
 
 #: Most bytes of a chunk, which HDF5 reads and writes at once.
 _CHUNK_BYTES = 2**20
-#: Most rows of a block: more save nothing, and a chunk takes its room on disk even where it is not full.
-_MOST_ROWS = 2**12
-#: Entries of less than so many bytes have chunks of that many rows: others, as short as blocks may be, would be many.
-_SMALL = 64
-#: Bytes of disk that are kept free to complete a file, beside what the blocks need.
-_RESERVE = 2**24
+#: Most rows of a block: more save nothing, and take memory and room on the disk.
+_MOST_ROWS = 2**10
+#: Entries of less than so many bytes have chunks of so many rows: others, as short as blocks may be, would be many.
+_SMALL, _SMALL_ROWS = 64, 2**12
+#: Bytes of disk that a dataset may need beside its rows: its description, index, and a last chunk that is not full.
+_BESIDE = 2**16
 #: Seconds between two moments at which the file on disk is whole, whatever kills the process.
 _WHOLE_EVERY = 2.0
 
@@ -55,28 +55,32 @@ class Column:
 class Writer:
     """A thread that writes blocks into an HDF5 file while the circuit goes on.
 
-    HDF5 cannot mend a file that a full disk has cut short, so nothing is written unless there is room to complete it.
+    Nothing is written unless there is room on the disk to complete the file, with all rows that are in memory.
 
     Parameters
     ----------
     file : h5py.File
     path : path-like
         What errors call it.
-    block_bytes : int
-        Of all blocks together.
+    reserve : Reserve
 
     Attributes
     ----------
     completing : bool
-        Whether the room that is kept free may be used.
+        Whether the room that is kept may be used.
     """
 
-    def __init__(self, file: h5py.File, path: str | os.PathLike, block_bytes: int):
-        self._file, self._path, self._folder = file, path, os.path.dirname(os.path.abspath(path))
-        self._reserve = 2 * block_bytes + _RESERVE
+    def __init__(self, file: h5py.File, path: str | os.PathLike, reserve: Reserve):
+        self._file, self._path, self._reserve = file, path, reserve
+        self._room = 0
         self.completing = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="corinfomax_recording")
         self._whole = time.monotonic()
+
+    def keep(self, room: int):
+        """Keep so much more room on the disk, beside the block that is written; an `OSError` if there is none."""
+        self._room += room
+        self._hold()
 
     def submit(self, write, *arguments) -> Future:
         """Let `write` be called, after what was submitted before."""
@@ -86,10 +90,13 @@ class Writer:
         """Wait for all that was submitted."""
         self._thread.shutdown()
 
+    def _hold(self):
+        self._reserve.hold(self._file.id.get_filesize() + self._room)
+
     def _run(self, write, *arguments):
         try:
-            if not self.completing and shutil.disk_usage(self._folder).free < self._reserve:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if not self.completing:
+                self._hold()
             write(*arguments)
             if time.monotonic() - self._whole > _WHOLE_EVERY:
                 self._file.flush()
@@ -134,7 +141,9 @@ class Table:
         self._begun = 0
         self._writer = writer
         self._pending: Future | None = None
-        self._broken = False
+        self._unwritten: tuple[int, int] | None = None
+        # A block is written while another is filled, and each may end in a chunk that is not full.
+        writer.keep(2 * self.nbytes + _BESIDE * len(columns))
         self._group, self._axis, self._described = group, axis, columns
         self._datasets: dict[str, h5py.Dataset] = {}
 
@@ -156,27 +165,35 @@ class Table:
             self._hand_over()
 
     def flush(self):
-        """Write all rows, and wait until they are written; none after a block that could not be."""
-        self._wait()
-        if (self.row > self._begun or not self._datasets) and not self._broken:
+        """Write all rows, and wait until they are written; first a block that found no room, if it may have it now."""
+        with contextlib.suppress(RunError):
+            self._wait()
+        if self._unwritten is not None:
+            self._submit(*self._unwritten)
+            self._wait()
+        if self.row > self._begun or not self._datasets:
             self._hand_over()
             self._wait()
 
     def _hand_over(self):
         self._wait()
-        self._pending = self._writer.submit(self._write, self._begun, self.row)
+        self._submit(self._begun, self.row)
         self.row = self._begun = self.capacity if self._begun == 0 else 0
+
+    def _submit(self, start: int, stop: int):
+        self._unwritten = start, stop
+        self._pending = self._writer.submit(self._write, start, stop)
 
     def _wait(self):
         pending, self._pending = self._pending, None
         if pending is not None:
-            self._broken = pending.exception() is not None
             pending.result()
+            self._unwritten = None
 
     def _make_datasets(self, rows: int):
         """Make the datasets for a table whose first block has so many rows: all of them, unless the block is full."""
         for name, column in self._described.items():
-            chunk = rows if rows < self.capacity else _MOST_ROWS if column.row_bytes < _SMALL else self.capacity
+            chunk = rows if rows < self.capacity else _SMALL_ROWS if column.row_bytes < _SMALL else self.capacity
             dataset = self._group.create_dataset(
                 name,
                 shape=(0, *column.shape),

@@ -114,7 +114,7 @@ class Training:
         self.before_presentation: list[Callable[[int, int], object]] = []
         self.unlearnt = np.array([], dtype=int)
         if state is not None:
-            self.restore(state)
+            self._restore(state)
 
     def _mount(self):
         configuration, protocol, stimuli = self.configuration, self._protocol, self.stimuli
