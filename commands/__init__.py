@@ -1,5 +1,6 @@
 """The command line: ``corinfomax train | doctor | evaluate | record | perturb | compare | figures | presets``."""
 
+import contextlib
 import importlib
 import io
 import logging
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 
 from ..errors import CorInfoMaxError
 from ..libraries import imported
+from ..protocols.interruption import raising, stopped_by
 
 #: Commands, each in the module of its name, and the first sentence of what it says of itself.
 COMMANDS = {
@@ -90,10 +92,12 @@ def main():
     os.environ["MPLBACKEND"] = "Agg"  # figures are files; a notebook's shell has a backend that is not to be had here
     try:
         # What leaves the finite numbers is reported once, with its place.
-        with np.errstate(over="ignore", invalid="ignore"), imported():
+        with np.errstate(over="ignore", invalid="ignore"), imported(), raising():
             code = app(args=arguments, prog_name="corinfomax", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except BrokenPipeError:
+        code = 1  # nobody reads on, as after `| head`
     except (CorInfoMaxError, _UsageError, OSError, MemoryError) as error:
         if debug:
             raise
@@ -103,8 +107,20 @@ def main():
     finally:
         sys.excepthook = sys.__excepthook__  # Brian2 installs one of its own when it is imported
     if code == 130:
-        print("interrupted", file=sys.stderr)
+        with contextlib.suppress(OSError):  # of a terminal that was closed
+            print(f"interrupted ({stopped_by()})".removesuffix(" ()"), file=sys.stderr)
+    _leave_streams_silent()
     sys.exit(code)
+
+
+def _leave_streams_silent():
+    """Let Python have nothing left to write when it ends, which it would complain of where that cannot be written."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _told_by_the_error(record: logging.LogRecord) -> bool:

@@ -18,7 +18,7 @@ from ..protocols.comparison import Comparison, Plan, measure
 from ..protocols.comparison.report import markdown, performance
 from ..protocols.runs import Run
 from ..protocols.runs.sections import IMMATERIAL
-from .console import Trust, console, progress_bar
+from .console import Trust, console, goes_on_with, progress_bar
 
 #: Where a comparison stands if nothing is said.
 _OUT = Path("comparisons")
@@ -146,11 +146,8 @@ def _train(comparison: Comparison, jobs: int):
             shown = f"{100 * value:.2f} %" if kind == "accuracy" else f"R² {value:.3f}"
             console.print(f"{cell}: {part} {shown}, {found.measures['seconds']:.0f} s")
 
-        try:
+        with goes_on_with(lambda: f"corinfomax compare --out {shlex.quote(str(comparison.path))}"):
             comparison.run(jobs, report)
-        except KeyboardInterrupt:
-            console.print(f"Stopped; go on with: corinfomax compare --out {shlex.quote(str(comparison.path))}")
-            raise
 
 
 def _write(comparison: Comparison, against: str | None):

@@ -1,5 +1,6 @@
 """``corinfomax train``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from ..protocols.runs import (
 )
 from ..protocols.runs.fitting import targets_out_of_reach
 from ..protocols.runs.reading import DEFAULT_PRESET
-from .console import Trust, console, progress_bar
+from .console import Trust, console, goes_on_with, progress_bar
 
 #: Test stimuli whose rates are kept for histograms and embeddings.
 _KEPT_STIMULI = 1000
@@ -103,12 +104,11 @@ def _run(training: Training):
             shown = "" if progress.score is None else f"{word} {_shown(progress.column, progress.score)}".lstrip()
             bar.update(task, completed=done, score=shown)
 
-        try:
+        trusting = " --trust" if configuration.references else ""
+        with goes_on_with(
+            lambda: f"corinfomax train --resume --out {shlex.quote(str(training.folder.path))}{trusting}"
+        ):
             training.run(report)
-        except KeyboardInterrupt:
-            trusting = " --trust" if configuration.references else ""
-            console.print(f"Stopped; go on with: corinfomax train --resume --out {training.folder.path}{trusting}")
-            raise
 
 
 def _print_epoch(row: dict, epochs: int, score: str | None):

@@ -15,7 +15,7 @@ from ...networks.population import Population
 from ...networks.states import Layers
 from ...parameters import Count, validated
 from ...stimuli.stimulus import Stimulus, as_rows
-from ..interruption import on_interrupt
+from ..interruption import interrupted, on_interrupt
 from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
 from ..recording.recordables import checked, declared
@@ -254,7 +254,7 @@ class Preparation:
     def run(self, stimuli: Iterable[Stimulus]):
         """Present stimuli one after the other in one long run, until they end or the user interrupts.
 
-        SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
+        Ctrl-C and other signals that stop (see `on_interrupt`) let the present presentation end, and set `interrupted`.
 
         Parameters
         ----------
@@ -318,7 +318,7 @@ class Preparation:
                     hooked.callback(hooks.remove, hook)
             self.run(stimuli)
         if self.interrupted:
-            raise KeyboardInterrupt
+            raise interrupted()
 
     def layer(self, k: int) -> Population:
         """Principal population of layer k."""
