@@ -21,7 +21,7 @@ from ..protocols.runs import (
     new_folder,
     seed_of_tests,
 )
-from ..protocols.runs.fitting import targets_out_of_reach
+from ..protocols.runs.fitting import targets_out_of_reach, too_short
 from ..protocols.runs.reading import DEFAULT_PRESET
 from .console import Trust, console, goes_on_with, progress_bar
 
@@ -85,8 +85,10 @@ def _run(training: Training):
         f"{configuration.model} {'-'.join(map(str, training.circuit.sizes))} on {stimuli.name} ({parts} stimuli), "
         f"{span}, run folder {training.folder.path}"
     )
-    if (outside := targets_out_of_reach(training.circuit, stimuli)) is not None:
-        console.print(outside)
+    protocol = configuration.build_protocol()
+    for warning in (targets_out_of_reach(training.circuit, stimuli), too_short(training.circuit, protocol)):
+        if warning is not None:
+            console.print(warning)
     with progress_bar() as bar:
         task = bar.add_task("training", total=epochs, completed=training.epoch, score="")
         told: set[str] = set()

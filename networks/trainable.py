@@ -169,6 +169,9 @@ class Trainable:
         self.refresh()
         self._lesion()
 
+    def check_lesioned(self, lesions: Mapping[tuple[str, int], np.ndarray]):
+        """Raise a `ParameterError` if there is no such system without these synapses, masks as of `lesions`."""
+
     def _lesion(self):
         for (key, k), mask in self.lesions.items():
             self.weights[key][k][mask] = 0

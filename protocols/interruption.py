@@ -48,6 +48,28 @@ def raising() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of the context, and in processes that are started in it until `let_through`.
+
+    So that it does not come upon a process which is just importing what it needs, and would say so at length.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through():
+    """Take Ctrl-C again, in a process that was started while it was held back."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def interrupted() -> KeyboardInterrupt:
     """Make the exception that ends what a signal has stopped; its argument names a signal that is not Ctrl-C's."""
     return KeyboardInterrupt(*filter(None, [stopped_by()]))
