@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress
 
 #: Seconds after which a bar appears that nobody asked for.
@@ -21,13 +22,19 @@ _LINES = 10
 _up: list[Progress] = []
 
 
-@functools.cache
-def shared_console() -> Console:
-    """Where everything prints, the command line too, so that who silences it silences all."""
-    from rich.console import Console
+class ReadConsole(Console):
+    """A console that says when nobody reads it, so that nothing is lost by it."""
 
+    def on_broken_pipe(self):
+        """Raise what Rich would end the process for."""
+        raise
+
+
+@functools.cache
+def shared_console() -> ReadConsole:
+    """Where everything prints, the command line too, so that who silences it silences all."""
     # Without markup: brackets and colons in paths mean themselves.
-    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    return ReadConsole(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def draws_bars(console: Console) -> bool:

@@ -1,5 +1,6 @@
 """The command line: ``corinfomax train | doctor | evaluate | record | perturb | compare | figures | presets``."""
 
+import contextlib
 import importlib
 import inspect
 import io
@@ -16,6 +17,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from ..errors import CorInfoMaxError
 from ..libraries import imported
+from ..protocols.interruption import raising, stopped_by
 from .console import arrange, print_json
 
 #: Commands, each in the module of its name, and the first sentence of what it says of itself.
@@ -115,7 +117,7 @@ def main():
     os.environ["MPLBACKEND"] = "Agg"  # figures are files; a notebook's shell has a backend that is not to be had here
     code = 0
     try:
-        with warnings.catch_warnings(), imported():
+        with warnings.catch_warnings(), imported(), raising():
             # What leaves the finite numbers is reported once, with its place.
             warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
             found = app(args=arguments, prog_name="corinfomax", standalone_mode=False, obj=given)
@@ -125,9 +127,8 @@ def main():
             print_json(found)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except BrokenPipeError:  # whoever reads the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+    except BrokenPipeError:
+        code = 1  # nobody reads on, as after `| head`
     except (CorInfoMaxError, _UsageError, OSError, MemoryError) as error:
         if given["--debug"]:
             raise
@@ -137,8 +138,20 @@ def main():
     finally:
         sys.excepthook = sys.__excepthook__  # Brian2 installs one of its own when it is imported
     if code == 130:
-        print("interrupted", file=sys.stderr)
+        with contextlib.suppress(OSError):  # of a terminal that was closed
+            print(f"interrupted ({stopped_by()})".removesuffix(" ()"), file=sys.stderr)
+    _leave_streams_silent()
     sys.exit(code)
+
+
+def _leave_streams_silent():
+    """Let Python have nothing left to write when it ends, which it would complain of where that cannot be written."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _told_by_the_error(record: logging.LogRecord) -> bool:

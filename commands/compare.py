@@ -13,7 +13,7 @@ from ..analysis.files import make_folder, replacing
 from ..errors import ParameterError
 from ..protocols import comparison as comparisons
 from ..protocols import runs as trained
-from .console import Trust, console, progress_bar, warn
+from .console import Trust, console, goes_on_with, progress_bar, warn
 from .tables import show_table
 
 if TYPE_CHECKING:  # pandas takes long to import, and what compares takes longer
@@ -149,11 +149,8 @@ def _train(comparison: Comparison, jobs: int):
             shown = f"{100 * value:.2f} %" if kind == "accuracy" else f"R² {value:.3f}"
             console.print(f"{cell}: {part} {shown}, {found.measures['seconds']:.0f} s")
 
-        try:
+        with goes_on_with(lambda: f"corinfomax compare --out {shlex.quote(str(comparison.path))}"):
             comparison.run(jobs, report)
-        except KeyboardInterrupt:
-            console.print(f"Stopped; go on with: corinfomax compare --out {shlex.quote(str(comparison.path))}")
-            raise
 
 
 def _write(comparison: Comparison, against: str | None) -> pd.DataFrame:

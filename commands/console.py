@@ -1,25 +1,56 @@
 """What the commands share: where they print, and how they show time passing."""
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from ..progress import progress_bar, shared_console
+from ..errors import RunError
+from ..progress import ReadConsole, progress_bar, shared_console
 
-__all__ = ["Trust", "arrange", "console", "output", "plain", "print_json", "progress_bar", "warn"]
+__all__ = ["Trust", "arrange", "console", "goes_on_with", "output", "plain", "print_json", "progress_bar", "warn"]
 
 #: Where commands say what they do: on standard output, with ``--json`` on standard error, with ``--quiet`` nowhere.
 console = shared_console()
 #: Where they print what was asked for, tables and numbers: also with ``--quiet``, but not with ``--json``.
-output = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+output = ReadConsole(soft_wrap=True, highlight=False, markup=False, emoji=False)
 _errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 #: Option of all commands that open run folders.
 Trust = Annotated[
     bool, typer.Option("--trust", help="Import code that the run folder holds or names, as of custom cells.")
 ]
+
+
+@contextlib.contextmanager
+def goes_on_with(command: Callable[[], str | None]) -> Iterator[None]:
+    """Make a context in which something is done that can be gone on with, by a command, if it is stopped.
+
+    Parameters
+    ----------
+    command : callable
+        Gives the command, or None if there is nothing yet to go on with.
+
+    Raises
+    ------
+    RunError
+        If standard output cannot be written to any more, with the command.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        by = f" by {error}" if str(error) else ""
+        if (words := command()) is not None:
+            with contextlib.suppress(OSError):  # of a terminal that was closed
+                console.print(f"Stopped{by}; go on with: {words}")
+        raise
+    except OSError as error:
+        if (words := command()) is None:
+            raise
+        raise RunError(f"standard output: {error.strerror or error}; stopped, go on with: {words}") from None
 
 
 def warn(lines):

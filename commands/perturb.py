@@ -28,7 +28,7 @@ from ..protocols.perturbations.report import PERTURBATIONS, explanation, perform
 from ..protocols.runs import Configuration, Report, Run, claim_folder
 from ..protocols.runs import presets as all_presets
 from ..ranges import numbers
-from .console import Trust, console, progress_bar, warn
+from .console import Trust, console, goes_on_with, progress_bar, warn
 from .tables import show_commands, show_table, tell
 
 _Words = list[str] | None
@@ -270,11 +270,8 @@ def _train(
             begun = True
             return folder
 
-        try:
+        def again() -> str | None:
+            return f"the same command, --out {folder} --resume{_trusting(configuration)}" if begun else None
+
+        with goes_on_with(again):
             return perturb_training(configuration, perturbations, folder, seeds, report, begin), folder
-        except KeyboardInterrupt:
-            if begun:
-                console.print(
-                    f"Stopped; go on with the same command, --out {folder} and --resume{_trusting(configuration)}"
-                )
-            raise

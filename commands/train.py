@@ -1,5 +1,6 @@
 """``corinfomax train``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from ..errors import FigureError
 from ..protocols import runs
-from .console import Trust, console, warn
+from .console import Trust, console, goes_on_with, warn
 
 
 def train(
@@ -36,12 +37,9 @@ def train(
         settings.append(tomli_w.dumps({"data": str(data)}))
     training = runs.begin(source, settings, out, resume, trust)
     done = training.epoch
-    try:
+    trusting = " --trust" if training.configuration.references else ""
+    with goes_on_with(lambda: f"corinfomax train --resume --out {shlex.quote(str(training.folder.path))}{trusting}"):
         runs.watch(training)
-    except KeyboardInterrupt:
-        trusting = " --trust" if training.configuration.references else ""
-        console.print(f"Stopped; go on with: corinfomax train --resume --out {training.folder.path}{trusting}")
-        raise
     _finish(training, keep_recording=training.epoch == done)
     return {"run": str(training.folder.path), **(training.rows[-1] if training.rows else {})}
 

@@ -10,6 +10,7 @@ so that the rows of F = M⁻¹W span the subspace of the largest principal compo
 whitening, F C Fᵀ = I with C = ⟨x xᵀ⟩, in the second. There is no teacher, and one phase, "settle".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -165,6 +166,17 @@ class SimilarityMatchingCircuit(Circuit):
         M = self.weights["M"][1].astype(np.float64)
         largest = np.linalg.eigvalsh(M)[-1] if np.isfinite(M).all() else 0.0
         return 2 / largest if largest > 0 else np.inf
+
+    def check_lesioned(self, lesions: Mapping[tuple[str, int], np.ndarray]):
+        """Raise a `ParameterError` if layer 1 would no longer settle: M's eigenvalues must have positive real parts."""
+        if (mask := lesions.get(("M", 1))) is not None:
+            least = np.linalg.eigvals(np.where(mask, 0, self.weights["M"][1].astype(np.float64))).real.min()
+            if least <= 1e-12:
+                raise ParameterError(
+                    f"M[1] of layer_1 would have an eigenvalue of real part {least:.3g}, which must be above 0 for the "
+                    "layer to settle; allowed are lesions that leave each cell its own M[1][i, i], such as of post = "
+                    "[0], pre = [1], and enough between cells"
+                )
 
     def check_finite(self):
         """Raise a `DivergenceError` for weights that are not finite, or if M is no longer positive definite.

@@ -200,6 +200,9 @@ class Trainable(Summarised):
         self.refresh()
         self._lesion()
 
+    def check_lesioned(self, lesions: Mapping[tuple[str, int], np.ndarray]):
+        """Raise a `ParameterError` if there is no such system without these synapses, masks as of `lesions`."""
+
     def _lesion(self):
         for (key, k), mask in self.lesions.items():
             self.weights[key][k][mask] = 0

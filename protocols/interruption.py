@@ -1,4 +1,4 @@
-"""Ctrl-C and termination, handled where nothing is lost.
+"""Ctrl-C, termination and what batch systems send before it, handled where nothing is lost.
 
 Brian2 turns SIGINT into an end of the run that looks like any other; so the clockwork has handlers of its own.
 """
@@ -8,21 +8,103 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+#: These always stop what runs.
+_ALWAYS = ("SIGINT", "SIGTERM")
+#: A closed terminal, a batch system's warning, a limit of processor time: unless the user ignores or handles them.
+_BY_DEFAULT = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+
+_own_handlers: set[Callable] = set()
+_received: list[str] = []
+_nested: list[bool] = []
+
 
 @contextlib.contextmanager
 def on_interrupt(callback: Callable[[], object]) -> Iterator[None]:
-    """Call `callback` on SIGINT or SIGTERM, in place of what else would happen.
+    """Call `callback` on a signal that is to stop what runs, in place of what else would happen.
 
-    Signals reach the main thread only; in other threads nothing changes.
+    That is on SIGINT and SIGTERM, and on SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU unless these are ignored, as by nohup, or
+    have a handler of the user's. Signals reach the main thread only; in other threads nothing changes.
     """
-    if threading.current_thread() is not threading.main_thread():
+
+    def handle(number, frame):
+        _received.append(signal.Signals(number).name)
+        callback()
+
+    if not _nested:
+        _received.clear()
+    with _handling(handle, (*_ALWAYS, *_BY_DEFAULT)), _nesting():
+        yield
+
+
+@contextlib.contextmanager
+def raising() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` on what `on_interrupt` takes, but for SIGINT, which has Python's own handler."""
+
+    def handle(number, frame):
+        _received.append(signal.Signals(number).name)
+        raise interrupted()
+
+    with _handling(handle, ("SIGTERM", *_BY_DEFAULT)):
+        yield
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of the context, and in processes that are started in it until `let_through`.
+
+    So that it does not come upon a process which is just importing what it needs, and would say so at length.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    previous = {
-        number: signal.signal(number, lambda signum, frame: callback()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        for number, handler in previous.items():
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through():
+    """Take Ctrl-C again, in a process that was started while it was held back."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def interrupted() -> KeyboardInterrupt:
+    """Make the exception that ends what a signal has stopped; its argument names a signal that is not Ctrl-C's."""
+    return KeyboardInterrupt(*filter(None, [stopped_by()]))
+
+
+def stopped_by() -> str:
+    """Name of the signal that came last, "" if it was Ctrl-C's or none came."""
+    return _received[-1] if _received and _received[-1] != "SIGINT" else ""
+
+
+@contextlib.contextmanager
+def _nesting() -> Iterator[None]:
+    _nested.append(True)
+    try:
+        yield
+    finally:
+        _nested.pop()
+
+
+@contextlib.contextmanager
+def _handling(handle: Callable, names: tuple[str, ...]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = {}
+    for name in names:
+        number = getattr(signal, name, None)  # Windows has the first two only
+        if number is not None and (name in _ALWAYS or signal.getsignal(number) in (signal.SIG_DFL, *_own_handlers)):
+            taken[number] = signal.getsignal(number)
+    _own_handlers.add(handle)
+    for number in taken:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in taken.items():
             signal.signal(number, handler)
+        _own_handlers.discard(handle)

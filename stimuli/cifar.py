@@ -18,7 +18,7 @@ import numpy as np
 from ..archives import ArchiveError, Bounded, check_expansion
 from ..errors import StimulusError
 from .checks import first_row
-from .files import data_folder, download, places, read_bytes
+from .files import data_folder, download, near_miss, places, read_bytes
 from .stimuli import Stimuli
 
 HEIGHT, WIDTH, CHANNELS = IMAGE_SHAPE = (32, 32, 3)
@@ -49,7 +49,8 @@ class CifarSet:
     md5 : str
         Of the archive. Only a download is compared with it: a user's subset in the same format is welcome.
     others : dict of str to tuple of str
-        By the name of another version what it is known by: archive, folder and, if telling, a file in it.
+        By the name of another version what it is known by: archive, folder and telling files in it, those with a space
+        between them together.
     """
 
     name: str
@@ -101,7 +102,7 @@ CIFAR100 = CifarSet(
     archive="cifar-100-binary.tar.gz",
     md5="03b5dce01913d631647c71ecec9e9cb8",
     others={
-        "Python": ("cifar-100-python.tar.gz", "cifar-100-python"),
+        "Python": ("cifar-100-python.tar.gz", "cifar-100-python", "train test meta"),
         "MATLAB": ("cifar-100-matlab.tar.gz", "cifar-100-matlab", "train.mat"),
     },
 )
@@ -177,15 +178,30 @@ def _find(source: CifarSet, root: Path, origin: str) -> Path:
         if (archive := folder / source.archive).is_file():
             return archive
         if len(missing) < len(source.files):
+            _check_names(source, [folder], origin)
             raise StimulusError(f"{folder}{origin}: lacks {' and '.join(missing)} of {source.name}")
     wanted = f"wanted is the binary version, {source.archive} or its files {', '.join(source.files)}"
     for version, signs in source.others.items():
         for folder in candidates:
-            if sign := next((sign for sign in signs if folder.name == sign or (folder / sign).exists()), None):
-                path = folder if folder.name == sign else folder / sign
+            if sign := next((sign for sign in signs if folder.name == sign or _all_there(folder, sign)), None):
+                path = folder if folder.name == sign else folder / sign.split()[0]
                 raise StimulusError(f"{path}{origin}: is of the {version} version of {source.name}; {wanted}")
+        if (found := near_miss([root], signs)) is not None:
+            raise StimulusError(f"{found[0]}{origin}: is of the {version} version of {source.name}; {wanted}")
+    _check_names(source, [root, *candidates], origin)
     below = " or ".join(f"{folder}/" for folder in source.folders)
     raise StimulusError(f"{root}{origin}: has no files of {source.name}, nor in {below}; {wanted}")
+
+
+def _all_there(folder: Path, names: str) -> bool:
+    return all((folder / name).exists() for name in names.split())
+
+
+def _check_names(source: CifarSet, folders: list[Path], origin: str):
+    """Raise a `StimulusError` that names a file or folder which is called nearly as it should be."""
+    found = near_miss(folders, (*source.files, source.archive, *source.folders))
+    if found is not None and found[0].name not in source.folders:
+        raise StimulusError(f"{found[0]}{origin}: {source.name} looks for {found[1]}; rename it")
 
 
 def _read_folder(source: CifarSet, folder: Path) -> dict[str, bytes]:

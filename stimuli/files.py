@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -61,6 +62,33 @@ def places(root: Path, folders: Iterable[str]) -> list[Path]:
     own = Path(os.path.abspath(root)).parts
     named = [root for folder in folders if folder and own[-len(parts := Path(folder).parts) :] == parts]
     return [*named, *(root / folder for folder in folders)]
+
+
+def near_miss(folders: Iterable[Path], wanted: Iterable[str]) -> tuple[Path, str] | None:
+    """Find a file or folder that is called nearly as one that is wanted: in other case, or with other punctuation.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Where to look; those that are not there are passed over.
+    wanted : iterable of str
+
+    Returns
+    -------
+    (Path, str) or None
+        What lies there, and what it should be called.
+    """
+    names = {_letters(name): name for name in wanted}
+    for folder in folders:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            name = names.get(_letters(path.name))
+            if name is not None and path.name != name:
+                return path, name
+    return None
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def read_bytes(path: Path) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import StimulusError
 from .checks import first_row
-from .files import data_folder, download, places
+from .files import data_folder, download, near_miss, places
 from .idx import read_idx
 from .stimuli import Stimuli
 
@@ -188,13 +188,16 @@ def _locate(source: IdxSet, data: Path | None) -> list[Path]:
 
 
 def _find(source: IdxSet, root: Path, origin: str) -> list[Path]:
-    for folder in places(root, source.folders):
+    candidates = places(root, source.folders)
+    for folder in candidates:
         found = {file: _plain_or_gz(folder, file) for file in FILES}
         missing = [file for file, path in found.items() if path is None]
         if not missing:
             return [path for path in found.values() if path is not None]
         if len(missing) < len(FILES):
+            _check_names(source, [folder], origin)
             raise StimulusError(f"{folder}{origin}: lacks {' and '.join(missing)} of {source.name}, plain or with .gz")
+    _check_names(source, [root, *candidates], origin)
     below = " or ".join(f"{folder}/" for folder in source.folders if folder)
     if any(_plain_or_gz(root, file) for file in FILES):
         raise StimulusError(
@@ -205,6 +208,23 @@ def _find(source: IdxSet, root: Path, origin: str) -> list[Path]:
     raise StimulusError(
         f"{root}{origin}: has no files of {source.name}{nor} {below}; wanted are {', '.join(FILES)}, plain or with .gz"
     )
+
+
+def _check_names(source: IdxSet, folders: list[Path], origin: str):
+    """Raise a `StimulusError` that names a file or folder which is called nearly as it should be."""
+    names = [*FILES, *(f"{file}.gz" for file in FILES), *(Path(folder).parts[0] for folder in source.folders if folder)]
+    if (found := near_miss(folders, names)) is not None and not _is_another(found):
+        raise StimulusError(f"{found[0]}{origin}: {source.name} looks for {found[1]}; rename it")
+    below = sorted(path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir())
+    if "" in source.folders and (holding := [path for path in below if any(_plain_or_gz(path, f) for f in FILES)]):
+        raise StimulusError(
+            f"{holding[0]}{origin}: holds files of these names; to take them for {source.name}, name it"
+        )
+
+
+def _is_another(found: tuple[Path, str]) -> bool:
+    """Whether what is called nearly so is one of the names that are looked for, too."""
+    return found[0].name in {name for source in (MNIST, FASHION_MNIST) for name in (*FILES, *source.folders)}
 
 
 def _plain_or_gz(folder: Path, file: str) -> Path | None:

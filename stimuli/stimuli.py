@@ -190,9 +190,8 @@ class Stimuli:
         Raises
         ------
         ParameterError
-            Another length, numbers that are not finite in that precision, or a standard deviation that is not above 0.
-        StimulusError
-            The results are not finite.
+            Another length, numbers that are not finite in that precision, a standard deviation that is not above 0, or
+            results that are not finite.
         """
         normalised = {}
         for name in (f"x_{part}" for part in self.parts):
@@ -201,6 +200,8 @@ class Stimuli:
             with np.errstate(over="ignore"):
                 normalised[name] = x - shift
                 normalised[name] /= scale
+            if not np.isfinite(normalised[name]).all():
+                raise ParameterError(f"{_normalising(mean, std)}: takes {name} beyond the numbers of {x.dtype}")
         return replace(self, **normalised)
 
     def with_validation(self, fraction: float, seed: int = 0) -> Stimuli:
@@ -382,3 +383,8 @@ def _check_label_range(name: str, array_name: str, labels: np.ndarray, outputs: 
     if (row := first_row((signed < 0) | (False if outputs is None else signed >= outputs))) is not None:
         allowed = "integers from 0" if outputs is None else f"0 to {outputs - 1}"
         raise StimulusError(f"{name}: {array_name} is {labels[row]} at row {row}; allowed is {allowed}")
+
+
+def _normalising(mean: Any, std: Any) -> str:
+    """Name what inputs are normalised by."""
+    return " and ".join(f"{key} = {value!r}" for key, value in (("mean", mean), ("std", std)) if value is not None)

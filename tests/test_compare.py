@@ -20,7 +20,8 @@ from corinfomax.networks import Backpropagation, EquilibriumPropagation, Feedbac
 from corinfomax.protocols.clockwork import Preparation, contrastive
 from corinfomax.protocols.comparison import Comparison, Plan, cost_of
 from corinfomax.protocols.comparison.comparison import choose
-from corinfomax.protocols.runs import presets
+from corinfomax.protocols.comparison.plan import Cell
+from corinfomax.protocols.runs import RunFolder, presets
 from corinfomax.protocols.systems import StaticLearner
 
 #: Two rules without dynamics, so that runs take a fraction of a second.
@@ -294,3 +295,29 @@ def test_folders_of_others_are_left_alone(command, tmp_path):
     code, _, err = command("compare", "--out", out)
     assert code == 1
     assert "was begun with learning_rate = 0.004, and is now to have 0.04" in err
+
+
+def test_runs_that_cannot_be_gone_on_with_are_found_at_the_start(tmp_path, command):
+    """Before anything runs or is written: too many epochs done, rates chosen by shorter runs, files of others."""
+    words = ["compare", "--layout", "published", "--rules", "bp_ce", "--set", "architecture=[64,12,10]", "--out", "c"]
+    assert command(*words, "--seeds", "0", "--epochs", "2")[0] == 0
+    plan = tmp_path / "c" / "comparison.toml"
+    text = plan.read_text()
+    plan.write_text(text.replace("epochs = 2\n", ""))  # then the preset's, which may be shortened
+    code, _, err = command("compare", "--out", "c", "--epochs", "1", "--seeds", "0,1")
+    assert (code, "seed_0 has 2 done already" in err) == (1, True)
+    plan.write_text(text)
+    stray = tmp_path / "c" / Cell("digits", "bp_ce", 7).folder
+    stray.mkdir()
+    (stray / "thesis.tex").touch()
+    code, _, err = command("compare", "--out", "c", "--seeds", "1,7")
+    assert (code, "seed_7: holds files that are no run's" in err, "--resume" in err) == (1, True, False)
+    assert plan.read_text() == text
+    assert not (tmp_path / "c" / Cell("digits", "bp_ce", 1).folder).exists()
+    matched = Comparison(tmp_path / "m", rules=["bp_ce"], seeds=[0], epochs=2, factors=[1, 2])
+    matched.create()
+    begun = matched.plan.compared[0]
+    RunFolder(tmp_path / "m" / begun.folder).create(matched.plan.configuration(begun))
+    with pytest.raises(ParameterError, match=r"epochs = 3: .*seed_0 was begun with .* that runs of 2 epochs chose"):
+        Comparison(tmp_path / "m", epochs=3).create()
+    Comparison(tmp_path / "m", seeds=[1]).create()

@@ -7,8 +7,11 @@ import pytest
 from toys import OJA, REGRESSOR, stimuli
 
 from corinfomax.errors import ParameterError
+from corinfomax.networks import CorInfoMax
 from corinfomax.parameters import CODE, SIZES, Architecture, CellReference, model_of, played_by
+from corinfomax.protocols.clockwork import contrastive
 from corinfomax.protocols.runs import Configuration, RunFolder, Training
+from corinfomax.protocols.runs.fitting import too_short
 from corinfomax.protocols.systems import MODELS
 
 
@@ -72,3 +75,14 @@ def test_validation_needs_targets(monkeypatch):
         Configuration(
             {"stimuli": {"stimuli": "subspace", "validation": 0.25}, "circuit": {"model": "oja"}}
         ).load_stimuli()
+
+
+@pytest.mark.parametrize(("steps", "step", "told"), [(30, 1e-9, True), (1, 0.05, True), (30, 0.05, False)])
+def test_phases_that_are_over_before_anything_moves_are_told(steps, step, told):
+    """One line if the free phase lasts less than one time constant of the fastest cells, 2/bound (theory)."""
+    circuit, protocol = CorInfoMax([6, 5, 4]), contrastive(free_steps=steps, step=step)
+    theory = steps * step < circuit.step_bound(0.0) / 2
+    assert theory == told
+    message = too_short(circuit, protocol)
+    assert (message is not None) == told
+    assert not told or all(word in message for word in ("'free'", "larger step", f"{step:g}"))

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -27,6 +28,23 @@ def interrupted(self, *arguments):
     run(self, *arguments)
 
 Training.run = interrupted
+commands.main()
+"""
+
+UNREAD = """
+import os
+from corinfomax import commands
+from corinfomax.protocols.runs import Training
+
+run = Training.run
+
+def unread(self, *arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.dup2(writer, 1)
+    run(self, *arguments)
+
+Training.run = unread
 commands.main()
 """
 
@@ -155,12 +173,12 @@ def process(toy, tmp_path):
     return call
 
 
-@pytest.mark.parametrize(("name", "resume"), [("SIGINT", "in a process"), ("SIGTERM", "here")])
+@pytest.mark.parametrize(("name", "resume"), [("SIGINT", "in a process"), ("SIGTERM", "here"), ("SIGHUP", "here")])
 def test_the_command_line_is_interrupted_and_resumed(process, tmp_path, name, resume):
     """A real signal mid-epoch ends `train` with code 130; resumed elsewhere it gives the same run, bit for bit."""
     stopped = process(STOP_AT_BATCH_SEVEN.format(signal=name), "--out", "stopped")
     assert stopped.returncode == 130
-    assert stopped.stderr == "interrupted\n"
+    assert stopped.stderr == ("interrupted\n" if name == "SIGINT" else f"interrupted ({name})\n")
     assert "--resume --out stopped" in stopped.stdout
     folder = RunFolder(tmp_path / "stopped")
     state = folder.arrays("checkpoint.npz")
@@ -388,3 +406,51 @@ def test_a_missing_checkpoint_or_history_is_named(damaged):
         Training(RunFolder(path.parent).configuration(), RunFolder(path.parent), resume=True)
     history.unlink()
     assert resume(good).evaluate()
+
+
+def test_batch_systems_and_users_decide_about_their_signals(configuration, started):
+    """SIGUSR1 stops a run and is named; one that is ignored, as by nohup, or handled by the user's code, does not."""
+    for number, handler in ((signal.SIGHUP, signal.SIG_IGN), (signal.SIGUSR1, lambda *_: None)):
+        before = signal.signal(number, handler)
+        try:
+            training = started(configuration("epochs=1"), f"on {number}")
+            training.learner.on_presentation.append(lambda *_, number=number: os.kill(os.getpid(), number))
+            training.run()
+            assert training.epoch == 1
+        finally:
+            signal.signal(number, before)
+    stopped = started(configuration("epochs=1"), "stopped")
+    stopped.learner.on_presentation.append(lambda *_: os.kill(os.getpid(), signal.SIGUSR1))
+    with pytest.raises(KeyboardInterrupt, match="SIGUSR1"):
+        stopped.run()
+    assert int(stopped.folder.arrays("checkpoint.npz")["batch"]) == 1
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_log_that_cannot_be_written_loses_nothing(configuration, started, monkeypatch, epoch):
+    """When reports fail, within an epoch or after it, the checkpoint has all that was done; resumed, the same run."""
+    whole = started(configuration("epochs=2"), "whole")
+    whole.run()
+    stopped = started(configuration("epochs=2"), "stopped")
+    monkeypatch.setattr("corinfomax.protocols.runs.training._REPORT_EVERY", 0.0)
+
+    def full(report):
+        if report.row is not None or epoch == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        stopped.run(full)
+    state = stopped.folder.arrays("checkpoint.npz")
+    assert (int(state["epoch"]), int(state["batch"])) == ((0, 1) if epoch == 0 else (1, 0))
+    assert_same_run(whole.folder, resumed(stopped).folder)
+
+
+def test_the_command_line_says_that_nobody_reads_it(process, tmp_path):
+    """With nobody to read what is printed, as after `head`: code 1, one line with the reason and how to go on."""
+    stopped = process(UNREAD, "--out", "stopped")
+    assert stopped.returncode == 1
+    assert stopped.stderr == (
+        "error: standard output: Broken pipe; stopped, go on with: corinfomax train --resume --out stopped\n"
+    )
+    assert int(RunFolder(tmp_path / "stopped").arrays("checkpoint.npz")["epoch"]) == 1

@@ -7,6 +7,7 @@ from golden_rules import golden_archive
 from corinfomax.errors import DivergenceError, ParameterError
 from corinfomax.networks import Plasticity, SimilarityMatchingCircuit
 from corinfomax.protocols.clockwork import Preparation, settling
+from corinfomax.protocols.perturbations import Lesion
 from corinfomax.protocols.runs import Configuration
 from corinfomax.stimuli import Stimulus, load_stimuli
 
@@ -222,3 +223,25 @@ def test_presets(name):
         assert (1 - 1 / (2 * circuit.ratio) < 2 / (first / second + second / first)).all()
     else:
         assert (circuit.ratio < 0.8 * (first + second) / (2 * (first - second) ** 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("lesion", "settles"),
+    [
+        (Lesion(("M", 1)), False),
+        (Lesion(("M", 1), post=[0]), False),
+        (Lesion(("M", 1), post=[0], pre=[1]), True),
+        (Lesion(("W_ff", 0), fraction=0.5), True),
+    ],
+)
+def test_lesions_that_leave_nothing_to_settle_are_refused_early(lesion, settles):
+    """τ dy/dt = Wx - My settles if all eigenvalues of M have positive real parts (theory); else the layer is named."""
+    circuit = SimilarityMatchingCircuit([6, 3])
+    if lesion.weights == ("M", 1):
+        least = np.linalg.eigvals(np.where(lesion.mask(circuit), 0, circuit.weights["M"][1])).real.min()
+        assert (least > 0) == settles
+    if settles:
+        lesion.check(circuit)
+        return
+    with pytest.raises(ParameterError, match=r"lesion M:1.*: M\[1\] of layer_1 .* that leave each cell"):
+        lesion.check(circuit)

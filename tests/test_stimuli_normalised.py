@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from official_files import write_official
 
-from corinfomax.errors import ParameterError, StimulusError
+from corinfomax.errors import ParameterError
 from corinfomax.protocols.runs import Configuration, presets
 from corinfomax.stimuli import Stimuli, load_stimuli
 
@@ -86,8 +86,8 @@ def test_normalised_refuses_what_does_not_fit(mean, std, message):
 
 
 def test_normalised_refuses_inputs_that_overflow():
-    """A standard deviation so small that inputs become infinite is refused by the set."""
-    with pytest.raises(StimulusError, match="toy: x_train is not finite at row 0"):
+    """A standard deviation so small that inputs become infinite is refused by its name."""
+    with pytest.raises(ParameterError, match=r"std = 1e-40: takes x_train beyond the numbers of float32"):
         images().normalised(0, 1e-40)
 
 

@@ -17,7 +17,7 @@ from ...parameters import Count, validated
 from ...progress import Progression
 from ...stimuli.stimulus import Stimulus, as_rows
 from ...summary import Summarised, Summary
-from ..interruption import on_interrupt
+from ..interruption import interrupted, on_interrupt
 from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
 from ..recording.recordables import checked, declared
@@ -158,11 +158,9 @@ class Preparation(Summarised):
             If it does not suit this preparation.
         """
         for key in ("step", "method"):
-            if getattr(protocol, key) != getattr(self.protocol, key):
-                raise ParameterError(
-                    f"the preparation is mounted with {key} = {getattr(self.protocol, key)!r}, this protocol has "
-                    f"{getattr(protocol, key)!r}; make another preparation"
-                )
+            own, other = getattr(self.protocol, key), getattr(protocol, key)
+            if own != other:
+                raise ParameterError(f"mounted with {key} = {own!r}, not {other!r}; make another preparation")
         protocol.check_stability(self.circuit, 0.0)
         with undisturbed():
             self._presenter.admit(protocol, running=self._running)
@@ -273,7 +271,7 @@ class Preparation(Summarised):
     def run(self, stimuli: Iterable[Stimulus], progress: bool | None = None):
         """Present stimuli one after the other in one long run, until they end or the user interrupts.
 
-        SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
+        Ctrl-C and other signals that stop (see `on_interrupt`) let the present presentation end, and set `interrupted`.
 
         Parameters
         ----------
@@ -341,7 +339,7 @@ class Preparation(Summarised):
                     hooked.callback(hooks.remove, hook)
             self.run(stimuli)
         if self.interrupted:
-            raise KeyboardInterrupt
+            raise interrupted()
 
     def layer(self, k: int) -> Population:
         """Principal population of layer k."""

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from joblib.externals.loky.backend.resource_tracker import ensure_running
 
 from ...analysis import read_history
 from ...analysis.files import is_unused, make_folder, remove_remains, replacing
 from ...errors import ParameterError, RunError
-from .execution import Outcome, outcome, train
+from ..interruption import held_back
+from .execution import FAILURE, Outcome, begun, check_same, epochs_done, in_process, outcome
 from .plan import Cell, Plan
 
 #: The plan, in the comparison's folder.
@@ -52,14 +54,46 @@ class Comparison:
         self._choices: dict[tuple[str, str], float] = {}
 
     def create(self):
-        """Load all stimuli once, make the folder, and write the plan: one that cannot be leaves nothing behind."""
+        """Load all stimuli once, check runs that have begun, make the folder, and write the plan.
+
+        A plan that cannot be leaves nothing behind.
+
+        Raises
+        ------
+        RunError, ParameterError
+            In one line, for runs that have begun and cannot be gone on with as the plan is.
+        """
         for cell in self.plan.compared:
             if cell.seed == self.plan.seeds[0]:
                 self.plan.configuration(cell).load_stimuli()
+        for cell in (*self.plan.tuning, *self.plan.compared):
+            self._check_begun(cell)
         make_folder(self.path)
         remove_remains(self.path)
         with replacing(self.path / NAME) as file:
             file.write(self.plan.to_toml().encode())
+
+    def _check_begun(self, cell: Cell):
+        """Find out before anything runs whether a run that has begun can be gone on with."""
+        path = self.path / cell.folder
+        if (path / FAILURE).exists():
+            return
+        chosen = cell.factor is None and self.plan.layout == "matched"
+        if not (path / "config.toml").exists():
+            if not is_unused(path):
+                raise RunError(f"{path}: holds files that are no run's; remove it, or choose another folder with --out")
+            return
+        wanted = self.plan.configuration(cell)
+        epochs, there = wanted.training.epochs, begun(path, wanted)
+        if (done := epochs_done(path)) > epochs:
+            raise ParameterError(f"epochs = {epochs}: {path} has {done} done already; choose another folder with --out")
+        if chosen and len(self.plan.factors) > 1 and there.training.epochs < epochs:
+            raise ParameterError(
+                f"epochs = {epochs}: {path} was begun with learning rates that runs of {there.training.epochs} epochs "
+                "chose, and longer ones may choose others; choose another folder with --out"
+            )
+        if not chosen or self.chosen(cell.stimuli, cell.rule) is not None:
+            check_same(there, self.configuration(cell), path)
 
     def run(self, jobs: int = 1, report: Callable[[Cell, Outcome], None] = lambda cell, found: None):
         """Train all that is not finished: first what learning rates are chosen by, then what is compared.
@@ -78,10 +112,13 @@ class Comparison:
         """
         for cells in (self.plan.tuning, self.plan.compared):
             waiting = [cell for cell in cells if self.outcome(cell).status in ("missing", "begun")]
-            ends = Parallel(n_jobs=jobs, return_as="generator")(
-                delayed(train)(self.path / cell.folder, self.configuration(cell)) for cell in waiting
-            )
             try:
+                if jobs > 1:
+                    ensure_running()  # loky's helper; while it starts, signals that are held back would be let through
+                with held_back():
+                    ends = Parallel(n_jobs=jobs, return_as="generator")(
+                        delayed(in_process)(self.path / cell.folder, self.configuration(cell)) for cell in waiting
+                    )
                 for cell, found in zip(waiting, ends, strict=True):
                     report(cell, found)
             except Exception as error:

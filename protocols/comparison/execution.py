@@ -8,6 +8,7 @@ from typing import Any
 from ...analysis import read_history
 from ...analysis.files import make_folder, replacing
 from ...errors import CorInfoMaxError, RunError
+from ..interruption import let_through
 from ..runs import Configuration, Run, RunFolder, Training
 from .measures import MEASURED, measure
 
@@ -39,10 +40,10 @@ class Outcome:
 def outcome(path: Path, epochs: int) -> Outcome:
     """Find out what became of a run that was to last so many epochs; a `RunError` names damaged files."""
     if (path / FAILURE).exists():
-        return Outcome("failed", _epochs(path), reason=(path / FAILURE).read_text(encoding="utf-8").strip())
+        return Outcome("failed", epochs_done(path), reason=(path / FAILURE).read_text(encoding="utf-8").strip())
     if not (path / "config.toml").exists():
         return Outcome("missing")
-    done = _epochs(path)
+    done = epochs_done(path)
     if done >= epochs and (path / MEASURES).exists():
         try:
             found = json.loads((path / MEASURES).read_text(encoding="utf-8"))
@@ -53,6 +54,12 @@ def outcome(path: Path, epochs: int) -> Outcome:
         if found["epochs"] == done:
             return Outcome("finished", done, found)
     return Outcome("begun", done)
+
+
+def in_process(path: Path, configuration: Configuration) -> Outcome:
+    """Train as `train` does, in a process that may have been started while Ctrl-C was held back."""
+    let_through()
+    return train(path, configuration)
 
 
 def train(path: Path, configuration: Configuration) -> Outcome:
@@ -80,7 +87,7 @@ def train(path: Path, configuration: Configuration) -> Outcome:
         return found
     folder = RunFolder(path)
     if found.status == "begun":
-        _check_same(folder.configuration(trust=folder.has_code_of(configuration)), configuration, path)
+        check_same(begun(path, configuration), configuration, path)
     try:
         training = Training(configuration, folder, resume=found.status == "begun")
         if found.status == "missing":
@@ -96,11 +103,18 @@ def train(path: Path, configuration: Configuration) -> Outcome:
     return outcome(path, configuration.training.epochs)
 
 
-def _epochs(path: Path) -> int:
+def begun(path: Path, wanted: Configuration) -> Configuration:
+    """Configuration of a run that has begun; its code is trusted if it is that of the configuration wanted."""
+    folder = RunFolder(path)
+    return folder.configuration(trust=folder.has_code_of(wanted))
+
+
+def epochs_done(path: Path) -> int:
+    """Epochs in a run's history."""
     return len(read_history(path)) if (path / "history.csv").exists() else 0
 
 
-def _check_same(there: Configuration, wanted: Configuration, path: Path):
+def check_same(there: Configuration, wanted: Configuration, path: Path):
     """Raise a `RunError` that names the first key by which a run that has begun differs from the one wanted."""
     if (found := wanted.difference(there)) is not None:
         key, needed, before = found

@@ -69,8 +69,12 @@ class Lesion(Perturbation):
     kind: ClassVar[str] = "lesion"
 
     def check(self, circuit: Circuit):
-        """Raise a `ParameterError` if there are no such synapses."""
-        self.mask(circuit)
+        """Raise a `ParameterError` if there are no such synapses, or nothing settles without them."""
+        lost = self.mask(circuit) | circuit.lesions.get(self.weights, False)
+        try:
+            circuit.check_lesioned({**circuit.lesions, self.weights: lost})
+        except ParameterError as error:
+            raise ParameterError(f"{self}: {error}") from None
 
     def mask(self, circuit: Circuit) -> np.ndarray:
         """Which synapses, in the shape of the weights: (post, pre), or (cells,) of one-to-one projections."""

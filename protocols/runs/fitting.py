@@ -1,8 +1,10 @@
 """Stimuli of a run: loaded, and made to fit the model that is to learn them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -16,6 +18,9 @@ from ...stimuli.stimuli import Stimuli
 from ..examinations.inputs import BIAS, lacks_bias
 from ..systems import model_named
 from .sections import StimuliSection
+
+if TYPE_CHECKING:
+    from ..clockwork.protocol import Protocol
 
 #: Validation stimuli are the same in all runs, so that settings are compared on the same.
 _VALIDATION_SEED = 0
@@ -63,8 +68,11 @@ def fitting_stimuli(
     limit = np.finfo(dtype).max
     for name, array in _arrays(stimuli).items():
         if (largest := max(array.max(), -array.min())) > limit:
+            given = {"mean": section.mean, "std": section.std} if name.startswith("x_") else {}
+            cause = "".join(f" with {key} = {value!r}" for key, value in given.items() if value is not None)
             raise ParameterError(
                 f"{source}: dtype = {dtype} ends at {limit:.3g}; {name} of {stimuli.name!r} reaches {largest:.3g}"
+                f"{cause}"
             )
     return stimuli
 
@@ -97,7 +105,7 @@ def _arrays(stimuli: Stimuli) -> Mapping[str, np.ndarray]:
     return {name: getattr(stimuli, name) for name in names if getattr(stimuli, name) is not None}
 
 
-def warnings_about(circuit: Trainable, stimuli: Stimuli) -> list[str]:
+def warnings_about(circuit: Trainable, stimuli: Stimuli, protocol: Protocol | None = None) -> list[str]:
     """Say what of the stimuli does not suit a circuit, a line for each thing.
 
     Parameters
@@ -105,6 +113,7 @@ def warnings_about(circuit: Trainable, stimuli: Stimuli) -> list[str]:
     circuit : Trainable
     stimuli : Stimuli
         As they are presented.
+    protocol : Protocol, optional
     """
     found = []
     if stimuli.task != "none" and (off := off_the_scale(stimuli.x_train)) is not None:
@@ -113,6 +122,8 @@ def warnings_about(circuit: Trainable, stimuli: Stimuli) -> list[str]:
         found.append(f"The circuit has no bias, and its {stimuli.inputs} inputs are never negative: {BIAS}.")
     if (outside := targets_out_of_reach(circuit, stimuli)) is not None:
         found.append(outside)
+    if (short := too_short(circuit, protocol)) is not None:
+        found.append(short)
     if stimuli.task == "regression" and not np.ptp(stimuli.y_train, axis=0).any():
         found.append(f"Targets of {stimuli.name} are all the same, so that there is nothing to learn and no R².")
     return found
@@ -144,4 +155,32 @@ def targets_out_of_reach(circuit: Trainable, stimuli: Stimuli) -> str | None:
     return (
         f"Targets of {stimuli.name} reach from {y.min():g} to {y.max():g}, rates of the output layer from "
         f"{low:g} to {high:g} only: scale the targets."
+    )
+
+
+def too_short(circuit: Trainable, protocol: Protocol | None) -> str | None:
+    """One line if a presentation's phases are over before activity has moved, else None.
+
+    Parameters
+    ----------
+    circuit : Trainable
+    protocol : Protocol or None
+
+    Notes
+    -----
+    The fastest time constant is taken of the bound of Euler's step, 2/bound being the fastest rate of relaxation.
+    """
+    bound = getattr(circuit, "step_bound", lambda beta: np.inf)(0.0)
+    if protocol is None or not np.isfinite(bound):
+        return None
+    name = protocol.predicting_phase
+    phases = protocol.phases if name is None else [phase for phase in protocol.phases if phase.name == name]
+    lasts = sum(float(protocol.eta(phase).sum()) for phase in phases)
+    share = 2 * lasts / bound
+    if share >= 1:
+        return None
+    what = "The presentation" if name is None else f"Phase {name!r}"
+    return (
+        f"{what} lasts {lasts:.3g} τ, {share:.2g} of the cells' fastest time constant, and ends before activity has "
+        f"moved: take a larger step (it is {protocol.step:g}) or more steps."
     )

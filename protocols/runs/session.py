@@ -200,7 +200,7 @@ def first_line(training: Training) -> str:
 
 def warnings_of(training: Training) -> list[str]:
     """Say what stands in the way of learning from the start: what of the stimuli does not suit the circuit."""
-    return warnings_about(training.circuit, training.stimuli)
+    return warnings_about(training.circuit, training.stimuli, training.protocol)
 
 
 def disappoints(training: Training) -> bool:

@@ -12,7 +12,7 @@ from ...analysis.former import CHECKPOINT_FORMAT
 from ...errors import DivergenceError, ParameterError, RunError, StimulusError
 from ...networks.schedules import Progress
 from ...stimuli.stimuli import Stimuli
-from ..interruption import on_interrupt
+from ..interruption import interrupted, on_interrupt
 from ..systems.metrics import score_of
 from .checkpoint import NAME, damaged, read_checkpoint
 from .configuration import Configuration
@@ -71,6 +71,8 @@ class Training:
     stimuli : Stimuli
     learner, evaluator : Learner
         What presents training and test stimuli to it.
+    protocol : Protocol or None
+        That of training; None without dynamics.
     rest : dict
         State of the evaluator before it has presented anything.
     epoch, batch : int
@@ -98,7 +100,7 @@ class Training:
         state = read_checkpoint(folder, configuration) if resume and begun else None
         self.stimuli: Stimuli = configuration.load_stimuli()
         self.circuit = configuration.build_circuit()
-        self._protocol = configuration.build_protocol()
+        self.protocol = configuration.build_protocol()
         self._model = configuration.entry
         self._mount()
         judged = score_of(self.stimuli)
@@ -108,6 +110,7 @@ class Training:
         self.rest = self.evaluator.state_dict()
         self._resumed, self._begun = resume, False
         self._stop = False
+        self._failure: Exception | None = None
         self._seconds_before = 0.0
         self.epoch, self.batch = 0, 0
         self.rows: list[dict] = []
@@ -117,7 +120,7 @@ class Training:
             self._restore(state)
 
     def _mount(self):
-        configuration, protocol, stimuli = self.configuration, self._protocol, self.stimuli
+        configuration, protocol, stimuli = self.configuration, self.protocol, self.stimuli
         training = configuration.training
         try:
             self.learner, self.evaluator = (
@@ -151,14 +154,17 @@ class Training:
         ParameterError
             If more epochs are done already than there are to be.
         KeyboardInterrupt
-            After SIGINT or SIGTERM; the checkpoint then holds all that was done.
+            After Ctrl-C or another signal that stops (see `on_interrupt`), which it then names; the checkpoint holds
+            all that was done.
+        Exception
+            What `report` raises, as for a closed pipe; the checkpoint then holds all that was done.
         DivergenceError
             With epoch and batch, if activity or weights are no longer finite; the last checkpoint stays.
         """
         # Each of Brian2's runs begins with a full garbage collection; what stays for good need not be searched.
         gc.collect()
         gc.freeze()
-        self._stop = False
+        self._stop, self._failure = False, None
         try:
             # Beside the learner's own handler: signals also come where no preparation runs, as during a checkpoint.
             with self.folder.locked(), on_interrupt(self._request_stop):
@@ -166,16 +172,23 @@ class Training:
                 while self.epoch < self.configuration.training.epochs and not self._stop:
                     self._run_epoch(report)
                 if self._stop:
-                    raise KeyboardInterrupt
+                    raise self._failure or interrupted()
         finally:
             gc.unfreeze()
 
     def _request_stop(self):
         self._stop = True
 
+    def _tell(self, report: Callable[[Report], None], *words, **named):
+        """Report; if that fails, the run ends as if it were interrupted."""
+        try:
+            report(Report(*words, **named))
+        except Exception as error:
+            self._stop, self._failure = True, error
+
     def _plan(self) -> EpochPlan:
         count, seed = len(self.stimuli.x_train), self.configuration.training.seed
-        return plan(seed, self.epoch, count, self.learner.replicas, self._protocol)
+        return plan(seed, self.epoch, count, self.learner.replicas, self.protocol)
 
     def _run_epoch(self, report):
         reported = self._started = time.perf_counter()
@@ -195,12 +208,12 @@ class Training:
             nonlocal reported
             self._outputs.note(planned.rows[self.batch], ends)
             self.batch += 1
-            self.learner.interrupted |= self._stop
             now = time.perf_counter()
             if now - reported > _REPORT_EVERY:
                 reported = now
                 score = self._outputs.score(np.concatenate(planned.rows[: self.batch]))
-                report(Report(self.epoch + 1, self.batch, len(planned), score, self._outputs.score_name))
+                self._tell(report, self.epoch + 1, self.batch, len(planned), score, self._outputs.score_name)
+            self.learner.interrupted |= self._stop
 
         if self.batch == len(planned):
             announce(self.batch - 1)
@@ -214,7 +227,7 @@ class Training:
         self._stop |= self.learner.interrupted
         if self._stop and self.batch < len(planned):
             self.save_checkpoint()
-            raise KeyboardInterrupt
+            raise self._failure or interrupted()
         self._end_epoch(len(planned), report)
 
     def _diverged(self, where: str, error: Exception) -> DivergenceError:
@@ -252,7 +265,7 @@ class Training:
         self.folder.write_history(self.rows)
         self.save_checkpoint()
         score = None if self.score is None else row[self.score]
-        report(Report(self.epoch, 0, number, score, self.score, row, tuple(diagnose(self.rows))))
+        self._tell(report, self.epoch, 0, number, score, self.score, row, tuple(diagnose(self.rows)))
 
     def evaluate(self) -> dict[str, float]:
         """Columns of the history that concern validation and test stimuli."""

@@ -13,7 +13,7 @@ from ...parameters import Count, validated
 from ...progress import Progression
 from ...stimuli.stimulus import Stimulus, as_rows
 from ..clockwork.precision import agree_on_dtype
-from ..interruption import on_interrupt
+from ..interruption import interrupted, on_interrupt
 from ..linear_algebra import limited_to
 
 #: The only phase of a presentation, by the name that rules read it under.
@@ -74,7 +74,7 @@ class StaticLearner:
     def run(self, stimuli: Iterable[Stimulus], progress: bool | None = None):
         """Present stimuli one after the other, until they end or the user interrupts.
 
-        SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
+        Ctrl-C and other signals that stop (see `on_interrupt`) let the present presentation end, and set `interrupted`.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class StaticLearner:
         finally:
             self.on_presentation.remove(collect)
         if self.interrupted:
-            raise KeyboardInterrupt
+            raise interrupted()
         known = ends[0].variables
         if missing := [name for name in variables or () if name not in known]:
             raise ParameterError(f"no variable {missing[0]!r}; there are {', '.join(known)}")
