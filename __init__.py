@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "networks": ["CorInfoMax"],
         "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],
+        "protocols.estimators": ["CorInfoMaxClassifier", "CorInfoMaxRegressor"],
         "protocols.recording": ["Presentation", "Selection", "StreamRecorder", "WeightSelection"],
         "protocols.runs": ["Run", "load", "train"],
         "stimuli": ["Stimulus"],
