@@ -32,7 +32,7 @@ SHORT = contrastive(beta=2.0, free_steps=15, nudge_steps=5)
     "estimator",
     [
         CorInfoMaxClassifier(**QUICK | {"epochs": 5}, protocol=SHORT),
-        CorInfoMaxRegressor(**QUICK | {"batch_size": 25}, protocol=SHORT),
+        CorInfoMaxRegressor(**QUICK),
     ],
 )
 def test_scikit_learn_s_own_checks_pass(estimator):
