@@ -3,6 +3,7 @@
 #: Examples that are named nowhere here stand between these and `LAST`, by name.
 FIRST = (
     "train_and_look",
+    "plot_notebook",
     "plot_circuit",
     "plot_compartments",
     "plot_learning",

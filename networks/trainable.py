@@ -76,6 +76,14 @@ class Trainable(Summarised):
         self.lesions: dict[tuple[str, int], np.ndarray] = {}
         self.changes: dict[tuple[str, int], Change] = {}
 
+    def __setstate__(self, state):
+        """Take up a copy or a pickle; arrays that lie in a file, read-only, are copied, for learning writes to them."""
+        self.__dict__.update(state)
+        for arrays in (*self.weights.values(), *(vars(each.optimiser) for each in self.plasticity)):
+            for name, array in arrays.items():
+                if isinstance(array, np.ndarray) and not array.flags.writeable:
+                    arrays[name] = np.array(array, order="K")
+
     def _summary(self) -> Summary:
         """Show sizes, weights and the rules that move them."""
         return Summary(self._heading(), [self._weight_table()])

@@ -65,12 +65,15 @@ def test_load_gives_the_circuit_of_the_run(trained_run):
 
 
 def test_predictions_are_those_of_the_history(trained_run):
-    """Accuracy of `predict` on the test stimuli is the history's last, exactly; a DataFrame predicts as its values."""
+    """Accuracy of `predict` on the test stimuli is the history's last; a DataFrame gives one, with its index."""
     x = trained_run.stimuli.x_test
     outputs = trained_run.predict(x)
     assert outputs.shape == (len(x), 3)
     assert accuracy(outputs, trained_run.stimuli.y_test) == trained_run.history["test_accuracy"].iloc[-1]
-    np.testing.assert_array_equal(trained_run.predict(pd.DataFrame(x)), outputs)
+    framed = trained_run.predict(pd.DataFrame(x, index=range(5, 5 + len(x))))
+    assert isinstance(framed, pd.DataFrame)
+    assert framed.index[0] == 5
+    np.testing.assert_array_equal(framed, outputs)
 
 
 def test_presenting_does_not_learn_unless_asked(trained_run):
@@ -83,6 +86,19 @@ def test_presenting_does_not_learn_unless_asked(trained_run):
     np.testing.assert_array_equal(trained_run.circuit.weights["W_ff"][0], before)
     trained_run.present(x, y, beta=0.5, learn=True)
     assert not np.array_equal(trained_run.circuit.weights["W_ff"][0], before)
+
+
+def test_presentations_are_tables(trained_run):
+    """A row of the tidy table holds the trace's value at its time, stimulus and cell; a layer not there is refused."""
+    x, y = trained_run.stimuli.x_test[:2], trained_run.stimuli.y_test[:2]
+    shown = trained_run.present(x, y, variables=("V_soma", "r"))
+    table = shown.to_dataframe(1)
+    assert len(table) == 40 * 2 * 5
+    row = table[(table["phase"] == "nudge") & (table["stimulus"] == 1) & (table["cell"] == 3)].iloc[4]
+    assert row["V_soma"] == shown.nudge.V_soma[1][4, 1, 3]
+    assert (row["time"], row["beta"], row["layer"]) == (shown.nudge.t[4], shown.nudge.beta[4], 1)
+    with pytest.raises(ParameterError, match="layer 7"):
+        shown.to_dataframe(7)
 
 
 def test_recording_in_the_run_and_to_files(trained_run):

@@ -212,3 +212,12 @@ def test_a_copied_preparation_can_be_perturbed(preparation, x):
     with Intervention(copied, [Silence("layer_1")]):
         assert not np.array_equal(copied.predict(x), before)
     np.testing.assert_array_equal(preparation.predict(x), before)
+
+
+def test_a_protocol_that_was_used_pickles_as_before(preparation, x):
+    """What protocols and phases compute and keep is no part of them: their pickles stay the same, byte for byte."""
+    protocol = corinfomax.contrastive(beta=2.0)
+    before = pickle.dumps(protocol)
+    Preparation(preparation.circuit, 4, protocol=protocol, target="numpy").present(x, np.full((4, 3), 0.5))
+    assert pickle.dumps(protocol) == before
+    assert pickle.loads(before) == protocol

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -80,6 +80,10 @@ class Phase:
             if not isinstance(getattr(self, name), bool | None):
                 raise ParameterError(f"phase {self.name!r}: {name} = {getattr(self, name)!r} must be true or false")
         self._check_input()
+
+    def __getstate__(self):
+        """What it was made of; what is computed of that and kept is no part of it, and is computed anew in copies."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def _check_course(self, variable: str, values, per_cell: bool):
         allowed = f"a finite number or {self.steps} of them"

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -109,6 +109,10 @@ class Protocol(Summarised):
             raise ParameterError(
                 f"protocol: no phase before {names[0]!r}, the first, is without the teacher; name one that predicts"
             )
+
+    def __getstate__(self):
+        """What it was made of; what is computed of that and kept is no part of it, and is computed anew in copies."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def _check_evaluation(self):
         if not isinstance(self.evaluation, Protocol):

@@ -99,6 +99,44 @@ class Presentation(Summarised):
         heading = f"Presentation: {', '.join(f'{name} {len(trace.t)} steps' for name, trace in self.phases.items())}"
         return Summary(heading, [phases, *([] if last is None else last._tables())])
 
+    def to_dataframe(self, layer: int):
+        """Give what was recorded of a layer as a tidy table of pandas.
+
+        Parameters
+        ----------
+        layer : int
+            Layer k ≥ 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each step, stimulus and cell, with the columns time (s), phase, beta, stimulus, counted within the
+            minibatch, layer and cell, and one for each variable, in the paper's or in SI units.
+
+        Raises
+        ------
+        ParameterError
+            If nothing was recorded of this layer.
+        """
+        import pandas as pd
+
+        names = [name for name, layers in next(iter(self.phases.values())).variables.items() if layer in layers]
+        if not names:
+            raise ParameterError(f"layer {layer} was not recorded")
+        traces = {name: self.trace(name, layer) for name in names}
+        steps, stimuli, cells = np.indices(traces[names[0]].shape).reshape(3, -1)
+        phases = list(self.phases.values())
+        phase = np.repeat(np.arange(len(phases)), [len(each.t) for each in phases])
+        columns = {
+            "time": np.concatenate([each.t for each in phases])[steps],
+            "phase": pd.Categorical.from_codes(phase[steps], list(self.phases)),
+            "beta": np.concatenate([each.beta for each in phases])[steps],
+            "stimulus": stimuli,
+            "layer": layer,
+            "cell": cells,
+        }
+        return pd.DataFrame(columns | {name: trace.ravel() for name, trace in traces.items()})
+
     def trace(self, variable: str, k: int) -> np.ndarray:
         """One variable of layer k through all phases, (steps, replicas, units)."""
         if any(variable not in phase.variables or k not in phase.variables[variable] for phase in self.phases.values()):

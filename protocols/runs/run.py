@@ -156,10 +156,14 @@ class Run(Summarised):
 
         Returns
         -------
-        ndarray (n, outputs)
-            For classes, take the argmax along the last axis.
+        ndarray or DataFrame (n, outputs)
+            For classes, take the argmax along the last axis. Of a DataFrame another one, with its index and the names
+            of the classes, where the stimuli have some.
         """
-        return self._tester.settle(x, ("r",), seed=self._test_seed).r[self.circuit.output]
+        outputs = self._tester.settle(x, ("r",), seed=self._test_seed).r[self.circuit.output]
+        if not hasattr(x, "index") or not hasattr(x, "columns"):
+            return outputs
+        return type(x)(outputs, index=x.index, columns=self.stimuli.class_names)
 
     def present(
         self,

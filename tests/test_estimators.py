@@ -1,0 +1,132 @@
+"""Estimators: scikit-learn's own checks, its pipelines and searches, and what the circuit is behind them."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from corinfomax import CorInfoMax, CorInfoMaxClassifier, CorInfoMaxRegressor, Preparation, Stimulus, contrastive
+from corinfomax.errors import ParameterError
+from corinfomax.networks.schedules import Progress
+from corinfomax.protocols.estimators import on_and_off
+from corinfomax.protocols.runs.random_streams import plan
+
+#: Small and soon trained; compiling each circuit would take longer.
+QUICK = {"hidden_layer_sizes": 16, "epochs": 20, "target": "numpy", "random_state": 0}
+IRIS = load_iris(as_frame=True)
+
+
+#: Half as many steps as published, for the many fits of scikit-learn's checks.
+SHORT = contrastive(beta=2.0, free_steps=15, nudge_steps=5)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        CorInfoMaxClassifier(**QUICK | {"epochs": 5}, protocol=SHORT),
+        CorInfoMaxRegressor(**QUICK),
+    ],
+)
+def test_scikit_learn_s_own_checks_pass(estimator):
+    """All that scikit-learn asks of an estimator holds: validation, invariances, pickles, tags, scores on its data."""
+    results = check_estimator(estimator, on_fail=None, on_skip=None)
+    assert len(results) > 40
+    failed = {each["check_name"]: each["exception"] for each in results if each["status"] in ("failed", "xfail")}
+    assert failed == {}
+
+
+def test_a_classifier_is_the_circuit_trained_by_hand():
+    """Weights after two epochs are those of a circuit that is built, scaled for and trained step by step, exactly."""
+    x, labels = IRIS.data.to_numpy()[::3], IRIS.target.to_numpy()[::3]
+    made = CorInfoMaxClassifier(8, epochs=2, batch_size=10, epsilon=0.2, random_state=3, target="numpy").fit(x, labels)
+    low, high = x.min(axis=0), x.max(axis=0)
+    scaled = MinMaxScaler().fit_transform(x)
+    np.testing.assert_allclose(scaled, (x - low) / (high - low), rtol=1e-12)
+    rates, targets = np.hstack([scaled, 1 - scaled]), np.eye(3)[labels]
+    options = {"learning_rate_ff": 2.0, "learning_rate_fb": 0.3, "learning_rate_decay": 0.98, "epsilon": 0.2}
+    circuit = CorInfoMax([8, 8, 3], seed=3, initial_gain_ff=[1.0, 0.1], **options)
+    preparation = Preparation(circuit, 10, protocol=contrastive(beta=2.0), target="numpy")
+    for epoch in range(2):
+        planned = plan(3, epoch, 50, 10, preparation.protocol)
+        circuit.progress = Progress(epoch, epoch * len(planned))
+        preparation.run(
+            Stimulus(rates[rows], targets[rows], float(beta), learn=True)
+            for rows, beta in zip(planned.rows, planned.betas, strict=True)
+        )
+    for key, arrays in circuit.weights.items():
+        for k, W in arrays.items():
+            np.testing.assert_array_equal(made.circuit_.weights[key][k], W)
+    np.testing.assert_array_equal(made.predict(x), preparation.predict(rates).argmax(axis=1))
+
+
+def test_pipelines_cross_validation_and_searches():
+    """In a pipeline, three folds of iris are above 80 %; a search among learning rates picks the one that learns."""
+    pipeline = make_pipeline(StandardScaler(), CorInfoMaxClassifier(**QUICK))
+    assert cross_val_score(pipeline, IRIS.data, IRIS.target, cv=3).mean() > 0.8
+    search = GridSearchCV(CorInfoMaxClassifier(**QUICK | {"epochs": 5}), {"learning_rate_ff": [0.0, 2.0]}, cv=2)
+    assert search.fit(IRIS.data, IRIS.target).best_params_ == {"learning_rate_ff": 2.0}
+
+
+def test_regression_beats_the_mean_and_gives_its_units():
+    """Diabetes: R² above .3 on unseen patients, in the targets' units and range; two targets at once as well."""
+    x, y = load_diabetes(return_X_y=True, as_frame=True)
+    made = CorInfoMaxRegressor(**QUICK).fit(x[:300], y[:300])
+    assert made.score(x[300:], y[300:]) > 0.3
+    predicted = made.predict(x)
+    assert predicted.shape == (len(x),)
+    assert y[:300].min() <= predicted.min() < predicted.max() <= y[:300].max()
+    both = CorInfoMaxRegressor(**QUICK | {"epochs": 2}).fit(x, np.column_stack([y, -y]))
+    assert both.predict(x).shape == (len(x), 2)
+
+
+def test_tables_go_in_and_names_of_features_are_kept():
+    """A DataFrame and a Series of names train as their values; other columns in another order are refused."""
+    names = pd.Series(IRIS.target_names[IRIS.target], index=IRIS.data.index)
+    quick = QUICK | {"epochs": 3}
+    framed = CorInfoMaxClassifier(**quick).fit(IRIS.data, names)
+    plain = CorInfoMaxClassifier(**quick).fit(IRIS.data.to_numpy(), names.to_numpy())
+    assert list(framed.feature_names_in_) == list(IRIS.data.columns)
+    assert set(framed.predict(IRIS.data)) <= set(IRIS.target_names)
+    np.testing.assert_array_equal(framed.predict(IRIS.data), plain.predict(IRIS.data.to_numpy()))
+    with pytest.raises(ValueError, match="feature names"):
+        framed.predict(IRIS.data[IRIS.data.columns[::-1]])
+
+
+def test_the_circuit_s_keys_are_the_estimator_s():
+    """All keywords of the circuit but sizes and seed are parameters; clones and pickles keep them; typos are told."""
+    keys = set(CorInfoMaxClassifier().get_params())
+    assert set(inspect.signature(CorInfoMax).parameters) - {"architecture", "seed", "weights"} <= keys
+    made = CorInfoMaxClassifier(**QUICK, epsilon=0.3, domain=["B_inf_plus", "simplex"])
+    assert clone(made).get_params() == made.get_params() == pickle.loads(pickle.dumps(made)).get_params()
+    with pytest.raises(ParameterError, match="unknown key 'epsilom'; did you mean 'epsilon'"):
+        CorInfoMaxClassifier(epsilom=0.3)
+    with pytest.raises(ParameterError, match="CorInfoMax: epsilon = -1: should be greater than 0"):
+        CorInfoMaxClassifier(epsilon=-1).fit(IRIS.data, IRIS.target)
+    with pytest.raises(ParameterError, match="epochs = 0: must be a whole number from 1"):
+        CorInfoMaxClassifier(epochs=0).fit(IRIS.data, IRIS.target)
+    with pytest.raises(ParameterError, match="scale = 'minmax'"):
+        CorInfoMaxRegressor(scale="minmax").fit(IRIS.data, IRIS.target)
+
+
+def test_without_scaling_rates_are_what_is_given():
+    """`scale = None` presents inputs as they are, and learns targets as they are; `on_and_off` doubles inputs."""
+    x = np.random.default_rng(0).uniform(size=(20, 4))
+    made = CorInfoMaxRegressor(**QUICK | {"epochs": 1}, scale=None).fit(x, x[:, 0])
+    assert made.circuit_.architecture == (4, 16, 1)
+    np.testing.assert_array_equal(made.predict(x), made.preparation_.predict(x)[:, 0])
+    np.testing.assert_array_equal(on_and_off(x), np.column_stack([x, 1 - x]))
+
+
+def test_the_trained_circuit_is_there_to_be_looked_at():
+    """Voltages of the fitted circuit are recorded through the estimator's preparation."""
+    made = CorInfoMaxClassifier(**QUICK | {"epochs": 1}).fit(IRIS.data, IRIS.target)
+    x = made.input_scaler_.transform(IRIS.data.to_numpy()[:5])
+    assert made.preparation_.present(x, variables=("V_soma",)).free.V_soma[1].shape == (30, 5, 16)
