@@ -139,7 +139,7 @@ def test_a_run_goes_on(copy, name):
 def test_a_run_is_drawn(copy, monkeypatch):
     """All figures of version 0.1.0's files are drawn; the histograms of B are called by their layers, 1 and 2."""
     drawn = {}
-    monkeypatch.setattr("corinfomax.analysis.figures.report.weight_histogram", lambda W, ax: drawn.update(W))
+    monkeypatch.setattr("corinfomax.analysis.figures.report.weight_histogram", lambda W, ax, layers: drawn.update(W))
     folder = copy("normative")
     names = {path.stem for path in draw_run(folder)}
     assert names == {

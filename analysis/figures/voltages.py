@@ -87,7 +87,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         panel = min(2.3, (PAGE - 0.7) / columns)
         around = 1.1 + 0.4 * len(rows)  # titles, legend and time axis
         unit = float(np.clip((_TALLEST - around) / sum(flat), 0.42, 0.55))
-        figure = new_figure(0.7 + panel * max(columns, 1.4), around + unit * sum(flat))
+        figure = new_figure(min(PAGE, 0.7 + panel * max(columns, 1.4)), around + unit * sum(flat))
     axes = figure.subplots(len(flat), columns, sharex=True, squeeze=False, height_ratios=flat)
     place, first = 0, {}
     for k, chosen, heights in rows:
