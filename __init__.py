@@ -18,7 +18,7 @@ _get, __dir__, __all__ = lazy.attach(
         "networks": ["CorInfoMax"],
         "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],
         "protocols.recording": ["Presentation", "Selection", "StreamRecorder", "WeightSelection"],
-        "protocols.runs": ["Run", "load", "train"],
+        "protocols.runs": ["Run", "cite", "load", "train"],
         "stimuli": ["Stimulus"],
     },
 )
