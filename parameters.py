@@ -113,9 +113,15 @@ def describe(error: ValidationError, where: str, positions: Sequence[str] = ()) 
         known = [name for name in positions if name != "self"]
         return f"{where}: unknown key {key!r}" + (f"; {nearest(key, known)}" if known and len(place) == 1 else "")
     if first["type"] == "unexpected_positional_argument":
-        return f"{where}: {key} = {first['input']!r}: must be given by its name"
+        return f"{where}: {key} = {_brief(first['input'])}: must be given by its name"
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return f"{where}: {key} = {first['input']!r}: {message}"
+    return f"{where}: {key} = {_brief(first['input'])}: {message}"
+
+
+def _brief(value: Any) -> str:
+    """Write a value in one line, as it begins."""
+    first, line_break, _ = repr(value).partition("\n")
+    return f"{first} …" if line_break else first
 
 
 def validated(function: Callable | None = None, *, where: str = "") -> Callable:

@@ -118,6 +118,8 @@ class Progression:
                 self._bar = self._shown.enter_context(progress_bar())
                 self._task = self._bar.add_task(self._what, total=self._total, completed=done, score="")
             yield item
+        if in_lines and self._total:
+            self._print(self._total)
 
     def _print(self, done: int):
         of = "" if self._total is None else f" of {self._total}"

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +35,18 @@ def resolve(reference: str, what: str) -> Any:
     if found is None:
         raise ParameterError(f"{what} = {reference!r}: {module} has no {name}")
     return found
+
+
+def reference_to(found: type) -> str | None:
+    """Reference to a class that `resolve` has imported from a file; None for what can be imported by its name.
+
+    Parameters
+    ----------
+    found : type
+    """
+    if not found.__module__.startswith(f"{__name__}."):
+        return None
+    return f"{os.path.abspath(sys.modules[found.__module__].__file__)}:{found.__qualname__}"
 
 
 def _module(name: str) -> ModuleType:

@@ -1,10 +1,6 @@
 """Reading NumPy archives without trusting them."""
 
-import zipfile
-import zlib
-
-import numpy as np
-
+from ..archives import ArchiveError, opened_npz, read_member
 from ..errors import RunError
 
 
@@ -24,13 +20,12 @@ def read_archive(path):
     Raises
     ------
     RunError
-        The file is missing, damaged, or no archive of plain arrays.
+        The file is missing, damaged, a bomb, or no archive of plain arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        with opened_npz(path) as archive:
+            return {key: read_member(archive, key) for key in archive.files}
     except FileNotFoundError:
         raise RunError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{path}: not a readable NumPy archive ({reason})") from error
+    except ArchiveError as error:
+        raise RunError(f"{path}: not a readable NumPy archive ({error})") from error

@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +27,54 @@ def free_path(stem: Path, suffix: str = "") -> Path:
         number += 1
         candidate = stem.with_name(f"{stem.name}-{number}{suffix}")
     return candidate
+
+
+#: What `beside` calls the files that take another one's place when they are complete.
+_TEMPORARY = re.compile(r"\.(?P<name>.+(?P<suffix>\.[^.]*))\.[a-z0-9_]{8}(?P=suffix)|\.(?P<bare>[^.]+)\.[a-z0-9_]{8}")
+#: Locks of folders, which stay in them.
+LOCK = ".lock"
+#: Seconds after which a file that nobody has written to is taken for what a killed process has left.
+_ABANDONED = 3600.0
+
+
+def remains(folder: Path) -> dict[Path, str]:
+    """Find the temporary files in a folder, of processes that write or were killed, and whose place each is to take."""
+    try:
+        found = {path: _TEMPORARY.fullmatch(path.name) for path in folder.iterdir() if path.is_file()}
+    except OSError:
+        return {}
+    return {path: matched["name"] or matched["bare"] for path, matched in found.items() if matched is not None}
+
+
+def remove_remains(folder: Path, names: Callable[[str], bool] = lambda name: True):
+    """Remove the temporary files in a folder that only killed processes can have left.
+
+    Parameters
+    ----------
+    folder : Path
+        One that no other process writes such files into.
+    names : callable
+        Whether a name is that of such a file.
+    """
+    for path, name in remains(folder).items():
+        if names(name):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def is_unused(folder: Path, *others: str) -> bool:
+    """Whether nothing is at this place, or a folder with nothing in it but what a killed process has left.
+
+    Parameters
+    ----------
+    folder : Path
+    *others : str
+        Names of files that do not count.
+    """
+    if not folder.exists():
+        return not folder.is_symlink()
+    left = {path.name for path in remains(folder)}
+    return folder.is_dir() and all(path.name in (LOCK, *left, *others) for path in folder.iterdir())
 
 
 @contextlib.contextmanager
@@ -71,6 +121,10 @@ def beside(path: Path) -> Path:
     """Make an empty file beside `path`, of a hidden name with the same ending; a `RunError` if that cannot be."""
     if path.exists() and not path.is_file():
         raise RunError(f"{path}: is no regular file; choose another name")
+    for left, name in remains(path.parent).items():
+        with contextlib.suppress(OSError):
+            if name == path.name and time.time() - left.stat().st_mtime > _ABANDONED:
+                left.unlink()
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     except OSError as error:

@@ -6,6 +6,7 @@ one layer now bear the layer's number, as in the papers; W_ff[k] and W_fb[k] sti
 
 import re
 
+import h5py
 import numpy as np
 
 from ..errors import RunError
@@ -100,3 +101,52 @@ def _renumbered(name):
         return name
     kind, key, k, rest = found.groups(default="")
     return f"{kind}/{key}/{by_layer(key, int(k))[1]}{rest}"
+
+
+def variables_of(group):
+    """Datasets of what was recorded of a population, by name: of version 3, or of 1 and 2, which kept them apart.
+
+    Parameters
+    ----------
+    group : h5py.Group
+
+    Returns
+    -------
+    dict of str to h5py.Dataset
+    """
+    if "variables" in group:
+        return dict(group["variables"].items())
+    return {str(name): group[str(name)] for name in group.attrs["variables"]}
+
+
+def told_of(dataset):
+    """Meaning and unit of a recorded variable; versions 1 and 2 call the attributes otherwise than netCDF does.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+
+    Returns
+    -------
+    (str, str)
+        The meaning is "" where it is not told.
+    """
+    told = dataset.attrs
+    return str(told.get("long_name", told.get("meaning", ""))), str(told["units"] if "units" in told else told["unit"])
+
+
+def choices_of(dataset):
+    """Names that a column's numbers stand for: those of a flag, or of an enumeration in versions 1 and 2.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+
+    Returns
+    -------
+    list of str
+    """
+    if "names" in dataset.attrs:
+        return [str(name) for name in dataset.attrs["names"]]
+    names = h5py.check_enum_dtype(dataset.dtype)
+    return sorted(names, key=names.get)

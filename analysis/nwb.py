@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..errors import ParameterError
 from .files import replacing_path
+from .hdf5 import read
 from .series import Trace
 from .session import Session, Signal
 from .traces import Traces
@@ -341,17 +342,17 @@ def _samples(signal: Signal, trace: Trace, cells: slice, compression: str | None
     """Let hdmf copy the samples of some cells piece by piece."""
     shape = (signal.size, len(range(trace.shape[2])[cells]))
 
-    def read(selection):
+    def samples(selection):
         rows, columns = selection
         start, stop, _ = rows.indices(shape[0])
         return signal.read(trace, start, stop, cells)[:, columns]
 
-    return _pieces(shape, trace.dtype, read, compression)
+    return _pieces(shape, trace.dtype, samples, compression)
 
 
 def _stored(dataset, compression: str | None):
     """Let hdmf copy a dataset piece by piece."""
-    return _pieces(dataset.shape, dataset.dtype, lambda selection: dataset[selection], compression)
+    return _pieces(dataset.shape, dataset.dtype, lambda selection: read(dataset, selection), compression)
 
 
 def _pieces(shape: tuple[int, ...], dtype, read: Callable, compression: str | None):

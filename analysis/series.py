@@ -10,6 +10,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from .former import told_of, variables_of
+from .hdf5 import read
+from .trials import check_clock, check_rows
+
 #: Values that are read at once where only some are kept.
 _VALUES_AT_ONCE = 2**23
 
@@ -39,8 +43,7 @@ class Trace:
         self.dataset = dataset
         told = dataset.attrs.get("compartment")
         self.compartment = None if told is None else str(told)
-        self.meaning = str(dataset.attrs.get("meaning", ""))
-        self.unit = str(dataset.attrs["unit"])
+        self.meaning, self.unit = told_of(dataset)
         self.scale = float(dataset.attrs.get("scale_factor", 1))
         self.offset = float(dataset.attrs.get("add_offset", 0))
 
@@ -62,7 +65,7 @@ class Trace:
         return len(self.dataset)
 
     def __getitem__(self, index) -> np.ndarray:
-        values = self.dataset[index]
+        values = read(self.dataset, index)
         return self.scale * np.asarray(values, float) + self.offset if self._mapped else values
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
@@ -78,7 +81,7 @@ class Trace:
         step = max(1, _VALUES_AT_ONCE // max(1, int(np.prod(self.shape[1:]))))
         for first in range(start, stop, step):
             last = min(first + step, stop)
-            kept[first - start : last - start] = self.dataset[first:last][:, replicas][:, :, cells]
+            kept[first - start : last - start] = read(self.dataset, slice(first, last))[:, replicas][:, :, cells]
         return self.scale * kept + self.offset if self._mapped else kept
 
 
@@ -91,6 +94,8 @@ class PopulationTraces:
 
     Attributes
     ----------
+    place, name : str
+        Of the group in the file: ``/cells/layer_1`` and ``layer_1``, of a second selection ``layer_1-2``.
     population : str
     layer : int
     cell_type : str
@@ -104,11 +109,12 @@ class PopulationTraces:
     """
 
     def __init__(self, group: h5py.Group):
+        self.place, self.name = str(group.name), str(group.name).rpartition("/")[2]
         self.population, self.cell_type = str(group.attrs["population"]), str(group.attrs["cell_type"])
         self.layer, self.every = int(group.attrs["layer"]), int(group.attrs["every"])
         self.phases = tuple(str(name) for name in group.attrs["phases"])
-        self.cells, self.replicas = group["cell"][:], group["replica"][:]
-        self.traces = {name: Trace(dataset) for name, dataset in group["variables"].items()}
+        self.cells, self.replicas = read(group["cell"]), read(group["replica"])
+        self.traces = {name: Trace(dataset) for name, dataset in variables_of(group).items()}
         self._group = group
         steps = {len(group[name]) for name in ("time", "phase", "beta")} | {
             len(trace) for trace in self.traces.values()
@@ -118,20 +124,35 @@ class PopulationTraces:
         ):
             raise ValueError(f"columns of {group.name} differ in length")
 
+    def check(self, phases: int, replicas: int):
+        """Raise a `ValueError` if steps, cells or replicas do not fit so many phases and replicas of the recording."""
+        check_rows(f"steps of {self.population}", "phases", self.phase, phases)
+        check_clock(f"steps of {self.population}", self.time)
+        for what, numbers, count in (("cells", self.cells, np.inf), ("replicas", self.replicas, replicas)):
+            if len(np.unique(numbers)) < len(numbers) or not ((numbers >= 0) & (numbers < count)).all():
+                raise ValueError(f"{what} of {self.population} are out of range, or twice there")
+        if self.every < 1:
+            raise ValueError(f"cadence of {self.population} is {self.every}")
+
     @cached_property
     def time(self) -> np.ndarray:
         """Simulated seconds at the recorded steps' ends, (steps,)."""
-        return self._group["time"][:]
+        return read(self._group["time"])
+
+    @cached_property
+    def s(self) -> np.ndarray:
+        """Integration variable Σ η_i at the recorded steps' ends, (steps,); NaN in recordings that do not tell."""
+        return read(self._group["s"]) if "s" in self._group else np.full(len(self.time), np.nan)
 
     @cached_property
     def phase(self) -> np.ndarray:
         """Rows in the table of phases, (steps,)."""
-        return self._group["phase"][:]
+        return read(self._group["phase"])
 
     @cached_property
     def beta(self) -> np.ndarray:
         """β, (steps,)."""
-        return self._group["beta"][:]
+        return read(self._group["beta"])
 
     def __repr__(self) -> str:
         return f"<PopulationTraces {self.population}: {', '.join(self.traces)}; {len(self.cells)} cells>"
@@ -167,11 +188,21 @@ class WeightTraces:
     @classmethod
     def of(cls, group: h5py.Group) -> WeightTraces:
         """Find them in a group of a recording."""
-        read = {name: group[name][:] for name in ("post", "time", "trial")}
-        read["pre"] = group["pre"][:] if "pre" in group else np.array([], dtype=int)
+        found = {name: read(group[name]) for name in ("post", "time", "trial")}
+        found["pre"] = read(group["pre"]) if "pre" in group else np.array([], dtype=int)
         if "changes" in group:
-            read |= {"changes": group["changes"], "change_norm": group["change_norm"][:]}
-        return cls((str(group.attrs["weights"]), int(group.attrs["k"])), values=group["values"], **read)
+            found |= {"changes": group["changes"], "change_norm": read(group["change_norm"])}
+        return cls((str(group.attrs["weights"]), int(group.attrs["k"])), values=group["values"], **found)
+
+    def check(self, trials: int):
+        """Raise a `ValueError` if arrays do not fit each other, or so many trials of the recording."""
+        check_rows("weights", "trials", self.trial, trials)
+        check_clock("weights", self.time)
+        shape = (len(self.time), len(self.post), *([len(self.pre)] if len(self.pre) else []))
+        blocks = [self.values] if self.changes is None else [self.values, self.changes]
+        norms = self.trial if self.change_norm is None else self.change_norm
+        if any(block.shape != shape for block in blocks) or not len(self.trial) == len(norms) == shape[0]:
+            raise ValueError(f"weights {self.weights[0]}[{self.weights[1]}] differ in shape from their axes")
 
     def dataframe(self) -> pd.DataFrame:
         """Tidy table: a row for each synapse and presentation, with columns time, trial, post, pre, weight, change."""
@@ -179,7 +210,7 @@ class WeightTraces:
         index = np.meshgrid(*(np.arange(len(values)) for values in axes.values()), indexing="ij")
         columns = {name: values[n.ravel()] for (name, values), n in zip(axes.items(), index, strict=True)}
         frame = pd.DataFrame({"time": columns.pop("time"), "trial": self.trial[index[0].ravel()], **columns})
-        frame["weight"] = self.values[:].ravel()
+        frame["weight"] = read(self.values).ravel()
         if self.changes is not None:
-            frame["change"] = self.changes[:].ravel()
+            frame["change"] = read(self.changes).ravel()
         return frame

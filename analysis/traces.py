@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -16,16 +17,20 @@ import pandas as pd
 from ..errors import ParameterError, RunError
 from .files import replacing
 from .former import by_layer
+from .hdf5 import check_self_contained, one_line, opened
+from .labelled import labelled, tree
 from .series import PopulationTraces, Trace, WeightTraces
+from .trials import check_clock, read_phases, read_trials
+
+if TYPE_CHECKING:
+    import xarray
 
 #: What a recording's attributes `format` and `version` say.
-FORMAT, VERSION = "corinfomax traces", 2
+FORMAT, VERSION = "corinfomax traces", 3
 SUFFIXES = (".h5", ".hdf5")
 #: Columns of tidy tables before those of the variables.
-INDEX = ("time", "trial", "phase", "beta", "stimulus", "label", "replica", "layer", "population", "cell")
+INDEX = ("time", "s", "trial", "phase", "beta", "stimulus", "label", "replica", "layer", "population", "cell")
 
-_TRIALS = ("start", "stop", "beta", "learn", "complete", "presented", "stimulus", "label")
-_PHASES = ("trial", "name", "start", "stop", "beta_first", "beta_last")
 #: Rows of a tidy table that are written at once.
 _ROWS_AT_ONCE = 2**17
 
@@ -45,6 +50,8 @@ class Traces:
     groups : tuple of PopulationTraces
     weights : dict of str to WeightTraces
         By names such as ``"W_ff_0"`` and, of layer 1, ``"B_1"``, which the file of version 0.1.0 calls ``"B_0"``.
+    version : int
+        Of the format.
     units : dict of str to str
         SI unit of each variable, "1" if it has none.
     parameters : str
@@ -68,20 +75,15 @@ class Traces:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(os.path.expanduser(path))
-        try:
-            self._file = h5py.File(self.path, "r")
-        except FileNotFoundError:
-            raise RunError(f"{self.path}: no such file") from None
-        except OSError as error:
-            raise RunError(f"{self.path}: not a readable HDF5 file ({' '.join(str(error).split())})") from None
+        self._file = opened(self.path)
         try:
             self._read()
         except RunError:
             self.close()
             raise
-        except (KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError) as error:
+        except Exception as error:  # of whatever is not as it was written
             self.close()
-            raise RunError(f"{self.path}: damaged ({' '.join(str(error).split())})") from None
+            raise RunError(f"{self.path}: damaged ({one_line(error)})") from None
 
     def _read(self):
         attributes = self._file.attrs
@@ -89,28 +91,22 @@ class Traces:
             raise RunError(f"{self.path}: is no recording of traces")
         if attributes["version"] > VERSION:
             raise RunError(f"{self.path}: written by a newer version; this one reads version {VERSION}")
+        check_self_contained(self._file)
+        self.version = int(attributes["version"])
         self.created, self.circuit, self.dt = str(attributes["created"]), str(attributes["circuit"]), attributes["dt"]
+        check_clock("steps", np.array([0.0, self.dt]))
         self.seed = int(attributes["seed"]) if "seed" in attributes else None
         self.software: dict[str, str] = json.loads(attributes["software"])
         self.parameters = self._file["parameters"].asstr()[()]
         self.groups = tuple(PopulationTraces(group) for group in self._file["cells"].values())
         self.weights = self._read_weights()
         self.units = {name: trace.unit for group in self.groups for name, trace in group.traces.items()}
-        self._trials = {name: self._file["trials"][name][:] for name in _TRIALS}
-        self._phases = {name: self._file["phases"][name][:] for name in _PHASES}
-        if "taught" in self._file["phases"]:
-            self._phases["taught"] = self._file["phases/taught"][:]
-        else:  # of an earlier version, which knew no other teacher than one that nudges
-            self._phases["taught"] = (self._phases["beta_first"] != 0) | (self._phases["beta_last"] != 0)
-        names = h5py.check_enum_dtype(self._file["phases/name"].dtype)
-        self._names = sorted(names, key=names.get)
-        for columns in (self._trials, self._phases):
-            if len({len(values) for values in columns.values()}) > 1:
-                raise ValueError("columns of a table differ in length")
+        self._trials = read_trials(self._file)
+        self._phases, self._names = read_phases(self._file, len(self._trials["start"]))
         for group in self.groups:
-            last = group._group["phase"][-1:]
-            if (last >= len(self._phases["trial"])).any():
-                raise ValueError(f"steps of {group.population} are of phases that are not there")
+            group.check(len(self._phases["trial"]), int(attributes["replicas"]))
+        for weights in self.weights.values():
+            weights.check(len(self._trials["start"]))
 
     def _read_weights(self) -> dict[str, WeightTraces]:
         found = {name: WeightTraces.of(group) for name, group in self._file["weights"].items()}
@@ -209,8 +205,8 @@ class Traces:
         Returns
         -------
         DataFrame
-            Columns time, trial, phase, beta, stimulus, label, replica, layer, population, cell, then the variables in
-            their units. Replicas without a stimulus have no rows.
+            Columns time, s, trial, phase, beta, stimulus, label, replica, layer, population, cell, then the variables
+            in their units. Replicas without a stimulus have no rows.
 
         Raises
         ------
@@ -230,6 +226,46 @@ class Traces:
                 raise ParameterError(f"phase {unknown[0]!r} was not recorded; recorded: {', '.join(group.phases)}")
             kept &= np.isin(self._phases["name"], [self._names.index(name) for name in wanted])
         return self._tidy(group, names, columns, lines, kept[group.phase])
+
+    def to_xarray(
+        self, population: str | None = None, variables: str | Sequence[str] | None = None
+    ) -> xarray.Dataset | xarray.DataTree:
+        """Traces with named axes, as xarray has them; values are read from the file when they are needed.
+
+        Needs the extra `xarray`. The same file can be opened without this package, by ``xarray.open_dataset(path,
+        engine="h5netcdf", group="cells/layer_1")``; here trials, phases and stimuli are labels, too.
+
+        Parameters
+        ----------
+        population : str, optional
+            By default all.
+        variables : str or sequence of str, optional
+            All by default; of one selection, for each has its own time.
+
+        Returns
+        -------
+        Dataset or DataTree
+            Of one population a data set with the dimensions time (s), replica and cell, numbered as in the circuit; a
+            data array for each variable, in its unit (attribute `units`). Along time lie also s, trial, phase (its
+            name) and beta, along time and replica stimulus and label, -1 where there is none. Of all populations a tree
+            of such data sets, by their names. They stay usable when this recording is closed. Of a recording by an
+            earlier version, whose axes have no names, all is read at once.
+
+        Raises
+        ------
+        ParameterError
+            In one line, if xarray is not there or for what was not recorded.
+        """
+        if population is None:
+            if variables is not None:
+                raise ParameterError("variables are of a population: name it, too")
+            return tree(self)
+        chosen = None if variables is None else np.atleast_1d(variables).tolist()
+        return labelled(self, self.group(population, chosen), chosen)
+
+    def rows_of_trials(self, trial: np.ndarray) -> dict[str, np.ndarray]:
+        """Stimuli and labels by the numbers of trials, (len(trial), replicas); -1 where there is none."""
+        return {name: self._trials[name][trial] for name in ("stimulus", "label")}
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """All populations in tidy tables of bounded size, whose columns are the same: those of any population."""
@@ -260,6 +296,7 @@ class Traces:
         frame = pd.DataFrame(
             {
                 "time": spread(group.time[rows][steps][step]),
+                "s": spread(group.s[rows][steps][step]),
                 "trial": spread(trial[step]),
                 "phase": self._phase_names(spread(phase[step])),
                 "beta": spread(group.beta[rows][steps][step]),
@@ -286,7 +323,7 @@ class Traces:
             arrays["seed"] = np.array(self.seed)
         for name, group in zip(self._file["cells"], self.groups, strict=True):
             arrays |= {f"{name}/{variable}": trace for variable, trace in group.traces.items()}
-            arrays |= {f"{name}/{column}": getattr(group, column) for column in ("time", "phase", "beta")}
+            arrays |= {f"{name}/{column}": getattr(group, column) for column in ("time", "s", "phase", "beta")}
             arrays |= {f"{name}/cells": group.cells, f"{name}/replicas": group.replicas}
         for name, group in zip(self.weights, self._file["weights"].values(), strict=True):
             arrays |= {f"{name}/{column}": dataset for column, dataset in group.items()}
@@ -297,10 +334,12 @@ class Traces:
             np.savez(file, **arrays)
 
     def save_csv(self, path: str | os.PathLike):
-        """Write all traces as one tidy table, `frames` one after the other."""
+        """Write all traces as one tidy table, `frames` one after the other, with units in the header: V_soma (V)."""
+        units = {"time": "s"} | self.units
         with replacing(Path(os.path.expanduser(path))) as file:
             for number, frame in enumerate(self.frames()):
-                frame.to_csv(file, index=False, header=number == 0)
+                named = [name if units.get(name, "1") == "1" else f"{name} ({units[name]})" for name in frame]
+                frame.to_csv(file, index=False, header=named if number == 0 else False)
 
 
 def open_traces(path: str | os.PathLike) -> Traces:
@@ -313,7 +352,7 @@ def is_recording(path: str | os.PathLike) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return file.attrs.get("format") == FORMAT
-    except OSError:
+    except Exception:  # h5py's for damaged files are of many kinds
         return False
 
 

@@ -107,6 +107,9 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # β on a terminal that has no Greek, a path that is no text
+    # Figures go to files: windows, which a user's settings may ask for, need not be there. Brian2 loads pyplot, too.
+    os.environ["MPLBACKEND"] = "agg"
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its word on each line of a user's settings
     # Brian2's own word on numbers that are not finite; by its name, for Brian2 may not be imported yet, or ever.
     logging.getLogger("brian2.groups.group.invalid_values").setLevel(logging.CRITICAL)
     logging.getLogger("matplotlib").addFilter(_told_by_the_error)

@@ -6,7 +6,7 @@ import typer
 
 from ..protocols.runs import cite as references
 from ..protocols.runs.citations import cited
-from .console import output
+from .console import Trust, output
 
 
 def cite(
@@ -14,10 +14,11 @@ def cite(
         str | None,
         typer.Argument(metavar="[RUN|PRESET|FILE.toml]", help="A run folder, a preset or a parameter file."),
     ] = None,
+    trust: Trust = False,
 ) -> dict:
     """Print what to cite, as BibTeX: the package, and of a run or preset its rule, Brian2 and its stimuli.
 
     Examples: `corinfomax cite runs/digits > references.bib` · `corinfomax cite mnist_ep` · `corinfomax cite`
     """
-    output.print(references(source), end="")
-    return cited(source)
+    output.print(references(source, trust), end="")
+    return cited(source, trust)

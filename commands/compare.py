@@ -13,7 +13,8 @@ from ..analysis.files import make_folder, replacing
 from ..errors import ParameterError
 from ..protocols import comparison as comparisons
 from ..protocols import runs as trained
-from .console import console, output, progress_bar
+from .console import Trust, console, progress_bar, warn
+from .tables import show_table
 
 if TYPE_CHECKING:  # pandas takes long to import, and what compares takes longer
     import pandas as pd
@@ -85,6 +86,7 @@ def compare(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
+    trust: Trust = False,
 ) -> list[dict]:
     """Train rules on the same stimuli and seeds, and put them side by side in one table.
 
@@ -112,7 +114,7 @@ def compare(
     if runs:
         if given:
             raise ParameterError(f"compare: --{next(iter(given)).replace('_', '-')} is for new runs, not for RUN …")
-        return _existing(runs, against, out).to_dict("records")
+        return _existing(runs, against, out, trust).to_dict("records")
     if data is not None:
         given["data"] = str(data.resolve())
     out = _OUT / str(given.get("layout", "matched")) if out is None else out
@@ -172,12 +174,12 @@ def _write(comparison: Comparison, against: str | None) -> pd.DataFrame:
     return summary
 
 
-def _existing(runs: list[Path], against: str | None, out: Path | None) -> pd.DataFrame:
+def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bool) -> pd.DataFrame:
     """Compare runs that exist."""
     import pandas as pd
 
     rows, histories = [], []
-    opened = [trained.Run(path) for path in runs]
+    opened = [trained.Run(path, trust) for path in runs]
     for run, rule in zip(opened, _names(opened), strict=True):
         console.print(f"measuring {run.folder.path}")
         found = comparisons.measure(run)
@@ -225,10 +227,7 @@ def _finish(
     out: Path,
     plan: Plan | None = None,
 ):
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from ..analysis.figures import courses, differences, save_figure  # with matplotlib
+    from ..analysis.figures import Album, courses, differences  # with matplotlib
     from ..protocols.comparison.report import markdown, performance
 
     figures = out / "figures"
@@ -236,7 +235,7 @@ def _finish(
     _save(summary, out / "comparison.csv")
     with replacing(out / "comparison.md") as file:
         file.write(markdown(summary, reference, plan).encode())
-    drawn = 0
+    album = Album()
     if histories is not None:
         first = ["stimuli", "rule", "seed"]
         _save(histories[[*first, *histories.columns.difference(first, sort=False)]], out / "courses.csv")
@@ -247,22 +246,17 @@ def _finish(
             by_rule = {
                 rule: [each for _, each in one.groupby("seed")] for rule, one in runs.groupby("rule", sort=False)
             }
-            save_figure(courses(by_rule, column).figure, [figures / f"courses_{name}.png"])
-            drawn += 1
+            album.save([figures / f"courses_{name}.png"], courses, by_rule, column)
         part = summary[summary["stimuli"] == stimuli]
         if "difference" in part and part["pairs"].max() > 0 and len(part) > 1:
-            save_figure(differences(part, reference).figure, [figures / f"differences_{name}.png"])
-            drawn += 1
+            album.save([figures / f"differences_{name}.png"], differences, part, reference)
     for stimuli, rows in summary.groupby("stimuli", sort=False):
         lines = performance(rows, reference, plan, str(stimuli))
-        table = Table(title=str(stimuli), box=SIMPLE_HEAD, padding=0, pad_edge=False)
-        kept = [name for name in lines[0] if name not in _IN_THE_FILE]
-        for name in kept:
-            table.add_column(name, no_wrap=True)
-        for line in lines:
-            table.add_row(*(line[name] for name in kept))
-        output.print(table)
-    console.print(f"comparison.md, comparison.csv, runs.csv, courses.csv and {drawn} figures in {out}")
+        kept = [{name: line[name] for name in line if name not in _IN_THE_FILE} for line in lines]
+        show_table(kept, str(stimuli), [name for name in kept[0] if name != "rule"])
+    warn(album.failures)
+    drawn = f"{len(album.written)} figures"
+    console.print(f"comparison.md, comparison.csv, runs.csv, courses.csv and {drawn} in {out}")
 
 
 def _save(table: pd.DataFrame, path: Path):

@@ -1,19 +1,25 @@
 """What the commands share: where they print, and how they show time passing."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
 from ..progress import progress_bar, shared_console
 
-__all__ = ["arrange", "console", "output", "plain", "print_json", "progress_bar", "warn"]
+__all__ = ["Trust", "arrange", "console", "output", "plain", "print_json", "progress_bar", "warn"]
 
 #: Where commands say what they do: on standard output, with ``--json`` on standard error, with ``--quiet`` nowhere.
 console = shared_console()
 #: Where they print what was asked for, tables and numbers: also with ``--quiet``, but not with ``--json``.
 output = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 _errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+#: Option of all commands that open run folders.
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Import code that the run folder holds or names, as of custom cells.")
+]
 
 
 def warn(lines):

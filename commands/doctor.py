@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from ..analysis import Finding, diagnose
 from ..errors import ParameterError, RunError
 from ..protocols.runs import Configuration, Run, examine
 from ..protocols.runs import presets as all_presets
-from .console import console
+from .console import Trust, console
+from .tables import show_table, tell
 
 
 def doctor(
@@ -23,6 +23,7 @@ def doctor(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key otherwise; may be repeated.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
+    trust: Trust = False,
 ):
     """Examine a circuit before it is trained, or a trained one.
 
@@ -36,7 +37,7 @@ def doctor(
     if source is not None and source not in all_presets() and _is_folder(source):
         if settings:
             raise ParameterError("--set: a run keeps its parameters; examine its config.toml to try others")
-        run = Run(source)
+        run = Run(source, trust)
         configuration, circuit = run.configuration, run.circuit
         if data is not None:
             configuration.stimuli.data = str(data)
@@ -45,7 +46,7 @@ def doctor(
     elif source is not None and _is_path(source):
         raise RunError(f"{source}: no such run folder")
     else:
-        configuration = Configuration.read(source, list(settings or []))
+        configuration = Configuration.read(source, list(settings or []), trust)
         if data is not None:
             configuration.stimuli.data = str(data)
         circuit = configuration.build_circuit()
@@ -64,17 +65,23 @@ def doctor(
 
 
 def _print(findings: list[Finding]):
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("", "quantity", "found", "should be"):
-        table.add_column(heading, overflow="fold")
-    for finding in findings:
-        table.add_row("!" if finding.advice else "ok", finding.what, finding.found, finding.wanted)
-    console.print(table)
+    show_table(
+        [
+            {
+                "": "!" if finding.advice else "ok",
+                "quantity": finding.what,
+                "found": finding.found,
+                "should be": finding.wanted,
+            }
+            for finding in findings
+        ]
+    )
     advised = [finding for finding in findings if finding.advice]
+    tell("")
     for finding in advised:
-        console.print(f"! {finding.what}: {finding.advice}.")
+        tell(f"! {finding.what}: {finding.advice}.")
     if not advised:
-        console.print("Nothing known is wrong.")
+        tell("Nothing known is wrong.")
 
 
 def _is_folder(source: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import FigureError
 from ..protocols import runs
 from .console import output
 
@@ -22,7 +23,12 @@ def figures(
     """
     from ..analysis.figures import draw_run  # with matplotlib
 
-    drawn = draw_run(runs.RunFolder(run).path, formats=tuple(formats), tsne=True, animation=animation)
-    for path in drawn:
+    try:
+        written = draw_run(runs.RunFolder(run).path, formats=tuple(formats), tsne=True, animation=animation)
+    except FigureError as error:
+        for path in error.written:
+            output.print(f"{path}")
+        raise
+    for path in written:
         output.print(f"{path}")
-    return drawn
+    return written

@@ -1,6 +1,7 @@
 """``corinfomax perturb``."""
 
 import os
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -9,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from ..analysis.comparison import CONTROL
+from ..analysis.files import is_unused
 from ..errors import ParameterError, RunError
 from ..networks import Circuit
 from ..protocols.perturbations import (
@@ -21,11 +24,12 @@ from ..protocols.perturbations import (
     to_toml,
     write_experiment,
 )
-from ..protocols.perturbations.report import PERTURBATIONS, performance_table, why_nothing_changes, write_inputs
-from ..protocols.runs import Configuration, Report, Run, new_folder
+from ..protocols.perturbations.report import PERTURBATIONS, explanation, performance_rows, write_inputs
+from ..protocols.runs import Configuration, Report, Run, claim_folder
 from ..protocols.runs import presets as all_presets
 from ..ranges import numbers
-from .console import console, progress_bar
+from .console import Trust, console, progress_bar, warn
+from .tables import show_commands, show_table, tell
 
 _Words = list[str] | None
 
@@ -69,6 +73,7 @@ def perturb(
     out: Annotated[Path | None, typer.Option(help="Folder; by default runs/NAME_perturbed, with a number.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else the source's own.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the experiment in --out, as it is.")] = False,
+    trust: Trust = False,
 ):
     """Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.
 
@@ -89,7 +94,7 @@ def perturb(
                 raise ParameterError(f"--{option.replace('settings', 'set')}: goes with --training")
     elif len(sources) > 1:
         raise ParameterError(f"{sources[1]}: --training takes one run, preset or file")
-    runs = [Run(source) for source in sources if _is_run(source)]
+    runs = [Run(source, trust) for source in sources if _is_run(source)]
     if not training and len(runs) < len(sources):
         source = next(source for source in sources if not _is_run(source))
         raise ParameterError(f"{source}: not a run folder (no config.toml); a preset or file needs --training")
@@ -99,12 +104,13 @@ def perturb(
             run.configuration.stimuli.data = str(data)
     if resume and out is None:
         raise ParameterError("--resume: name the folder with --out")
-    folder = new_folder(f"{_name(sources[0])}_perturbed") if out is None else Path(os.path.expanduser(out))
+    folder = Path() if out is None else Path(os.path.expanduser(out))
     if resume and not (folder / PERTURBATIONS).exists():
         raise RunError(f"{folder}: no perturbation experiment to go on with (no {PERTURBATIONS})")
     if training:
         source = folder if resume else runs[0].folder.path if runs else None
-        configuration = Configuration.read(sources[0] if source is None else source / "config.toml", settings)
+        file_of = sources[0] if source is None else source / "config.toml"
+        configuration = Configuration.read(file_of, settings, trust, source)
         if data is not None:
             configuration.stimuli.data = str(data)
     else:
@@ -116,21 +122,40 @@ def perturb(
     perturbations = _perturbations(words, file, phase, cells, period, circuit)
     if not perturbations:
         raise ParameterError(f"nothing to perturb; name a --{', --'.join(_KINDS).replace('_', '-')}, or a --file")
-    _check_folder(folder, perturbations, resume)
+    name = f"{_name(sources[0])}_perturbed" if out is None else None
+    if out is not None:
+        _check_folder(folder, perturbations, configuration, resume)
     if training:
-        begun = [int(path.name.removeprefix("seed_")) for path in sorted((folder / "control").glob("seed_*"))]
+        begun = _begun(folder) if resume else []
         named = _seeds(seeds) if seeds is not None else [] if begun else [configuration.training.seed]
-        chosen = sorted({*begun, *named}) if resume else named
-        experiment = _train(configuration, perturbations, folder, chosen)
+        experiment, folder = _train(configuration, perturbations, folder, name, sorted({*begun, *named}))
     else:
         with console.status("presenting test stimuli"):
             experiment = perturb_runs(runs, perturbations)
+        folder = folder if name is None else claim_folder(name)
     command = shlex.join(["corinfomax", *(word for word in sys.argv[1:] if word != "--resume")])
-    write_experiment(folder, experiment, configuration, command)
-    console.print(performance_table(experiment.table))
-    for line in why_nothing_changes(experiment, configuration, folder):
-        console.print(line.removeprefix("## ") if not line.startswith("```") else "")
-    console.print(f"{folder / 'report.md'}")
+    failures = write_experiment(folder, experiment, configuration, command)
+    rows = performance_rows(experiment.table)
+    show_table(rows, numbers=[heading for heading in rows[0] if heading != "quantity"] if rows else ())
+    told = explanation(experiment, configuration, folder)
+    if told is not None:
+        tell(f"\n{told.title}", "bold")
+        for paragraph in told.paragraphs:
+            tell(f"\n{paragraph}")
+        show_commands(told.commands)
+    warn(failures)
+    console.print(f"\n{folder / 'report.md'}")
+
+
+def _begun(folder: Path) -> list[int]:
+    """Seeds of the controls in an experiment's folder; what else is called so is told and left alone."""
+    found = []
+    for path in sorted((folder / CONTROL[0]).glob("seed_*")):
+        if (matched := re.fullmatch(r"seed_(0|[1-9][0-9]*)", path.name, re.ASCII)) is not None:
+            found.append(int(matched[1]))
+        else:
+            console.print(f"{path}: is no run of this experiment, which seed_0, seed_1, … are; it is left alone")
+    return found
 
 
 _KINDS = ("silence", "drive", "cut", "cut_feedback", "clamp", "freeze", "lesion")
@@ -194,22 +219,38 @@ def _seeds(text: str) -> list[int]:
         raise ParameterError(f"--seeds {text}: {error}") from None
 
 
-def _check_folder(folder: Path, perturbations: list[Perturbation], resume: bool):
+def _check_folder(folder: Path, perturbations: list[Perturbation], configuration: Configuration, resume: bool):
     """Refuse a folder that holds anything, or when it is taken up again, another experiment."""
-    if not resume:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunError(f"{folder}: exists; choose another folder with --out, or go on with --training --resume")
-        return
     path = folder / PERTURBATIONS
+    if not resume:
+        if is_unused(folder) or _is_only(folder / "config.toml", configuration):
+            return
+        advice = ", or go on with --training --resume" if path.exists() else ""
+        what = "exists" if folder.is_dir() else "is no folder"
+        raise RunError(f"{folder}: {what}; choose another folder with --out{advice}")
     if to_toml(read_perturbations(path)) != to_toml(perturbations):
         raise RunError(f"{path}: has other perturbations; --resume goes on with the same, --file {path}")
+
+
+def _is_only(path: Path, configuration: Configuration) -> bool:
+    """Whether a file is all that there is in its folder, and is what an experiment that was killed had written."""
+    return (
+        is_unused(path.parent, path.name) and path.is_file() and path.read_bytes() == configuration.to_toml().encode()
+    )
+
+
+def _trusting(configuration: Configuration) -> str:
+    return " --trust" if configuration.references else ""
 
 
 def _shown(progress: Report) -> str:
     return "" if progress.score is None else f"{progress.score:.4f}"
 
 
-def _train(configuration: Configuration, perturbations: list[Perturbation], folder: Path, seeds: list[int]):
+def _train(
+    configuration: Configuration, perturbations: list[Perturbation], folder: Path, name: str | None, seeds: list[int]
+):
+    """Train and test, in the folder, or in a new one of the name; return the experiment, and where it is."""
     begun = False
     with progress_bar() as bar:
         task = bar.add_task("training", total=2 * len(seeds) * configuration.training.epochs, score="")
@@ -223,13 +264,17 @@ def _train(configuration: Configuration, perturbations: list[Perturbation], fold
                 console.print(f"seed {seed}, {trained}: test {_shown(progress)} after {progress.epoch} epochs")
 
         def begin():
-            nonlocal begun
+            nonlocal begun, folder
+            folder = folder if name is None else claim_folder(name)
             write_inputs(folder, perturbations, configuration)
             begun = True
+            return folder
 
         try:
-            return perturb_training(configuration, perturbations, folder, seeds, report, begin)
+            return perturb_training(configuration, perturbations, folder, seeds, report, begin), folder
         except KeyboardInterrupt:
             if begun:
-                console.print(f"Stopped; go on with the same command, --out {folder} and --resume")
+                console.print(
+                    f"Stopped; go on with the same command, --out {folder} and --resume{_trusting(configuration)}"
+                )
             raise

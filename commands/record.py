@@ -10,7 +10,7 @@ from .. import analysis, ranges
 from ..errors import ParameterError, RunError
 from ..protocols import recording as recordings
 from ..protocols import runs
-from .console import console, output, progress_bar
+from .console import Trust, console, output, progress_bar
 
 #: Cells of a layer that one picture has room for.
 _MOST_DRAWN = 6
@@ -43,6 +43,7 @@ def record(
     replicas: Annotated[
         int | None, typer.Option(help="Stimuli to present at once, each to a copy of the circuit.")
     ] = None,
+    trust: Trust = False,
 ) -> dict:
     """Record chosen cells through the phases of a presentation.
 
@@ -57,7 +58,7 @@ def record(
     Examples: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9` ·
     `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
     """
-    opened = runs.Run(run)
+    opened = runs.Run(run, trust)
     opened.configuration.check_dynamics("record")
     if data is not None:
         opened.configuration.stimuli.data = str(data)

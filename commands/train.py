@@ -8,7 +8,7 @@ import typer
 
 from ..errors import FigureError
 from ..protocols import runs
-from .console import console, warn
+from .console import Trust, console, warn
 
 
 def train(
@@ -21,6 +21,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/NAME, with a number if taken.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+    trust: Trust = False,
 ) -> dict:
     """Train a circuit and draw what it has become.
 
@@ -33,12 +34,13 @@ def train(
     settings = list(settings or [])
     if data is not None:
         settings.append(tomli_w.dumps({"data": str(data)}))
-    training = runs.begin(source, settings, out, resume)
+    training = runs.begin(source, settings, out, resume, trust)
     done = training.epoch
     try:
         runs.watch(training)
     except KeyboardInterrupt:
-        console.print(f"Stopped; go on with: corinfomax train --resume --out {training.folder.path}")
+        trusting = " --trust" if training.configuration.references else ""
+        console.print(f"Stopped; go on with: corinfomax train --resume --out {training.folder.path}{trusting}")
         raise
     _finish(training, keep_recording=training.epoch == done)
     return {"run": str(training.folder.path), **(training.rows[-1] if training.rows else {})}

@@ -7,6 +7,7 @@ from typing import ClassVar
 import brian2 as b2
 
 from ..errors import ParameterError
+from ..references import reference_to, resolve
 from .domains import Domain
 
 #: The one map between the paper's dimensionless variables and physical units: u = 0 is rest, u = 1 is 20 mV above it,
@@ -134,6 +135,11 @@ class Cell:
         self.at_rest: dict[str, float] = {}
         self.per_cell = {} if domain is None else dict(domain.per_cell)
 
+    def __reduce_ex__(self, protocol):
+        """Pickle cells of a class from a file by the file's path, for their module has no name to be imported by."""
+        reference = reference_to(type(self))
+        return super().__reduce_ex__(protocol) if reference is None else (_unpickled, (reference,), self.__dict__)
+
     @property
     def parsed(self) -> b2.Equations:
         """Its `equations` as Brian2 reads them; those of one text are parsed once."""
@@ -154,6 +160,11 @@ class Cell:
         """Threshold, reset and refractory condition, as Brian2's groups take them; empty for cells without spikes."""
         names = ("threshold", "reset", "refractory")
         return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+def _unpickled(reference: str) -> Cell:
+    kind = resolve(reference, "cell")
+    return kind.__new__(kind)
 
 
 @functools.lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..models import Cell, Domain
+from ..summary import Summary, Table
 from .description import describe
 from .plasticity import Plasticity, Weights
 from .population import Population, PopulationSpec
@@ -113,6 +114,21 @@ class Circuit(Trainable):
                     raise ParameterError(
                         f"{spec.name}.{variable}: {source} has no variable {source_variable!r} to link to"
                     )
+
+    def _summary(self) -> Summary:
+        """Show populations, and weights with the rules that move them."""
+        rows = [
+            (
+                spec.name,
+                spec.size,
+                type(spec.cell).__name__,
+                "" if spec.cell.domain is None else spec.cell.domain.name,
+                ", ".join(spec.cell.drives),
+            )
+            for spec in self.populations
+        ]
+        populations = Table(("population", "cells", "kind", "domain", "drive slots"), rows)
+        return Summary(self._heading(), [populations, self._weight_table()])
 
     def description(self) -> dict:
         """Describe populations, projections, links and teacher by plain values (see `networks.description`)."""

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..summary import Summarised, Summary, by_layer
 
-class Layers:
+
+class Layers(Summarised):
     """Variables of the layers: ``layers.r[k]`` is r of layer k.
 
     Parameters
@@ -24,8 +26,13 @@ class Layers:
     def __dir__(self):
         return [*super().__dir__(), *self.variables]
 
-    def __repr__(self):
-        return f"{type(self).__name__}({', '.join(self.variables)})"
+    def _summary(self) -> Summary:
+        """Show variables, layers and shapes."""
+        table = by_layer(self.variables, getattr(self, "units", {}), "stimuli × units")
+        return Summary(f"{type(self).__name__}: {', '.join(self.variables)}", [table])
+
+    def _ipython_key_completions_(self):
+        return list(self.variables)
 
     def __getstate__(self):
         return self.__dict__

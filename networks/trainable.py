@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import DivergenceError, ParameterError
+from ..summary import Summarised, Summary, Table, shape_of
 from .plasticity import Change, DenseChange, OuterProducts, Plasticity, Readout, Weights
 from .schedules import Progress
 from .states import PhaseEnd
 
 
-class Trainable:
+class Trainable(Summarised):
     """Weights by layer, and the rules by which they learn.
 
     Parameters
@@ -38,6 +39,8 @@ class Trainable:
         Weights whose rule rests for now, such as ``("W_fb", 1)``.
     lesions : dict of (str, int) to ndarray of bool
         Synapses that are no more, as masks of the weights' shape: `renew` keeps them at 0.
+    provenance : object or None
+        Where the weights come from, as whoever made them notes it; nothing here reads it.
     changes : dict of (str, int) to Change
         ΔW that the rules found last, before the optimisers applied it, by the weights they move; 0 of those that were
         frozen.
@@ -68,9 +71,37 @@ class Trainable:
                 there = ", ".join(f"{name}[{n}]" for name, n in self.learnt)
                 raise ParameterError(f"{rule}: there are no such weights; there are {there}")
         self.progress = Progress()
+        self.provenance: object = None
         self.frozen: set[tuple[str, int]] = set()
         self.lesions: dict[tuple[str, int], np.ndarray] = {}
         self.changes: dict[tuple[str, int], Change] = {}
+
+    def _summary(self) -> Summary:
+        """Show sizes, weights and the rules that move them."""
+        return Summary(self._heading(), [self._weight_table()])
+
+    def _heading(self) -> str:
+        number = sum(self.weights[key][k].size for key, k in self.learnt)
+        return f"{type(self).__name__} {'-'.join(map(str, self.sizes))}: {number:,} weights, {self.dtype}"
+
+    def _weight_table(self) -> Table:
+        rules: dict[tuple[str, int], list[str]] = {}
+        for each in self.plasticity:
+            name = getattr(each.rule, "__qualname__", type(each.rule).__name__).rpartition(".")[2]
+            rules.setdefault(each.target, []).append(name.lstrip("_"))
+        rows = [
+            (f"{key}[{k}]", shape_of(array), array.dtype, self._moved_by(key, k, rules))
+            for key, arrays in self.weights.items()
+            for k, array in arrays.items()
+        ]
+        return Table(("weights", "shape", "type", "moved by"), rows)
+
+    def _moved_by(self, key: str, k: int, rules: Mapping[tuple[str, int], list[str]]) -> str:
+        if key in self.derived:
+            return "follow from others"
+        frozen = " (frozen)" if (key, k) in self.frozen else ""
+        lesioned = f" ({self.lesions[key, k].sum()} lesioned)" if (key, k) in self.lesions else ""
+        return ", ".join(rules.get((key, k), ["nothing"])) + frozen + lesioned
 
     @property
     def output(self) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ..archives import ArchiveError, Bounded, check_expansion
 from ..errors import StimulusError
 from .checks import first_row
 from .files import data_folder, download, places, read_bytes
@@ -197,19 +197,24 @@ def _read_archive(source: CifarSet, path: Path) -> dict[str, bytes]:
     """Read the set's files in one pass: going back would mean to uncompress from the beginning again."""
     contents = {}
     try:
-        with gzip.open(path) as stream:
+        packed = path.stat().st_size
+        with gzip.open(path) as uncompressed:
+            stream = Bounded(uncompressed, packed)
             with tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
+                    check_expansion(packed, member.offset_data + member.size)
                     name = PurePosixPath(member.name).name
                     if member.isfile() and name in (source.names_file, *source.files):
                         contents[name] = archive.extractfile(member).read()
             # gzip compares its checksum at the very end.
             while stream.read(1 << 20):
                 pass
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except ArchiveError as error:
+        raise StimulusError(f"{path}: {error}") from error
+    except Exception as error:  # of damaged headers tarfile raises what came of reading them
+        if isinstance(error, OSError) and error.strerror:
+            raise StimulusError(f"{path}: cannot be read ({error.strerror})") from error
         raise StimulusError(f"{path}: the tar.gz archive is damaged or cut short") from error
-    except OSError as error:
-        raise StimulusError(f"{path}: cannot be read ({error.strerror})") from error
     if missing := [file for file in source.files if file not in contents]:
         raise StimulusError(f"{path}: lacks {' and '.join(missing)} of {source.name}")
     return contents

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from ..archives import Bounded
 from ..errors import StimulusError
 
 DATA_VARIABLE = "CORINFOMAX_DATA"
@@ -132,4 +133,7 @@ def _download_uncompressed(url: str, output_file: str, pooch_instance: Any) -> N
 
     pooch.HTTPDownloader()(url, output_file, pooch_instance)
     output = Path(output_file)
-    output.write_bytes(gzip.decompress(output.read_bytes()))
+    with gzip.open(output) as stream:
+        bounded = Bounded(stream, output.stat().st_size)
+        content = b"".join(iter(lambda: bounded.read(1 << 20), b""))
+    output.write_bytes(content)

@@ -7,13 +7,17 @@ integers, and the data, row-major; it is often compressed with gzip. All these s
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from ..archives import ArchiveError, Bounded, check_expansion
 from ..errors import StimulusError
 from .files import read_bytes
 
@@ -38,34 +42,43 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     Raises
     ------
     StimulusError
-        A file that cannot be opened, is cut short or damaged, of another type or number of dimensions, empty, or of
-        another length than its header says.
+        A file that cannot be opened, is cut short or damaged, of another type or number of dimensions, empty, of
+        another length than its header says, or a bomb, by its header.
     """
-    content = _read_uncompressed(path)
     expected = UNSIGNED_BYTE << 8 | dimensions
     header_length = 4 + 4 * dimensions
-    if len(content) < header_length:
-        raise StimulusError(f"{path}: is {len(content)} bytes long, shorter than an IDX header of {header_length}")
-    magic, *shape = struct.unpack(f">I{dimensions}I", content[:header_length])
+    content = read_bytes(path)
+    compressed = content.startswith(GZIP_MAGIC)
+    plain = io.BytesIO(content)
+    stream = Bounded(gzip.GzipFile(fileobj=plain), len(content)) if compressed else plain
+    with _told(path):
+        header = stream.read(header_length)
+    if len(header) < header_length:
+        raise StimulusError(f"{path}: is {len(header)} bytes long, shorter than an IDX header of {header_length}")
+    magic, *shape = struct.unpack(f">I{dimensions}I", header)
     if magic != expected:
         raise StimulusError(f"{path}: begins with the magic number 0x{magic:08x}; allowed is 0x{expected:08x}")
-    length = len(content) - header_length
-    if length != math.prod(shape):
-        raise StimulusError(
-            f"{path}: holds {length} bytes of data; its header, of shape {tuple(shape)}, says {math.prod(shape)}"
-        )
+    length = math.prod(shape)
+    with _told(path):
+        if compressed:
+            check_expansion(len(content), header_length + length)
+        data = stream.read(length + 1 if compressed else len(content))  # at whose end gzip compares its checksum
+    if len(data) != length:
+        more = "more than " if compressed and len(data) > length else ""
+        held = f"{more}{length if more else len(data)} bytes of data"
+        raise StimulusError(f"{path}: holds {held}; its header, of shape {tuple(shape)}, says {length}")
     if length == 0:
         raise StimulusError(f"{path}: is empty, of shape {tuple(shape)}")
-    return np.frombuffer(content, np.uint8, offset=header_length).reshape(shape)
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
-def _read_uncompressed(path: Path) -> bytes:
-    content = read_bytes(path)
-    if not content.startswith(GZIP_MAGIC):
-        return content
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
-        return gzip.decompress(content)
+        yield
     except EOFError as error:
         raise StimulusError(f"{path}: the gzip file is cut short") from error
+    except ArchiveError as error:
+        raise StimulusError(f"{path}: {error}") from error
     except (gzip.BadGzipFile, zlib.error, struct.error) as error:
         raise StimulusError(f"{path}: the gzip file is damaged") from error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ..archives import ArchiveError, opened_npz, read_member
 from ..errors import StimulusError
 from .checks import first_row, misfit_of_numbers
 from .classes import classes_in
@@ -16,7 +15,6 @@ from .split import train_test_rows
 from .stimuli import Stimuli
 
 ALLOWED = ("x", "y", "split", "classes", "task")
-UNREADABLE = (OSError, EOFError, RuntimeError, MemoryError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 def load_npz(path: str | Path) -> Stimuli:
@@ -101,30 +99,23 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise StimulusError(f"{path}: {'is no file' if path.exists() else 'no such file'}")
     try:
-        archive = np.load(path, allow_pickle=False)
-    except (*UNREADABLE, ValueError) as error:
-        raise StimulusError(f"{path}: is damaged or not a .npz file") from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise StimulusError(f"{path}: is a single array, not a .npz file; wanted are the keys {', '.join(ALLOWED)}")
-    with archive:
-        for key in archive.files:
-            if key not in ALLOWED:
-                raise _error(path, key, f"is unknown; allowed are {', '.join(ALLOWED)}")
-        if "x" not in archive.files:
-            raise _error(path, "x", "is missing; wanted are x, and y if there are targets")
-        return {key: _read_array(path, archive, key) for key in archive.files}
+        with opened_npz(path) as archive:
+            for key in archive.files:
+                if key not in ALLOWED:
+                    raise _error(path, key, f"is unknown; allowed are {', '.join(ALLOWED)}")
+            if "x" not in archive.files:
+                raise _error(path, "x", "is missing; wanted are x, and y if there are targets")
+            return {key: _read_array(path, archive, key) for key in archive.files}
+    except ArchiveError as error:
+        wanted = f"wanted is a .npz file with the keys {', '.join(ALLOWED)}"
+        raise StimulusError(f"{path}: cannot be read ({error}); {wanted}") from error
 
 
 def _read_array(path: Path, archive: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
     try:
-        array = archive[key]
-    except UNREADABLE as error:
-        raise _error(path, key, "is damaged") from error
-    except ValueError as error:
-        raise _error(path, key, "holds Python objects or is damaged; allowed are plain numbers and strings") from error
-    if not isinstance(array, np.ndarray):
-        raise _error(path, key, "is not an array")
-    return array
+        return read_member(archive, key)
+    except ArchiveError as error:
+        raise _error(path, key, f"cannot be read ({error}); allowed are arrays of plain numbers and strings") from error
 
 
 def _inputs(path: Path, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...] | None]:

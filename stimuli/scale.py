@@ -6,6 +6,8 @@ import numpy as np
 
 #: Share of the inputs that must begin at the same value for all inputs to be of one scale, as pixels are.
 _ALIKE = 0.9
+#: Between these lies the largest modulus of inputs that are on the scale of rates.
+_LEAST, _LARGEST = 0.05, 1.05
 
 
 def rates_of(x: np.ndarray, image: bool = False) -> tuple[float | list[float], float | list[float]]:
@@ -37,7 +39,7 @@ def rates_of(x: np.ndarray, image: bool = False) -> tuple[float | list[float], f
 
 
 def off_the_scale(x: np.ndarray) -> str | None:
-    """Say what of inputs is no rate between 0 and 1, or far below; None if they are on the scale.
+    """Say of inputs that they are far beyond the scale of rates, or far below; None if they are on it, of either sign.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def off_the_scale(x: np.ndarray) -> str | None:
         Training stimuli.
     """
     low, high = float(x.min()), float(x.max())
-    tolerance = 0.05
-    if low < -tolerance or high > 1 + tolerance or 0 < max(high, -low) < tolerance:
-        return f"inputs reach from {low:.3g} to {high:.3g}, where rates reach from 0 to 1"
-    return None
+    largest = max(high, -low)
+    if largest == 0 or _LEAST <= largest <= _LARGEST:
+        return None
+    return f"inputs reach from {low:.3g} to {high:.3g}, where rates reach from 0 to 1"

@@ -182,6 +182,7 @@ def command(monkeypatch, capsys, tmp_path):
     """Run the command line in an empty folder; return exit code, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CORINFOMAX_DATA", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it, to which plain text would keep
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["corinfomax", *map(str, arguments)])

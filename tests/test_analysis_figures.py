@@ -15,7 +15,7 @@ from corinfomax.analysis.figures import (
     information,
     learning_curve,
 )
-from corinfomax.errors import ParameterError, RunError
+from corinfomax.errors import FigureError, ParameterError, RunError
 
 matplotlib.use("Agg")
 
@@ -257,7 +257,11 @@ def _bands(recording):
 
 def test_no_text_is_cut_off_or_overlaps(recording):
     """Titles, phase names, axis labels and legend lie inside the voltage figure, and titles clear of one another."""
-    figure = compartment_voltages(recording)
+    assert_nothing_overlaps(compartment_voltages(recording))
+
+
+def assert_nothing_overlaps(figure):
+    """Compare the boxes of all texts but tick labels."""
     figure.draw_without_rendering()
     texts = [ax.title for ax in figure.axes] + [text for ax in figure.axes for text in ax.texts]
     texts += [label for ax in figure.axes for label in (ax.xaxis.label, ax.yaxis.label)]
@@ -266,6 +270,31 @@ def test_no_text_is_cut_off_or_overlaps(recording):
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
         assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
         assert not any(box.overlaps(other) for other in boxes[:n])
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 6, 10])
+def test_many_cells_fit_a_page(recording, number):
+    """All cells are drawn, in rows as wide as a page (7.1 inches) at most, with panels of an inch and texts apart.
+
+    Layers of so many cells; a cell of a layer has the potentials' axis of all others of it.
+    """
+    cells = {1: [2 * n for n in range(number)], 2: [(4 + n) % 10 for n in range(number)]}
+    figure = compartment_voltages(recording, stimulus=1, cells=cells)
+    assert figure.get_figwidth() <= 7.1
+    assert_nothing_overlaps(figure)
+    titled = [ax for ax in figure.axes if ax.get_title()]
+    names = [ax.get_title() for ax in titled]
+    assert names == [f"output cell {n}" + " (target)" * (n == 4) for n in cells[2]] + [
+        f"layer 1, cell {n}" for n in cells[1]
+    ]
+    assert all(ax.get_window_extent().width / figure.dpi > 1 for ax in titled)
+    assert len({ax.get_ylim() for ax in titled[:number]}) == 1
+
+
+def test_the_target_s_cell_is_always_drawn(recording):
+    """Of output cells that are named without it, as the first of many are, it comes first if it was recorded."""
+    titles = [ax.get_title() for ax in compartment_voltages(recording, stimulus=1, layers=[2], cells={2: [0, 1]}).axes]
+    assert [title for title in titles if title] == ["output cell 4 (target)", "output cell 0", "output cell 1"]
 
 
 def test_a_run_is_drawn_whole(run):
@@ -333,6 +362,45 @@ def test_sources_that_cannot_be_drawn_are_named(run):
     np.savez(run / "checkpoint.npz", **{"weights/W_ff/0": np.ones((5, 4)), "image_shape": np.array([3, 3])})
     with pytest.raises(RunError, match=r"checkpoint\.npz: cannot be drawn"):
         draw_run(run)
+
+
+def test_a_figure_that_fails_keeps_no_other(run, monkeypatch):
+    """Two figures fail, for two reasons: all others are drawn, and the error has a line for each, and their files."""
+
+    def fail(*arguments):
+        raise RuntimeError("no latex,\nno figure")
+
+    monkeypatch.setattr("corinfomax.analysis.figures.report.learning_curve", fail)
+    (run / "recording.npz").write_bytes(b"no archive")
+    with pytest.raises(FigureError) as error:
+        draw_run(run)
+    first, second = error.value.failures
+    assert first == f"{run / 'history.csv'}: cannot be drawn as learning_curve (no latex, no figure)"
+    assert second.startswith(f"{run / 'recording.npz'}: ")
+    assert "\n" not in str(error.value)
+    drawn = {path.stem for path in (run / "figures").iterdir()}
+    assert (
+        drawn == {path.stem for path in error.value.written} == ALL_FIGURES - {"learning_curve", "compartment_voltages"}
+    )
+    assert plt.get_fignums() == []
+
+
+def test_outputs_are_drawn_against_their_targets(run):
+    """With the labels of all test stimuli there is a confusion matrix, with targets predicted against true."""
+    with np.load(run / "activity.npz") as archive:
+        arrays = dict(archive)
+    for name in ("history", "checkpoint", "recording"):
+        for path in run.glob(f"{name}.npz"):
+            path.unlink()
+    rng = np.random.default_rng(0)
+    outputs = {"outputs/r": rng.random((40, 10))}
+    for more, figure in (
+        ({"outputs/labels": rng.integers(0, 10, 40), "class_names": np.array([*"abcdefghij"])}, "confusion"),
+        ({"outputs/targets": rng.random((40, 10)), "targets": rng.random((30, 1))}, "predictions"),
+    ):
+        np.savez(run / "activity.npz", **arrays, **outputs, **more)
+        names = {path.stem for path in draw_run(run)}
+        assert names == {"learning_curve", "angle", "cmi", "activity_histograms", "embedding_pca", figure}
 
 
 def test_a_run_without_history_and_an_unknown_format_are_refused(run, tmp_path_factory):

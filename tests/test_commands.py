@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_train_makes_a_complete_run_folder_and_says_where(trained):
     ]
     assert sorted(os.listdir(folder)) == [*files, "recording.npz"]
     figures = {"learning_curve", "angle", "cmi", "weight_histograms", "activity_histograms", "compartment_voltages"}
-    figures |= {"circuit", "embedding_pca", "signs"}
+    figures |= {"circuit", "confusion", "embedding_pca", "signs"}
     assert {path.stem for path in (folder / "figures").iterdir()} == figures
     assert len(read_history(folder)) == 2
 
@@ -46,11 +47,29 @@ def test_evaluate_reproduces_the_last_row_of_the_history(command, run):
     """Every column that concerns test stimuli is printed with the history's value, to the 6 digits printed."""
     code, out, err = command("evaluate", run)
     assert (code, err) == (0, "")
-    printed = dict(line.strip("│ ").split("│") for line in out.splitlines() if line.startswith("│"))
-    printed = {name.strip(): float(value) for name, value in printed.items()}
+    numbers = out.partition("\n\n")[0].splitlines()[2:]
+    printed = {name: float(value) for name, value, *_ in map(str.split, numbers)}
     last = read_history(run).iloc[-1].drop(["epoch", "train_accuracy", "unlearnt", "seconds"])
     assert list(printed) == list(last.index)
     np.testing.assert_allclose(list(printed.values()), last.to_numpy(dtype=float), rtol=1e-5)
+
+
+def test_a_figure_that_fails_is_one_line_and_the_result_is_printed(command, monkeypatch):
+    """Training ends with its score and exit code 0, one line on standard error names the figure; so does perturb."""
+
+    def fail(*arguments):
+        raise RuntimeError("no latex,\nno figure")
+
+    monkeypatch.setattr("corinfomax.analysis.figures.report.alignment", fail)
+    monkeypatch.setattr("corinfomax.protocols.perturbations.report.perturbation_effects", fail)
+    np.savez("toy.npz", **stimuli())
+    code, out, err = command(*on_toys("toy.npz"), "--out", "run")
+    assert (code, err) == (0, "run/history.csv: cannot be drawn as angle (no latex, no figure)\n")
+    assert "Test accuracy" in out
+    code, out, err = command("perturb", "run", "--silence", "layer_1", "--out", "found")
+    assert (code, err) == (0, "found/effects.png: cannot be drawn (no latex, no figure)\n")
+    assert "test accuracy" in out
+    assert "effects.png" not in Path("found/report.md").read_text(encoding="utf-8")
 
 
 def test_record_writes_and_draws_the_chosen_cells(command, run):

@@ -64,7 +64,7 @@ def test_nwb_and_csv_hold_what_hdf5_does(command, run):
             for name, trace in group.traces.items():
                 series = file.acquisition[f"{group.population}_{name}"]
                 np.testing.assert_allclose(series.get_data_in_units(), trace[:, 0], rtol=0, atol=1e-12)
-                np.testing.assert_allclose(rows[name], trace[:].ravel(), rtol=1e-12)
+                np.testing.assert_allclose(rows[f"{name} ({trace.unit})"], trace[:].ravel(), rtol=1e-12)
         assert file.trials["stimulus"][:].tolist() == [0, 1, 2, 3]
 
 

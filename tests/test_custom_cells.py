@@ -81,7 +81,7 @@ def test_adapting_cells_learn_digits(command, undrawn, tmp_path):
     settings = [f'cell="{ADAPTING}"', "cell_parameters={b=0.4, tau_a=10.0}", "epochs=2", "seed=1"]
     code, _, error = command(*words, *(word for setting in settings for word in ("--set", setting)))
     assert code == 0, error
-    code, _, error = command("train", "--out", str(tmp_path / "run"), "--resume", "--set", "epochs=3")
+    code, _, error = command("train", "--out", str(tmp_path / "run"), "--resume", "--trust", "--set", "epochs=3")
     assert code == 0, error
     history = pd.read_csv(tmp_path / "run" / "history.csv")
     assert len(history) == 3
@@ -97,17 +97,17 @@ def test_a_run_keeps_its_cells(module, command, undrawn, tmp_path):
     assert code == 0, error
     cells = module.with_name("mycells.py")
     assert (tmp_path / "run" / "mycells.py").read_bytes() == cells.read_bytes()
-    weights = load(tmp_path / "run").weights["W_ff"][0]
+    weights = load(tmp_path / "run", trust=True).weights["W_ff"][0]
     cells.write_text(MODULE.replace("g_more)*u", "2*g_more)*u"))
     code, _, error = command(*words, "--set", "epochs=2", "--resume")
     assert code == 1
     assert "mycells.py: differs from " in error
     cells.unlink()
     (tmp_path / "run").rename(tmp_path / "moved")
-    circuit = load(tmp_path / "moved")
+    circuit = load(tmp_path / "moved", trust=True)
     np.testing.assert_array_equal(circuit.weights["W_ff"][0], weights)
     assert type(circuit.populations[2].cell).__name__ == "Leaky"
-    code, _, error = command("train", "--out", "moved", "--resume", "--set", "epochs=2")
+    code, _, error = command("train", "--trust", "--out", "moved", "--resume", "--set", "epochs=2")
     assert code == 0, error
 
 

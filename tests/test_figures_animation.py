@@ -82,6 +82,7 @@ def test_a_gif_has_as_many_frames_as_steps_are_shown(recording, tmp_path, every,
     path = save_animation(animation, tmp_path / "new" / "settling.gif")
     with Image.open(path) as picture:
         assert (picture.format, picture.n_frames) == ("GIF", len(steps))
+        assert picture.width >= 1000
     assert [file.name for file in path.parent.iterdir()] == ["settling.gif"]
     assert dict(matplotlib.rcParams) == settings
 

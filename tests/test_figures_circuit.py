@@ -286,9 +286,16 @@ def assert_clear(ax):
         assert not box.count_contains(points), label.get_gid()
 
 
-@pytest.mark.parametrize("circuit", [small(), symmetric_circuit((784, 500, 200, 10))], ids=["CorInfoMax", "points"])
+CROWDED = {
+    **{name: small(**options) for name, options in CIRCUITS.items()},
+    "points": symmetric_circuit((784, 500, 200, 10)),
+    "constraints and noise": CorInfoMax(SIZES[:4], domain="B_1_plus", **NOISE),
+}
+
+
+@pytest.mark.parametrize("circuit", CROWDED.values(), ids=CROWDED)
 def test_labels_lie_beside_lines(circuit):
-    """No label of a circuit without a crowd of constraints and noise lies over a line or a cell."""
+    """No label of a circuit lies over a line or a cell, in a crowd of constraints and noise neither."""
     assert_clear(circuit_diagram(circuit.description()))
 
 

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from corinfomax.analysis import open_traces, read_history, read_recording
+from corinfomax.analysis import export_nwb, open_traces, read_history, read_recording
 from corinfomax.analysis.archives import read_archive
 from corinfomax.analysis.figures import draw_run
 from corinfomax.analysis.former import CHECKPOINT_FORMAT, by_layer, converted_checkpoint
@@ -182,10 +182,28 @@ def test_weights_in_a_recording_are_called_by_their_layers(tmp_path):
         name, slash, column = key.partition("/")
         return today.get(name, name) + slash + column
 
-    assert again.keys() == {renamed(key) for key in former} | {"phases/taught"}
+    assert again.keys() == {renamed(key) for key in former} | {"phases/taught", "layer_1/s"}
+    assert np.isnan(again["layer_1/s"]).all()
     np.testing.assert_array_equal(again["phases/taught"], former["phases/beta_last"] != 0)
     for key, array in former.items():
         np.testing.assert_array_equal(again[renamed(key)], array, err_msg=key)
+
+
+def test_recordings_of_the_second_format_read_alike(tmp_path):
+    """A recording of format 2: all arrays as version 0.2.0 read them, but for s, which it did not record."""
+    former = read_archive(FORMER / "recording_2.npz")
+    with open_traces(FORMER / "recording_2.h5") as traces:
+        assert (traces.version, traces.seed, traces.units["V_soma"]) == (2, 7, "V")
+        assert traces.trials["learn"].tolist() == [True] * 3
+        assert traces.phases["name"].tolist() == ["free", "nudge"] * 2
+        traces.save_npz(tmp_path / "again.npz")
+        export_nwb(traces, tmp_path / "a.nwb")
+        found = traces.to_xarray("layer_1")["V_soma"]
+    np.testing.assert_array_equal(found, former["layer_1/V_soma"])
+    again = read_archive(tmp_path / "again.npz")
+    assert again.keys() == former.keys() | {"layer_1/s", "layer_2/s"}
+    for key, array in former.items():
+        np.testing.assert_array_equal(again[key], array, err_msg=key)
 
 
 @pytest.mark.parametrize(("attribute", "value"), [("circuit", "Mine"), ("version", 2)])
@@ -206,7 +224,7 @@ def test_places_of_weights(key):
 
 def contents(folder):
     """Every file of a folder, as bytes."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
 def test_perturbations_by_former_numbers_are_refused(copy, refused):

@@ -1,10 +1,10 @@
 """Export to NWB: pynwb's validator, NWB's inspector, and everything read back, also by neo and h5py."""
 
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 import quantities as pq
 from neo.io import NWBIO
@@ -19,6 +19,7 @@ from corinfomax.protocols.clockwork.provenance import Provenance, note_provenanc
 from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSelection
 from corinfomax.stimuli import Stimulus
 
+FORMER = Path(__file__).parent / "former"
 NAMES = ("V_soma", "V_basal", "V_apical", "rate")
 
 
@@ -241,23 +242,19 @@ def test_long_traces_are_copied_piece_by_piece(tmp_path, monkeypatch):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
-def test_older_recordings_are_exported_with_their_compartments(tmp_path):
-    """A file that tells no compartments, as those of earlier versions, has the same table of cells as one that does."""
-    record(tmp_path / "a.h5", 1, [1])
-    with h5py.File(tmp_path / "a.h5") as new, h5py.File(tmp_path / "b.h5", "w") as old:
-        for name in new:
-            new.copy(name, old)
-        old.attrs.update(new.attrs)
-        for group in old["cells"].values():
-            for dataset in group["variables"].values():
-                del dataset.attrs["compartment"], dataset.attrs["meaning"]
-    tables = []
-    for name in ("a", "b"):
-        with open_traces(tmp_path / f"{name}.h5") as traces:
-            export_nwb(traces, tmp_path / f"{name}.nwb")
-        with NWBHDF5IO(tmp_path / f"{name}.nwb", "r") as io:
-            tables.append(io.read().processing["circuit"]["cells"].to_dataframe())
-    pd.testing.assert_frame_equal(*tables)
+def test_former_recordings_are_exported_with_their_compartments(tmp_path):
+    """A file of version 0.1.0, which tells no compartments: a valid export, volts as the archive beside it has them."""
+    theory = np.load(FORMER / "recording.npz")
+    with open_traces(FORMER / "recording.h5") as traces:
+        path = export_nwb(traces, tmp_path / "a.nwb")
+        trials = len(traces.trials)
+    assert not validate(path=str(path))
+    with NWBHDF5IO(path, "r") as io:
+        file = io.read()
+        cells = file.processing["circuit"]["cells"].to_dataframe()
+        assert set(cells["compartment"]) == {"soma", "apical dendrite"}
+        volts = theory["layer_1/V_soma"].reshape(4, 9, 2, 2).swapaxes(1, 2).reshape(trials * 9, 2)
+        np.testing.assert_allclose(file.acquisition["layer_1_V_soma"].data[:], volts, rtol=0, atol=1e-12)
 
 
 def test_an_empty_recording_is_valid(tmp_path):

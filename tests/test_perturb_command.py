@@ -12,6 +12,7 @@ from toys import on_toys, stimuli
 
 from corinfomax.analysis import accuracy, read_history
 from corinfomax.analysis.archives import read_archive
+from corinfomax.commands.perturb import _begun
 from corinfomax.protocols.perturbations import (
     Clamp,
     CutFeedback,
@@ -33,6 +34,16 @@ def toy(tmp_path):
 def configuration(toy):
     """Build the small configuration that `on_toys` trains, and some keys otherwise."""
     return lambda *settings: Configuration.read("digits", on_toys(toy, *settings)[2::2])
+
+
+def test_folders_that_are_no_runs_of_the_experiment_are_told_and_left_alone(tmp_path, capsys):
+    """Of seed_0, seed_12, and what only looks alike, the seeds are 0 and 12; each of the others is one line."""
+    others = ["seed_0_old", "seed_", "seed_1_0", "seed_007", "seed_-1"]
+    for name in ("seed_0", "seed_12", *others):
+        (tmp_path / "control" / name).mkdir(parents=True)
+    assert sorted(_begun(tmp_path)) == [0, 12]
+    told = capsys.readouterr().out.splitlines()
+    assert sorted(line.split(":")[0] for line in told) == sorted(str(tmp_path / "control" / name) for name in others)
 
 
 def train(configuration, path):

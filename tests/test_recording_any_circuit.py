@@ -144,7 +144,7 @@ def test_hdf5_nwb_and_csv_of_point_cells(tmp_path, replicas):
         assert (traces["layer_1", "V_soma"].compartment, traces["layer_1", "V_soma"].meaning) == ("soma", "potential")
     table = pd.read_csv(tmp_path / "a.csv")
     np.testing.assert_allclose(
-        table[table["population"] == "layer_1"]["V_soma"], minibatches.ravel(), rtol=0, atol=1e-12
+        table[table["population"] == "layer_1"]["V_soma (V)"], minibatches.ravel(), rtol=0, atol=1e-12
     )
     assert not validate(path=str(tmp_path / "a.nwb"))
     with NWBHDF5IO(tmp_path / "a.nwb", "r") as io:

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from toys import on_toys, stimuli
 
 
@@ -249,14 +250,9 @@ def contents(folder):
 
 def test_two_processes_do_not_train_into_one_folder(refused, run):
     """While another process holds the folder's lock, resuming is refused; every file stays as it is."""
-    fcntl = pytest.importorskip("fcntl")
     before = contents(run)
-    descriptor = os.open(run, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with FileLock(run / ".lock"):
         assert "another process" in refused("train", "--resume", "--out", run, "--set", "epochs=3")
-    finally:
-        os.close(descriptor)
     assert contents(run) == before
 
 

@@ -133,9 +133,9 @@ def test_each_epoch_has_an_order_of_its_own(toy, tmp_path):
 
 
 def test_a_run_folder_holds_what_it_should(finished):
-    """Configuration as resolved, versions, seed and host, history and checkpoint; nothing else, no temporary file."""
+    """Configuration as resolved, versions, seed and host, history, checkpoint and lock; no temporary file."""
     path = finished.folder.path
-    assert sorted(os.listdir(path)) == ["checkpoint.npz", "config.toml", "environment.json", "history.csv"]
+    assert sorted(os.listdir(path)) == [".lock", "checkpoint.npz", "config.toml", "environment.json", "history.csv"]
     assert finished.folder.configuration().to_dict() == finished.configuration.to_dict()
     environment = json.loads((path / "environment.json").read_text())
     assert environment["versions"]["numpy"] == np.__version__

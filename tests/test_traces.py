@@ -65,6 +65,7 @@ def test_tidy_table(recorded):
                     rows.append(
                         {
                             "time": 5e-4 * (6 * trial + step + 1),
+                            "s": 0.05 * (6 * trial + step + 1),
                             "trial": trial,
                             "phase": "free" if step < 4 else "nudge",
                             "beta": float(step >= 4),
@@ -91,7 +92,7 @@ def test_tidy_table(recorded):
 
 
 def test_csv_is_the_tidy_tables(recorded, tmp_path, monkeypatch):
-    """The file read back is all tables, one after the other, whatever the size of the pieces."""
+    """The file read back is all tables, one after the other, whatever the size of the pieces; columns name units."""
     monkeypatch.setattr("corinfomax.analysis.traces._ROWS_AT_ONCE", 30)
     path, _, _ = recorded
     with open_traces(path) as traces:
@@ -101,7 +102,12 @@ def test_csv_is_the_tidy_tables(recorded, tmp_path, monkeypatch):
         for frame in frames:
             frame["phase"], frame["population"] = frame["phase"].astype(str), frame["population"].astype(str)
         expected = pd.concat(frames, ignore_index=True)
+    expected = expected.rename(
+        columns={"time": "time (s)", "V_soma": "V_soma (V)", "V_apical": "V_apical (V)", "rate": "rate (Hz)"}
+    )
     found = pd.read_csv(tmp_path / "a.csv")
+    assert list(found)[:3] == ["time (s)", "s", "trial"]
+    assert set(found) == set(expected)
     pd.testing.assert_frame_equal(found, expected[list(found)], check_dtype=False, rtol=1e-12)
 
 
@@ -150,6 +156,116 @@ def test_what_was_not_recorded_is_named(recorded, ask, message):
     with open_traces(recorded[0]) as traces, pytest.raises(ParameterError, match=message) as caught:
         ask(traces)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "row", "value", "message"),
+    [
+        (
+            "phases/trial",
+            3,
+            99,
+            "phases are of trials that are not there: rows are out of range: 99, where",
+        ),
+        ("phases/trial", 0, -1, "phases are of trials that are not there"),
+        ("phases/trial", 1, 3, "phases are not in the order of their trials"),
+        ("phases/name", 2, 9, "names of phases are out of range: 9, where there are 2"),
+        ("phases/stop", 1, np.nan, "times of phases are not finite"),
+        ("trials/start", 1, 5.0, "trials overlap, or end before they begin"),
+        ("trials/presented", 0, 3, "stimuli of trials are out of range: 3"),
+        ("trials/presented", 0, -1, "stimuli of trials are out of range: -1"),
+        ("cells/layer_1/phase", 0, -1, "steps of layer_1 are of phases that are not there: rows are out of range: -1"),
+        ("cells/layer_1/phase", 5, 10**9, "steps of layer_1 are of phases that are not there"),
+        ("cells/layer_1/time", 5, np.nan, "times of steps of layer_1 do not increase"),
+        ("cells/layer_1/replica", 1, 7, "replicas of layer_1 are out of range"),
+        ("cells/layer_1/cell", 1, 4, "cells of layer_1 are out of range, or twice there"),
+        ("weights/W_ff_1/trial", 0, 4, "weights are of trials that are not there"),
+    ],
+)
+def test_numbers_out_of_range_are_named(recorded, tmp_path, place, row, value, message):
+    """A number that points to what is not there, or a time that is none: one line when the file is opened."""
+    path = tmp_path / "a.h5"
+    path.write_bytes(recorded[0].read_bytes())
+    with h5py.File(path, "r+") as file:
+        file[place][row] = value
+    with pytest.raises(RunError, match=rf"^\S*a\.h5: damaged \({message}[^\n]*$"):
+        open_traces(path)
+
+
+def replaced(file, kind, other):
+    """Put something in the place of the time of layer 1, or of the recorded somata, that is not the file's own."""
+    layer = file["cells/layer_1"]
+    shape = layer["V_soma"].shape
+    if kind in ("external", "soft"):
+        del layer["time"]
+        layer["time"] = h5py.ExternalLink(str(other), "/time") if kind == "external" else h5py.SoftLink("/trials/start")
+        return
+    del layer["V_soma"]
+    if kind == "raw":
+        layer.create_dataset("V_soma", shape, "f8", external=[(str(other), 0, 10**6)])
+    elif kind == "virtual":
+        layout = h5py.VirtualLayout(shape, "f8")
+        layout[:] = h5py.VirtualSource(str(other), "V", shape)
+        layer.create_virtual_dataset("V_soma", layout)
+    elif kind == "bomb":
+        layer.create_dataset("V_soma", (10**7, *shape[1:]), "f8", chunks=(1000, *shape[1:]), fillvalue=0.0)
+    elif kind == "filter":
+        layer.create_dataset("V_soma", data=np.zeros(shape), compression="gzip", chunks=shape)
+        layer["V_soma"].id.write_direct_chunk((0, 0, 0), b"no deflated data", filter_mask=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("external", "cells/layer_1/time is a link, which is not followed"),
+        ("soft", "cells/layer_1/time is a link, which is not followed"),
+        ("raw", "the data of cells/layer_1/V_soma lie in other files, which are not read"),
+        ("virtual", "the data of cells/layer_1/V_soma lie in other files, which are not read"),
+        ("bomb", "0 bytes would unpack to 480000000 or more"),
+    ],
+)
+def test_other_files_are_not_read(recorded, tmp_path, kind, message):
+    """Links, data in other files and data that are only claimed are one line each; the other file stays closed."""
+    path, other = tmp_path / "a.h5", tmp_path / "other.h5"
+    path.write_bytes(recorded[0].read_bytes())
+    with h5py.File(other, "w") as file:
+        file["time"] = np.arange(24.0)
+        file["V"] = np.zeros((24, 2, 3))
+    with h5py.File(path, "r+") as file:
+        replaced(file, kind, other)
+    with pytest.raises(RunError, match=rf"^\S*a\.h5: damaged \({message}[^\n]*$"):
+        open_traces(path)
+
+
+def test_damaged_data_are_named_when_they_are_read(recorded, tmp_path):
+    """A chunk that cannot be unpacked: the file opens, and reading the trace is one line that names file and place."""
+    path = tmp_path / "a.h5"
+    path.write_bytes(recorded[0].read_bytes())
+    with h5py.File(path, "r+") as file:
+        replaced(file, "filter", None)
+        file["cells/layer_1/V_soma"].attrs["units"] = "V"
+    with open_traces(path) as traces:
+        for ask in (lambda: traces["layer_1", "V_soma"][:], lambda: traces.dataframe("layer_1", "V_soma")):
+            with pytest.raises(RunError, match=r"^\S*a\.h5: damaged \(/cells/layer_1/V_soma: [^\n]*$"):
+                ask()
+
+
+def test_random_damage_is_one_line(recorded, tmp_path):
+    """Copies with some bytes of their structure changed are read or refused in one line."""
+    whole, path, rng = recorded[0].read_bytes(), tmp_path / "a.h5", np.random.default_rng(0)
+    refused = []
+    for _ in range(100):
+        content = bytearray(whole)
+        for place in rng.integers(0, len(content), 20):
+            content[place] = int(rng.integers(256))
+        path.write_bytes(content)
+        try:
+            with open_traces(path) as traces:
+                traces.dataframe("layer_1", "rate")
+        except RunError as error:
+            refused.append(str(error))
+    assert len(refused) > 10
+    assert not any("\n" in line for line in refused)
 
 
 def test_damaged_files_are_named(recorded, tmp_path):

@@ -7,7 +7,7 @@ from .comparison import courses, differences
 from .embedding import embedding
 from .perturbation import perturbation_effects, perturbed_learning
 from .predictions import confusion_matrix, predicted_against_true
-from .report import draw_run, save_figure
+from .report import Album, draw_run, save_figure
 from .style import publication_style
 from .training import alignment, course, information, learning_curve, signs
 from .voltages import COMPARTMENTS, compartment_voltages, layers_with_potentials
@@ -15,6 +15,7 @@ from .weights import receptive_fields, weight_histogram
 
 __all__ = [
     "COMPARTMENTS",
+    "Album",
     "activity_histogram",
     "alignment",
     "circuit_diagram",

@@ -240,8 +240,8 @@ def signs(history):
     for ax, (kind, columns) in zip(axes, found.items(), strict=True):
         title, name = kinds[kind]
         for k, column in columns.items():
-            look = {"color": layer_colour(k), "marker": layer_marker(k), "label": name(k)}
-            ax.plot(history["epoch"], 100 * history[column], **look)
+            look = {"color": layer_colour(k), "marker": layer_marker(k), "markevery": max(1, len(history) // 10)}
+            ax.plot(history["epoch"], 100 * history[column], label=name(k), **look)
         if ax is not axes[0]:
             ax.sharey(axes[0])
             ax.tick_params(labelleft=False)

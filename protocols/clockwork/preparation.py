@@ -14,7 +14,9 @@ from ...networks.circuit import Circuit
 from ...networks.population import Population
 from ...networks.states import Layers
 from ...parameters import Count, validated
+from ...progress import Progression
 from ...stimuli.stimulus import Stimulus, as_rows
+from ...summary import Summarised, Summary
 from ..interruption import on_interrupt
 from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
@@ -26,13 +28,15 @@ from .presenter import Presenter
 from .protocol import Protocol, contrastive
 from .provenance import provenance
 from .session import undisturbed
+from .summaries import summary_of_preparation
 from .target import Target, code_object_class
 
 
-class Preparation:
+class Preparation(Summarised):
     """A circuit on the clock, ready to be presented stimuli.
 
-    Several preparations of one circuit share its weights, whatever their number of replicas.
+    Several preparations of one circuit share its weights, whatever their number of replicas. A copy by `copy.copy` is
+    another one of the same circuit; `copy.deepcopy` and `pickle` take the circuit along. Hooks are not copied.
 
     Parameters
     ----------
@@ -83,6 +87,7 @@ class Preparation:
         blas_threads: Count | None = 1,
     ):
         self.circuit, self.replicas, self.blas_threads = circuit, replicas, blas_threads
+        self.target = target
         protocol = protocol or provenance(circuit).protocol or contrastive()
         protocol.check_stability(circuit, 0.0)
         self.dtype = agree_on_dtype(self, circuit, dtype)
@@ -95,6 +100,20 @@ class Preparation:
         self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted
         self.network, self.populations = self.mounted.network, self.mounted.populations
+
+    def __reduce__(self):
+        """Copy or pickle: the circuit is mounted anew, with the same states of its cells; hooks stay behind."""
+        if self._running:
+            raise ParameterError("this preparation is presenting; copy it when it is done")
+        options = {"dtype": self.dtype, "protocol": self.protocol, "target": self.target}
+        options["blas_threads"] = self.blas_threads
+        return _mounted, (self.circuit, self.replicas, options), self.state_dict()
+
+    def __setstate__(self, state: dict[str, np.ndarray]):
+        self.load_state_dict(state)
+
+    def _summary(self) -> Summary:
+        return summary_of_preparation(self)
 
     @property
     def moment(self) -> Moment:
@@ -251,7 +270,7 @@ class Preparation:
             {name: {k: np.concatenate(parts) for k, parts in rows.items()} for name, rows in collected.items()}
         )
 
-    def run(self, stimuli: Iterable[Stimulus]):
+    def run(self, stimuli: Iterable[Stimulus], progress: bool | None = None):
         """Present stimuli one after the other in one long run, until they end or the user interrupts.
 
         SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
@@ -260,6 +279,9 @@ class Preparation:
         ----------
         stimuli : iterable of Stimulus
             Taken one at a time, when its turn comes.
+        progress : bool, optional
+            True shows a bar, in a log file ten lines; False nothing. By default a bar appears in a terminal or in
+            Jupyter if the run takes more than two seconds.
 
         Raises
         ------
@@ -279,8 +301,9 @@ class Preparation:
                 undisturbed(),
                 on_interrupt(lambda: setattr(self, "interrupted", True)),
                 limited_to(self.blas_threads),
+                Progression(stimuli, "presenting", progress) as shown,
             ):
-                self._presenter.run(map(self._checked, stimuli))
+                self._presenter.run(map(self._checked, shown))
         finally:
             self._running = False
 
@@ -373,3 +396,7 @@ class Preparation:
         if any(now is not before for now, before in zip(found, self._learnable, strict=True)):
             self.protocol.check_learning(self.circuit.plasticity, taught)
             self._learnable = found
+
+
+def _mounted(circuit: Circuit, replicas: int, options: dict[str, Any]) -> Preparation:
+    return Preparation(circuit, replicas, **options)

@@ -12,7 +12,9 @@ from ...errors import ParameterError
 from ...networks.circuit import Circuit
 from ...networks.plasticity import Plasticity
 from ...parameters import NonNegative, NonZero, Positive, Steps, Switch, extends, validated
+from ...summary import Summarised, Summary
 from .phases import Phase
+from .summaries import summary_of_protocol
 
 StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_index"]
 #: "" stands for none, which TOML does not have.
@@ -22,8 +24,8 @@ Jitter = Annotated[NonNegative, Field(lt=1)]
 _LEAST_CONTRAST = 1e-6
 
 
-@dataclass(frozen=True)
-class Protocol:
+@dataclass(frozen=True, repr=False)
+class Protocol(Summarised):
     """What happens in one presentation, and how time is stepped through.
 
     Parameters
@@ -113,6 +115,9 @@ class Protocol:
             raise ParameterError(f"protocol: evaluation = {self.evaluation!r} must be a protocol")
         if self.evaluation.method != self.method:
             raise ParameterError(f"protocol: evaluation has method {self.evaluation.method!r}, must be {self.method!r}")
+
+    def _summary(self) -> Summary:
+        return summary_of_protocol(self)
 
     @property
     def predicting_phase(self) -> str | None:

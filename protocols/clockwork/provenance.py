@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,14 +27,11 @@ class Provenance:
     parameters: str = ""
 
 
-_known: weakref.WeakKeyDictionary[Trainable, Provenance] = weakref.WeakKeyDictionary()
-
-
 def provenance(circuit: Trainable) -> Provenance:
     """Tell where a circuit comes from; of one made in Python nothing is known."""
-    return _known.get(circuit, Provenance())
+    return Provenance() if circuit.provenance is None else circuit.provenance
 
 
 def note_provenance(circuit: Trainable, found: Provenance):
-    """Note where a circuit comes from."""
-    _known[circuit] = found
+    """Note where a circuit comes from; copies of it know, too."""
+    circuit.provenance = found

@@ -9,7 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from ...analysis import read_history
-from ...analysis.files import make_folder, replacing
+from ...analysis.files import is_unused, make_folder, remove_remains, replacing
 from ...errors import ParameterError, RunError
 from .execution import Outcome, outcome, train
 from .plan import Cell, Plan
@@ -44,7 +44,7 @@ class Comparison:
         file = self.path / NAME
         if file.exists():
             self.plan = _grown(Plan.from_toml(file.read_text(encoding="utf-8"), file), changes, file)
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif not is_unused(self.path):
             raise RunError(f"{self.path}: holds something else; choose another folder with --out")
         else:
             self.plan = Plan.of(**changes)
@@ -57,6 +57,7 @@ class Comparison:
             if cell.seed == self.plan.seeds[0]:
                 self.plan.configuration(cell).load_stimuli()
         make_folder(self.path)
+        remove_remains(self.path)
         with replacing(self.path / NAME) as file:
             file.write(self.plan.to_toml().encode())
 

@@ -80,13 +80,13 @@ def train(path: Path, configuration: Configuration) -> Outcome:
         return found
     folder = RunFolder(path)
     if found.status == "begun":
-        _check_same(folder.configuration(), configuration, path)
+        _check_same(folder.configuration(trust=folder.has_code_of(configuration)), configuration, path)
     try:
         training = Training(configuration, folder, resume=found.status == "begun")
         if found.status == "missing":
             folder.create(configuration)
         training.run()
-        folder.write_json(MEASURES, measure(Run(path)))
+        folder.write_json(MEASURES, measure(Run(path, trust=folder.has_code_of(configuration))))
     except RunError:
         raise
     except CorInfoMaxError as error:

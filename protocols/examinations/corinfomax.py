@@ -12,7 +12,7 @@ from ...stimuli import Stimuli
 from ..clockwork.preparation import Preparation
 from ..clockwork.protocol import Protocol
 from .examined import STIMULI, Examined, phase_betas, spaced
-from .levers import Levers
+from .levers import Influence, Levers
 
 #: Spread of a hidden layer's rates over stimuli, relative to layer 1's. Published circuits with two hidden layers begin
 #: at .3, circuits with three and equal ε at .1, and learn slowly.
@@ -24,6 +24,9 @@ _UNLIFTED = 0.5
 _CERTAIN = 0.8
 #: Excess over a constraint that still counts as holding it.
 _HELD = 0.01
+
+#: Weight κγ of the entropy term at which results/entropy.md finds that it tells, and below which it does not.
+_NOTICEABLE, _INERT = 0.3, 0.01
 
 #: What advice speaks of.
 LEVERS = Levers(
@@ -95,7 +98,8 @@ def lifting(examined: Examined) -> Iterator[Finding]:
     if len(late):
         sure = "will" if share[late].min() > _CERTAIN else "may"
         advice = f"cell{plural} {', '.join(map(str, late))} {sure} be learnt late: lower the last entry of "
-        advice += "initial_gain_ff, to 0.3 say, or raise beta"
+        gain = lifting_gain(circuit, r[circuit.output - 1], np.abs(examined.betas).max())
+        advice += f'initial_gain_ff to {gain:g}, which "auto" in its place chooses, or raise beta'
     yield Finding(what, f"cell{plural} {found} of the stimuli that want it", wanted, advice)
 
 
@@ -153,3 +157,34 @@ def unlifted_classes(
     r = learner.settle(stimuli.x_train[rows], seed=seed).r[circuit.output - 1]
     share = unlifted(circuit, r, stimuli.y_train[rows], np.abs(phase_betas(protocol)).max())
     return [int(label) for label in classes if share[label] > _UNLIFTED]
+
+
+def influences(circuit: CorInfoMax, form: str) -> list[Influence]:
+    """Say what SST cells do: at the published settings next to nothing, for a reason.
+
+    Parameters
+    ----------
+    circuit : CorInfoMax
+    form : str
+        Of the protocol.
+    """
+    known = {"role": "interneuron", "name": "SST cells", "potential": "V_SST"}
+    gain, gamma = circuit.entropy_gain, circuit.gamma
+    if abs(gain * gamma) >= _INERT:
+        return [Influence(**known)]
+    wanted, coupling = _NOTICEABLE / gamma, 1 / max(circuit.epsilon)
+    reasons = (
+        f"They carry −O r, the off-diagonal part of M = ε(2κγB + g_lk I). It weighs κγ = {gain * gamma:.2g}, with "
+        f"γ = (1 − λ)/λ and κ = entropy_gain = {gain:g}, against the couplings 1/ε = {coupling:.3g}: on the error "
+        "terms, eqs 10-12 lack the factor (1 − λ)/(1 − λᵗ) of eq 6, and the entropy term is left inert.",
+        f"The parameter entropy_gain multiplies γ in the dynamics. 1/(1 − λ) = {1 / (1 - circuit.forgetting):.6g} is "
+        f"the weight that eq 6 implies, at the edge of what is stable. κ = {wanted:.2g}, that is κγ = {_NOTICEABLE}, "
+        "with a regularised B and phases long enough to settle, is a weight at which the term tells "
+        "(results/entropy.md). To try it:",
+    )
+    settings = ["lateral_rule=regularised", f"entropy_gain={float(f'{wanted:.1g}'):g}"]
+    if circuit.lateral_form != "inverse":
+        settings.append("lateral_form=inverse")
+    if form == "contrastive":
+        settings += ["free_steps=80", "nudge_steps=30"]
+    return [Influence(**known, reasons=reasons, settings=tuple(settings))]

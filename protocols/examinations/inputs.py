@@ -28,14 +28,11 @@ def inputs(circuit: Trainable, stimuli: Stimuli) -> Iterator[Finding]:
     stimuli : Stimuli
         As they are presented.
     """
+    if stimuli.task == "none":
+        return
     x = stimuli.x_train
-    yield Finding(
-        "Range of the inputs",
-        f"{x.min():.3g} to {x.max():.3g}",
-        "0 to 1",
-        'scale = "auto" brings them to the scale of rates' if off_the_scale(x) else "",
-    )
-    if stimuli.task != "none":
-        found = f"{'with' if 'b' in circuit.weights else 'without'} bias, {stimuli.inputs} inputs"
-        advice = f"all thresholds are 0, and no input is negative: {BIAS}" if lacks_bias(circuit, stimuli) else ""
-        yield Finding("Thresholds of the cells", found, f"bias where there are at most {_FEW} inputs from 0", advice)
+    advice = 'scale = "auto" brings them to the scale of rates' if off_the_scale(x) else ""
+    yield Finding("Range of the inputs", f"{x.min():.3g} to {x.max():.3g}", "0 to 1", advice)
+    found = f"{'with' if 'b' in circuit.weights else 'without'} bias, {stimuli.inputs} inputs"
+    advice = f"all thresholds are 0, and no input is negative: {BIAS}" if lacks_bias(circuit, stimuli) else ""
+    yield Finding("Thresholds of the cells", found, f"bias where there are at most {_FEW} inputs from 0", advice)

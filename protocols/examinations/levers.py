@@ -26,3 +26,28 @@ class Levers:
     rates: str = "the learning rates"
     unrest: str = ""
     duration: str = "{phase}_steps"
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What cells that stand beside the layers do to a circuit, for reports of what happens without them.
+
+    Parameters
+    ----------
+    role : str
+        The cells' role, as `Cell.role` declares it.
+    name : str
+        What they are called, in the plural.
+    potential : str
+        The recordable of a layer's cells that is the potential of those beside it.
+    reasons : tuple of str
+        Paragraphs that say why they do next to nothing; empty if they do something.
+    settings : tuple of str
+        ``KEY=VALUE`` at which they would.
+    """
+
+    role: str
+    name: str
+    potential: str
+    reasons: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()

@@ -12,7 +12,6 @@ import pandas as pd
 
 from ...analysis.comparison import CONTROL, against_control, rms
 from ...errors import ParameterError
-from ...models import SST
 from ...networks import Circuit
 from ...stimuli import Stimuli, Stimulus
 from ..clockwork import Preparation
@@ -24,7 +23,7 @@ from ..runs.random_streams import seed_of_tests
 from ..runs.run import Run
 from ..runs.training import Report, Training
 from ..systems import Model
-from ..systems.metrics import performance
+from ..systems.evaluation import evaluate
 from . import CellPerturbation, Cut, Freeze, Intervention, Lesion, Perturbation, Silence, read_perturbations, to_toml
 from .anatomy import check_has_cells
 
@@ -123,17 +122,14 @@ def measure(preparation: Preparation, stimuli: Stimuli, seed: int = 0, model: Mo
     model : Model, optional
         What the registry has of the circuit, for its metrics; by default performance is all that is measured.
     """
-    circuit, protocol = preparation.circuit, preparation.protocol
+    circuit = preparation.circuit
     rest = preparation.state_dict()
+    evaluation = evaluate(circuit, preparation, stimuli, model, seed, validation=False)
     try:
-        states = preparation.settle(stimuli.x_test, ("r",) if model is None else model.settled, seed)
-        preparation.load_state_dict(rest)
-        ends, units = phase_ends(preparation, stimuli, protocol.beta, seed)
+        ends, units = phase_ends(preparation, stimuli, preparation.protocol.beta, seed)
     finally:
         preparation.load_state_dict(rest)  # so that it does not matter what is presented next
-    outputs = states.r[circuit.output]
-    columns = performance(outputs, stimuli) if model is None else model.metrics(circuit, states, stimuli)
-    return Measurement(columns, outputs, ends, units)
+    return Measurement(evaluation.columns, evaluation.outputs, ends, units)
 
 
 def phase_ends(
@@ -270,7 +266,7 @@ def perturb_training(
     folder: Path,
     seeds: Sequence[int] = (0,),
     report: Callable[[int, str, Report], None] = lambda seed, trained, progress: None,
-    begin: Callable[[], None] = lambda: None,
+    begin: Callable[[], Path | None] = lambda: None,
 ) -> Experiment:
     """Train circuits with and without perturbations from the same seeds, and test each in both ways.
 
@@ -287,7 +283,7 @@ def perturb_training(
     report : callable
         ``report(seed, trained, progress)``, now and then.
     begin : callable
-        Called once all has been checked, before anything is written.
+        Called once all has been checked, before anything is written. A folder that it returns takes the other's place.
 
     Returns
     -------
@@ -301,7 +297,7 @@ def perturb_training(
     if len(set(seeds)) < len(seeds) or not seeds:
         raise ParameterError(f"seeds = {list(seeds)}: must name each seed once")
     batches = check_trainable(configuration, perturbations)
-    begin()
+    folder = begin() or folder
     measured: dict[tuple[int, str, str], Measurement] = {}
     histories = {}
     for seed in seeds:
@@ -372,18 +368,28 @@ def with_seed(configuration: Configuration, seed: int) -> Configuration:
     return Configuration(values, configuration.source)
 
 
-def concerns_interneurons(experiment: Experiment, driven: bool = True) -> bool:
-    """Whether SST cells, or their synapses, are all that is perturbed; `driven` tells if by currents, too."""
+def perturbed_role(experiment: Experiment, driven: bool = True) -> str:
+    """Role of the cells that alone are perturbed, they or the synapses onto them; "" if others are, or a layer's own.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    driven : bool, default True
+        Whether cells count that currents or clamps drive.
+    """
     circuit = experiment.circuit
-    interneurons = {spec.name for spec in circuit.populations if isinstance(spec.cell, SST)}
-    afferents = {item.weights for item in circuit.projections if item.target in interneurons}
+    roles = {spec.name: spec.cell.role for spec in circuit.populations}
 
-    def of_interneurons(item: Perturbation) -> bool:
+    def role_of(item: Perturbation) -> str:
         if isinstance(item, CellPerturbation):
-            return item.target(circuit) in interneurons and (driven or isinstance(item, Silence | Cut))
-        return isinstance(item, Lesion) and item.weights in afferents
+            return roles[item.target(circuit)] if driven or isinstance(item, Silence | Cut) else ""
+        if isinstance(item, Lesion):
+            targets = {roles[each.target] for each in circuit.projections if each.weights == item.weights}
+            return next(iter(targets)) if len(targets) == 1 else ""
+        return ""
 
-    return bool(experiment.perturbations) and all(map(of_interneurons, experiment.perturbations))
+    found = {role_of(item) for item in experiment.perturbations}
+    return next(iter(found)) if len(found) == 1 else ""
 
 
 def later_than(experiment: Experiment, phases: Sequence[str]) -> bool:

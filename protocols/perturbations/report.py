@@ -2,31 +2,54 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ...analysis.comparison import CONTROL, over_seeds, rms
-from ...analysis.figures import perturbation_effects, perturbed_learning, save_figure
+from ...analysis.figures import Album, perturbation_effects, perturbed_learning, save_figure
 from ...analysis.figures.perturbation import CONDITIONS
-from ...analysis.files import make_folder, replacing
+from ...analysis.files import make_folder, remove_remains, replacing
 from ...models import PHYSICAL_SCALE
+from ..examinations.levers import Influence
 from ..runs.configuration import Configuration
 from ..runs.folder import PERTURBATIONS
 from . import Perturbation, to_toml
-from .experiment import Experiment, concerns_interneurons, later_than
+from .experiment import Experiment, later_than, perturbed_role
 
 #: Columns of the history that the report shows beside those of the whole circuit; all are in the table.
 _SHOWN = ("test_", "predictions_changed", "angle_", "cmi_", "participation_ratio_", "sparsity_", "settling_residual")
-#: Weight κγ of the entropy term at which results/entropy.md finds that it tells, and below which it does not.
-_NOTICEABLE, _INERT = 0.3, 0.01
+
+_PICTURES = {
+    "effects.png": "Performance, and changes of potentials",
+    "learning.png": "Performance and angles while learning",
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why little or nothing changes.
+
+    Parameters
+    ----------
+    title : str
+    paragraphs : tuple of str
+        In plain text.
+    commands : tuple of str
+        What to try.
+    """
+
+    title: str
+    paragraphs: tuple[str, ...]
+    commands: tuple[str, ...] = ()
 
 
 def write_experiment(folder, experiment: Experiment, configuration: Configuration, command: str = ""):
     """Write what an experiment found: ``report.md``, ``table.csv``, figures, and what it was done with.
 
-    Each file takes the place of an older one once it is complete, the report last.
+    Each file takes the place of an older one once it is complete, the report last. A figure that fails is left out.
 
     Parameters
     ----------
@@ -37,17 +60,26 @@ def write_experiment(folder, experiment: Experiment, configuration: Configuratio
         Of the control.
     command : str, optional
         What was called, for the report.
+
+    Returns
+    -------
+    list of str
+        A line for each figure that failed.
     """
     folder = Path(folder)
     write_inputs(folder, experiment.perturbations, configuration)
     with replacing(folder / "table.csv") as file:
         experiment.table.to_csv(file, index=False)
-    save_figure(perturbation_effects(experiment.table), [folder / "effects.png"])
+    album, effects, learning = Album(), folder / "effects.png", folder / "learning.png"
+    with album.attempt(effects):
+        album.written += save_figure(perturbation_effects(experiment.table), [effects])
     if experiment.histories:
         histories = {place: pd.DataFrame(rows) for place, rows in experiment.histories.items()}
-        save_figure(perturbed_learning(histories, _epochs(experiment)), [folder / "learning.png"])
+        with album.attempt(learning):
+            album.written += save_figure(perturbed_learning(histories, _epochs(experiment)), [learning])
     with replacing(folder / "report.md") as file:
-        file.write(report(experiment, configuration, folder, command).encode())
+        file.write(report(experiment, configuration, folder, command, [path.name for path in album.written]).encode())
+    return album.failures
 
 
 def _epochs(experiment: Experiment) -> list[tuple[float, float]]:
@@ -60,13 +92,20 @@ def _epochs(experiment: Experiment) -> list[tuple[float, float]]:
 def write_inputs(folder: Path, perturbations: Sequence[Perturbation], configuration: Configuration):
     """Write ``perturbations.toml``, and the control's parameters, ``config.toml``."""
     make_folder(folder)
-    with replacing(folder / PERTURBATIONS) as file:
-        file.write(to_toml(perturbations).encode())
+    remove_remains(folder)
     with replacing(folder / "config.toml") as file:
         file.write(configuration.to_toml().encode())
+    with replacing(folder / PERTURBATIONS) as file:  # last: with it an experiment has begun
+        file.write(to_toml(perturbations).encode())
 
 
-def report(experiment: Experiment, configuration: Configuration, folder, command: str = "") -> str:
+def report(
+    experiment: Experiment,
+    configuration: Configuration,
+    folder,
+    command: str = "",
+    pictures: Sequence[str] = ("effects.png", "learning.png"),
+) -> str:
     """Write the report of an experiment, in Markdown.
 
     Parameters
@@ -75,6 +114,8 @@ def report(experiment: Experiment, configuration: Configuration, folder, command
         As in `write_experiment`.
     folder : path-like
         Where the experiment's parameters are or will be.
+    pictures : sequence of str
+        Files of the figures that there are.
     """
     table = experiment.table
     seeds = list(dict.fromkeys(table["seed"]))
@@ -96,9 +137,12 @@ def report(experiment: Experiment, configuration: Configuration, folder, command
         performance_table(table),
         "",
         *why_nothing_changes(experiment, configuration, folder),
-        "![Performance, and changes of potentials](effects.png)",
-        "",
-        *(["![Performance and angles while learning](learning.png)", ""] if trained else []),
+        *(
+            line
+            for name, words in _PICTURES.items()
+            if name in pictures and (trained or name != "learning.png")
+            for line in (f"![{words}]({name})", "")
+        ),
         "## Potentials and rates at the phases' ends",
         "",
         "Means over stimuli and cells, their change, and the root mean square of the changes (rms).",
@@ -113,7 +157,12 @@ def report(experiment: Experiment, configuration: Configuration, folder, command
 
 
 def performance_table(table: pd.DataFrame) -> str:
-    """Accuracy, R² or other scores, information, angles and activity against the control, as a table in Markdown."""
+    """Write `performance_rows` as a table in Markdown."""
+    return pd.DataFrame(performance_rows(table)).to_markdown(index=False, disable_numparse=True)
+
+
+def performance_rows(table: pd.DataFrame) -> list[dict[str, str]]:
+    """Accuracy, R² or other scores, information, angles and activity against the control: cells by their heading."""
     of_layers = table["quantity"].str.contains(r"_\d+$")
     chosen = table[(table["phase"] == "") & (table["quantity"].str.startswith(_SHOWN) | ~of_layers)]
     statistics = over_seeds(chosen)
@@ -122,14 +171,14 @@ def performance_table(table: pd.DataFrame) -> str:
         percent = row.quantity in ("test_accuracy", "predictions_changed")
         scale, digits = (100, 2) if percent else (1, 3)
         name = row.quantity.replace("test_r_squared", "test_R²").replace("_", " ") + (" (%)" if percent else "")
-        entry = rows.setdefault(name, {})
+        entry = rows.setdefault(name, {"quantity": name})
         condition = (row.trained, row.tested)
         if condition == CONTROL:
             entry["control"] = _shown(scale * row.value_mean, scale * row.value_sd, digits)
         else:
             label = f"{CONDITIONS[condition][0]}: difference".replace("\n", " ")
             entry[label] = _shown(scale * row.difference_mean, scale * row.difference_sd, digits, sign=True)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity").to_markdown(disable_numparse=True)
+    return list(rows.values())
 
 
 def _potentials(table: pd.DataFrame) -> str:
@@ -142,8 +191,10 @@ def _potentials(table: pd.DataFrame) -> str:
             entry["control"] = _with_unit(row.value_mean, row.value_sd, row.unit)
         else:
             label = CONDITIONS[condition][0].replace("\n", " ")
-            entry[f"{label}: change"] = _with_unit(row.difference_mean, row.difference_sd, row.unit, sign=True)
-            entry[f"{label}: rms"] = _with_unit(row.rms_change_mean, row.rms_change_sd, row.unit)
+            still = row.rms_change_mean == 0
+            change = _with_unit(row.difference_mean, row.difference_sd, row.unit, sign=True)
+            entry[f"{label}: change"] = "unchanged" if still else change
+            entry[f"{label}: rms"] = "–" if still else _with_unit(row.rms_change_mean, row.rms_change_sd, row.unit)
     frame = pd.DataFrame(
         [{"phase": phase, "layer": layer, "": name, **entry} for (phase, layer, name), entry in rows.items()]
     )
@@ -161,70 +212,62 @@ def _shown(mean: float, sd: float, digits: int, sign: bool = False) -> str:
 
 
 def why_nothing_changes(experiment: Experiment, configuration: Configuration, folder) -> list[str]:
-    """Say why no prediction changes, with what SST cells measure and what to do if it is they; else nothing.
+    """Write the `explanation`, if there is one, as lines of Markdown."""
+    found = explanation(experiment, configuration, folder)
+    if found is None:
+        return []
+    paragraphs = [line for paragraph in found.paragraphs for line in (paragraph, "")]
+    commands = ["```sh", *found.commands, "```", ""] if found.commands else []
+    return [f"## {found.title}", "", *paragraphs, *commands]
 
-    After training without SST cells some predictions differ, as they do after any rounding; it is said then, too.
+
+def explanation(experiment: Experiment, configuration: Configuration, folder) -> Explanation | None:
+    """Say why no prediction changes, with what the perturbed cells measure and what to do if it is they; else nothing.
+
+    After training without cells that do nothing some predictions differ, as they do after any rounding; it is said
+    then, too.
+
+    Parameters
+    ----------
+    experiment, configuration, folder
+        As in `report`.
     """
     circuit, conditions = experiment.circuit, [place for place in experiment.measured if place[1:] != CONTROL]
     changed = any(experiment.changed_predictions(*place) for place in conditions)
     predicting = [phase.name for phase in configuration.build_protocol().for_prediction.prediction]
     if conditions and not changed and not experiment.histories and later_than(experiment, predicting):
-        return [
-            "## Why no prediction changes",
-            "",
-            f"Predictions are read at the end of phase {predicting[-1]}, before anything is perturbed; what changes "
-            "are the phases after it, below.",
-            "",
-        ]
-    if not concerns_interneurons(experiment, driven=not changed) or (changed and not experiment.histories):
-        return []
+        phase = predicting[-1]
+        said = f"Predictions are read at the end of phase {phase}, before anything is perturbed; later phases change."
+        return Explanation("Why no prediction changes", (said,))
+    role = perturbed_role(experiment, driven=not changed)
+    influences = configuration.entry.influences(circuit, configuration.form) if role else ()
+    influence = next((each for each in influences if each.role == role), None)
+    if influence is None or (changed and not (experiment.histories and influence.reasons)):
+        return None
+    title = "Why so little can change" if changed else "Why no prediction changes"
+    commands = _to_try(influence.settings, experiment, Path(folder)) if influence.settings else ()
+    return Explanation(title, (_sizes(influence, experiment), *influence.reasons), tuple(commands))
+
+
+def _sizes(influence: Influence, experiment: Experiment) -> str:
+    """Say how far cells beside the layers are from rest, and the cells of the layers."""
     controls = [found.ends for (_, *how), found in experiment.measured.items() if tuple(how) == CONTROL]
     phase = next(iter(controls[0]))[0]
     rest = 1e3 * float(PHYSICAL_SCALE["V_rest"])
     sizes = []
-    for k in range(1, circuit.output + 1):
-        if (phase, k, "V_SST") not in controls[0]:
+    for k in range(1, experiment.circuit.output + 1):
+        if (phase, k, influence.potential) not in controls[0]:
             continue
-        interneuron, soma = (
-            np.mean([rms(ends[phase, k, variable] - rest) for ends in controls]) for variable in ("V_SST", "V_soma")
+        beside, soma = (
+            np.mean([rms(ends[phase, k, variable] - rest) for ends in controls])
+            for variable in (influence.potential, "V_soma")
         )
-        sizes.append(f"layer {k} {_volts(interneuron)} (pyramidal somata {_volts(soma)})")
-    gamma, gain = getattr(circuit, "gamma", None), getattr(circuit, "entropy_gain", None)
-    inert = gamma is not None and gain is not None and abs(gain * gamma) < _INERT
-    if changed and not inert:
-        return []
-    lines = [
-        "## Why so little can change" if changed else "## Why no prediction changes",
-        "",
-        f"At the end of the {phase} phase the control's SST cells are this far from rest (rms): {', '.join(sizes)}.",
-    ]
-    if not inert:
-        return [*lines, ""]
-    weight, coupling = _NOTICEABLE / gamma, 1 / max(circuit.epsilon)
-    lines += [
-        f"They carry −O r, the off-diagonal part of M = ε(2κγB + g_lk I). It weighs κγ = {gain * gamma:.2g}, with "
-        f"γ = (1 − λ)/λ and κ = entropy_gain = {gain:g}, against the couplings 1/ε = {coupling:.3g}: on the error "
-        "terms, eqs 10-12 lack the factor (1 − λ)/(1 − λᵗ) of eq 6, and the entropy term is left inert.",
-        "",
-        f"`entropy_gain` multiplies γ in the dynamics. 1/(1 − λ) = {1 / (1 - circuit.forgetting):.6g} is the weight "
-        f"that eq 6 implies, at the edge of what is stable. κ = {weight:.2g}, that is κγ = {_NOTICEABLE}, with a "
-        "regularised B and phases long enough to settle, is a weight at which the term tells (results/entropy.md). "
-        "To try it:",
-        "",
-        "```sh",
-        *_to_try(weight, experiment, configuration, Path(folder)),
-        "```",
-        "",
-    ]
-    return lines
+        sizes.append(f"layer {k} {_volts(beside)} (pyramidal somata {_volts(soma)})")
+    name = influence.name
+    return f"At the end of the {phase} phase the control's {name} are this far from rest (rms): {', '.join(sizes)}."
 
 
-def _to_try(weight: float, experiment: Experiment, configuration: Configuration, folder: Path) -> list[str]:
-    settings = ["lateral_rule=regularised", f"entropy_gain={float(f'{weight:.1g}'):g}"]
-    if getattr(experiment.circuit, "lateral_form", "inverse") != "inverse":
-        settings.append("lateral_form=inverse")
-    if configuration.form == "contrastive":
-        settings += ["free_steps=80", "nudge_steps=30"]
+def _to_try(settings: Sequence[str], experiment: Experiment, folder: Path) -> list[str]:
     words = [word for setting in settings for word in ("--set", setting)]
     target = str(folder.with_name(f"{folder.name}_entropy"))
     if experiment.histories:
@@ -243,11 +286,11 @@ def _volts(millivolts: float) -> str:
 
 def _with_unit(mean: float, sd: float, unit: str, sign: bool = False) -> str:
     """Write mean ± standard deviation, those given in mV or Hz in the unit that suits them."""
-    units = {"mV": ("mV", "µV", "nV"), "Hz": ("Hz", "mHz", "µHz")}.get(unit)
+    units = {"mV": ("mV", "µV", "nV", "pV", "fV"), "Hz": ("Hz", "mHz", "µHz", "nHz", "pHz")}.get(unit)
     if units is None:
         return _shown(mean, sd, 3, sign) + f" {unit}" * bool(unit)
     sizes = [abs(value) for value in (mean, sd) if np.isfinite(value)]
-    power = next((power for power in range(2) if 1e3**power * max(sizes) >= 0.1), 2) if any(sizes) else 0
+    power = next((power for power in range(4) if 1e3**power * max(sizes) >= 0.1), 4) if any(sizes) else 0
     scale = 1e3**power
     digits = 2 if power == 0 else 1
     spread = f" ± {scale * sd:.{digits}f}" if np.isfinite(sd) else ""

@@ -4,6 +4,7 @@ import numpy as np
 
 from ...errors import ParameterError
 from ...networks import Layers
+from ...summary import Summarised, Summary, Table, by_layer, shape_of, shown_unit
 
 
 class PhaseTrace(Layers):
@@ -23,12 +24,33 @@ class PhaseTrace(Layers):
         Whether targets reached the circuit.
     others : dict of str to ndarray (steps, replicas, cells), optional
         Traces of other populations, by names such as ``"multiplier_1.r"``: ``trace["multiplier_1.r"]``.
+    units : dict of str to str, optional
+        SI unit of each variable, "1" if it has none.
     """
 
-    def __init__(self, variables, t, s, beta, others=None, taught=False):
+    def __init__(self, variables, t, s, beta, others=None, taught=False, units=None):
         super().__init__(variables)
         self.t, self.s, self.beta, self.taught = t, s, beta, taught
         self.others = dict(others or {})
+        self.units = dict(units or {})
+
+    def _summary(self) -> Summary:
+        """Show time, β, and of each variable unit and shape."""
+        taught = ", with the teacher" if self.taught else ""
+        heading = (
+            f"PhaseTrace: {len(self.t)} steps, {1e3 * self.t[0]:.4g} to {1e3 * self.t[-1]:.4g} ms, "
+            f"β = {self.beta[-1]:g}{taught}"
+        )
+        return Summary(heading, [*self._tables()])
+
+    def _tables(self) -> list[Table]:
+        """Shapes and units of the layers' variables, and of other populations'."""
+        layers = by_layer(self.variables, self.units, "steps × stimuli × cells")
+        rows = [
+            (name, shown_unit(self.units.get(name, "1")), population, shape_of(trace))
+            for (population, _, name), trace in ((key.rpartition("."), each) for key, each in self.others.items())
+        ]
+        return [Table(layers.headings, [*layers.rows, *rows])]
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.others:
@@ -36,7 +58,7 @@ class PhaseTrace(Layers):
         return self.others[name]
 
 
-class Presentation:
+class Presentation(Summarised):
     """Recording of one presentation: each phase's `PhaseTrace` under the phase's name.
 
     Parameters
@@ -56,8 +78,26 @@ class Presentation:
             raise AttributeError(f"no phase {name!r}; phases: {', '.join(self.__dict__.get('phases', {}))}")
         return self.phases[name]
 
-    def __repr__(self):
-        return f"Presentation({', '.join(f'{name}: {len(trace.t)} steps' for name, trace in self.phases.items())})"
+    def __dir__(self):
+        return [*super().__dir__(), *self.phases]
+
+    def __getstate__(self):
+        return self.__dict__
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+    def _summary(self) -> Summary:
+        """Show phases, and of what was recorded in the last one units and shapes."""
+        rows = [
+            (name, len(trace.t), f"{1e3 * trace.t[0]:.4g} to {1e3 * trace.t[-1]:.4g} ms", f"{trace.beta[-1]:g}",
+             "teacher" if trace.taught else "")
+            for name, trace in self.phases.items()
+        ]  # fmt: skip
+        phases = Table(("phase", "steps", "time", "β", ""), rows)
+        last = next(reversed(self.phases.values()), None)
+        heading = f"Presentation: {', '.join(f'{name} {len(trace.t)} steps' for name, trace in self.phases.items())}"
+        return Summary(heading, [phases, *([] if last is None else last._tables())])
 
     def trace(self, variable: str, k: int) -> np.ndarray:
         """One variable of layer k through all phases, (steps, replicas, units)."""

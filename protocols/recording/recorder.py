@@ -7,7 +7,7 @@ import numpy as np
 from ...errors import ParameterError
 from ...networks.population import Population
 from .presentation import PhaseTrace, Presentation
-from .recordables import checked, declared, named
+from .recordables import checked, declared, named, recordables
 
 
 class Recorder:
@@ -55,8 +55,16 @@ class Recorder:
                 for variable in self._variables
             }
             others = {other: np.stack([row[other] for _, _, row in rows]) for other in self._others}
-            phases[name] = PhaseTrace(variables, t, s, beta, others, self._taught[name])
+            phases[name] = PhaseTrace(variables, t, s, beta, others, self._taught[name], self._units())
         return Presentation(phases)
+
+    def _units(self) -> dict[str, str]:
+        """Units of what is recorded, as the cells declare them."""
+        recorded = [*self._populations.values(), *self._others.values()]
+        names = {*self._variables, *(name.rpartition(".")[2] for name in self._others)}
+        return {
+            item.name: item.unit for population in recorded for item in recordables(population) if item.name in names
+        }
 
 
 def _owner(preparation, name: str) -> Population:

@@ -32,7 +32,7 @@ from ...networks.states import PhaseEnd
 from ..interruption import on_interrupt
 from .selections import Selection, WeightSelection, phases_of
 from .streams import CellStream, WeightStream
-from .tables import Column, Table, Writer, choice_of
+from .tables import Column, Table, Writer, choice_of, numbered, truth
 
 #: Memory for rows on their way to disk, shared among the selections.
 BLOCK_BYTES = 2**25
@@ -46,9 +46,11 @@ class StreamRecorder:
     The file is whole and readable afterwards, also if an error or Ctrl-C ended the run: it then holds all steps until
     then. It is written beside its place under a hidden name, and moved there at the end. `open_traces` reads it.
 
-    Stored is what the simulation holds, the dimensionless variable in its own precision, with the map to physical
-    units in the attributes `scale_factor` and `add_offset`, as usual in netCDF: V = add_offset + scale_factor * stored.
-    So float32 recordings are half as large as volts in double precision, and lose nothing beside a resting potential.
+    The file is netCDF-4, with the axes time, replica and cell, so that ``xarray.open_dataset(path, engine="h5netcdf",
+    group="cells/layer_1")`` gives labelled traces in volts. Stored is what the simulation holds, the dimensionless
+    variable in its own precision, with the map to physical units in the attributes `scale_factor` and `add_offset`, as
+    usual in netCDF: V = add_offset + scale_factor * stored. So float32 recordings are half as large as volts in double
+    precision, and lose nothing beside a resting potential.
 
     Parameters
     ----------
@@ -77,7 +79,8 @@ class StreamRecorder:
     Notes
     -----
     Time is that of the simulation since the recorder was attached, through all presentations; the first step ends at
-    dt. A step's row holds the state at its end, as in `Preparation.present`.
+    dt. So does s, the integration variable Σ η_i, which is time in units of τ only while η is the protocol's own. A
+    step's row holds the state at its end, as in `Preparation.present`.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class StreamRecorder:
         self._weights: list[WeightStream] = []
         self._active: list[CellStream] = []
         self._steps, self._trial, self._phase = 0, 0, 0
+        self._s = self._s_before = 0.0
         self._in_trial = self._in_phase = False
 
     @property
@@ -131,7 +135,7 @@ class StreamRecorder:
             raise ParameterError(f"{self.path}: this recorder was used; make another one")
         self._temporary = beside(self.path)
         try:
-            self._file = h5py.File(self._temporary, "w")
+            self._file = h5py.File(self._temporary, "w", track_order=True)  # of attributes, too: netCDF reads no other
             self._begin_file(self._file)
         except OSError as error:
             self._temporary.unlink()
@@ -199,29 +203,27 @@ class StreamRecorder:
         versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
         file.attrs["software"] = json.dumps(versions)
         file.create_dataset("parameters", data=self._preparation.parameters)
-        real, whole, per_replica = Column((), float), Column((), np.int64), Column((replicas,), np.int64)
-        self._trials = Table(
-            file.create_group("trials"),
-            {
-                **dict.fromkeys(("start", "stop", "beta"), real),
-                **{name: Column((), bool) for name in ("learn", "complete")},
-                "presented": whole,
-                **dict.fromkeys(("stimulus", "label"), per_replica),
-            },
-            _TABLE_BYTES,
-            self._writer,
-        )
-        self._phases = Table(
-            file.create_group("phases"),
-            {
-                "trial": whole,
-                "name": Column((), choice_of(list(self._names))),
-                **dict.fromkeys(("start", "stop", "beta_first", "beta_last"), real),
-                "taught": Column((), bool),
-            },
-            _TABLE_BYTES,
-            self._writer,
-        )
+        second, real, whole = Column((), float, {"units": "s"}), Column((), float, {"units": "1"}), Column((), np.int64)
+        trials, phases = (file.create_group(name, track_order=True) for name in ("trials", "phases"))
+        numbered(trials, "replica", np.arange(replicas))
+        of_trials = {
+            "trial": whole,
+            **dict.fromkeys(("start", "stop"), second),
+            "beta": real,
+            **dict.fromkeys(("learn", "complete"), truth()),
+            "presented": whole,
+            **dict.fromkeys(("stimulus", "label"), Column((replicas,), np.int64, axes=("replica",))),
+        }
+        of_phases = {
+            "phase": whole,
+            "trial": whole,
+            "name": choice_of(list(self._names)),
+            **dict.fromkeys(("start", "stop"), second),
+            **dict.fromkeys(("beta_first", "beta_last"), real),
+            "taught": truth(),
+        }
+        self._trials = Table(trials, "trial", of_trials, _TABLE_BYTES, self._writer)
+        self._phases = Table(phases, "phase", of_phases, _TABLE_BYTES, self._writer)
 
     def _begin_phase(self, moment):
         if moment.time == 0:
@@ -238,6 +240,7 @@ class StreamRecorder:
         if moment.time == 0:
             self._begin_trial(moment)
         self._phase_row = {
+            "phase": self._phase,
             "trial": self._trial,
             "name": self._names[name],
             "start": self._steps * self._dt,
@@ -258,6 +261,7 @@ class StreamRecorder:
                     raise ParameterError(f"stimulus {rows.max()} has no label; labels has {len(self._labels)} entries")
                 label[: moment.presented] = self._labels[rows]
         self._trial_row = {
+            "trial": self._trial,
             "start": self._steps * self._dt,
             "beta": moment.stimulus.beta,
             "learn": moment.stimulus.learn,
@@ -265,7 +269,7 @@ class StreamRecorder:
             "stimulus": stimulus,
             "label": label,
         }
-        self._in_trial = True
+        self._in_trial, self._s_before = True, self._s
         for stream in self._cells:
             stream.begin(moment.presented)
 
@@ -273,10 +277,11 @@ class StreamRecorder:
         if not self._in_phase:
             return
         self._steps += 1
+        self._s = self._s_before + moment.s
         step = moment.step + 1
         for stream in self._active:
             if step % stream.every == 0:
-                stream.take(self._steps * self._dt, self._phase, moment.beta)
+                stream.take(self._steps * self._dt, self._s, self._phase, moment.beta)
 
     def _end_phase(self, moment, end: PhaseEnd):
         self._close_phase(end.beta)

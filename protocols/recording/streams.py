@@ -7,7 +7,15 @@ import numpy as np
 
 from .recordables import compartment_of, meaning_of
 from .selections import Selection, WeightSelection
-from .tables import Column, Table, Writer
+from .tables import Column, Table, Writer, numbered
+
+#: Beside the variables; a table's dimension is its first column.
+_TIMES = {
+    "time": Column((), float, {"units": "s", "long_name": "simulated time at the end of the step"}),
+    "s": Column((), float, {"units": "1", "long_name": "integration variable, sum of the steps in units of tau"}),
+    "phase": Column((), np.int64, {"long_name": "number of the phase, in the group phases"}),
+    "beta": Column((), float, {"units": "1", "long_name": "nudging strength"}),
+}
 
 
 class CellStream:
@@ -19,32 +27,36 @@ class CellStream:
         population = preparation.populations[selection.population]
         spec = next(spec for spec in preparation.circuit.populations if spec.name == population.name)
         number = sum(group.attrs["population"] == population.name for group in file["cells"].values())
-        group = file.create_group(f"cells/{population.name}" + (f"-{number + 1}" if number else ""))
+        group = file.create_group(f"cells/{population.name}" + (f"-{number + 1}" if number else ""), track_order=True)
         group.attrs["population"], group.attrs["layer"] = population.name, spec.layer
         group.attrs["cell_type"], group.attrs["every"] = type(spec.cell).__name__, selection.every
         group.attrs["phases"] = list(self.phases)
-        group.create_group("variables", track_order=True)
-        group.create_dataset("cell", data=cells)
-        group.create_dataset("replica", data=self._replicas)
+        group.attrs["variables"] = list(selection.variables)
+        numbered(group, "replica", self._replicas)
+        numbered(group, "cell", cells)
         probes = {name: population.probe(name, self._replicas, cells) for name in selection.variables}
-        columns = {"time": Column((), float, {"unit": "s"}), "phase": Column((), np.int64), "beta": Column((), float)}
+        columns = dict(_TIMES)
         for name, probe in probes.items():
             kept = probe.dtype if probe.dtype.kind == "f" else np.dtype(float)  # NaN has no place among whole numbers
-            told = {"unit": probe.unit, "scale_factor": probe.scale, "add_offset": probe.offset}
-            told |= {"compartment": compartment_of(population, name), "meaning": meaning_of(population, name)}
-            columns[f"variables/{name}"] = Column((len(self._replicas), len(cells)), dtype or kept, told)
-        self.table = Table(group, columns, block_bytes, writer)
-        self._time, self._phase, self._beta = (self.table.columns[name] for name in ("time", "phase", "beta"))
-        self._probes = [(self.table.columns[f"variables/{name}"], probe.read) for name, probe in probes.items()]
+            told = {"units": probe.unit, "coordinates": " ".join(tuple(_TIMES)[1:])}
+            if (probe.scale, probe.offset) != (1, 0):
+                told |= {"scale_factor": probe.scale, "add_offset": probe.offset}
+            told |= {"compartment": compartment_of(population, name), "long_name": meaning_of(population, name) or name}
+            shape = (len(self._replicas), len(cells))
+            columns[name] = Column(shape, dtype or kept, told, ("replica", "cell"))
+        self.table = Table(group, "time", columns, block_bytes, writer)
+        self._times = [self.table.columns[name] for name in _TIMES]
+        self._probes = [(self.table.columns[name], probe.read) for name, probe in probes.items()]
 
     def begin(self, presented: int):
         """Begin a presentation of so many stimuli."""
         self._absent = np.flatnonzero(self._replicas >= presented)
 
-    def take(self, time: float, phase: int, beta: float):
+    def take(self, time: float, s: float, phase: int, beta: float):
         """Record the present step."""
         row = self.table.row
-        self._time[row], self._phase[row], self._beta[row] = time, phase, beta
+        for values, value in zip(self._times, (time, s, phase, beta), strict=True):
+            values[row] = value
         for values, read in self._probes:
             values[row] = read()
         if len(self._absent):
@@ -67,16 +79,17 @@ class WeightStream:
     ):
         self._circuit, self._key, self._every = preparation.circuit, selection.weights, selection.every
         axes = selection.check(self._circuit)
-        group = file.create_group(f"weights/{selection.name}")
+        group = file.create_group(f"weights/{selection.name}", track_order=True)
         group.attrs["weights"], group.attrs["k"], group.attrs["every"] = *self._key, self._every
-        for name, indices in zip(("post", "pre"), axes, strict=False):
-            group.create_dataset(name, data=indices)
+        names = ("post", "pre")[: len(axes)]
+        for name, indices in zip(names, axes, strict=True):
+            numbered(group, name, indices)
         key, k = self._key
-        block = Column(tuple(map(len, axes)), dtype or self._circuit.weights[key][k].dtype, {"unit": "1"})
-        columns = {"time": Column((), float, {"unit": "s"}), "trial": Column((), np.int64), "values": block}
+        block = Column(tuple(map(len, axes)), dtype or self._circuit.weights[key][k].dtype, {"units": "1"}, names)
+        columns = {"time": _TIMES["time"], "trial": Column((), np.int64), "values": block}
         if selection.changes:
-            columns |= {"changes": block, "change_norm": Column((), float, {"unit": "1"})}
-        self.table = Table(group, columns, block_bytes, writer)
+            columns |= {"changes": block, "change_norm": Column((), float, {"units": "1"})}
+        self.table = Table(group, "time", columns, block_bytes, writer)
         self._axes, self._index, self._changes = axes, np.ix_(*axes), selection.changes
         self._learnt = 0
 

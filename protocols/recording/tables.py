@@ -35,13 +35,16 @@ class Column:
     shape : tuple of int
         Shape of an entry; () for a number.
     dtype : dtype
-    attributes : dict of str to str or float, optional
-        What the file tells of it, such as its unit.
+    attributes : dict, optional
+        What the file tells of it, such as its units.
+    axes : tuple of str, optional
+        Names of the axes of an entry; the group has a dataset of each name, which numbers what is on it.
     """
 
     shape: tuple[int, ...]
     dtype: Any
-    attributes: dict[str, str | float] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    axes: tuple[str, ...] = ()
 
     @property
     def row_bytes(self) -> int:
@@ -97,13 +100,16 @@ class Writer:
 
 
 class Table:
-    """Columns of one length, as extensible datasets of an HDF5 group.
+    """Columns of one length, as extensible datasets of an HDF5 group, which are netCDF-4 variables.
 
-    There is memory for two blocks: one is filled while the other is written.
+    There is memory for two blocks: one is filled while the other is written. The datasets are made with the first rows:
+    those of a short recording are then no larger than it is.
 
     Parameters
     ----------
     group : h5py.Group
+    axis : str
+        Name of the axis of rows, and of the column that is its dimension scale.
     columns : mapping of str to Column
     block_bytes : int
         Most memory for both blocks. They have at least one row each.
@@ -118,7 +124,7 @@ class Table:
         Rows of a block.
     """
 
-    def __init__(self, group: h5py.Group, columns: Mapping[str, Column], block_bytes: int, writer: Writer):
+    def __init__(self, group: h5py.Group, axis: str, columns: Mapping[str, Column], block_bytes: int, writer: Writer):
         sizes = [column.row_bytes for column in columns.values()]
         # A block is one chunk of the largest column, so that chunks are written whole, past HDF5's cache.
         rows = min(block_bytes // (2 * sum(sizes)), _CHUNK_BYTES // max(sizes))
@@ -129,17 +135,8 @@ class Table:
         self._writer = writer
         self._pending: Future | None = None
         self._broken = False
-        self._datasets = {}
-        for name, column in columns.items():
-            rows = _MOST_ROWS if column.row_bytes < _SMALL else self.capacity
-            self._datasets[name] = group.create_dataset(
-                name,
-                shape=(0, *column.shape),
-                maxshape=(None, *column.shape),
-                dtype=column.dtype,
-                chunks=(rows, *column.shape),
-            )
-            self._datasets[name].attrs.update(column.attributes)
+        self._group, self._axis, self._described = group, axis, columns
+        self._datasets: dict[str, h5py.Dataset] = {}
 
     @property
     def nbytes(self) -> int:
@@ -161,7 +158,7 @@ class Table:
     def flush(self):
         """Write all rows, and wait until they are written; none after a block that could not be."""
         self._wait()
-        if self.row > self._begun and not self._broken:
+        if (self.row > self._begun or not self._datasets) and not self._broken:
             self._hand_over()
             self._wait()
 
@@ -176,7 +173,28 @@ class Table:
             self._broken = pending.exception() is not None
             pending.result()
 
+    def _make_datasets(self, rows: int):
+        """Make the datasets for a table whose first block has so many rows: all of them, unless the block is full."""
+        for name, column in self._described.items():
+            chunk = rows if rows < self.capacity else _MOST_ROWS if column.row_bytes < _SMALL else self.capacity
+            dataset = self._group.create_dataset(
+                name,
+                shape=(0, *column.shape),
+                maxshape=(None, *column.shape),
+                dtype=column.dtype,
+                chunks=(max(1, chunk), *column.shape),
+            )
+            dataset.attrs.update(column.attributes)
+            self._datasets[name] = dataset
+        scale = self._datasets[self._axis]
+        scale.make_scale(self._axis)
+        for name, dataset in self._datasets.items():
+            if name != self._axis:
+                label(dataset, [scale, *(self._group[axis] for axis in self._described[name].axes)])
+
     def _write(self, start: int, stop: int):
+        if not self._datasets:
+            self._make_datasets(stop - start)
         done = len(next(iter(self._datasets.values())))
         for name, dataset in self._datasets.items():
             values = self.columns[name][start:stop]
@@ -187,6 +205,24 @@ class Table:
                 dataset[done:] = values
 
 
-def choice_of(names: Sequence[str]) -> np.dtype:
-    """Type of a column whose entries are some of these names, by their numbers."""
-    return h5py.enum_dtype({name: number for number, name in enumerate(names)}, basetype=np.int16)
+def label(dataset: h5py.Dataset, scales: Sequence[h5py.Dataset]):
+    """Name the axes of a dataset after dimension scales, as netCDF-4 does."""
+    for axis, scale in zip(dataset.dims, scales, strict=True):
+        axis.attach_scale(scale)
+
+
+def numbered(group: h5py.Group, name: str, numbers: np.ndarray):
+    """Add an axis to a group: the numbers of what is on it, as a dimension scale."""
+    group.create_dataset(name, data=numbers).make_scale(name)
+
+
+def choice_of(names: Sequence[str]) -> Column:
+    """Column whose entries are some of these names, by their numbers; CF conventions call it a flag."""
+    meanings = " ".join("_".join(name.split()) for name in names)  # of which blanks are no part
+    told = {"flag_values": np.arange(len(names), dtype=np.int16), "flag_meanings": meanings, "names": list(names)}
+    return Column((), np.int16, told)
+
+
+def truth() -> Column:
+    """Column of true and false, as xarray has it: netCDF has no such type."""
+    return Column((), np.int8, {"dtype": "bool"})

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "citations": ["cite"],
         "configuration": ["Configuration"],
         "examination": ["examine"],
-        "folder": ["RunFolder", "latest_folder", "new_folder"],
+        "folder": ["RunFolder", "claim_folder", "latest_folder", "new_folder"],
         "random_streams": ["seed_of_tests"],
         "reading": ["presets"],
         "run": ["Run", "load"],

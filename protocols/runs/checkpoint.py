@@ -1,11 +1,14 @@
 """Checkpoints: reading them back, with all that can be wrong with one."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...analysis.former import converted_checkpoint
 from ...errors import ParameterError, RunError
+from . import paths, reading
 from .configuration import Configuration
 from .folder import RunFolder
 
@@ -44,23 +47,66 @@ def read_checkpoint(folder: RunFolder, configuration: Configuration) -> dict[str
     path = checkpoint_path(folder)
     state = converted_checkpoint(folder.arrays(NAME), path)
     try:
-        saved = Configuration.from_toml(str(state["configuration"])).beside_modules()
+        values = reading.sections(str(state["configuration"]), path)
+        # A model of one's own is imported by the configuration alone, and never because a checkpoint names it.
+        model = values.get("circuit", {}).get("model")
+        if model is not None and _name(model) == _name(configuration.model):
+            values["circuit"]["model"] = configuration.model
+        elif model not in (None, configuration.model):
+            raise _other(folder, "model", model, configuration.model)
+        saved = Configuration(values, str(path)).beside_modules()
         for key in ("epoch", "batch"):
             if state[key].shape != () or state[key].dtype.kind not in "iu" or state[key] < 0:
                 raise ParameterError(f"{key} is no whole number")
     except (KeyError, ParameterError) as error:
         raise damaged(folder, error) from None
     # The folder holds copies of modules with code of one's own, and may have moved.
-    for section, keys in configuration.beside_modules().items():
+    _check_same(folder, saved, configuration.beside_modules())
+    return state
+
+
+def check_named_code(folder: RunFolder):
+    """Raise a `RunError` if the folder's configuration is not the checkpoint's; no code is imported to find out.
+
+    To be called before code is imported that the folder names. Passes if there is no checkpoint.
+    """
+    if not folder.has(NAME):
+        return
+    own = reading.read(folder.path / "config.toml")
+    state = folder.arrays(NAME)
+    try:
+        saved = reading.sections(str(state["configuration"]), folder.path / NAME)
+    except (KeyError, ParameterError) as error:
+        raise damaged(folder, error) from None
+    by_name = ({section: _named(keys) for section, keys in values.items()} for values in (saved, own))
+    _check_same(folder, *by_name)
+
+
+def _check_same(folder: RunFolder, saved: Mapping[str, Mapping], own: Mapping[str, Mapping]):
+    for section, keys in own.items():
         for key, value in keys.items():
             theirs = saved.get(section, {}).get(key)
             # Not a number is no other number, but the same text: courses of single cells have it.
             if key not in _CHANGEABLE and theirs != value and repr(theirs) != repr(value):
-                raise RunError(
-                    f"{path}: of another configuration, with {key} = {theirs!r} in place of {value!r}; the run's own "
-                    f"is {folder.path / 'config.toml'}"
-                )
-    return state
+                raise _other(folder, key, theirs, value)
+
+
+def _other(folder: RunFolder, key: str, theirs: Any, own: Any) -> RunError:
+    return RunError(
+        f"{folder.path / NAME}: of another configuration, with {key} = {theirs!r} in place of {own!r}; the run's own "
+        f"is {folder.path / 'config.toml'}"
+    )
+
+
+def _named(value: Any) -> Any:
+    """Leave out the folders of the modules that strings name."""
+    if isinstance(value, Mapping):
+        return {key: _named(item) for key, item in value.items()}
+    return [_named(item) for item in value] if isinstance(value, list) else _name(value)
+
+
+def _name(reference: Any) -> Any:
+    return paths.named(reference) if isinstance(reference, str) else reference
 
 
 def damaged(folder: RunFolder, error: Exception) -> RunError:

@@ -42,7 +42,7 @@ _FIELDS = {
 }
 
 
-def cite(source: str | os.PathLike[str] | Run | None = None) -> str:
+def cite(source: str | os.PathLike[str] | Run | None = None, trust: bool = False) -> str:
     """Give the references to what a run or a preset uses, as BibTeX: the package, its rule, Brian2, its stimuli.
 
     Parameters
@@ -50,6 +50,8 @@ def cite(source: str | os.PathLike[str] | Run | None = None) -> str:
     source : str, path-like or Run, optional
         A preset, a parameter file that ends in ``.toml``, a run folder or a run. By default the package itself, with
         the circuits that it is named after.
+    trust : bool, default False
+        Whether code may be imported that a run folder holds or names, as in `Run`.
 
     Returns
     -------
@@ -67,10 +69,10 @@ def cite(source: str | os.PathLike[str] | Run | None = None) -> str:
     --------
     >>> print(corinfomax.cite("digits_ep"))
     """
-    return "\n".join(bibtex(entry) for entry in cited(source).values())
+    return "\n".join(bibtex(entry) for entry in cited(source, trust).values())
 
 
-def cited(source: str | os.PathLike[str] | Run | None = None) -> dict[str, dict[str, str] | str]:
+def cited(source: str | os.PathLike[str] | Run | None = None, trust: bool = False) -> dict[str, dict[str, str] | str]:
     """Give the same by keys, each as fields of BibTeX beside its type; see `cite`.
 
     Returns
@@ -82,7 +84,7 @@ def cited(source: str | os.PathLike[str] | Run | None = None) -> dict[str, dict[
     if source is None:
         names = (*model_named(next(iter(MODELS))).citations, SIMULATOR)
     else:
-        configuration, version = _opened(source)
+        configuration, version = _opened(source, trust)
         names = keys_of(configuration)
         if version not in (None, package["version"]):  # released in another year, maybe
             package = {key: value for key, value in package.items() if key != "date-released"} | {"version": version}
@@ -127,15 +129,15 @@ def bibtex(entry: Mapping[str, str] | str) -> str:
     return f"@{entry['type']}{{{entry['key']},\n{''.join(fields)}}}\n"
 
 
-def _opened(source: str | os.PathLike[str] | Run) -> tuple[Configuration, str | None]:
+def _opened(source: str | os.PathLike[str] | Run, trust: bool) -> tuple[Configuration, str | None]:
     """Give the configuration, and of a run the version of the package that it was begun with."""
     if isinstance(source, Run):
         return source.configuration, _version(source.folder)
     path = Path(os.path.expanduser(source))
     if path.suffix != ".toml" and str(source) not in presets() and (path.is_dir() or path.name != str(source)):
-        folder = RunFolder(path)
-        return folder.configuration(), _version(folder)
-    return Configuration.read(source), None
+        run = Run(path, trust)
+        return run.configuration, _version(run.folder)
+    return Configuration.read(source, trust=trust), None
 
 
 def _version(folder: RunFolder) -> str | None:

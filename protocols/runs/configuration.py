@@ -25,6 +25,7 @@ from ..systems import MODELS, Learner, Model, model_named
 from . import completion, paths, reading
 from .fitting import fitting_stimuli
 from .sections import CHOICES, IMMATERIAL, StimuliSection, TrainingSection, choices, schemas
+from .trust import check_trusted
 
 if TYPE_CHECKING:
     from ..clockwork.protocol import Protocol
@@ -92,7 +93,13 @@ class Configuration:
         self.build_protocol()  # only the protocol itself can tell whether its keys fit each other
 
     @classmethod
-    def read(cls, source: str | Path | None = None, settings: Sequence[str] | Mapping[str, Any] = ()) -> Configuration:
+    def read(
+        cls,
+        source: str | Path | None = None,
+        settings: Sequence[str] | Mapping[str, Any] = (),
+        trust: bool = False,
+        folder: Path | None = None,
+    ) -> Configuration:
         """Read a preset or a TOML file, with single keys set otherwise; what they leave to the stimuli is chosen.
 
         Parameters
@@ -103,6 +110,15 @@ class Configuration:
         settings : sequence of str, or mapping of str to object
             ``key=value`` or ``section.key=value``, the value as in TOML; bare words are strings, and numbers may
             begin or end with their point, ``.3``, ``[1., .5]``. Or values by key, as in Python.
+        trust : bool, default False
+            Whether code in run folders may be imported.
+        folder : Path, optional
+            Run folder that the file is the configuration of: without trust it names no files with code at all.
+
+        Raises
+        ------
+        RunError
+            For code that is not trusted, before it is imported.
         """
         pairs = reading.settings_of(settings)
         source = reading.preset_of(source, pairs)
@@ -112,12 +128,17 @@ class Configuration:
         owner = {key: section for section, key in CHOICES}
         reading.apply((pair for pair in pairs if pair[0].rpartition(".")[2] in owner), owner, values)
         paths.make_model_absolute(values, Path(source).parent)
+        if not trust:
+            check_trusted(filter(_is_reference, [values.get("circuit", {}).get("model")]), name, folder)
         found = schemas(*choices(values, name))
         paths.make_absolute(values, found, Path(source).parent)
         owner |= {key: section for section, schema in found.items() for key in schema.model_fields}
         reading.apply(pairs, owner, values)
         paths.make_absolute(values, found, Path.cwd())
-        return cls._completed(values, found, name)
+        if not trust:
+            check_trusted(paths.references(values, found), name, folder)
+        # What a run was made of does not change.
+        return cls._completed(values, found, name) if folder is None else cls(values, name)
 
     @classmethod
     def _completed(cls, values: paths.Sections, found: paths.Schemas, name: str) -> Configuration:
@@ -134,6 +155,9 @@ class Configuration:
             lines.append(f"{key} = {values['circuit'][key]}: chosen so that the teacher reaches every output cell.")
         configuration.choices = tuple(lines)
         return configuration
+
+    def __reduce__(self):
+        return Configuration.from_toml, (self.to_toml(), self.source)
 
     @classmethod
     def from_toml(cls, text: str, source: str = "configuration") -> Configuration:
@@ -163,7 +187,7 @@ class Configuration:
 
         Keys that do not decide about results are passed over (`sections.IMMATERIAL`); None if nothing differs.
         """
-        own, theirs = self.to_dict(), other.to_dict()
+        own, theirs = self.beside_modules(), other.beside_modules()
         for section, keys in own.items():
             there = theirs.get(section, {})
             for key in dict.fromkeys((*keys, *there)):
@@ -174,6 +198,11 @@ class Configuration:
     def to_toml(self) -> str:
         """Return the resolved configuration as a parameter file."""
         return tomli_w.dumps(self.to_dict())
+
+    @property
+    def references(self) -> list[str]:
+        """Code of one's own, ``"path/module.py:NAME"`` or ``"module:NAME"``, the model's among it."""
+        return [*filter(_is_reference, [self.model]), *paths.references(self.to_dict(), self._schemas)]
 
     @property
     def modules(self) -> list[Path]:
@@ -219,3 +248,7 @@ class Configuration:
             target=training.target,
             blas_threads=training.blas_threads,
         )
+
+
+def _is_reference(model: Any) -> bool:
+    return isinstance(model, str) and ":" in model

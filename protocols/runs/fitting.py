@@ -107,7 +107,7 @@ def warnings_about(circuit: Trainable, stimuli: Stimuli) -> list[str]:
         As they are presented.
     """
     found = []
-    if (off := off_the_scale(stimuli.x_train)) is not None:
+    if stimuli.task != "none" and (off := off_the_scale(stimuli.x_train)) is not None:
         found.append(f'The {off}: scale = "auto" brings them there.')
     if lacks_bias(circuit, stimuli):
         found.append(f"The circuit has no bias, and its {stimuli.inputs} inputs are never negative: {BIAS}.")

@@ -7,7 +7,6 @@ import os
 import platform
 import subprocess
 import time
-import tokenize
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -15,22 +14,23 @@ from typing import IO
 
 import numpy as np
 import tomli_w
+from filelock import FileLock, Timeout
 
 from ... import __version__
 from ...analysis import read_history
 from ...analysis.archives import read_archive
-from ...analysis.files import free_path, make_folder, replacing
+from ...analysis.files import LOCK, free_path, is_unused, make_folder, remove_remains, replacing
 from ...errors import RunError
+from . import paths, reading
 from .configuration import Configuration
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 
 #: What is perturbed in a run, if it is one of a perturbation experiment.
 PERTURBATIONS = "perturbations.toml"
+#: Files that are written here by training, and by nobody else while it lasts.
+_WRITTEN = (
+    *("config.toml", "environment.json", "history.csv", "checkpoint.npz", PERTURBATIONS),
+    *("circuit.json", "activity.npz", "recording.npz", "failure.txt", "measures.json"),
+)
 
 
 class RunFolder:
@@ -54,12 +54,30 @@ class RunFolder:
         self.path = Path(os.path.expanduser(path))  # the shell leaves that of --out=~/run to us
 
     def create(self, configuration: Configuration):
-        """Make the folder and write configuration and environment; refuse a folder that holds anything."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise RunError(f"{self.path}: exists; continue it with --resume, or choose another folder with --out")
+        """Make the folder and write configuration and environment.
+
+        A folder that holds anything is refused, but for what a process has left that was killed before it had written
+        the configuration. Of two processes that begin at the same time the second one finds the folder taken.
+        """
+        self._check_unused(configuration)
         make_folder(self.path)
-        self.write_configuration(configuration)
-        self.write_json("environment.json", _environment(configuration.training.seed))
+        with self.locked():
+            self._check_unused(configuration)
+            self.write_configuration(configuration)
+            self.write_json("environment.json", _environment(configuration.training.seed))
+
+    def _check_unused(self, configuration: Configuration):
+        copies = [module.name for module in configuration.modules if self._is_copied(module)]
+        if is_unused(self.path, *copies):
+            return
+        if self.has("config.toml"):
+            raise RunError(f"{self.path}: exists; continue it with --resume, or choose another folder with --out")
+        what = "holds files that are no run's" if self.path.is_dir() else "is no folder"
+        raise RunError(f"{self.path}: {what}; choose another folder with --out")
+
+    def _is_copied(self, module: Path) -> bool:
+        copy = self.path / module.name
+        return copy.is_file() and copy.read_bytes() == module.read_bytes()
 
     def note_resumption(self, configuration: Configuration):
         """Add versions, revision and machine to ``environment.json``, under ``resumed``."""
@@ -93,26 +111,49 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training into this folder; a `RunError` says that one does."""
-        if fcntl is None:
-            yield
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
+        """Keep other processes from training into this folder; a `RunError` says that one does.
+
+        What a process has left that was killed while it wrote is removed.
+        """
+        lock = FileLock(self.path / LOCK)
         try:
-            with contextlib.suppress(OSError):  # where the file system has no locks
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise RunError(f"{self.path}: another process trains into this folder") from None
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"{self.path}: another process trains into this folder") from None
+        except NotImplementedError:
+            pass  # the file system has no locks
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written to ({error.strerror or error})") from None
+        try:
+            remove_remains(self.path, lambda name: name in _WRITTEN or name.endswith(".py"))
+            remove_remains(self.path / "figures")
             yield
         finally:
-            os.close(descriptor)
+            lock.release()
 
-    def configuration(self) -> Configuration:
-        """Return the configuration of the run."""
-        if not (self.path / "config.toml").exists():
+    def configuration(self, trust: bool = False) -> Configuration:
+        """Return the configuration of the run.
+
+        Parameters
+        ----------
+        trust : bool, default False
+            Whether code that the folder holds or names may be imported; without it a `RunError` says so.
+        """
+        path = self.path / "config.toml"
+        if not path.exists():
             raise RunError(f"{self.path}: not a run folder (no config.toml)")
-        return Configuration.read(self.path / "config.toml")
+        return Configuration.read(path, trust=trust, folder=self.path)
+
+    def has_code_of(self, configuration: Configuration) -> bool:
+        """Whether the code that the folder names is that of a configuration, module by module and byte by byte."""
+        own = configuration.references
+        for reference in paths.strings(reading.read(self.path / "config.toml").get("circuit", {})):
+            found = paths.beside(reference, self.path)
+            if ":" in found and found not in own:
+                file, same = paths.module_file(found), [each for each in own if paths.named(each) == paths.named(found)]
+                if file is None or not same or paths.module_file(same[0]).read_bytes() != file.read_bytes():
+                    return False
+        return True
 
     def write_history(self, rows: list[dict]):
         """Write ``history.csv``, one row an epoch."""
@@ -140,10 +181,7 @@ class RunFolder:
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Read an archive."""
-        try:
-            return read_archive(self.path / name)
-        except (RuntimeError, tokenize.TokenError) as error:  # of zipfile and NumPy, for damaged headers
-            raise RunError(f"{self.path / name}: not a readable NumPy archive ({error})") from None
+        return read_archive(self.path / name)
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
@@ -157,6 +195,20 @@ class RunFolder:
 def new_folder(name: str, parent: Path = Path("runs")) -> Path:
     """Return a folder that does not exist yet: runs/NAME, runs/NAME-2, …."""
     return free_path(parent / name)
+
+
+def claim_folder(name: str, parent: Path = Path("runs")) -> Path:
+    """Make such a folder and return it: of several processes each gets its own."""
+    make_folder(parent)
+    while True:
+        path = new_folder(name, parent)
+        try:
+            path.mkdir()
+        except FileExistsError:  # made by another process just now
+            continue
+        except OSError as error:
+            raise RunError(f"{path}: cannot be made ({error.strerror})") from None
+        return path
 
 
 def latest_folder(name: str, parent: Path = Path("runs")) -> Path:

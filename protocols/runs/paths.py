@@ -31,7 +31,7 @@ def make_absolute(values: Sections, schemas: Schemas, folder: Path):
     for key, value in section.items():
         if isinstance(value, str) and (key == "data" or value.endswith(".npz")):
             section[key] = os.path.abspath(folder / os.path.expanduser(value))
-    _change_references(values, schemas, lambda reference: _beside(reference, folder))
+    _change_references(values, schemas, lambda reference: beside(reference, folder))
 
 
 def make_model_absolute(values: Sections, folder: Path):
@@ -44,20 +44,26 @@ def make_model_absolute(values: Sections, folder: Path):
     """
     section = values.get("circuit", {})
     if isinstance(section.get("model"), str) and ":" in section["model"]:
-        section["model"] = _beside(section["model"], folder)
+        section["model"] = beside(section["model"], folder)
+
+
+def references(values: Sections, schemas: Schemas) -> list[str]:
+    """All references to code."""
+    found: list[str] = []
+    _change_references(values, schemas, lambda reference: found.append(reference) or reference)
+    return found
 
 
 def modules(values: Sections, schemas: Schemas) -> list[Path]:
     """Files of the modules that parameters refer to."""
-    found: list[Path | None] = []
-    _change_references(values, schemas, lambda reference: found.append(module_file(reference)) or reference)
+    found = map(module_file, references(values, schemas))
     return list(dict.fromkeys(path for path in found if path is not None))
 
 
 def by_name(values: Sections, schemas: Schemas) -> Sections:
     """Return the sections with the names of modules' files, and not their folders."""
     values = {section: dict(keys) for section, keys in values.items()}
-    _change_references(values, schemas, _name)
+    _change_references(values, schemas, named)
     return values
 
 
@@ -74,6 +80,13 @@ def _change_references(values: Sections, schemas: Schemas, change: Callable[[str
                 values[section][key] = _in_each(values[section][key], change)
 
 
+def strings(value: Any) -> list[str]:
+    """All strings in a value."""
+    found: list[str] = []
+    _in_each(value, lambda text: found.append(text) or text)
+    return found
+
+
 def _in_each(value: Any, change: Callable[[str], str]) -> Any:
     """Change every string in a value."""
     if isinstance(value, str):
@@ -83,7 +96,7 @@ def _in_each(value: Any, change: Callable[[str], str]) -> Any:
     return [_in_each(item, change) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _beside(reference: str, folder: Path) -> str:
+def beside(reference: str, folder: Path) -> str:
     """``module:Class`` with the path of the module, if its file stands in the folder; what is installed stays."""
     module, colon, name = reference.rpartition(":")
     file = module if module.endswith(".py") else f"{module}.py"
@@ -91,6 +104,7 @@ def _beside(reference: str, folder: Path) -> str:
     return f"{path}{colon}{name}" if path.is_file() else reference
 
 
-def _name(reference: str) -> str:
+def named(reference: str) -> str:
+    """``module.py:Class`` without the folder of the module."""
     path = module_file(reference)
     return reference if path is None else f"{path.name}:{reference.rpartition(':')[2]}"

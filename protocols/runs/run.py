@@ -1,56 +1,105 @@
-"""A finished or unfinished run, taken up again from its folder."""
+"""A finished or unfinished run, taken up again from its folder: what Python has of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import CorInfoMaxError
+from ...analysis.tables import read_history
+from ...errors import CorInfoMaxError, ParameterError
 from ...networks.schedules import Progress
 from ...networks.trainable import Trainable
 from ...stimuli.stimuli import Stimuli
+from ...summary import Summarised, Summary, Table
 from ..clockwork.provenance import note_provenance, provenance
 from ..systems import Learner
-from .checkpoint import damaged, read_checkpoint
+from .checkpoint import check_named_code, damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import RunFolder
+from .random_streams import seed_of_tests
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from ...analysis.figures.gallery import Gallery
+    from ...analysis.recordings import Recording
+    from ...analysis.traces import Traces
     from ..clockwork.preparation import Preparation
     from ..clockwork.protocol import Protocol
+    from ..recording.presentation import Presentation
 
 
-class Run:
-    """A run folder, opened.
+#: Rows of the history that a run shows of itself.
+_SHOWN_EPOCHS = 5
+
+
+class Run(Summarised):
+    """A run: the trained circuit, how it was trained, and what can be done with it.
+
+    `corinfomax.train` returns one, and ``Run("runs/digits")`` opens the one in a folder.
 
     Parameters
     ----------
     path : path-like
+        The run folder.
+    trust : bool, default False
+        Whether code may be imported that the folder holds or names, such as a custom cell. Such code can do all that
+        you can: look at a stranger's before you trust it. It is imported after the configuration has been found to be
+        the checkpoint's.
 
     Attributes
     ----------
     folder : RunFolder
     configuration : Configuration
+    history : pandas.DataFrame
+    circuit : Trainable
+    protocol : Protocol or None
+    stimuli : Stimuli
 
     Raises
     ------
     RunError
-        If the folder is not that of a run, or its checkpoint is missing or damaged.
+        If the folder is not that of a run, or its checkpoint is missing or damaged; or for code without `trust`.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, trust: bool = False):
         self.folder = RunFolder(path)
-        self.configuration: Configuration = self.folder.configuration()
+        if trust and self.folder.has("config.toml"):
+            check_named_code(self.folder)
+        self.configuration: Configuration = self.folder.configuration(trust)
+
+    def __getstate__(self):
+        """Copy or pickle: the folder, and the circuit as it is in memory; what presents stimuli is mounted anew."""
+        kept = ("folder", "configuration", "circuit", "protocol")
+        state = {name: value for name, value in self.__dict__.items() if name in kept}
+        return state | {"folder": RunFolder(self.folder.path.resolve())}
+
+    def _summary(self) -> Summary:
+        """Show what was trained on what, how far it is, and the last epochs of its history."""
+        configuration, rows = self.configuration, self.folder.history()
+        done = f"epoch {rows[-1]['epoch']:g} of {configuration.training.epochs}" if rows else "not trained yet"
+        heading = f"Run {self.folder.path}: {configuration.model} on {configuration.stimuli.stimuli}, {done}"
+        judged = ("train_", "validation_", "test_", "angle_", "seconds")
+        columns = [name for name in (rows[-1] if rows else ()) if name.startswith(judged)]
+        shown = [(f"{row['epoch']:g}", *(f"{row[name]:.4g}" for name in columns)) for row in rows[-_SHOWN_EPOCHS:]]
+        return Summary(heading, [Table(("epoch", *columns), shown)] if rows else ())
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: accuracy or R², angles, information and what else the history has, as floats."""
+        return read_history(self.folder.path)
 
     @cached_property
     def circuit(self) -> Trainable:
         """The circuit, or what else was trained, with the checkpoint's weights and the run's protocol."""
+        state = read_checkpoint(self.folder, self.configuration)  # first: building may import code
         circuit = self.configuration.build_circuit()
         circuit.astype(np.dtype(self.configuration.training.dtype))
-        state = read_checkpoint(self.folder, self.configuration)
         try:
             circuit.load_state_dict(state)
             circuit.check_finite()
@@ -88,14 +137,179 @@ class Run:
         training = self.configuration.training
         return Preparation(self.circuit, replicas=replicas, target=training.target, blas_threads=training.blas_threads)
 
+    @cached_property
+    def _tester(self) -> Learner:
+        """What presents stimuli that nothing is learnt from."""
+        return self.learner(min(self.configuration.training.test_replicas, len(self.stimuli.x_test)))
 
-def load(run) -> Trainable:
+    @property
+    def _test_seed(self) -> int:
+        return seed_of_tests(self.configuration.training.seed)
+
+    def predict(self, x) -> np.ndarray:
+        """Output rates at the end of the predicting phase.
+
+        Parameters
+        ----------
+        x : array_like or DataFrame (n, inputs)
+            Any number of stimuli, scaled as those of `stimuli` are.
+
+        Returns
+        -------
+        ndarray (n, outputs)
+            For classes, take the argmax along the last axis.
+        """
+        return self._tester.settle(x, ("r",), seed=self._test_seed).r[self.circuit.output]
+
+    def present(
+        self,
+        x,
+        y=None,
+        beta: float | None = None,
+        learn: bool = False,
+        variables: Sequence[str] | None = None,
+        seed: int | None = None,
+    ) -> Presentation:
+        """Present one minibatch and record every step of every phase, without learning.
+
+        Parameters
+        ----------
+        x : array_like or DataFrame (n, inputs)
+            Stimuli; (inputs,) for one.
+        y : array_like (n, outputs), optional
+            Targets. Without them the protocol stops before its first taught phase.
+        beta : float, optional
+            Signed nudging strength β; by default that of training.
+        learn : bool, default False
+            Apply plasticity afterwards, to the circuit in memory; its checkpoint stays.
+        variables, seed
+            As in `Preparation.present`.
+
+        Returns
+        -------
+        Presentation
+            ``.free.r[k]``, ``.nudge.v_A[k]``, …: (steps, n, units), layer k ≥ 1.
+        """
+        preparation = self._mounted(len(np.atleast_2d(x)))
+        beta = self.protocol.beta if beta is None else beta
+        return preparation.present(x, y, beta, learn, variables, seed)
+
+    def _mounted(self, replicas: int) -> Preparation:
+        """Give a preparation with so many replicas; the last one is kept, for mounting takes its time."""
+        if replicas not in self._preparations:
+            self._preparations.clear()
+            self._preparations[replicas] = self.preparation(replicas)
+        return self._preparations[replicas]
+
+    @cached_property
+    def _preparations(self) -> dict[int, Preparation]:
+        return {}
+
+    def record(
+        self,
+        path=None,
+        stimuli: int | Sequence[int] = 0,
+        *,
+        populations: Sequence[str] = (),
+        variables: Sequence[str] = (),
+        cells: Mapping[Any, Sequence[int]] | None = None,
+        phases: Sequence[str] = (),
+        every: int = 1,
+        beta: float | None = None,
+        replicas: int | None = None,
+    ) -> Recording | Traces | Path:
+        """Record test stimuli, as ``corinfomax record`` does.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            ``.h5`` for any number of stimuli, of all populations, in bounded memory; ``.nwb`` and ``.csv`` hold the
+            same. By default the run's ``recording.npz``, of the layers alone, which figures are drawn of.
+        stimuli : int or sequence of int, default 0
+            Rows of ``stimuli.x_test``.
+        populations, variables, phases, every
+            As in `corinfomax.protocols.recording.select`; only with a path.
+        cells : mapping of int or str to sequence of int, optional
+            By layer, or by population, as ``{1: range(8), "SST_1": [0]}``; by default telling ones, with a path all.
+        beta : float, optional
+            Nudging strength; by default that of training.
+        replicas : int, optional
+            Stimuli presented at once, by default as many as in tests; only with a path.
+
+        Returns
+        -------
+        Recording, Traces or Path
+            Without a path the recording; of an HDF5 file its traces, opened; of other files the path.
+
+        Raises
+        ------
+        ParameterError, StimulusError, RunError
+            In one line, for what does not exist or cannot be written.
+        """
+        self.configuration.check_dynamics("record")
+        from .. import recording
+
+        chosen = [int(row) for row in np.atleast_1d(stimuli)]
+        beta = self.protocol.beta if beta is None else beta
+        if path is None:
+            if populations or variables or phases or every != 1 or replicas is not None:
+                raise ParameterError("record: populations, variables, phases, every and replicas need a path, as a.h5")
+            return self._record_layers(chosen, cells, beta)
+        preparation = self._mounted(replicas or min(len(chosen), self.configuration.training.test_replicas))
+        layers = preparation.circuit.layers
+        by_population = {layers[key] if isinstance(key, int) else key: list(c) for key, c in (cells or {}).items()}
+        selections = recording.select(preparation, populations, variables, by_population, phases, every)
+        path = recording.record_traces(preparation, self.stimuli, chosen, selections, path, beta, seed=self._test_seed)
+        from ...analysis.traces import SUFFIXES, open_traces
+
+        return open_traces(path) if path.suffix in SUFFIXES else path
+
+    def _record_layers(self, chosen: list[int], cells: Mapping[Any, Sequence[int]] | None, beta: float) -> Recording:
+        from ...analysis.recordings import read_recording
+        from ..recording import record, representative_cells
+
+        preparation = self._mounted(len(chosen))
+        if cells is None:
+            cells = representative_cells(preparation, self.stimuli, chosen[0], seed=self._test_seed)
+        elif strange := [key for key in cells if not isinstance(key, int)]:
+            raise ParameterError(f"record: cells of {strange[0]!r}: without a path only layers are recorded, 1 and up")
+        self.folder.write_arrays(
+            "recording.npz", record(preparation, self.stimuli, chosen, cells, beta, self._test_seed)
+        )
+        return read_recording(self.folder.path / "recording.npz")
+
+    def figures(self, formats: Sequence[str] = ("png",), tsne: bool = False, animation: bool = False) -> Gallery:
+        """Draw the run's figures into its folder.
+
+        Parameters
+        ----------
+        formats : sequence of str
+            Of "png", "pdf" and "svg".
+        tsne : bool, default False
+            Whether to embed the activity of each layer by t-SNE, too.
+        animation : bool, default False
+            Whether to animate the recording's first presentation, as ``settling.gif``.
+
+        Returns
+        -------
+        Gallery
+            The files by their names; Jupyter shows them.
+        """
+        from ...analysis.figures.gallery import Gallery  # with matplotlib
+        from ...analysis.figures.report import draw_run
+
+        return Gallery(draw_run(self.folder.path, tuple(formats), tsne, animation))
+
+
+def load(run, trust: bool = False) -> Trainable:
     """Take the trained circuit back from a run folder.
 
     Parameters
     ----------
     run : path-like
         The folder.
+    trust : bool, default False
+        Whether code may be imported that the folder holds or names, as in `Run`.
 
     Returns
     -------
@@ -105,6 +319,6 @@ def load(run) -> Trainable:
     Raises
     ------
     RunError
-        If the folder is not that of a run, or its checkpoint is missing or damaged.
+        If the folder is not that of a run, or its checkpoint is missing or damaged; or for code without `trust`.
     """
-    return Run(run).circuit
+    return Run(run, trust).circuit

@@ -11,7 +11,7 @@ import numpy as np
 from ...progress import progress_bar, shared_console
 from .configuration import Configuration
 from .fitting import warnings_about
-from .folder import RunFolder, latest_folder, new_folder
+from .folder import RunFolder, claim_folder, latest_folder, new_folder
 from .random_streams import seed_of_tests
 from .reading import OWN_PRESET, preset_of, settings_of
 from .run import Run
@@ -30,6 +30,7 @@ def train(
     data: str | Path | None = None,
     resume: bool = False,
     progress: bool = True,
+    trust: bool = False,
     **settings: Any,
 ) -> Run:
     """Train a circuit, as ``corinfomax train`` does, to the same weights, bit for bit.
@@ -48,6 +49,8 @@ def train(
         Go on from the last checkpoint of the run folder `out`, or of the latest run of this name.
     progress : bool, default True
         Whether to tell how it goes: by a bar in a terminal or in Jupyter, and by a line for each tenth of the run.
+    trust : bool, default False
+        Whether code that a run folder holds or names may be imported, as of custom cells.
     **settings
         Keys of the parameter file to be set otherwise, as ``epochs=3, architecture=[64, 32, 10]``.
 
@@ -77,7 +80,7 @@ def train(
     """
     if data is not None:
         settings["data"] = str(data)
-    training = begin(source, settings, out, resume)
+    training = begin(source, settings, out, resume, trust)
     done = training.epoch
     try:
         watch(training, progress)
@@ -92,11 +95,17 @@ def train(
         shared_console().print(last_line(training))
         for line in warnings_of(training) if disappoints(training) else ():
             shared_console().print(line)
-    return Run(training.folder.path)
+    run = Run(training.folder.path, trust=True)
+    run.stimuli = training.stimuli  # as they are: some sets take long to load
+    return run
 
 
 def begin(
-    source: str | Path | None, settings: Sequence[str] | dict[str, Any], out: str | Path | None, resume: bool
+    source: str | Path | None,
+    settings: Sequence[str] | dict[str, Any],
+    out: str | Path | None,
+    resume: bool,
+    trust: bool = False,
 ) -> Training:
     """Make the run folder, or find the one to go on with.
 
@@ -108,19 +117,25 @@ def begin(
         Keys set otherwise, as ``key=value`` or by key.
     out : path-like or None
     resume : bool
+    trust : bool, default False
+        Whether code that a run folder holds or names may be imported.
     """
     name = _name(source, settings)
     if resume:
         folder = RunFolder(out if out is not None else latest_folder(name))
-        configuration = folder.configuration()
-        if source is not None or settings:
-            base = source if source is not None else folder.path / "config.toml"
-            configuration = Configuration.read(base, settings)
+        if source is not None:
+            configuration = Configuration.read(source, settings, trust)
+        else:
+            configuration = Run(folder.path, trust).configuration
+            if settings:
+                configuration = Configuration.read(folder.path / "config.toml", settings, trust, folder.path)
         return Training(configuration, folder, resume=True)
-    configuration = Configuration.read(source, settings)
+    configuration = Configuration.read(source, settings, trust)
     folder = RunFolder(out if out is not None else new_folder(name))
     # Whatever is wrong with the parameters or stimuli shows before a folder is made.
     training = Training(configuration, folder)
+    if out is None:
+        folder.path = claim_folder(name)
     folder.create(configuration)
     return training
 

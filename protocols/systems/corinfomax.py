@@ -5,7 +5,15 @@ from ...networks.corinfomax import CorInfoMax
 from ...networks.states import Layers
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.protocol import Protocol, contrastive
-from ..examinations.corinfomax import LEVERS, constraints, fading, gain_that_lifts, lifting, unlifted_classes
+from ..examinations.corinfomax import (
+    LEVERS,
+    constraints,
+    fading,
+    gain_that_lifts,
+    influences,
+    lifting,
+    unlifted_classes,
+)
 from .learner import Learner
 from .metrics import performance
 from .model import Model
@@ -45,7 +53,7 @@ def why_unlearnt(
     listed = ", ".join(map(str, beyond))
     return beyond, (
         f"The teacher cannot lift the output cell of class {listed} yet: train longer, or take a larger "
-        "beta, a smaller last entry of initial_gain_ff or another seed."
+        'beta, another seed, or "auto" as the last entry of initial_gain_ff.'
     )
 
 
@@ -67,5 +75,6 @@ MODEL = Model(
         why="W_fb is learnt on its own; ΔW is a product of a cell's rate and of what its dendrite misses",
     ),
     choices={"initial_gain_ff": gain_that_lifts},
+    influences=influences,
     why_unlearnt=why_unlearnt,
 )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...analysis.quantities import Quantity
 from ...errors import ParameterError
 from ...networks.states import Layers
 from ...networks.trainable import Trainable
 from ...stimuli.stimuli import TASKS, Stimuli
-from ..examinations.levers import Levers
+from ..examinations.levers import Influence, Levers
 from .learner import Learner
 from .metrics import performance
 from .wiring import Wiring
@@ -47,6 +48,9 @@ class Model:
         the trainable; by default `test_accuracy` or `test_r_squared` alone.
     settled : tuple of str
         Variables that the metrics read of these states.
+    quantities : mapping of str to Quantity
+        Unit and meaning of columns that the metrics have of their own, by their names without a number at the end;
+        those that several systems have are in `corinfomax.analysis.quantities`.
     examinations : tuple of callable
         Further ones for the doctor: ``examination(examined)`` gives findings.
     levers : Levers
@@ -65,6 +69,9 @@ class Model:
     choices : mapping of str to callable
         Keys of ``[circuit]`` whose value may be "auto", or a list that ends with it: that number is
         ``choice(circuit, protocol, stimuli)``, of the circuit with 1 in its place.
+    influences : callable
+        ``influences(trainable, form)``: an `Influence` for each kind of cells beside the layers, at a form of the
+        protocol; by default none is known.
     why_unlearnt : callable, optional
         ``why_unlearnt(trainable, learner, protocol, stimuli, classes, seed)``: which of the classes that were not
         recognised have a known cause, and a sentence that says so and what to do.
@@ -76,6 +83,7 @@ class Model:
     learner: Callable[..., Learner] | None = None
     metrics: Callable[[Trainable, Layers, Stimuli], dict[str, float]] = _performance
     settled: tuple[str, ...] = ("r",)
+    quantities: Mapping[str, Quantity] = field(default_factory=dict)
     examinations: tuple[Callable, ...] = ()
     levers: Levers = field(default_factory=Levers)
     score: str | None = None
@@ -84,6 +92,7 @@ class Model:
     rates: tuple[str, ...] = ("learning_rate",)
     citations: tuple[str, ...] = ()
     choices: Mapping[str, Callable[..., float]] = field(default_factory=dict)
+    influences: Callable[[Trainable, str], Sequence[Influence]] = lambda trainable, form: ()
     why_unlearnt: Callable[..., tuple[list[int], str]] | None = None
 
     def __post_init__(self):

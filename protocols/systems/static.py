@@ -10,6 +10,7 @@ from ...errors import DivergenceError, ParameterError, StimulusError
 from ...networks.states import Layers
 from ...networks.trainable import Trainable
 from ...parameters import Count, validated
+from ...progress import Progression
 from ...stimuli.stimulus import Stimulus, as_rows
 from ..clockwork.precision import agree_on_dtype
 from ..interruption import on_interrupt
@@ -70,7 +71,7 @@ class StaticLearner:
         self._running = False
         self._check_rules()
 
-    def run(self, stimuli: Iterable[Stimulus]):
+    def run(self, stimuli: Iterable[Stimulus], progress: bool | None = None):
         """Present stimuli one after the other, until they end or the user interrupts.
 
         SIGINT and SIGTERM let the present presentation end, and set `interrupted`.
@@ -79,6 +80,8 @@ class StaticLearner:
         ----------
         stimuli : iterable of Stimulus
             Taken one at a time, when its turn comes.
+        progress : bool, optional
+            As in `Preparation.run`.
 
         Raises
         ------
@@ -101,8 +104,9 @@ class StaticLearner:
                 on_interrupt(lambda: setattr(self, "interrupted", True)),
                 limited_to(self.blas_threads),
                 np.errstate(over="ignore", invalid="ignore"),
+                Progression(stimuli, "presenting", progress) as shown,
             ):
-                for stimulus in stimuli:
+                for stimulus in shown:
                     self._present(self._checked(stimulus))
                     if self.interrupted:
                         break

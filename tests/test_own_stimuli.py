@@ -1,0 +1,159 @@
+"""What a run on the user's own stimuli chooses by them: scale, architecture, biases and the gain of the output."""
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import MinMaxScaler
+
+from corinfomax.analysis import r_squared
+from corinfomax.errors import ParameterError
+from corinfomax.networks.corinfomax.lifting import lifting_gain
+from corinfomax.protocols.clockwork import Preparation
+from corinfomax.protocols.examinations.inputs import inputs
+from corinfomax.protocols.runs import Configuration
+from corinfomax.protocols.runs.fitting import warnings_about
+from corinfomax.stimuli import Stimuli
+from corinfomax.stimuli.scale import off_the_scale, rates_of
+
+RNG = np.random.default_rng(0)
+#: Two measurements of other units, one of which says the class.
+X = np.column_stack([RNG.normal(170, 10, 40), RNG.normal(0.01, 0.002, 40)])
+Y = (X[:, 0] > np.median(X[:, 0])).astype(int)
+SPLIT = np.repeat([0, 1], [30, 10])
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Save stimuli of one's own; further arrays in place of these."""
+
+    def save(**arrays):
+        np.savez(tmp_path / "mine.npz", **{"x": X, "y": Y, "split": SPLIT, **arrays})
+        return tmp_path / "mine.npz"
+
+    return save
+
+
+def test_a_complete_configuration(mine):
+    """Stimuli alone are enough: the preset own, scale and architecture by them; the run's file holds numbers."""
+    configuration = Configuration.read(settings=[f"stimuli={mine()}", "target=numpy"])
+    values = configuration.to_dict()
+    assert values["circuit"]["architecture"] == [2, 64, 2]
+    assert values["circuit"]["bias"] is True
+    assert values["stimuli"]["scale"] == "auto"
+    first, last = values["circuit"]["initial_gain_ff"]
+    assert 0 < last <= 1 < first
+    assert [line.split()[0] for line in configuration.choices] == ["Inputs", "initial_gain_ff"]
+    again = Configuration.from_toml(configuration.to_toml())
+    assert again.difference(configuration) is None
+
+
+def test_scaled_as_scikit_learn_does(mine):
+    """Inputs of several units are presented as scikit-learn's MinMaxScaler gives them: to 1e-12."""
+    stimuli = Configuration.read(settings=[f"stimuli={mine()}"]).load_stimuli()
+    scaler = MinMaxScaler().fit(X[:30])
+    np.testing.assert_allclose(stimuli.x_train, scaler.transform(X[:30]), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(stimuli.x_test, scaler.transform(X[30:]), rtol=0, atol=1e-12)
+
+
+def test_the_scale_stays(mine):
+    """A run's own file keeps the scale that was chosen, whatever becomes of the stimuli."""
+    text = Configuration.read(settings=[f"stimuli={mine()}"]).to_toml()
+    mine(x=3 * X)
+    stimuli = Configuration.from_toml(text).load_stimuli()
+    np.testing.assert_allclose(stimuli.x_train, (3 * X[:30] - X[:30].min(0)) / np.ptp(X[:30], axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("settings", "seen"), [(["scale=none"], X), (["mean=170.", "std=2."], (X - 170) / 2)])
+def test_what_is_given_wins(mine, settings, seen):
+    """scale = "none", or a mean and std of one's own, are kept."""
+    configuration = Configuration.read(settings=[f"stimuli={mine()}", *settings])
+    np.testing.assert_allclose(configuration.load_stimuli().x_train, seen[:30], rtol=1e-12)
+
+
+def test_files_get_scale_and_bias(mine, tmp_path):
+    """A file with one's own stimuli has scale = "auto" and biases unless it says otherwise; built-in sets have not."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[stimuli]\nstimuli = '{mine()}'\n[circuit]\nmodel = 'corinfomax'\n")
+    circuit = Configuration.read(path).circuit
+    assert (circuit.bias, circuit.architecture) == (True, [2, 64, 2])
+    assert not Configuration.read(path, ["bias=false"]).circuit.bias
+    digits = Configuration.read("digits")
+    assert (digits.stimuli.scale, digits.stimuli.mean, digits.circuit.bias) == (None, None, False)
+
+
+def test_an_architecture_that_fits_is_named(mine):
+    """An architecture that does not fit is refused with the setting that would."""
+    with pytest.raises(ParameterError, match=r"this would fit: --set 'architecture=\[2, 128, 2\]'"):
+        Configuration.read("digits", [f"stimuli={mine()}"]).load_stimuli()
+
+
+@pytest.mark.parametrize(
+    ("x", "image", "theory"),
+    [
+        (np.arange(12.0).reshape(4, 3) * [1, 0, 1], False, ([0.0, 0.0, 2.0], [9.0, 1.0, 9.0])),
+        (np.where(np.eye(6) > 0, np.arange(6.0) + 4, 0), False, (0.0, 9.0)),
+        (np.arange(12.0).reshape(4, 3), True, (0.0, 11.0)),
+        (np.full((3, 2), 7.0), False, (7.0, 1.0)),
+    ],
+    ids=["each of its own", "counts", "images", "constant"],
+)
+def test_one_scale_or_one_for_each(x, image, theory):
+    """Inputs that begin at one value, and images, share a scale; others have one each; constant ones become 0."""
+    shift, scale = rates_of(x, image)
+    assert (shift, scale) == theory
+    assert ((x - shift) / scale).min() == 0
+
+
+def test_the_gain_by_its_formula():
+    """The last gain is ε|β|/(3 √(2/(N₁ + N₂)) ‖mean r₁‖), the bias being one more cell, rounded down to two digits."""
+    from corinfomax.networks import CorInfoMax
+
+    r = RNG.uniform(0, 1, (20, 30))
+    for bias in (False, True):
+        circuit = CorInfoMax([4, 30, 3], epsilon=0.2, bias=bias)
+        norm = np.sqrt((r.mean(axis=0) ** 2).sum() + bias)
+        theory = 0.2 * 2.0 / (3 * np.sqrt(2 / 33) * norm)
+        found = lifting_gain(circuit, r, -2.0)
+        assert found <= theory < found + 0.01
+    assert lifting_gain(circuit, 0 * r, 100.0) == 1.0
+
+
+def test_teacher_reaches_all_outputs(mine):
+    """With the gain that is chosen, the initial circuit has no output cell that stays silent under the teacher."""
+    from corinfomax.networks.corinfomax.lifting import unlifted
+
+    configuration = Configuration.read(settings=[f"stimuli={mine()}", "target=numpy"])
+    circuit, stimuli = configuration.build_circuit(), configuration.load_stimuli()
+    preparation = Preparation(circuit, len(stimuli.x_train), protocol=configuration.build_protocol(), target="numpy")
+    r = preparation.settle(stimuli.x_train, ("r",)).r[1]
+    assert unlifted(circuit, r, stimuli.y_train, 2.0).max() == 0
+
+
+def _set(x, y=None):
+    y = np.eye(2)[Y] if y is None else y
+    return Stimuli(name="mine", x_train=x, y_train=y, x_test=x, y_test=y, task="regression")
+
+
+def test_what_does_not_suit_is_named():
+    """Inputs off the scale, missing biases and constant targets are named, the first two by the doctor, too."""
+    from corinfomax.networks import CorInfoMax
+
+    circuit, biased = (CorInfoMax([2, 4, 2], bias=bias) for bias in (False, True))
+    scaled = MinMaxScaler().fit_transform(X)
+    assert any("reach from" in line for line in warnings_about(biased, _set(X)))
+    assert warnings_about(biased, _set(scaled)) == []
+    assert any("has no bias" in line for line in warnings_about(circuit, _set(scaled)))
+    assert any("all the same" in line for line in warnings_about(biased, _set(scaled, np.full((40, 2), 0.5))))
+    advice = [finding.advice for finding in inputs(circuit, _set(X))]
+    assert 'scale = "auto"' in advice[0]
+    assert "bias = true" in advice[1]
+    assert not any(finding.advice for finding in inputs(biased, _set(scaled)))
+    found = [off_the_scale(x) is not None for x in (scaled * 1e-3, 3 * scaled - 2, scaled, 0.8 * scaled - 0.7)]
+    assert found == [True, True, False, False]
+
+
+def test_r_squared_without_spread():
+    """R² leaves constant outputs out, by hand; of constant targets alone it is not a number."""
+    targets = np.column_stack([[0.0, 1, 2], np.ones(3)])
+    outputs = targets + np.array([[0.1, 5], [0, 0], [-0.1, 0]])
+    assert r_squared(outputs, targets) == pytest.approx(1 - 0.02 / 2, abs=1e-12)
+    assert np.isnan(r_squared(outputs[:, 1], targets[:, 1]))

@@ -1,0 +1,183 @@
+"""Training from Python, and what its run object gives."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from toys import on_toys, stimuli
+
+import corinfomax
+from corinfomax import Run, Stimulus, progress
+from corinfomax.analysis import Recording, Traces, accuracy
+from corinfomax.errors import ParameterError, RunError
+
+SETTINGS = {"architecture": (6, 5, 3), "batch_size": 5, "epochs": 2, "target": "numpy"}
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Toy stimuli in the present folder."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("toy.npz", **stimuli())
+    return "toy.npz"
+
+
+@pytest.fixture
+def trained_run(toy):
+    return corinfomax.train(stimuli=toy, out="mine", progress=False, **SETTINGS)
+
+
+@pytest.fixture
+def console(monkeypatch):
+    """Let everything print into a file of a test; a function of what the console is like gives it."""
+
+    def arrange(**options):
+        made = Console(file=io.StringIO(), soft_wrap=True, highlight=False, markup=False, emoji=False, **options)
+        monkeypatch.setattr(progress, "shared_console", lambda: made)
+        for module in ("corinfomax.protocols.runs.session",):
+            monkeypatch.setattr(f"{module}.shared_console", lambda: made)
+        return made
+
+    return arrange
+
+
+def test_python_and_the_command_line_train_to_the_same_bits(command, toy, trained_run, undrawn):
+    """Weights, and all of the history but the time that it took, are those of `corinfomax train`, bit for bit."""
+    assert command(*on_toys(toy), "--out", "theirs")[0] == 0
+    theirs = Run("theirs")
+    for key, arrays in theirs.circuit.weights.items():
+        for k, W in arrays.items():
+            np.testing.assert_array_equal(trained_run.circuit.weights[key][k], W)
+    pd.testing.assert_frame_equal(trained_run.history.drop(columns="seconds"), theirs.history.drop(columns="seconds"))
+    files = ("activity.npz", "checkpoint.npz", "circuit.json", "config.toml", "history.csv", "recording.npz")
+    for name in files:
+        assert trained_run.folder.has(name)
+
+
+def test_load_gives_the_circuit_of_the_run(trained_run):
+    """`corinfomax.load` and `Run` read one checkpoint: the weights are the same, and so are predictions."""
+    again = Run("mine")
+    np.testing.assert_array_equal(corinfomax.load("mine").weights["W_ff"][0], trained_run.circuit.weights["W_ff"][0])
+    x = trained_run.stimuli.x_test
+    np.testing.assert_array_equal(again.predict(x), trained_run.predict(x))
+
+
+def test_predictions_are_those_of_the_history(trained_run):
+    """Accuracy of `predict` on the test stimuli is the history's last, exactly; a DataFrame predicts as its values."""
+    x = trained_run.stimuli.x_test
+    outputs = trained_run.predict(x)
+    assert outputs.shape == (len(x), 3)
+    assert accuracy(outputs, trained_run.stimuli.y_test) == trained_run.history["test_accuracy"].iloc[-1]
+    np.testing.assert_array_equal(trained_run.predict(pd.DataFrame(x)), outputs)
+
+
+def test_presenting_does_not_learn_unless_asked(trained_run):
+    """`present` gives phases and layers, at the β of training by default, and leaves the weights; learn=True moves."""
+    before = trained_run.circuit.weights["W_ff"][0].copy()
+    x, y = trained_run.stimuli.x_test[:4], trained_run.stimuli.y_test[:4]
+    shown = trained_run.present(x, y)
+    assert shown.nudge.v_A[1].shape == (10, 4, 5)
+    assert shown.nudge.beta[-1] == trained_run.protocol.beta
+    np.testing.assert_array_equal(trained_run.circuit.weights["W_ff"][0], before)
+    trained_run.present(x, y, beta=0.5, learn=True)
+    assert not np.array_equal(trained_run.circuit.weights["W_ff"][0], before)
+
+
+def test_recording_in_the_run_and_to_files(trained_run):
+    """Without a path the layers, as figures want them; to HDF5 any population; to CSV a file."""
+    found = trained_run.record(stimuli=[1, 2], cells={1: [0, 3]})
+    assert isinstance(found, Recording)
+    assert (list(found.stimuli), list(found.layers[1].cells)) == ([1, 2], [0, 3])
+    with trained_run.record("a.h5", range(5), populations=["SST_1"], variables=["V_soma"]) as traces:
+        assert isinstance(traces, Traces)
+        assert traces["SST_1", "V_soma"][:].shape[1:] == (5, 5)
+    assert len(pd.read_csv(trained_run.record("a.csv", 0, every=10))) == 4 * 8
+    with pytest.raises(ParameterError, match="need a path"):
+        trained_run.record(every=2)
+
+
+def test_figures_are_shown_in_a_notebook(trained_run):
+    """Drawn figures are files by their names, and pictures in HTML, one for each."""
+    drawn = trained_run.figures()
+    assert drawn["learning_curve.png"].read_bytes().startswith(b"\x89PNG")
+    assert drawn._repr_html_().count("<img") == len(drawn)
+
+
+def test_what_is_wrong_shows_before_a_folder_is_made(toy, tmp_path):
+    """Unknown keys, values out of range, presets that do not exist: one line that names them, and no folder."""
+    for settings, words in (
+        ({"epoch": 3}, "epoch = 3: unknown key 'epoch'; did you mean 'epochs'?"),
+        ({"epochs": 0}, "epochs = 0: should be"),
+        ({"source": "digit"}, "did you mean 'digits'?"),
+        ({"stimuli": "no.npz"}, "no.npz"),
+    ):
+        with pytest.raises((ParameterError, corinfomax.errors.StimulusError)) as raised:
+            corinfomax.train(progress=False, **settings)
+        assert words in str(raised.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_training_goes_on_where_it_was(toy, trained_run):
+    """Two epochs and then two more are four at once, bit for bit; without resume a folder that is taken is refused."""
+    with pytest.raises(RunError, match="exists"):
+        corinfomax.train(stimuli=toy, out="mine", progress=False, **SETTINGS)
+    further = corinfomax.train(out="mine", resume=True, progress=False, epochs=4)
+    whole = corinfomax.train(stimuli=toy, out="whole", progress=False, **SETTINGS | {"epochs": 4})
+    np.testing.assert_array_equal(further.circuit.weights["B"][1], whole.circuit.weights["B"][1])
+    assert list(further.history["epoch"]) == [1, 2, 3, 4]
+
+
+def test_learners_without_dynamics_train_too(toy):
+    """Backpropagation gives history and predictions, and says that it has nothing to present or record."""
+    run = corinfomax.train("digits_bp_ce", stimuli=toy, progress=False, epochs=1, architecture=[6, 5, 3])
+    assert run.predict(run.stimuli.x_test).shape == (len(run.stimuli.x_test), 3)
+    for call in (run.record, lambda: run.present(run.stimuli.x_test)):
+        with pytest.raises(ParameterError, match="has no cells in time"):
+            call()
+
+
+def test_a_log_file_gets_lines_and_no_bar(toy, console):
+    """Where there is no terminal, training writes its lines, `run(progress=True)` ten, and nothing of a bar."""
+    out = console(force_terminal=False)
+    run = corinfomax.train(stimuli=toy, **SETTINGS)
+    lines = out.file.getvalue().splitlines()
+    assert [line.split()[:2] for line in lines[1:3]] == [["epoch", "1"], ["epoch", "2"]]
+    assert lines[-1].startswith("Test accuracy")
+    out.file.truncate(0)
+    preparation = run.preparation(2)
+    preparation.run([Stimulus(run.stimuli.x_test[:2])] * 30, progress=True)
+    lines = out.file.getvalue().strip("\0").splitlines()
+    assert lines == [f"presenting: {n} of 30" for n in range(3, 31, 3)]
+    assert "\r" not in out.file.getvalue()
+
+
+def test_a_terminal_gets_a_bar_and_no_second_one_within(toy, console, monkeypatch):
+    """A bar moves in a terminal: of training, of a run after two seconds, and never two at once."""
+    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
+    monkeypatch.setattr("corinfomax.protocols.runs.session.complete", lambda training, keep_recording: None)
+    out = console(force_terminal=True, width=100)
+    run = corinfomax.train(stimuli=toy, **SETTINGS)
+    shown = out.file.getvalue()
+    assert "training" in shown
+    assert "presenting" not in shown
+    run.preparation(2).run(Stimulus(run.stimuli.x_test[:2]) for _ in range(30))
+    assert "presenting" in out.file.getvalue()
+    assert progress._up == []
+
+
+@pytest.mark.parametrize("widgets", [True, False])
+def test_jupyter_gets_a_bar_if_it_has_widgets_and_lines_otherwise(console, monkeypatch, widgets):
+    """Without ipywidgets, which rich draws with, a notebook gets the lines of a log file, and no warning."""
+    out = console(force_jupyter=True)
+    monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: object() if widgets else None)
+    assert progress.draws_bars(out) is widgets
+
+
+def test_quiet_training_prints_nothing(toy, console, capfd):
+    """`progress=False` writes nothing at all."""
+    out = console(force_terminal=True)
+    corinfomax.train(stimuli=toy, progress=False, **SETTINGS)
+    assert out.file.getvalue() == ""
+    assert capfd.readouterr().out == ""

@@ -1,0 +1,124 @@
+"""What starts without waiting: which libraries are imported when, and the options that all commands have."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from toys import on_toys, stimuli
+
+import corinfomax
+from corinfomax.commands import COMMANDS
+from corinfomax.commands.console import plain
+from corinfomax.protocols.runs import Configuration, presets
+from corinfomax.toml import loads
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {"brian2", "matplotlib", "numpy", "pandas", "scipy", "sklearn", "h5py"}
+#: Prints, after what a program prints, which of these libraries it has imported.
+_TOLD = f"import atexit, sys; atexit.register(lambda: print('imported:', *sorted({HEAVY} & set(sys.modules))))\n"
+
+
+def imported_by(code):
+    """Libraries that a program in a process of its own has imported in the end."""
+    shown = subprocess.run([sys.executable, "-c", _TOLD + code], capture_output=True, text=True, check=True)
+    return set(shown.stdout.rpartition("imported:")[2].split())
+
+
+@pytest.fixture
+def on_toy(tmp_path):
+    """Words of a command that trains one epoch on toy stimuli."""
+    np.savez(tmp_path / "toy.npz", **stimuli())
+    return on_toys(tmp_path / "toy.npz", "epochs=1")
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "presets", "train --help", "compare --help", "record --help"])
+def test_what_needs_no_simulator_imports_none(words):
+    """Help, version and the list of presets import neither Brian2 nor NumPy, pandas, SciPy or matplotlib."""
+    code = f"sys.argv = ['corinfomax', *{words.split()}]\nfrom corinfomax.commands import main\nmain()"
+    assert imported_by(code) == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("import corinfomax; corinfomax.__version__; dir(corinfomax)", set()),
+        ("from corinfomax import Stimulus", {"numpy"}),
+        ("from corinfomax.analysis import accuracy, angle, summarise", {"numpy"}),
+        ("from corinfomax import Run, load, train", {"numpy"}),
+        ("from corinfomax.networks import Backpropagation", {"numpy"}),
+    ],
+)
+def test_each_name_imports_what_it_needs(code, allowed):
+    """Names are imported when they are first used, and libraries where they are first needed."""
+    assert imported_by(code) <= allowed
+
+
+def test_a_circuit_needs_brian2_and_no_statistics():
+    """CorInfoMax and Preparation import what Brian2 does, and of their own neither pandas nor scikit-learn."""
+    assert "brian2" in imported_by("from corinfomax import CorInfoMax, Preparation")
+    assert not imported_by("from corinfomax import CorInfoMax, Preparation") & {"pandas", "sklearn", "h5py"}
+
+
+def test_the_version_is_that_of_the_project():
+    """`corinfomax.__version__` and `python -m corinfomax --version` are pyproject.toml's."""
+    theory = loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert corinfomax.__version__ == theory
+    shown = subprocess.run(
+        [sys.executable, "-m", "corinfomax", "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == f"corinfomax {theory}\n"
+
+
+def test_json_is_all_that_is_printed(command):
+    """`presets --json` is the list of presets, `presets NAME --json` the file's sections, wherever --json stands."""
+    code, out, err = command("presets", "--json")
+    assert (code, err) == (0, "")
+    assert set(json.loads(out)) == set(presets())
+    assert (
+        Configuration(json.loads(command("--json", "presets", "digits")[1])).to_dict()
+        == Configuration.read("digits").to_dict()
+    )
+
+
+def test_a_command_without_a_result_refuses_json(refused, monkeypatch):
+    """Whoever asks for JSON and would get none is told so before anything runs, with exit code 2."""
+    from corinfomax.commands import figures
+
+    monkeypatch.setattr(figures, "figures", lambda: None)
+    assert "--json: figures has no result" in refused("figures", "--json", code=2)
+
+
+def test_training_tells_its_result_as_json_and_the_rest_on_standard_error(command, on_toy, undrawn):
+    """The result has the run folder and the last row of the history; the lines of progress are on standard error."""
+    code, out, err = command(*on_toy, "--out", "run", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["run"] == "run"
+    assert found["test_accuracy"] == corinfomax.Run("run").history["test_accuracy"].iloc[-1]
+    assert "epoch    1" in err
+
+
+def test_quiet_prints_what_was_asked_for_only(command, on_toy, undrawn):
+    """`train --quiet` prints nothing; `presets --quiet` its list; the next call, without it, speaks again."""
+    assert command(*on_toy, "--out", "run", "--quiet") == (0, "", "")
+    assert len(command("presets", "--quiet")[1].splitlines()) == len(presets())
+    assert "epoch    1" in command(*on_toy, "--out", "another")[1]
+
+
+def test_options_of_all_commands_are_in_the_help(command):
+    """`--help` names every command, and the options that stand anywhere."""
+    shown = command("--help")[1]
+    for word in (*COMMANDS, "--version", "--quiet", "--json", "--debug"):
+        assert word in shown
+
+
+def test_plain_values_are_json():
+    """Arrays, tables, paths and NumPy's numbers become plain; NaN and infinity, which JSON lacks, become null."""
+    given = {1: np.arange(2), "a": Path("b"), "c": (np.float32(0.5), np.nan), "d": pd.DataFrame({"x": [1, np.inf]})}
+    theory = {"1": [0, 1], "a": "b", "c": [0.5, None], "d": [{"x": 1.0}, {"x": None}]}
+    assert plain(given) == theory
+    assert json.loads(json.dumps(plain(given), allow_nan=False)) == theory
