@@ -1,4 +1,4 @@
-"""The command line: ``corinfomax train | doctor | evaluate | record | perturb | compare | figures | presets``."""
+"""The command line, ``corinfomax COMMAND``; `COMMANDS` lists the commands."""
 
 import contextlib
 import importlib
@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "Train rules on the same stimuli and seeds, and put them side by side in one table.",
     "figures": "Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.",
     "presets": "List the presets, or print one.",
+    "cite": "Print what to cite, as BibTeX: the package, and of a run or preset its rule, Brian2 and its stimuli.",
 }
 #: Options that stand anywhere: `corinfomax train --debug` is what one types after an error.
 _ANYWHERE = ("--debug", "--quiet", "--json")

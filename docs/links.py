@@ -11,12 +11,7 @@ ROOT = DOCS.parent
 PAGES = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
-    "docs/comparing.md": "comparing.md",
-    "docs/conventions.md": "conventions.md",
-    "docs/domains.md": "domains.md",
-    "docs/house.md": "house.md",
-    "docs/perturbing.md": "perturbing.md",
-    "docs/recording.md": "recording.md",
+    **{f"docs/{page.name}": page.name for page in sorted(DOCS.glob("*.md"))},
     **{f"docs/rules/{page.name}": f"rules/{page.name}" for page in sorted(DOCS.glob("rules/*.md"))},
     "results/README.md": "results.md",
     "results/depth.md": "depth.md",

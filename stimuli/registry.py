@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import ParameterError
@@ -26,6 +26,16 @@ BUILT_IN: dict[str, Loader] = {
     "diabetes": diabetes,
     "subspace": subspace,
 }
+#: What to cite for a set: keys of references in ``CITATION.cff``, or BibTeX entries.
+CITATIONS: dict[str, tuple[str, ...]] = {
+    "digits": ("Alpaydin1998", "Pedregosa2011"),
+    "mnist": ("LeCun1998",),
+    "fashion_mnist": ("Xiao2017",),
+    "cifar10": ("Krizhevsky2009",),
+    "cifar100": ("Krizhevsky2009",),
+    "diabetes": ("Efron2004", "Pedregosa2011"),
+    "subspace": ("Pehlevan2018",),
+}
 _registered: dict[str, Loader] = {}
 
 
@@ -34,7 +44,12 @@ def available() -> tuple[str, ...]:
     return (*BUILT_IN, *_registered)
 
 
-def register(name: str, loader: Loader) -> None:
+def citations_of(name: str) -> tuple[str, ...]:
+    """What to cite for a set, as keys or BibTeX entries; nothing for files, of which nobody but their owner knows."""
+    return CITATIONS.get(name, ())
+
+
+def register(name: str, loader: Loader, citations: Sequence[str] = ()) -> None:
     """Make a stimulus set of your own known to `load_stimuli`, until Python ends.
 
     Parameters
@@ -43,6 +58,8 @@ def register(name: str, loader: Loader) -> None:
         Any but a built-in set's; must not end in ".npz". A name registered before gets the new loader.
     loader : callable
         Takes the data folder (Path, or None if none was given) and returns a `Stimuli`.
+    citations : sequence of str, optional
+        What `corinfomax.cite` gives for the set: BibTeX entries, or keys of references in ``CITATION.cff``.
 
     Raises
     ------
@@ -56,7 +73,7 @@ def register(name: str, loader: Loader) -> None:
         )
     if not callable(loader):
         raise ParameterError(f"stimuli: the loader of {name!r} is a {type(loader).__name__}; allowed is a function")
-    _registered[name] = loader
+    _registered[name], CITATIONS[name] = loader, tuple(citations)
 
 
 def load_stimuli(name: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> Stimuli:

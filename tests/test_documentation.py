@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from jinja2 import Environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,38 +107,75 @@ def test_public_names_are_in_the_reference(docs, package):
 def test_included_text_exists():
     """Each file that a page includes exists, and so do, in this order, the texts between which it is included."""
     found = list(inclusions())
-    assert len(found) > 8
+    assert len(found) > 10
     for page, file, start, end in found:
         text = (DOCS / file).read_text(encoding="utf-8")
         begin = text.index(start) + len(start) if start else 0
         assert end is None or text.index(end, begin) > begin, page
 
 
-def test_readme_sections_are_included():
-    """Every section of the README is in some page, but for those that the site's own pages replace."""
+def test_every_page_is_in_a_table_of_contents():
+    """Each page of docs/ stands once in a toctree of the index; the README leads to those that a newcomer needs."""
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = [
+        line
+        for block in re.findall(r"```\{toctree\}\n(.*?)```", index, re.DOTALL)
+        for line in block.split("\n\n")[-1].split()
+    ]
+    assert sorted(name for name in listed if "/" not in name) == sorted(
+        [path.stem for path in DOCS.glob("*.md") if path.stem != "index"] + ["api"]
+    )
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    parts = ""
-    for _, file, start, end in inclusions():
-        if file == "../README.md":
-            parts += readme.partition(start)[2].partition(end)[0] + start
-    sections = re.findall(r"^## .+$", readme, flags=re.MULTILINE)
-    missing = {section for section in sections if section not in parts}
-    assert missing == {"## Domains", "## Evidence", "## Documentation", "## Scope", "## Licence and citation"}
+    caption = index.partition(":caption: Begin here\n\n")[2].partition("```")[0].split()
+    assert [name for name in caption if "/" not in name and f"](docs/{name}.md)" not in readme] == []
+
+
+def test_readme_is_short_and_has_each_system():
+    """The README has at most 130 lines; its table of systems has a command for each entry of the registry."""
+    from corinfomax.protocols.runs import presets
+    from corinfomax.protocols.systems import MODELS
+    from corinfomax.toml import loads
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.count("\n") <= 130
+    table = readme.partition("## Systems")[2].partition("\n## ")[0]
+    named = re.findall(r"\| `corinfomax train (\w+)` \|$", table, re.MULTILINE)
+    models = {loads(presets()[name].read_text(encoding="utf-8"))["circuit"]["model"] for name in named}
+    assert models == set(MODELS)
+
+
+def commands_in(text):
+    """Words of each command that a text names: code that begins with `corinfomax`, up to a comment or a pipe."""
+    code = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    for line in code + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        if line.startswith("corinfomax "):
+            yield re.split(r"\s+(?:#|>|&&|\|)", line)[0].split()[1:]
+
+
+@pytest.mark.parametrize("document", ["README.md", *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")))])
+def test_documented_commands_exist(document):
+    """Each command line that a document prints names a command, presets and options that exist, by typer's account."""
+    from corinfomax.commands import _ANYWHERE, COMMANDS
+    from corinfomax.protocols.runs import presets
+
+    for words in commands_in((ROOT / document).read_text(encoding="utf-8")):
+        if words[0].startswith("--") or words[0] == "COMMAND":
+            continue
+        assert words[0] in COMMANDS, words
+        called = typer.Typer()
+        called.command(words[0])(getattr(importlib.import_module(f"corinfomax.commands.{words[0]}"), words[0]))
+        options = {name for item in typer.main.get_command(called).params for name in item.opts}
+        given = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert given <= {*options, *_ANYWHERE, "--help"}, words
+        if words[0] in ("train", "doctor", "cite") and words[1:] and re.fullmatch(r"[a-z]\w*", words[1]):
+            assert words[1] in presets(), words
 
 
 @pytest.mark.parametrize(
     "document",
     [
-        "README.md",
-        "results/README.md",
-        "results/depth.md",
-        "results/entropy.md",
-        "results/robustness.md",
-        "docs/comparing.md",
-        "docs/house.md",
-        "docs/recording.md",
-        "docs/perturbing.md",
-        "docs/domains.md",
+        *("README.md", "results/README.md", "results/depth.md", "results/entropy.md", "results/robustness.md"),
+        *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")) if "](" in path.read_text(encoding="utf-8")),
     ],
 )
 def test_links_of_included_text_lead_somewhere(docs, document):

@@ -55,14 +55,19 @@ def applies(text, python):
     return older if relation == "<" else not older
 
 
-def readme_blocks(kind, text=README):
+def blocks(kind, text=README):
     """Fenced blocks of the README, or of another text, by the name in the marker above them."""
     return dict(re.findall(rf"<!-- {kind}: (\w+) -->\n```\w+\n(.*?)```", text, flags=re.DOTALL))
 
 
-def readme_map():
-    """Rows (file, names) of the README's map from the paper to the code."""
-    section = README.partition("## From the paper to the code")[2].partition("\n## ")[0]
+def page(name):
+    """Text of a page of the documentation."""
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def map_to_code():
+    """Rows (file, names) of the map from the paper to the code."""
+    section = page("paper_to_code").partition("\n## ")[0]
     rows = re.findall(r"^\|[^|]*\| `([^`]+)` \| (.+?) \|$", section, flags=re.MULTILINE)
     return [(path, re.findall(r"`([^`]+)`", names)) for path, names in rows]
 
@@ -128,60 +133,75 @@ def test_all_data_files_are_installed():
         for path in ROOT.joinpath(*package.split(".")[1:]).glob(name)
     }
     assert len(data) > 40
-    assert data == shipped
+    assert data | {ROOT / "CITATION.cff"} == shipped  # which `corinfomax cite` reads
 
 
 @pytest.mark.parametrize("name", ["train", "test"])
 def test_readme_commands_stand_alone(name):
     """Each of the README's two commands is one line that makes its own environment."""
-    command = readme_blocks("command")[name]
+    command = blocks("command")[name]
     assert command.startswith("python3 -m venv ")
     assert command.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["first", "protocol", "record", "cell", "rule", "stimuli"])
-def test_readme_example_runs(name, capsys, tmp_path, monkeypatch):
-    """The README's Python examples run as printed: the first has ten lines and learns, circuits can be mounted."""
+def run_example(name, text, where):
+    """Run a Python example as printed; return its code and its names."""
+    code, scope = blocks("example", text)[name], {}
+    exec(compile(code, f"{where}, {name}", "exec"), scope)
+    return code, scope
+
+
+def test_readme_example_runs(capsys, tmp_path, monkeypatch):
+    """The README's ten lines of Python run as printed: they train, predict, present, record and draw."""
+    monkeypatch.chdir(tmp_path)
+    code, scope = run_example("first", README, "README")
+    printed = capsys.readouterr().out
+    assert code.count("\n") == 10
+    assert scope["run"].history["test_accuracy"].iloc[-1] > 0.5
+    assert "(10, 5, 128)" in printed
+    assert re.search(r"classes: \[(\d ?){5}\]", printed)
+    assert {"V_soma", "cell", "stimulus"} <= set(scope["traces"].dataframe("layer_1").columns)
+    assert (tmp_path / "runs/digits/figures/learning_curve.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "printed"),
+    [
+        ("python", "run", "@article{Stimberg2019"),
+        ("python", "preparation", "(10, 5, 128)"),
+        ("python", "protocol", ""),
+        ("recording", "record", "V_apical"),
+        ("recording", "stream", "V_soma"),
+        ("domains", "domain", "λ"),
+        ("perturbing", "intervention", "W_fb moved: 0.0"),
+        ("extending", "cell", ""),
+        ("extending", "rule", ""),
+        ("extending", "stimuli", "bars"),
+    ],
+)
+def test_documented_example_runs(where, name, printed, capsys, tmp_path, monkeypatch):
+    """The examples in docs/ run as printed, and print what belongs to them; circuits that they make can be mounted."""
     from corinfomax import Preparation
 
     monkeypatch.chdir(tmp_path)
-    code = readme_blocks("example")[name]
-    scope = {}
-    exec(compile(code, f"README, {name}", "exec"), scope)
-    printed = capsys.readouterr().out
-    if name == "first":
-        assert code.count("\n") == 10
-        assert float(re.search(r"correct: ([\d.]+)", printed).group(1)) > 0.5
-        assert "(10, 5, 128)" in printed
-    elif "circuit" in scope:
+    _, scope = run_example(name, page(where), f"docs/{where}.md")
+    out = capsys.readouterr().out
+    assert printed in out
+    if name == "preparation":
+        assert float(re.search(r"correct: ([\d.]+)", out).group(1)) > 0.5
+    if where == "extending" and "circuit" in scope:
         presentation = Preparation(scope["circuit"]).present([0.5] * 64, [0.1] * 10)
         assert presentation.nudge.r[1].shape == (10, 1, 128)
 
 
-@pytest.mark.parametrize(
-    ("page", "name", "printed"),
-    [
-        ("domains", "domain", "λ"),
-        ("recording", "stream", "V_soma"),
-        ("perturbing", "intervention", "W_fb moved: 0.0"),
-    ],
-)
-def test_documented_example_runs(page, name, printed, capsys, tmp_path, monkeypatch):
-    """The examples in docs/ run as printed, and print what belongs to them."""
-    monkeypatch.chdir(tmp_path)
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    exec(compile(readme_blocks("example", text)[name], f"docs/{page}.md, {name}", "exec"), {})
-    assert printed in capsys.readouterr().out
-
-
-def test_readme_phases_are_those_of_its_python_example(tmp_path):
-    """The README's phases in TOML make the protocol of its Python example, with the β of preset digits, exactly."""
+def test_documented_phases_are_those_of_the_python_example(tmp_path):
+    """Phases in TOML make the protocol of the Python example beside them, with the β of preset digits, exactly."""
     from corinfomax.protocols.runs import Configuration
 
-    scope = {}
-    exec(compile(readme_blocks("example")["protocol"], "README, protocol", "exec"), scope)
+    _, scope = run_example("protocol", page("python"), "docs/python.md")
     path = tmp_path / "phases.toml"
-    path.write_text(readme_blocks("example")["phases"] + "\n[circuit]\narchitecture = [64, 8, 10]\n", encoding="utf-8")
+    phases = blocks("example", page("python"))["phases"]
+    path.write_text(phases + "\n[circuit]\narchitecture = [64, 8, 10]\n", encoding="utf-8")
     protocol, theory = Configuration.read(path).build_protocol(), scope["preparation"].protocol
     assert protocol.phases == theory.phases
     assert protocol.beta == theory.beta == Configuration.read("digits").protocol.beta
@@ -205,21 +225,26 @@ def test_example_runs(path, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.count("\n") >= 2
 
 
-def test_readme_map_points_at_code():
-    """Every file in the README's map from the paper to the code exists and holds the names given beside it."""
-    rows = readme_map()
+def test_map_points_at_code():
+    """Every file in the map from the paper to the code exists and holds the names given beside it."""
+    rows = map_to_code()
     assert len(rows) > 10
     for path, names in rows:
         text = (ROOT / path).read_text(encoding="utf-8")
         assert [name for name in names if name not in text] == [], path
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/conventions.md", "results/README.md"])
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", "results/README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))],
+)
 def test_links_lead_somewhere(document):
-    """Relative links and pictures of the documents exist."""
+    """Relative links and pictures of the documents exist, but for the gallery's pages, which the build makes."""
     path = ROOT / document
-    targets = re.findall(r"\]\(([^)#\s]+)\)", path.read_text(encoding="utf-8"))
-    assert [target for target in targets if "://" not in target and not (path.parent / target).exists()] == []
+    text = path.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", text) + re.findall(r'<img src="([^"]+)"', text)
+    made = ("gallery/", "http://", "https://")
+    assert [target for target in targets if not target.startswith(made) and not (path.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -248,5 +273,7 @@ def test_installed_command_lists_its_commands():
     assert command is not None, "install the package first"
     shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True, timeout=120).stdout
     assert [
-        name for name in ("train", "doctor", "evaluate", "record", "perturb", "figures", "presets") if name not in shown
+        name
+        for name in ("train", "doctor", "evaluate", "record", "perturb", "figures", "presets", "cite")
+        if name not in shown
     ] == []

@@ -54,6 +54,7 @@ def stranger(run):
         ["perturb", "--silence", "SST_1"],
         ["perturb", "--training", "--silence", "SST_1"],
         ["compare"],
+        ["cite"],
         ["train", "--resume", "--out"],
         ["train", "--resume", "--set", "epochs=3", "--out"],
     ],

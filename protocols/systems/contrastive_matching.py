@@ -65,6 +65,7 @@ MODEL = Model(
     metrics=metrics,
     examinations=(decaying,),
     reads_like="contrastive similarity matching",
+    citations=("Qin2021",),
     wiring=Wiring(
         transport=False,
         symmetric=True,

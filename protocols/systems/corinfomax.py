@@ -67,6 +67,7 @@ MODEL = Model(
     levers=LEVERS,
     rates=("learning_rate_ff", "learning_rate_fb"),
     reads_like="correlative information maximization",
+    citations=("Bozkurt2023",),
     wiring=Wiring(
         transport=False,
         symmetric=False,

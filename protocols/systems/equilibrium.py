@@ -32,5 +32,6 @@ MODEL = Model(
     protocols={"contrastive": contrastive, "phases": Protocol},
     metrics=metrics,
     reads_like="equilibrium propagation",
+    citations=("Scellier2017",),
     wiring=Wiring(transport=False, symmetric=True, local=True, why="ΔW is a product of two cells' rates"),
 )

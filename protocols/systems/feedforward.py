@@ -36,6 +36,7 @@ BACKPROPAGATION = Model(
     trainable=Backpropagation,
     metrics=metrics,
     reads_like="backpropagation",
+    citations=("Rumelhart1986", "Kingma2015"),
     wiring=Wiring(transport=True, symmetric=True, local=False, why="errors come down by Wᵀ, in a pass of their own"),
 )
 
@@ -43,6 +44,7 @@ FEEDBACK_ALIGNMENT = Model(
     trainable=FeedbackAlignment,
     metrics=metrics,
     reads_like="feedback alignment",
+    citations=("Lillicrap2016", "Kingma2015"),
     wiring=Wiring(
         transport=False,
         symmetric=False,

@@ -63,6 +63,9 @@ class Model:
         What the rule asks of the brain, for comparisons.
     rates : tuple of str, default ("learning_rate",)
         Keys of the learning rates that tuning multiplies.
+    citations : tuple of str
+        What `corinfomax.cite` gives for it: keys of references in ``CITATION.cff``, the first author's family name and
+        the year, or whole BibTeX entries, which begin with "@".
     choices : mapping of str to callable
         Keys of ``[circuit]`` whose value may be "auto", or a list that ends with it: that number is
         ``choice(circuit, protocol, stimuli)``, of the circuit with 1 in its place.
@@ -87,6 +90,7 @@ class Model:
     reads_like: str = ""
     wiring: Wiring | None = None
     rates: tuple[str, ...] = ("learning_rate",)
+    citations: tuple[str, ...] = ()
     choices: Mapping[str, Callable[..., float]] = field(default_factory=dict)
     influences: Callable[[Trainable, str], Sequence[Influence]] = lambda trainable, form: ()
     why_unlearnt: Callable[..., tuple[list[int], str]] | None = None

@@ -40,6 +40,7 @@ CLAMPED = Model(
     metrics=metrics,
     levers=_LEVERS,
     reads_like="predictive coding",
+    citations=("Whittington2017", "Kingma2015"),
     wiring=_WIRING,
 )
 
@@ -49,5 +50,6 @@ NUDGED = Model(
     metrics=metrics,
     levers=_LEVERS,
     reads_like="nudged predictive coding",
+    citations=("Whittington2017", "Bozkurt2023"),  # the circuit, and its nudged form
     wiring=_WIRING,
 )

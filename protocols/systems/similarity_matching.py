@@ -43,4 +43,5 @@ MODEL = Model(
     levers=Levers(weights="learning_rate", duration="steps"),
     score="subspace_error",
     reads_like="similarity matching",
+    citations=("Pehlevan2018",),
 )
