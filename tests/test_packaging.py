@@ -139,7 +139,7 @@ def test_readme_commands_stand_alone(name):
     assert command.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["first", "protocol", "record", "cell", "rule", "stimuli"])
+@pytest.mark.parametrize("name", ["run", "estimator", "first", "protocol", "record", "cell", "rule", "stimuli"])
 def test_readme_example_runs(name, capsys, tmp_path, monkeypatch):
     """The README's Python examples run as printed: the first has ten lines and learns, circuits can be mounted."""
     from corinfomax import Preparation
