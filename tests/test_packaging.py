@@ -168,6 +168,7 @@ def test_readme_example_runs(capsys, tmp_path, monkeypatch):
     ("where", "name", "printed"),
     [
         ("python", "run", "@article{Stimberg2019"),
+        ("python", "estimator", "0."),
         ("python", "preparation", "(10, 5, 128)"),
         ("python", "protocol", ""),
         ("recording", "record", "V_apical"),
