@@ -21,6 +21,7 @@ from corinfomax.protocols.clockwork import Preparation, contrastive
 from corinfomax.protocols.comparison import Comparison, Plan, cost_of
 from corinfomax.protocols.comparison.comparison import choose
 from corinfomax.protocols.comparison.plan import Cell
+from corinfomax.protocols.interruption import held_back, let_through
 from corinfomax.protocols.runs import RunFolder, presets
 from corinfomax.protocols.systems import StaticLearner
 
@@ -321,3 +322,22 @@ def test_runs_that_cannot_be_gone_on_with_are_found_at_the_start(tmp_path, comma
     with pytest.raises(ParameterError, match=r"epochs = 3: .*seed_0 was begun with .* that runs of 2 epochs chose"):
         Comparison(tmp_path / "m", epochs=3).create()
     Comparison(tmp_path / "m", seeds=[1]).create()
+
+
+def _held_back():
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_ctrl_c_waits_until_processes_have_started():
+    """Processes started in the context begin with SIGINT held back until `let_through`; here it is only inside."""
+    with held_back():
+        assert _held_back()
+        begun = subprocess.run(
+            [sys.executable, "-S", "-c", "import signal; print(signal.pthread_sigmask(0, [signal.SIGUSR1]))"],
+            capture_output=True, text=True,
+        ).stdout  # fmt: skip
+    assert "SIGINT" in begun
+    assert not _held_back()
+    with held_back():
+        let_through()
+        assert not _held_back()

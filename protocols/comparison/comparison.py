@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from joblib.externals.loky.backend.resource_tracker import ensure_running
 
 from ...analysis import read_history
 from ...analysis.files import is_unused, make_folder, remove_remains, replacing
@@ -113,8 +112,6 @@ class Comparison:
         for cells in (self.plan.tuning, self.plan.compared):
             waiting = [cell for cell in cells if self.outcome(cell).status in ("missing", "begun")]
             try:
-                if jobs > 1:
-                    ensure_running()  # loky's helper; while it starts, signals that are held back would be let through
                 with held_back():
                     ends = Parallel(n_jobs=jobs, return_as="generator")(
                         delayed(in_process)(self.path / cell.folder, self.configuration(cell)) for cell in waiting
