@@ -71,7 +71,7 @@ def test_the_bundled_presets_fit_their_stimuli(name):
     )
 
 
-@pytest.mark.parametrize("name", sorted(presets()))
+@pytest.mark.parametrize("name", sorted({*presets()} - {"own"}))  # own is complete only with its stimuli
 @pytest.mark.parametrize("settings", [[], ["mean=[0.1,0.30000000000000004]", "dtype=float64", "data=a \\ 'ü'.d"]])
 def test_a_configuration_survives_being_written_and_read(tmp_path, name, settings):
     """to_toml → file → read gives the same values of all keys, bit for bit, and the same text again."""
@@ -107,7 +107,7 @@ def test_a_resolved_configuration_holds_every_key():
         ("random_sign=false", "protocol", "random_sign", False),
         ("beta=-0.5", "protocol", "beta", -0.5),
         ("learning_rate_decay=[[0,0.9],[3,0.5]]", "circuit", "learning_rate_decay", [(0, 0.9), (3, 0.5)]),
-        ("stimuli=/my file=1.npz", "stimuli", "stimuli", "/my file=1.npz"),
+        ("data=/my file=1.d", "stimuli", "data", "/my file=1.d"),
         ("step=0.02", "protocol", "step", 0.02),
         ("learning_rate_fb=.3", "circuit", "learning_rate_fb", 0.3),
         ("learning_rate_ff=[.3, 1.]", "circuit", "learning_rate_ff", [0.3, 1.0]),

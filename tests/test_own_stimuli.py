@@ -41,6 +41,8 @@ def test_a_complete_configuration(mine):
     assert values["stimuli"]["scale"] == "auto"
     first, last = values["circuit"]["initial_gain_ff"]
     assert 0 < last <= 1 < first
+    half = Configuration.read(settings=[f"stimuli={mine()}", "target=numpy", "initial_gain_ff=[1.0,'auto']"])
+    assert half.circuit.initial_gain_ff[0] == 1
     assert [line.split()[0] for line in configuration.choices] == ["Inputs", "initial_gain_ff"]
     again = Configuration.from_toml(configuration.to_toml())
     assert again.difference(configuration) is None
@@ -115,6 +117,18 @@ def test_the_gain_by_its_formula():
         found = lifting_gain(circuit, r, -2.0)
         assert found <= theory < found + 0.01
     assert lifting_gain(circuit, 0 * r, 100.0) == 1.0
+
+
+def test_the_first_gain_by_its_formula():
+    """With the first gain basal potentials of layer 1 have the standard deviation 1.8: of drawn weights, to 5 %."""
+    from corinfomax.networks import CorInfoMax
+    from corinfomax.networks.corinfomax.lifting import spreading_gain
+
+    x = RNG.uniform(0, 1, (50, 3))
+    gain = spreading_gain(CorInfoMax([3, 4000, 2], bias=True), x)
+    circuit = CorInfoMax([3, 4000, 2], bias=True, initial_gain_ff=[gain, 1.0])
+    v_B = x @ circuit.weights["W_ff"][0].T + circuit.weights["b"][1]
+    assert v_B.std() == pytest.approx(1.8, rel=0.05)
 
 
 def test_teacher_reaches_all_outputs(mine):

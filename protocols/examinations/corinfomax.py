@@ -7,7 +7,7 @@ import numpy as np
 
 from ...analysis import Finding
 from ...networks.corinfomax.circuit import CorInfoMax
-from ...networks.corinfomax.lifting import lifting_gain, unlifted, why_not_applicable
+from ...networks.corinfomax.lifting import lifting_gain, spreading_gain, unlifted, why_not_applicable
 from ...stimuli import Stimuli
 from ..clockwork.preparation import Preparation
 from ..clockwork.protocol import Protocol
@@ -27,6 +27,9 @@ _HELD = 0.01
 
 #: Weight κγ of the entropy term at which results/entropy.md finds that it tells, and below which it does not.
 _NOTICEABLE, _INERT = 0.3, 0.01
+
+#: What stands in a parameter file for a number that the stimuli decide.
+AUTO = "auto"
 
 #: What advice speaks of.
 LEVERS = Levers(
@@ -103,28 +106,40 @@ def lifting(examined: Examined) -> Iterator[Finding]:
     yield Finding(what, f"cell{plural} {found} of the stimuli that want it", wanted, advice)
 
 
-def gain_that_lifts(circuit: CorInfoMax, protocol: Protocol, stimuli: Stimuli) -> float:
-    """Choose the gain of the last W_ff by the stimuli, so that the teacher lifts the output cells from the start.
+def initial_gains(circuit: CorInfoMax, protocol: Protocol, stimuli: Stimuli, given) -> list[float]:
+    """Choose gains of W_ff by the stimuli at hand, where "auto" stands in their place.
+
+    The first lets cells with biases respond nonlinearly, the last lets the teacher lift all output cells.
 
     Parameters
     ----------
     circuit : CorInfoMax
-        With its initial weights.
+        With its initial weights, and the gain 1 wherever "auto" stands; its weights change.
     protocol : Protocol
         That of training.
     stimuli : Stimuli
+    given : "auto" or list
+        Numbers, and "auto" for those that are to be chosen.
 
     Returns
     -------
-    float
-        See `corinfomax.networks.corinfomax.lifting.lifting_gain`; 1 where output cells cannot stay silent.
+    list of float
+        1 where nothing is known to be better: between first and last, without biases, and where output cells cannot
+        stay silent.
     """
-    if why_not_applicable(circuit):
-        return 1.0
+    gains = [given] * circuit.output if isinstance(given, str) else list(given)
+    left_open = [gain == AUTO for gain in gains]
+    gains = [1.0 if gain == AUTO else gain for gain in gains]
     x = stimuli.x_train[spaced(len(stimuli.x_train))]
-    preparation = Preparation(circuit, len(x), protocol=replace(protocol, allow_unstable=True), target="numpy")
-    r = preparation.settle(x, ("r",)).r[circuit.output - 1]
-    return lifting_gain(circuit, r, np.abs(phase_betas(protocol)).max())
+    if left_open[0] and circuit.parameters.bias:
+        gains[0] = spreading_gain(circuit, x)
+        circuit.weights["W_ff"][0] *= gains[0]
+        circuit.weights["b"][1] *= gains[0]
+    if left_open[-1] and not why_not_applicable(circuit):
+        preparation = Preparation(circuit, len(x), protocol=replace(protocol, allow_unstable=True), target="numpy")
+        r = preparation.settle(x, ("r",)).r[circuit.output - 1]
+        gains[-1] = lifting_gain(circuit, r, np.abs(phase_betas(protocol)).max())
+    return gains
 
 
 def unlifted_classes(

@@ -75,11 +75,7 @@ def take_provisional(circuit: dict[str, Any], choices: Mapping[str, object]) -> 
     found = {}
     for key in choices:
         value = circuit.get(key)
-        if value == AUTO or (isinstance(value, list) and value[-1:] == [AUTO]):
-            found[key], circuit[key] = value, with_choice(value, 1.0)
+        if value == AUTO or (isinstance(value, list) and AUTO in value):
+            found[key] = value
+            circuit[key] = 1.0 if value == AUTO else [1.0 if each == AUTO else each for each in value]
     return found
-
-
-def with_choice(value: Any, chosen: float) -> Any:
-    """Put a number in the place of "auto"."""
-    return [*value[:-1], chosen] if isinstance(value, list) else chosen

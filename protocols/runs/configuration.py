@@ -149,10 +149,9 @@ class Configuration:
         configuration = cls(values, name)
         for key, value in left_open.items():
             stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
-            chosen = choices[key](circuit, configuration.build_protocol(), stimuli)
-            values["circuit"][key] = completion.with_choice(value, chosen)
+            values["circuit"][key] = choices[key](circuit, configuration.build_protocol(), stimuli, value)
             configuration = cls(values, name)
-            lines.append(f"{key} = {values['circuit'][key]}: chosen so that the teacher reaches every output cell.")
+            lines.append(f"{key} = {values['circuit'][key]}: chosen by the stimuli.")
         configuration.choices = tuple(lines)
         return configuration
 

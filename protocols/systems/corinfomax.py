@@ -9,8 +9,8 @@ from ..examinations.corinfomax import (
     LEVERS,
     constraints,
     fading,
-    gain_that_lifts,
     influences,
+    initial_gains,
     lifting,
     unlifted_classes,
 )
@@ -74,7 +74,7 @@ MODEL = Model(
         local=True,
         why="W_fb is learnt on its own; ΔW is a product of a cell's rate and of what its dendrite misses",
     ),
-    choices={"initial_gain_ff": gain_that_lifts},
+    choices={"initial_gain_ff": initial_gains},
     influences=influences,
     why_unlearnt=why_unlearnt,
 )

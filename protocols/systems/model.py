@@ -67,8 +67,8 @@ class Model:
         What `corinfomax.cite` gives for it: keys of references in ``CITATION.cff``, the first author's family name and
         the year, or whole BibTeX entries, which begin with "@".
     choices : mapping of str to callable
-        Keys of ``[circuit]`` whose value may be "auto", or a list that ends with it: that number is
-        ``choice(circuit, protocol, stimuli)``, of the circuit with 1 in its place.
+        Keys of ``[circuit]`` whose value may be "auto", or a list with it in places: the values are
+        ``choice(circuit, protocol, stimuli, given)``, of the circuit with 1 in these places.
     influences : callable
         ``influences(trainable, form)``: an `Influence` for each kind of cells beside the layers, at a form of the
         protocol; by default none is known.
@@ -91,7 +91,7 @@ class Model:
     wiring: Wiring | None = None
     rates: tuple[str, ...] = ("learning_rate",)
     citations: tuple[str, ...] = ()
-    choices: Mapping[str, Callable[..., float]] = field(default_factory=dict)
+    choices: Mapping[str, Callable[..., list[float]]] = field(default_factory=dict)
     influences: Callable[[Trainable, str], Sequence[Influence]] = lambda trainable, form: ()
     why_unlearnt: Callable[..., tuple[list[int], str]] | None = None
 
