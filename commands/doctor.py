@@ -24,7 +24,7 @@ def doctor(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
     trust: Trust = False,
-):
+) -> list[dict]:
     """Examine a circuit before it is trained, or a trained one.
 
     Tells the bound of Euler's step, the spectral abscissa of the linearised circuit, how long activity takes to settle
@@ -62,6 +62,10 @@ def doctor(
             report=lambda what: status.update(f"examining: {what}"),
         )
     _print(findings)
+    return [
+        {"quantity": each.what, "found": each.found, "should_be": each.wanted, "advice": each.advice}
+        for each in findings
+    ]
 
 
 def _print(findings: list[Finding]):

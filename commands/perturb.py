@@ -74,7 +74,7 @@ def perturb(
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else the source's own.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the experiment in --out, as it is.")] = False,
     trust: Trust = False,
-):
+) -> dict:
     """Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.
 
     Perturbations may be combined and repeated; --phase, --cells and --period hold for all of them that are given here,
@@ -145,6 +145,7 @@ def perturb(
         show_commands(told.commands)
     warn(failures)
     console.print(f"\n{folder / 'report.md'}")
+    return {"folder": str(folder), "performance": experiment.table}
 
 
 def _begun(folder: Path) -> list[int]:

@@ -13,6 +13,7 @@ from ...errors import DivergenceError, ParameterError, RunError, StimulusError
 from ...networks.schedules import Progress
 from ...stimuli.stimuli import Stimuli
 from ..interruption import interrupted, on_interrupt
+from ..systems.evaluation import evaluate
 from ..systems.metrics import score_of
 from .checkpoint import NAME, damaged, read_checkpoint
 from .configuration import Configuration
@@ -269,17 +270,9 @@ class Training:
 
     def evaluate(self) -> dict[str, float]:
         """Columns of the history that concern validation and test stimuli."""
-        validated = {}
-        if self.stimuli.y_validation is not None:
-            name, score = score_of(self.stimuli)
-            outputs = self._settled(self.stimuli.x_validation, ("r",)).r[self.circuit.output]
-            validated[f"validation_{name}"] = score(outputs, self.stimuli.y_validation)
-        states = self._settled(self.stimuli.x_test, self._model.settled)
-        return {**validated, **self._model.metrics(self.circuit, states, self.stimuli)}
-
-    def _settled(self, x: np.ndarray, variables: tuple[str, ...]):
         self.evaluator.load_state_dict(self.rest)  # so that it does not matter what was presented before
-        return self.evaluator.settle(x, variables, seed=self._test_seed)
+        found = evaluate(self.circuit, self.evaluator, self.stimuli, self._model, self._test_seed)
+        return found.columns
 
     def save_checkpoint(self):
         """Write all that resuming needs, in place of the last checkpoint."""
