@@ -28,6 +28,7 @@ def test_train_makes_a_complete_run_folder_and_says_where(trained):
     assert str(folder) in out
     assert "epoch    2" in out
     files = [
+        ".lock",
         "activity.npz",
         "checkpoint.npz",
         "circuit.json",
