@@ -151,7 +151,9 @@ class StreamRecorder:
         try:
             self._reserve = Reserve(self._temporary)
             self._reserve.hold(_LEAST_ROOM)  # before HDF5 has a file that it could not even close
-            self._file = h5py.File(self._temporary, "w", track_order=True)  # of attributes, too: netCDF reads no other
+            # From version 1.10 on what holds the file together has checksums: HDF5 can read in damaged older ones for
+            # ever. The order of attributes is tracked, too: netCDF reads no other.
+            self._file = h5py.File(self._temporary, "w", libver=("v110", "v110"), track_order=True)
             self._begin_file(self._file)
         except (OSError, RuntimeError) as error:  # HDF5 raises either
             self._abandon()
