@@ -71,7 +71,13 @@ def relink_page(app, name, source):
         source[0] = relinked(source[0], DOCS)
 
 
+def skip_requests(app, what, name, member, skip, options):
+    """Leave out what scikit-learn gives estimators for its metadata routing: its words refer to its own pages."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
+
+
 def setup(app):
     """Hook into what Sphinx reads."""
+    app.connect("autodoc-skip-member", skip_requests)
     app.connect("source-read", relink_page)
     app.connect("include-read", relink)
