@@ -6,7 +6,6 @@ one layer now bear the layer's number, as in the papers; W_ff[k] and W_fb[k] sti
 
 import re
 
-import h5py
 import numpy as np
 
 from ..errors import RunError
@@ -148,5 +147,7 @@ def choices_of(dataset):
     """
     if "names" in dataset.attrs:
         return [str(name) for name in dataset.attrs["names"]]
+    import h5py
+
     names = h5py.check_enum_dtype(dataset.dtype)
     return sorted(names, key=names.get)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import ParameterError
 from .console import Trust
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _LISTED = 15
 
 
 def evaluate(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else the run's own.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table of comma-separated values.")] = False,
@@ -29,6 +31,8 @@ def evaluate(
 
     Examples: `corinfomax evaluate runs/digits` · `corinfomax evaluate runs/digits --json > digits.json`
     """
+    if as_csv and (context.obj or {}).get("--json"):
+        raise ParameterError("--csv: goes not with --json; take one of them")
     from ..protocols.runs import Run, Training, seed_of_tests
     from ..protocols.runs.checkpoint import checkpoint_path
     from ..protocols.systems.evaluation import evaluate as measure

@@ -65,9 +65,9 @@ def test_the_figure_shows_each_seed_and_each_potential():
 
 
 def test_the_figure_shows_that_nothing_changes():
-    """Without any change the panels have no point, and the accuracy's axis is as wide as 4 %."""
+    """Without any change the panels have open markers only, and the accuracy's axis is as wide as 4 %."""
     left, *right = perturbation_effects(against_control(list(rows([0.0, 0.0])))).axes
-    assert sum(len(line.get_ydata()) for ax in right for line in ax.lines) == 0
+    assert {line.get_markerfacecolor() for ax in right for line in ax.lines} == {"white"}
     np.testing.assert_allclose(np.diff(left.get_ylim()), 4)
     with pytest.raises(ParameterError, match="no score, such as test_accuracy"):
         perturbation_effects(against_control([row for row in rows() if row["quantity"] == "V_soma"]))

@@ -228,7 +228,10 @@ def contents(folder):
 
 
 def test_perturbations_by_former_numbers_are_refused(copy, refused):
-    """Taken up, or used for a new experiment: one line with the version and the layer's number; no file changes."""
+    """Taken up, or used for a new experiment: one line with the version and the layer's number; no file changes.
+
+    But the control, which is sound, is taken up; its configuration gets the keys that are new since, at their defaults.
+    """
     folder = copy("frozen_B")
     before = contents(folder)
     taken_up = ("perturb", "digits", "--training", "--resume", "--out", folder)
@@ -239,7 +242,10 @@ def test_perturbations_by_former_numbers_are_refused(copy, refused):
         assert "B:1" in line
     with pytest.raises(RunError, match=r"seed_0/perturbations.toml: B:0 is numbered as version 0\.1\.0 did"):
         perturb_training(Configuration.read(folder / "config.toml"), [Freeze(("B", 1))], folder, [0])
-    assert contents(folder) == before
+    after, control = contents(folder), folder / "control" / "seed_0" / "config.toml"
+    former, now = (Configuration.from_toml(files.pop(control).decode()) for files in (before, after))
+    assert now.difference(former) is None
+    assert after == before
 
 
 def test_the_same_perturbations_outside_their_folder_are_read(copy):

@@ -39,11 +39,12 @@ def test_settings_that_a_library_cannot_read_are_one_line(process, tmp_path, nam
     """The line names library, file and what the library found wrong."""
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(content)
-    code, _, err = process(COMMAND, "record", "nowhere", **({"HOME": str(tmp_path)} if "/" in name else {}))
+    matplotlib = name == "matplotlibrc"
+    library, *words = ("Matplotlib", "figures", "nowhere") if matplotlib else ("Brian2", "doctor", "digits")
+    code, _, err = process(COMMAND, *words, **({"HOME": str(tmp_path)} if "/" in name else {}))
     assert code == 1
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    library = "Matplotlib" if name == "matplotlibrc" else "Brian2"
     assert all(text in err for text in (f"{library} cannot be imported", word, str(tmp_path / name)))
 
 

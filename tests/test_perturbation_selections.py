@@ -150,7 +150,7 @@ def test_a_protocol_of_another_clock_is_refused(saturating_circuit):
     """A preparation takes over a protocol of its own step only, and holds nothing new in the midst of a run."""
     circuit = saturating_circuit()
     preparation = Preparation(circuit, protocol=SHORT)
-    with pytest.raises(ParameterError, match=r"mounted with step = 0.05, this protocol has 0.1"):
+    with pytest.raises(ParameterError, match=r"mounted with step = 0.05, not 0.1"):
         preparation.exchange_protocol(contrastive(step=0.1))
     clamped = perturbed(SHORT, [Clamp("layer_1", "soma", 0.5)], circuit)
 

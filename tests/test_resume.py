@@ -11,7 +11,7 @@ import pytest
 from corinfomax.errors import ParameterError, RunError
 from corinfomax.protocols.runs import Configuration, RunFolder, Training
 
-DEEPER = ("architecture=[6,4,5,3]", "learning_rate_ff=1", "learning_rate_fb=0.2")
+DEEPER = ("initial_gain_ff=1.0", "architecture=[6,4,5,3]", "learning_rate_ff=1", "learning_rate_fb=0.2")
 
 STOP_AT_BATCH_SEVEN = """
 import os, signal, sys

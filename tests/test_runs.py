@@ -88,7 +88,8 @@ def test_the_history_of_one_hidden_layer_has_the_documented_columns(finished):
 
 def test_the_history_of_two_hidden_layers_has_the_documented_columns(train):
     """The same with three projections and two pairs of feedforward and feedback weights."""
-    training = train("architecture=[6,5,4,3]", "learning_rate_ff=1", "learning_rate_fb=0.1", "epochs=1")
+    rates = ("learning_rate_ff=1", "learning_rate_fb=0.1")
+    training = train("architecture=[6,5,4,3]", "initial_gain_ff=1", *rates, "epochs=1")
     assert list(read_history(training.folder.path)) == columns(2)
 
 

@@ -30,7 +30,7 @@ def shown(monkeypatch):
         console = Console(
             file=file, color_system=None, soft_wrap=True, highlight=False, markup=False, emoji=False, **terminal
         )
-        monkeypatch.setattr(tables, "console", console)
+        monkeypatch.setattr(tables, "output", console)
         tables.show_table(ROWS, "A title that says what is in this table", **options)
         tables.tell("A sentence of more than twenty letters.")
         return file.getvalue().splitlines()
@@ -65,7 +65,7 @@ def test_without_a_terminal_a_row_is_a_line(shown):
 def test_columns_are_kept_to_where_a_user_sets_them(shown, monkeypatch, capsys):
     """COLUMNS limits plain text, too."""
     shown(0)
-    monkeypatch.setattr(tables, "console", Console(force_terminal=False, soft_wrap=True))
+    monkeypatch.setattr(tables, "output", Console(force_terminal=False, soft_wrap=True))
     monkeypatch.setenv("COLUMNS", "30")
     tables.show_table(ROWS)
     lines = capsys.readouterr().out.splitlines()

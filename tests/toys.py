@@ -21,8 +21,9 @@ def stimuli(**changes):
 
 
 def on_toys(path, *settings):
-    """Words of a `train` command on toy stimuli."""
-    own = (f"stimuli={path}", "architecture=[6,5,3]", "batch_size=5", "epochs=2", "target=numpy", *settings)
+    """Words of a `train` command on toy stimuli, as they are, and with initial weights as published."""
+    plain = ("scale=none", "bias=false", "initial_gain_ff=1.0")
+    own = (f"stimuli={path}", "architecture=[6,5,3]", "batch_size=5", "epochs=2", "target=numpy", *plain, *settings)
     return ["train", *(word for setting in own for word in ("--set", setting))]
 
 

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from ...errors import ParameterError, nearest
 from ...networks.trainable import Trainable
 from ...parameters import describe
+from ...progress import progress_bar
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.provenance import Provenance, note_provenance
 from ..systems import MODELS, Learner, Model, model_named
@@ -149,7 +150,8 @@ class Configuration:
         configuration = cls(values, name)
         for key, value in left_open.items():
             stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
-            values["circuit"][key] = choices[key](circuit, configuration.build_protocol(), stimuli, value)
+            with progress_bar(show=False):
+                values["circuit"][key] = choices[key](circuit, configuration.build_protocol(), stimuli, value)
             configuration = cls(values, name)
             lines.append(f"{key} = {values['circuit'][key]}: chosen by the stimuli.")
         configuration.choices = tuple(lines)
