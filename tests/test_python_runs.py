@@ -14,6 +14,7 @@ from corinfomax.analysis import Recording, Traces, accuracy
 from corinfomax.errors import ParameterError, RunError
 
 SETTINGS = {"architecture": (6, 5, 3), "batch_size": 5, "epochs": 2, "target": "numpy"}
+SETTINGS |= {"scale": "none", "bias": False, "initial_gain_ff": 1.0}
 
 
 @pytest.fixture
