@@ -82,6 +82,9 @@ CellReference = Annotated[str, CODE]
 Architecture = Annotated[list[Count], Field(min_length=2), SIZES]
 
 
+#: What stands in a parameter file for a number that the stimuli decide.
+AUTO = "auto"
+
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 

@@ -25,6 +25,20 @@ def unit_of(value: Any) -> str | None:
     return None
 
 
+def dropped_by_arrays(values: Any) -> str | None:
+    """Say what NumPy would drop in silence, a unit or masks, to stand after the name of the values; None if nothing.
+
+    Parameters
+    ----------
+    values : object
+    """
+    if (unit := unit_of(values)) is not None:
+        return f"has the unit {unit}; allowed are plain numbers"
+    if np.ma.is_masked(values):
+        return "has masked entries; fill them in, or leave out the rows that have some"
+    return None
+
+
 def real_array(values: Any) -> np.ndarray:
     """Return values as an array of real numbers.
 
@@ -37,10 +51,8 @@ def real_array(values: Any) -> np.ndarray:
     ValueError
         If they have a unit or masked entries, or are no real numbers; its text stands after the name of the values.
     """
-    if (unit := unit_of(values)) is not None:
-        raise ValueError(f"has the unit {unit}; allowed are plain numbers")
-    if np.ma.is_masked(values):
-        raise ValueError("has masked entries; fill them in, or leave out the rows that have some")
+    if (dropped := dropped_by_arrays(values)) is not None:
+        raise ValueError(dropped)
     try:
         array = np.asarray(values)
     except ValueError:

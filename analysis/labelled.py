@@ -11,10 +11,8 @@ from .series import PopulationTraces
 if TYPE_CHECKING:
     import xarray
 
-    from .traces import Traces
 
-
-def labelled(traces: Traces, group: PopulationTraces, variables: Sequence[str] | None = None) -> xarray.Dataset:
+def labelled(traces, group: PopulationTraces, variables: Sequence[str] | None = None) -> xarray.Dataset:
     """Label what was recorded of a population at one cadence; see `Traces.to_xarray`."""
     xarray = require_xarray()
     names = list(group.traces if variables is None else variables)
@@ -44,7 +42,7 @@ def labelled(traces: Traces, group: PopulationTraces, variables: Sequence[str] |
     return found
 
 
-def tree(traces: Traces) -> xarray.DataTree:
+def tree(traces) -> xarray.DataTree:
     """Label all that was recorded of populations."""
     xarray = require_xarray()
     return xarray.DataTree.from_dict({group.name: labelled(traces, group) for group in traces.groups})

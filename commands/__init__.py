@@ -114,8 +114,6 @@ def main():
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its word on each line of a user's settings
     # Brian2's own word on numbers that are not finite; by its name, for Brian2 may not be imported yet, or ever.
     logging.getLogger("brian2.groups.group.invalid_values").setLevel(logging.CRITICAL)
-    logging.getLogger("matplotlib").addFilter(_told_by_the_error)
-    os.environ["MPLBACKEND"] = "Agg"  # figures are files; a notebook's shell has a backend that is not to be had here
     code = 0
     try:
         with warnings.catch_warnings(), imported(), raising():
@@ -153,11 +151,6 @@ def _leave_streams_silent():
                 stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _told_by_the_error(record: logging.LogRecord) -> bool:
-    """Leave out what Matplotlib says of a file that it cannot decode, before it raises an error that says the same."""
-    return not str(record.msg).startswith("Cannot decode configuration file")
 
 
 def _message(error: Exception) -> str:

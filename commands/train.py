@@ -58,8 +58,7 @@ def _finish(training, keep_recording: bool):
     except FigureError as error:
         drawn = error.written
         warn(error.failures)
-    console.print(runs.last_line(training))
-    for line in runs.warnings_of(training) if runs.disappoints(training) else ():
+    for line in runs.last_lines(training):
         console.print(line)
     if stimuli.task == "regression":
         theirs = linear_regression_r_squared(stimuli.x_train, stimuli.y_train, stimuli.x_test, stimuli.y_test)

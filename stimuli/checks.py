@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-
-from ..units import unit_of
-
-
-def misfit_of_kind(values: Any) -> str | None:
-    """Say what NumPy would drop in silence, masks and units, to stand after the name of `values`; None if nothing."""
-    if np.ma.is_masked(values):
-        return "has masked entries; fill them in, or leave out the stimuli that have some"
-    if (unit := unit_of(values)) is not None:
-        return f"has the unit {unit}; allowed are plain numbers"
-    return None
 
 
 def first_row(bad: np.ndarray) -> int | None:

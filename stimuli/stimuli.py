@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ParameterError, StimulusError
-from .checks import first_row, misfit_of_kind, misfit_of_numbers
+from ..units import dropped_by_arrays
+from .checks import first_row, misfit_of_numbers
 from .split import validation_rows
 
 TASKS = ("classification", "regression", "none")
@@ -145,7 +146,7 @@ class Stimuli:
         """
         labels = {}
         for array_name, given in (("labels_train", labels_train), ("labels_test", labels_test)):
-            if (misfit := misfit_of_kind(given)) is not None:
+            if (misfit := dropped_by_arrays(given)) is not None:
                 raise StimulusError(f"{name}: {array_name} {misfit}")
             labels[array_name] = np.asarray(given)
         for array_name, array in labels.items():
@@ -313,7 +314,7 @@ class Stimuli:
         given = getattr(self, array_name)
         if given is None:
             raise self._error(array_name, "is missing; only targets may be, if the task is 'none'")
-        if (misfit := misfit_of_kind(given)) is not None:
+        if (misfit := dropped_by_arrays(given)) is not None:
             raise self._error(array_name, misfit)
         array = np.asarray(given)
         if array.ndim != 2:
@@ -340,7 +341,7 @@ class Stimuli:
                 return
         elif given is None:
             raise self._error(array_name, "is missing; classification needs integer labels")
-        if (misfit := misfit_of_kind(given)) is not None:
+        if (misfit := dropped_by_arrays(given)) is not None:
             raise self._error(array_name, misfit)
         labels = np.asarray(given)
         _check_label_type(self.name, array_name, labels)

@@ -158,7 +158,7 @@ def test_learners_without_dynamics_train_too(toy):
 def test_a_log_file_gets_lines_and_no_bar(toy, console):
     """Where there is no terminal, training writes its lines, `run(progress=True)` ten, and nothing of a bar."""
     out = console(force_terminal=False)
-    run = corinfomax.train(stimuli=toy, **SETTINGS)
+    run = corinfomax.train(stimuli=toy, **SETTINGS | {"bias": True})
     lines = out.file.getvalue().splitlines()
     assert [line.split()[:2] for line in lines if line.startswith("epoch")] == [["epoch", "1"], ["epoch", "2"]]
     assert lines[-1].startswith("Test accuracy")
@@ -168,6 +168,16 @@ def test_a_log_file_gets_lines_and_no_bar(toy, console):
     lines = out.file.getvalue().strip("\0").splitlines()
     assert lines == [f"presenting: {n} of 30" for n in range(3, 31, 3)]
     assert "\r" not in out.file.getvalue()
+
+
+def test_what_stands_in_the_way_is_said_again_where_the_result_is_bad(toy, console):
+    """Few inputs, no bias and next to no training: the warning of the start is also the last line, exactly."""
+    out = console(force_terminal=False)
+    corinfomax.train(stimuli=toy, **SETTINGS)
+    lines = out.file.getvalue().splitlines()
+    assert lines[-2].startswith("Test accuracy")
+    assert lines.count(lines[-1]) == 2
+    assert "has no bias" in lines[-1]
 
 
 def test_a_terminal_gets_a_bar_and_no_second_one_within(toy, console, monkeypatch):

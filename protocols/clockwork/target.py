@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from collections import Counter
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -66,11 +67,11 @@ class VectorisedCodeObject(CythonCodeObject):
 
 def _with_plain_buffers(code: str) -> str:
     """Take what a call need not do out of Brian2's Cython code: buffers' types, which are known, and unused names."""
+    words = Counter(re.findall(r"\w+", code))
 
     def unless_unused(found: re.Match) -> str:
         line, name = found[0], found[1]
-        used = len(re.findall(rf"\b{name}\b", code)) > len(re.findall(rf"\b{name}\b", line))
-        return line if used else ""
+        return line if words[name] > re.findall(r"\w+", line).count(name) else ""
 
     return _LOOKED_UP.sub(unless_unused, _TYPED_BUFFER.sub("cdef _numpy.ndarray ", code))
 

@@ -8,6 +8,7 @@ import numpy as np
 from ...analysis import Finding
 from ...networks.corinfomax.circuit import CorInfoMax
 from ...networks.corinfomax.lifting import lifting_gain, spreading_gain, unlifted, why_not_applicable
+from ...parameters import AUTO
 from ...stimuli import Stimuli
 from ..clockwork.preparation import Preparation
 from ..clockwork.protocol import Protocol
@@ -27,9 +28,6 @@ _HELD = 0.01
 
 #: Weight κγ of the entropy term at which results/entropy.md finds that it tells, and below which it does not.
 _NOTICEABLE, _INERT = 0.3, 0.01
-
-#: What stands in a parameter file for a number that the stimuli decide.
-AUTO = "auto"
 
 #: What advice speaks of.
 LEVERS = Levers(

@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "random_streams": ["seed_of_tests"],
         "reading": ["presets"],
         "run": ["Run", "load"],
-        "session": ["begin", "complete", "disappoints", "last_line", "train", "warnings_of", "watch"],
+        "session": ["begin", "complete", "last_lines", "train", "watch"],
         "training": ["Report", "Training"],
     },
 )

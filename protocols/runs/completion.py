@@ -7,21 +7,14 @@ numbers, so that what a run is made of does not change when the stimuli do.
 from collections.abc import Mapping
 from typing import Any
 
-from ...parameters import SIZES, played_by
+from ...parameters import AUTO, SIZES, played_by
 from ...stimuli.registry import load_stimuli
 from ...stimuli.scale import rates_of
+from . import reading
 from .paths import Schemas, Sections
 
 #: Cells of the hidden layer, where nobody says how many.
 _HIDDEN = 64
-#: What stands for a number that the stimuli decide.
-AUTO = "auto"
-
-
-def of_ones_own(values: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether the stimuli of a parameter file are the user's own, from an ``.npz`` file."""
-    name = values.get("stimuli", {}).get("stimuli")
-    return isinstance(name, str) and name.endswith(".npz")
 
 
 def complete(values: Sections, schemas: Schemas) -> list[str]:
@@ -41,7 +34,7 @@ def complete(values: Sections, schemas: Schemas) -> list[str]:
     """
     section, circuit = values.setdefault("stimuli", {}), values.setdefault("circuit", {})
     fields = schemas["circuit"].model_fields
-    if of_ones_own(values):
+    if reading.is_ones_own(section.get("stimuli")):
         section.setdefault("scale", AUTO)
         if "bias" in fields:
             circuit.setdefault("bias", True)

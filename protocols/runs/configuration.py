@@ -22,7 +22,7 @@ from ...parameters import describe
 from ...progress import progress_bar
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.provenance import Provenance, note_provenance
-from ..systems import MODELS, Learner, Model, model_named
+from ..systems import Learner, Model, model_named
 from . import completion, paths, reading
 from .fitting import fitting_stimuli
 from .sections import CHOICES, IMMATERIAL, StimuliSection, TrainingSection, choices, schemas
@@ -122,7 +122,7 @@ class Configuration:
             For code that is not trusted, before it is imported.
         """
         pairs = reading.settings_of(settings)
-        source = reading.preset_of(source, pairs)
+        source, _ = reading.preset_of(source, pairs)
         values = reading.read(source)
         how = "settings" if isinstance(settings, Mapping) else "--set"
         name = f"{source} with {how}" if settings else str(source)
@@ -131,7 +131,8 @@ class Configuration:
         paths.make_model_absolute(values, Path(source).parent)
         if not trust:
             check_trusted(filter(_is_reference, [values.get("circuit", {}).get("model")]), name, folder)
-        found = schemas(*choices(values, name))
+        model, form = choices(values, name)
+        found = schemas(model, form)
         paths.make_absolute(values, found, Path(source).parent)
         owner |= {key: section for section, schema in found.items() for key in schema.model_fields}
         reading.apply(pairs, owner, values)
@@ -139,19 +140,18 @@ class Configuration:
         if not trust:
             check_trusted(paths.references(values, found), name, folder)
         # What a run was made of does not change.
-        return cls._completed(values, found, name) if folder is None else cls(values, name)
+        return cls._completed(values, found, model_named(model), name) if folder is None else cls(values, name)
 
     @classmethod
-    def _completed(cls, values: paths.Sections, found: paths.Schemas, name: str) -> Configuration:
+    def _completed(cls, values: paths.Sections, found: paths.Schemas, entry: Model, name: str) -> Configuration:
         """Enter what the stimuli decide; see `completion`."""
         lines = completion.complete(values, found)
-        choices = model_named(values.get("circuit", {}).get("model", next(iter(MODELS)))).choices
-        left_open = completion.take_provisional(values["circuit"], choices)
+        left_open = completion.take_provisional(values["circuit"], entry.choices)
         configuration = cls(values, name)
         for key, value in left_open.items():
             stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
             with progress_bar(show=False):
-                values["circuit"][key] = choices[key](circuit, configuration.build_protocol(), stimuli, value)
+                values["circuit"][key] = entry.choices[key](circuit, configuration.build_protocol(), stimuli, value)
             configuration = cls(values, name)
             lines.append(f"{key} = {values['circuit'][key]}: chosen by the stimuli.")
         configuration.choices = tuple(lines)

@@ -68,13 +68,26 @@ def settings_of(given: Iterable[str] | Mapping[str, Any]) -> list[Setting]:
     return [_setting(text) for text in given]
 
 
-def preset_of(source: str | Path | None, settings: Iterable[Setting]) -> str | Path:
-    """Name the preset that is meant where none is named: the user's own stimuli have one of their own."""
-    if source is not None:
-        return source
+def is_ones_own(stimuli: Any) -> bool:
+    """Whether stimuli are named that are the user's own, from an ``.npz`` file."""
+    return isinstance(stimuli, str) and stimuli.endswith(".npz")
+
+
+def preset_of(source: str | Path | None, settings: Iterable[Setting]) -> tuple[str | Path, str]:
+    """Find the preset or file that is meant, and what its runs are called.
+
+    Where none is named, the user's own stimuli have a preset of their own, whose runs bear the name of the stimuli.
+
+    Parameters
+    ----------
+    source : str or Path or None
+    settings : iterable of Setting
+    """
     given = [value for key, value, _ in settings if key in ("stimuli", "stimuli.stimuli")]
-    own = bool(given) and isinstance(given[-1], str) and given[-1].endswith(".npz")
-    return OWN_PRESET if own else DEFAULT_PRESET
+    if source is None and given and is_ones_own(given[-1]):
+        return OWN_PRESET, Path(given[-1]).stem
+    source = DEFAULT_PRESET if source is None else source
+    return source, Path(source).stem
 
 
 def _as_in_toml(value: Any) -> Any:

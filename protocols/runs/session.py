@@ -13,7 +13,7 @@ from .configuration import Configuration
 from .fitting import warnings_about
 from .folder import RunFolder, claim_folder, latest_folder, new_folder
 from .random_streams import seed_of_tests
-from .reading import OWN_PRESET, preset_of, settings_of
+from .reading import preset_of, settings_of
 from .run import Run
 from .training import Report, Training
 
@@ -92,8 +92,7 @@ def train(
         raise
     complete(training, keep_recording=training.epoch == done)
     if progress:
-        shared_console().print(last_line(training))
-        for line in warnings_of(training) if disappoints(training) else ():
+        for line in last_lines(training):
             shared_console().print(line)
     run = Run(training.folder.path, trust=True)
     run.stimuli = training.stimuli  # as they are: some sets take long to load
@@ -120,7 +119,7 @@ def begin(
     trust : bool, default False
         Whether code that a run folder holds or names may be imported.
     """
-    name = _name(source, settings)
+    _, name = preset_of(source, settings_of(settings))
     if resume:
         folder = RunFolder(out if out is not None else latest_folder(name))
         if source is not None:
@@ -140,15 +139,6 @@ def begin(
     return training
 
 
-def _name(source: str | Path | None, settings: Sequence[str] | dict[str, Any]) -> str:
-    """Name of runs: that of the preset or parameter file, or of the user's own stimuli."""
-    given = settings_of(settings)
-    preset = preset_of(source, given)
-    if source is None and preset == OWN_PRESET:
-        return Path([value for key, value, _ in given if key in ("stimuli", "stimuli.stimuli")][-1]).stem
-    return Path(preset).stem
-
-
 def watch(training: Training, progress: bool = True):
     """Train to the last epoch, and tell how it goes.
 
@@ -161,7 +151,7 @@ def watch(training: Training, progress: bool = True):
     say = shared_console().print if progress else lambda line: None
     epochs = training.configuration.training.epochs
     say(first_line(training))
-    for line in (training.stimuli.remark, *training.configuration.choices, *warnings_of(training)):
+    for line in (training.stimuli.remark, *training.configuration.choices, *_warnings(training)):
         if line:
             say(line)
     with progress_bar(progress) as bar:
@@ -198,12 +188,12 @@ def first_line(training: Training) -> str:
     )
 
 
-def warnings_of(training: Training) -> list[str]:
+def _warnings(training: Training) -> list[str]:
     """Say what stands in the way of learning from the start: what of the stimuli does not suit the circuit."""
     return warnings_about(training.circuit, training.stimuli, training.protocol)
 
 
-def disappoints(training: Training) -> bool:
+def _disappoints(training: Training) -> bool:
     """Whether a run came less than half way from guessing to perfection, so that its warnings bear repeating."""
     if not training.rows or training.stimuli.y_train is None:
         return False
@@ -213,8 +203,12 @@ def disappoints(training: Training) -> bool:
     return not score >= (1 + guessed) / 2
 
 
-def last_line(training: Training) -> str:
-    """Say how well it went, and how long it took."""
+def last_lines(training: Training) -> list[str]:
+    """Say how well it went and how long it took, and where that is bad, once more what stands in the way."""
+    return [_outcome(training), *(_warnings(training) if _disappoints(training) else ())]
+
+
+def _outcome(training: Training) -> str:
     seconds = sum(row["seconds"] for row in training.rows)
     after = f"after {training.epoch} epochs, {seconds:.0f} s of training."
     if training.score is None:
