@@ -16,6 +16,8 @@ import numpy as np
 
 #: What is both so many times larger than its file and of more bytes is refused.
 MOST_EXPANSION, LARGE = 200, 256 * 10**6
+#: First bytes of a single array, and of archives with and without members.
+_BEGINS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
 
 
 class ArchiveError(ValueError):
@@ -69,6 +71,11 @@ def opened_npz(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
         For whatever else is wrong: no archive, a single array, or a bomb, by the sizes that its directory tells.
     """
     with _told():
+        with Path(path).open("rb") as file:
+            if not file.read(len(_BEGINS[0])).startswith(_BEGINS):
+                raise ArchiveError(
+                    "it begins as no archive does"
+                )  # NumPy takes it for a pickle, and says how to load one
         archive = np.load(path, allow_pickle=False)
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ArchiveError("is a single array, no archive of them")

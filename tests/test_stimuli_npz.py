@@ -181,7 +181,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     """A missing file, an empty one, text, and a single array named .npz are refused by name."""
     assert "no such file" in refusal_of(tmp_path / "none.npz")
     path = tmp_path / "mine.npz"
-    for content in (b"", b"x,y\n1,2\n"):
+    for content in (b"", b"x,y\n1,2\n", b"junk"):
         path.write_bytes(content)
         assert "cannot be read (" in refusal_of(path)
     with path.open("wb") as file:
