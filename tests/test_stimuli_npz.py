@@ -183,7 +183,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     path = tmp_path / "mine.npz"
     for content in (b"", b"x,y\n1,2\n", b"junk"):
         path.write_bytes(content)
-        assert "cannot be read (" in refusal_of(path)
+        assert "cannot be read (it begins as no archive does)" in refusal_of(path)
     with path.open("wb") as file:
         np.save(file, X)
     assert "cannot be read (is a single array, no archive of them)" in refusal_of(path)
