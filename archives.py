@@ -73,9 +73,8 @@ def opened_npz(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
     with _told():
         with Path(path).open("rb") as file:
             if not file.read(len(_BEGINS[0])).startswith(_BEGINS):
-                raise ArchiveError(
-                    "it begins as no archive does"
-                )  # NumPy takes it for a pickle, and says how to load one
+                # NumPy would take it for a pickle, and say how to load one all the same.
+                raise ArchiveError("it begins as no archive does")
         archive = np.load(path, allow_pickle=False)
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ArchiveError("is a single array, no archive of them")
