@@ -96,6 +96,8 @@ class Domain:
     constraints : Constraints, optional
     per_cell : mapping of str to ndarray (cells,), optional
         Parameters of σ that differ from cell to cell; they become variables of the cells.
+    selects : bool, default False
+        σ gives u itself or a bound and computes nothing, so that it is the same in any precision, whoever evaluates it.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Domain:
     arguments: tuple[str, ...] = ("u",)
     constraints: Constraints | None = None
     per_cell: Mapping[str, np.ndarray] = field(default_factory=dict)
+    selects: bool = False
 
     @property
     def lower(self) -> np.ndarray | float:
@@ -176,14 +179,14 @@ def _sigmoid(u, out):
 
 
 #: Rates of multiplier cells: λ ≥ 0, and for equalities λ of either sign.
-RECTIFIED = Domain("rectified", "clip(u, 0, inf)", _rectified, (0.0, np.inf))
-LINEAR = Domain("linear", "u", np.positive)
+RECTIFIED = Domain("rectified", "clip(u, 0, inf)", _rectified, (0.0, np.inf), selects=True)
+LINEAR = Domain("linear", "u", np.positive, selects=True)
 #: Rates of predictive coding, which approach their bounds and never reach them.
 SIGMOID = Domain("sigmoid", "1/(1 + exp(-u))", _sigmoid, (0.0, 1.0))
 #: B_∞,+ = {r : 0 ≤ r_i ≤ 1}, the domain of the paper's main experiments.
-NONNEGATIVE_UNIT_BOX = Domain("B_inf_plus", "clip(u, 0, 1)", _clip_to_unit_interval, (0.0, 1.0))
+NONNEGATIVE_UNIT_BOX = Domain("B_inf_plus", "clip(u, 0, 1)", _clip_to_unit_interval, (0.0, 1.0), selects=True)
 #: B_∞ = {r : -1 ≤ r_i ≤ 1}.
-UNIT_BOX = Domain("B_inf", "clip(u, -1, 1)", _clip_to_signed_unit_interval, (-1.0, 1.0))
+UNIT_BOX = Domain("B_inf", "clip(u, -1, 1)", _clip_to_signed_unit_interval, (-1.0, 1.0), selects=True)
 
 
 def _one_sum(units: int, **kind) -> Constraints:

@@ -128,8 +128,14 @@ def _compiled(group: b2.NeuronGroup, name: str, code: str, choice: _Choice, in_d
     if in_double:
         known = {key: value if callable(value) else np.asarray(value, float) for key, value in known.items()}
         arguments = {key: _in_double_precision(read) for key, read in arguments.items()}
-    function = eval(f"lambda {', '.join(arguments)}: {expression}", known)
-    reads = tuple(arguments.values())
+    # What gives the same buffer each time is read straight from it.
+    stored = {key: read for key, read in arguments.items() if not isinstance(group.variables[key], Subexpression)}
+    live = {key: read() for key, read in stored.items() if read() is read()}
+    computed = {key: read for key, read in arguments.items() if key not in live}
+    function = eval(f"lambda {', '.join(computed)}: {expression}", known | live)
+    if not computed:
+        return function
+    reads = tuple(computed.values())
     return lambda: function(*[read() for read in reads])
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import ParameterError
-from .plasticity import Change, Weights
+from .plasticity import Change, Weights, add_scaled
 from .schedules import Progress, Schedule, as_schedule
 
 
@@ -116,20 +116,18 @@ class Adam:
         W, (m, v, work) = weights[key][k], self._arrays_like(weights[key][k])
         self.t += 1
         # One array of work space and no other: large ones are expensive to get afresh in every step.
-        change.add_to(work, 1 - self.beta_1, keep=0.0)
+        change.add_to(work, 1.0, keep=0.0)
         m *= self.beta_1
-        m += work
+        add_scaled(m, 1 - self.beta_1, work)
         work *= work
-        work *= (1 - self.beta_2) / (1 - self.beta_1) ** 2
         v *= self.beta_2
-        v += work
+        add_scaled(v, 1 - self.beta_2, work)
         # Both corrections as two numbers: m/(√v + ε√c₂) times √c₂/c₁, with c = 1 - βᵗ.
         root = math.sqrt(1 - self.beta_2**self.t)
         np.sqrt(v, out=work)
         work += self.epsilon * root
         np.divide(m, work, out=work)
-        work *= float(self.learning_rate(progress)) * root / (1 - self.beta_1**self.t)
-        W += work
+        add_scaled(W, float(self.learning_rate(progress)) * root / (1 - self.beta_1**self.t), work)
 
     def _arrays_like(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both moments and work space, in the type of the weights and the order of their memory."""

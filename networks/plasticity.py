@@ -91,6 +91,15 @@ def _blas(name: str, dtype: np.dtype) -> Callable:
     return get_blas_funcs(name, dtype=dtype)
 
 
+def add_scaled(weights: np.ndarray, rate: float, change: np.ndarray):
+    """weights ← weights + rate · change, two arrays of one shape and type, in one pass over them."""
+    flat = weights.ravel(order="K")
+    if weights.strides != change.strides or not np.may_share_memory(flat, weights):
+        weights += rate * change
+        return
+    _blas("axpy", weights.dtype)(change.ravel(order="K"), flat, a=rate)
+
+
 def _keep_in_place(weights: np.ndarray, updated: np.ndarray):
     # BLAS updates a copy if an array that the user has put in place is not in Fortran order.
     if not np.may_share_memory(weights, updated):

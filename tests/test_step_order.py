@@ -129,6 +129,34 @@ def test_one_membrane_breaks_a_loop():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("held", [{}, {"layer_1.u": 0.4}, {"layer_1.r": 0.4}], ids=["free", "u held", "r held"])
+def test_rates_within_the_integration_are_those_after_it(saturating_circuit, held):
+    """Oracle: Brian2's numpy target, where each r = σ(u) is a call of its own; equal to 1e-15 at each step."""
+    protocol = Protocol([Phase("free", 6, course=held), Phase("nudge", 3, beta=1.0)])
+    x, y = np.random.default_rng(1).uniform(size=(2, 6)), np.eye(4)[:2]
+    found = {}
+    for target in ("cython", "numpy"):
+        preparation = Preparation(saturating_circuit((6, 5, 4)), 2, protocol=protocol, target=target)
+        found[target] = preparation.present(x, y, learn=False, variables=("u", "r"))
+    for name in ("free", "nudge"):
+        phases = [getattr(found[target], name) for target in ("cython", "numpy")]
+        for k in (1, 2):
+            for variable in ("u", "r"):
+                ours, oracle = (getattr(phase, variable)[k] for phase in phases)
+                np.testing.assert_allclose(ours, oracle, rtol=0, atol=1e-15)
+                assert oracle.std() > 0
+
+
+def test_rates_that_a_nonlinearity_only_selects_are_computed_while_cells_integrate(saturating_circuit):
+    """Theory: clip(u, 0, 1) stands in Brian2's compiled step; held potentials bring it back to its own place."""
+    free, held = (Phase("free", 3, course=course) for course in ({}, {"layer_1.u": 0.4}))
+    for phase, expected in ((free, {"layer_1", "layer_2"}), (held, {"layer_2"})):
+        preparation = Preparation(saturating_circuit((6, 5, 4)), protocol=Protocol([phase]), target="cython")
+        preparation.present(np.zeros(6))
+        steps = {name: preparation.populations[name].group.state_updater for name in ("layer_1", "layer_2")}
+        assert {name for name, step in steps.items() if "clip(u, 0, 1)" in str(step.abstract_code)} == expected
+
+
 def test_cells_without_a_membrane_have_no_state_updater(saturating_circuit):
     """Stimulus and instantaneous SST cells leave nothing for Brian2 to do in a step."""
     names = [name for _, name in scheduled(saturating_circuit((6, 5, 4)))]

@@ -1,6 +1,7 @@
 """Courses of variables through a phase: what is set, where, and what it was before."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -71,8 +72,8 @@ class Courses:
             ]
         return self._targets[key]
 
-    def begin(self, courses: Mapping[str, object], restore: Collection[str]):
-        """Begin a phase.
+    def prepare(self, courses: Mapping[str, object], restore: Collection[str]) -> "Prepared":
+        """Find out once what a phase sets and holds, for as many phases of its kind as there are.
 
         Parameters
         ----------
@@ -81,12 +82,8 @@ class Courses:
         restore : collection of str
             Those of them whose variables are to be what they were when the phase has ended.
         """
-        released = list(self._held)
-        self.end()
-        for place in released:
-            if place in self._recompute:
-                self._recompute[place]()
-        self._varying, self._index = [], 0
+        held: dict[Place, list[tuple[np.ndarray, np.ndarray]]] = {}
+        once, varying, kept = [], [], []
         for key, course in courses.items():
             targets = self._targets_of(key)
             if not targets:
@@ -95,13 +92,26 @@ class Courses:
             varies = len(values) > 1 and _varies(values)
             for place, view, holds in targets:
                 if holds:
-                    self._held.setdefault(place, []).append((view, values))
+                    held.setdefault(place, []).append((view, values))
                     continue
                 if key in restore:
-                    self._before.append((view, view.copy()))
-                _put(view, values[0])
+                    kept.append(view)
+                once.append((view, values[0]))
                 if varies:
-                    self._varying.append((view, values))
+                    varying.append((view, values))
+        return Prepared(held, once, varying, kept)
+
+    def begin(self, prepared: "Prepared"):
+        """Begin a phase."""
+        released = list(self._held)
+        self.end()
+        for place in released:
+            if place in self._recompute:
+                self._recompute[place]()
+        self._held, self._varying, self._index = prepared.held, prepared.varying, 0
+        self._before = [(view, view.copy()) for view in prepared.kept]
+        for view, value in prepared.once:
+            _put(view, value)
         self.hold_all()
 
     def step(self, index: int):
@@ -125,6 +135,26 @@ class Courses:
         for view, value in reversed(self._before):
             view[...] = value
         self._before, self._held = [], {}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a phase does to the populations' variables.
+
+    Parameters
+    ----------
+    held : dict of (str, str) to list of (ndarray, ndarray)
+        By population and variable: live buffers, and the courses that they are held at.
+    once, varying : list of (ndarray, ndarray)
+        Live buffers and what they are set to, when the phase begins and in each step.
+    kept : list of ndarray
+        Live buffers that are to be what they were when the phase has ended.
+    """
+
+    held: dict[Place, list[tuple[np.ndarray, np.ndarray]]]
+    once: list[tuple[np.ndarray, np.ndarray]]
+    varying: list[tuple[np.ndarray, np.ndarray]]
+    kept: list[np.ndarray]
 
 
 def _varies(values: np.ndarray) -> bool:

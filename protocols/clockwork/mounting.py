@@ -183,6 +183,10 @@ class MountedCircuit:
         self.network.remove(*self._called)
         self._called = []
         slot, stretch = "groups", []
+        integrated = self._rates_within_integration()
+        for name, population in self.populations.items():
+            if population.integrated:
+                population.integrate(with_rate=name in integrated)
 
         def call(number):
             if stretch:
@@ -190,6 +194,8 @@ class MountedCircuit:
                 stretch.clear()
 
         for number, item in enumerate(self.operations):
+            if item.kind == "rate" and item.population in integrated:
+                continue
             if item.run is not None:
                 stretch.append(item.run)
             else:
@@ -199,6 +205,26 @@ class MountedCircuit:
         written = {place for item in self.operations for place in item.writes}
         stretch += [hold for place, hold in self._held.items() if place not in written]  # the teacher's slot, constants
         self._call("corinfomax_end_of_step", (*stretch, self._end_step), "end", 0)
+
+    def _rates_within_integration(self) -> set[str]:
+        """Populations whose r = σ(u) is computed in the same pass over the cells as their integration.
+
+        That is earlier than its place, which changes nothing where between the two nothing reads or writes r, or
+        writes what σ reads, and nothing is held.
+        """
+        found = set()
+        for last, rate in enumerate(self.operations):
+            name = rate.population
+            if rate.kind != "rate" or not self.populations[name].rate_fits_integration:
+                continue
+            first = next(
+                n for n, item in enumerate(self.operations) if item.kind == "integration" and item.population == name
+            )
+            between = self.operations[first + 1 : last]
+            meddles = any(rate.writes & (item.reads | item.writes) or rate.reads & item.writes for item in between)
+            if not meddles and not (rate.reads | rate.writes) & self._held.keys():
+                found.add(name)
+        return found
 
     def _place_of_brian(self, item: Operation, slot: str, order: int) -> str:
         if item.kind == "spikes":

@@ -26,7 +26,7 @@ from ...networks.circuit import Circuit
 from ...networks.plasticity import Plasticity, Readout
 from ...networks.states import PhaseEnd
 from ...stimuli.stimulus import Stimulus
-from .courses import Courses
+from .courses import Courses, Prepared
 from .moment import Hooks, Moment, Now
 from .mounting import MountedCircuit
 from .phases import BETA, PACE, TAUGHT, Phase
@@ -36,6 +36,8 @@ from .protocol import Protocol
 _FOR_EVER = 1e6 * b2.second
 #: A potential |u| that counts as divergence; it would be 20 kV.
 _DIVERGED = 1e6
+#: Phases, each with its β, whose courses are kept ready.
+_KEPT = 32
 _WHEN = ("presentation", "phase", "step")
 
 
@@ -68,6 +70,7 @@ class Presenter:
         self._held: set[tuple[str, str]] = set()
         self._error: Exception | None = None
         self._noted: tuple = (None, None)
+        self._prepared: dict[tuple, tuple] = {}
         self._source: Iterator[Stimulus] = iter(())
         self._step = protocol.step
         self._dt = float(protocol.step * circuit.tau)
@@ -203,11 +206,10 @@ class Presenter:
         now, circuit = self._now, self._circuit
         phase = now.phase = self._phases[index]
         self._phase_index, now.step = index, 0
-        self._eta = self._following.eta(phase)
         # Without targets nothing is to be nudged, and least of all towards 0.
         taught = phase.taught and now.stimulus.y is not None
         beta = now.stimulus.beta if taught or not phase.taught else 0.0
-        now.betas = np.full(phase.steps, np.asarray(phase.beta, dtype=float) * beta)
+        self._eta, now.betas, courses = self._courses_of(phase, beta, taught)
         rested = phase.reset and index > 0
         if rested:
             self._rest()
@@ -229,9 +231,8 @@ class Presenter:
             for population in self._populations.values():
                 if {"u", "r"} <= set(population.cell.state):
                     population.restart_from_rate()
-        courses = {PACE: self._eta / self._step, BETA: now.betas, TAUGHT: float(taught), **phase.course}
         self._averaged = self._readouts_of(phase) if now.stimulus.learn else {}
-        self._courses.begin(courses, restore=phase.course)
+        self._courses.begin(courses)
         for drive in drives.values() if anew or clamped else ():
             # A course may have set what constant projections carry.
             drive.compute() if anew and phase.course else drive.follow()
@@ -239,6 +240,20 @@ class Presenter:
             self._courses.hold_all()
         for hook in self._hooks.on_phase_start:
             hook(self.moment)
+
+    def _courses_of(self, phase: Phase, beta: float, taught: bool) -> tuple[np.ndarray, np.ndarray, Prepared]:
+        """η and β in each step of a phase, and what it sets and holds: the same as long as protocol and β are."""
+        place = (phase.name, beta, taught)
+        protocol, kind, found = self._prepared.get(place, (None, None, None))
+        if protocol is not self._following or kind is not phase:
+            eta = self._following.eta(phase)
+            betas = np.full(phase.steps, np.asarray(phase.beta, dtype=float) * beta)
+            courses = {PACE: eta / self._step, BETA: betas, TAUGHT: float(taught), **phase.course}
+            if len(self._prepared) > _KEPT:
+                self._prepared.clear()
+            found = (eta, betas, self._courses.prepare(courses, restore=phase.course))
+            self._prepared[place] = self._following, phase, found
+        return found
 
     def _show_input(self, phase: Phase, anew: bool) -> bool:
         """Let layer 0 carry what the phase shows; tell whether that is something else than before."""

@@ -217,8 +217,9 @@ class Protocol(Summarised):
         return max(self.eta(phase).max() for phase in self.phases)
 
     @functools.cached_property
-    def _courses_of_beta(self) -> np.ndarray:
-        return np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
+    def _range_of_beta(self) -> tuple[float, float]:
+        courses = np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
+        return float(courses.min()), float(courses.max())
 
     def check_stability(self, circuit: Circuit, beta: float):
         """Compare step and β with the circuit's bounds, unless instability is allowed.
@@ -236,14 +237,14 @@ class Protocol(Summarised):
         """
         if self.allow_unstable:
             return
-        betas = beta * self._courses_of_beta
-        if betas.min() <= circuit.beta_bound():
+        betas = [beta * end for end in self._range_of_beta]
+        if min(betas) <= circuit.beta_bound():
             drawn = "random_sign = true draws -β too; " if self.random_sign and beta == -self.beta else ""
             raise ParameterError(
                 f"beta = {beta:g}: β must stay above {circuit.beta_bound():.3g}, where the output runs into its bounds "
                 f"({drawn}allow_unstable = true lets it)"
             )
-        step, bound = self._largest_step, circuit.step_bound(np.abs(betas).max())
+        step, bound = self._largest_step, circuit.step_bound(max(map(abs, betas)))
         if self.method == "euler" and step >= bound:
             raise ParameterError(
                 f"step = {step:g} is beyond the stability bound {bound:.3g} of Euler integration at beta = {beta:g}: "
