@@ -11,7 +11,6 @@ from brian2.codegen.codeobject import CodeObject
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.core.variables import Subexpression
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
-from brian2.groups.neurongroup import StateUpdater
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from ..errors import ParameterError
@@ -19,6 +18,7 @@ from ..models import Cell
 from ..models.domains import INHIBITION
 from ..units import unit_of
 from .expressions import Probe, computed, derivative, evaluator, probe, whole
+from .integration import Integration, own_steps
 
 #: What Brian2 keeps of spikes for the refractory time, of cells that have not fired.
 _NEVER_FIRED = {"lastspike": -1e4, "not_refractory": True}
@@ -49,22 +49,12 @@ class PopulationSpec:
     links: tuple[tuple[str, tuple[str, str]], ...] = ()
 
 
-class _Integration(StateUpdater):
-    """Brian2's integration of a group, and what is computed of the new state in the same pass over the cells."""
-
-    afterwards = ""
-
-    def update_abstract_code(self, run_namespace):
-        super().update_abstract_code(run_namespace)
-        self.abstract_code += self.afterwards
-
-
 class _Cells(b2.NeuronGroup):
     """A `NeuronGroup` that is prepared once and then left out of the steps: its parts do all that is to be done."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.state_updater.__class__ = _Integration  # Brian2 leaves no other way to say which class it makes
+        self.state_updater.__class__ = Integration  # Brian2 leaves no other way to say which class it makes
 
     def before_run(self, run_namespace=None):
         super().before_run(run_namespace)
@@ -118,6 +108,9 @@ class Population:
         )
         if not self.integrated:
             self.group.contained_objects.remove(self.group.state_updater)  # it would do nothing, in each step
+        if method == "exponential_euler" and self.integrated:
+            moving = {*spec.cell.state, *spec.cell.drives, *(variable for variable, _ in spec.links)}
+            self.group.state_updater.own_steps = own_steps(self.group, self._shape, moving)
         self._views: dict[str, np.ndarray] = {}
         self._evaluators: dict[str, Callable[[], np.ndarray]] = {}
         self._rate: Callable[[], np.ndarray] | None = None
@@ -304,6 +297,12 @@ class Population:
         domain = self.cell.domain
         compiled = issubclass(self.group.codeobj_class, CythonCodeObject)
         return bool(compiled and domain is not None and domain.selects and self.cell.potential in self.integrated)
+
+    @property
+    def renew_steps(self) -> Callable[[], None] | None:
+        """What lets the cells' own steps, those of exponential Euler, follow from gates and pace; None without them."""
+        found = self.group.state_updater.own_steps if self.integrated else None
+        return None if found is None else found.renew
 
     def integrate(self, with_rate: bool):
         """Say whether the integration also computes r = σ(u), from the next run on."""

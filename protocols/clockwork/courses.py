@@ -114,11 +114,12 @@ class Courses:
             _put(view, value)
         self.hold_all()
 
-    def step(self, index: int):
-        """Set what varies to its value in step `index` of the phase."""
+    def step(self, index: int) -> bool:
+        """Set what varies to its value in step `index` of the phase; tell whether anything does."""
         self._index = index
         for view, values in self._varying:
             _put(view, values[index])
+        return bool(self._varying)
 
     def hold(self, population: str, variable: str):
         """Put what the phase holds in the place of what was computed."""

@@ -67,6 +67,7 @@ class MountedCircuit:
             spec.name: Population(spec, replicas, dtype, self._clock, protocol.method, code_objects)
             for spec in circuit.populations
         }
+        self._renewals = [each.renew_steps for each in self.populations.values() if each.renew_steps is not None]
         self._link()
         self.layers = [self.populations[name] for name in circuit.layers]
         self.drives = {
@@ -102,6 +103,11 @@ class MountedCircuit:
         """
         self._held |= holds
         self._place()
+
+    def renew_steps(self):
+        """Let the steps that cells take by exponential Euler follow from what the phase has set."""
+        for renew in self._renewals:
+            renew()
 
     def copy_weights_to_synapses(self):
         """Let Brian2's synapses, where there are some, have the circuit's weights."""

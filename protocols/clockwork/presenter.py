@@ -240,6 +240,7 @@ class Presenter:
             self._courses.hold_all()
         for hook in self._hooks.on_phase_start:
             hook(self.moment)
+        self.mounted.renew_steps()
 
     def _courses_of(self, phase: Phase, beta: float, taught: bool) -> tuple[np.ndarray, np.ndarray, Prepared]:
         """η and β in each step of a phase, and what it sets and holds: the same as long as protocol and β are."""
@@ -301,7 +302,8 @@ class Presenter:
                 mean[1] += 1
         now.step += 1
         if now.step < phase.steps:
-            self._courses.step(now.step)
+            if self._courses.step(now.step) or self._hooks.on_step:
+                self.mounted.renew_steps()
             return
         self._end_phase()
         if self._phase_index + 1 < len(self._phases):

@@ -1,0 +1,56 @@
+"""Exponential Euler with steps of the cells' own, against Brian2's form of it."""
+
+import numpy as np
+import pytest
+
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
+
+RNG = np.random.default_rng(5)
+GATES = {
+    "constant": {},
+    "by cell": {"layer_1.gate_soma": np.array([[1.0, 0.0, 0.3, 1.0, 0.7]])},
+    "by step and cell": {"layer_1.gate_soma": RNG.uniform(0, 1, (7, 5)), "gate_apical": RNG.uniform(0, 1, 7)},
+}
+
+
+@pytest.mark.parametrize("course", GATES.values(), ids=GATES)
+@pytest.mark.parametrize("convention", ["normative", "authors"])
+def test_own_steps_equal_brians_exponential_euler(saturating_circuit, course, convention):
+    """Oracle: Brian2's own `exponential_euler`, gates varying by cell and step, step rule not constant; to 1e-13."""
+    phases = [Phase("free", 7, course=course), Phase("nudge", 3, beta=1.0)]
+    protocol = Protocol(phases, step=0.3, method="exponential_euler", step_rule="divide_by_loop_index")
+    found = []
+    for ours in (True, False):
+        preparation = Preparation(saturating_circuit((6, 5, 4), convention=convention), 2, protocol=protocol)
+        for k in (1, 2):
+            updater = preparation.layer(k).group.state_updater
+            assert updater.own_steps is not None
+            updater.own_steps = updater.own_steps if ours else None
+        x, y = np.linspace(0, 1, 12).reshape(2, 6), np.eye(4)[:2]
+        found.append(preparation.present(x, y, learn=False, variables=("u", "v_A")))
+    for name in ("free", "nudge"):
+        for variable in ("u", "v_A"):
+            for k in (1, 2):
+                own, brians = (getattr(getattr(each, name), variable)[k] for each in found)
+                np.testing.assert_allclose(own, brians, rtol=0, atol=1e-13)
+                assert variable != "u" or brians.std() > 0
+
+
+def test_a_hook_that_sets_a_gate_is_followed_in_the_next_step(saturating_circuit):
+    """Theory: du/ds = -g_lk u once the soma is cut off, so u falls by exp(-g_lk η) in each step, to 1e-14."""
+    protocol = Protocol([Phase("free", 6)], step=0.5, method="exponential_euler")
+    circuit = saturating_circuit((6, 5, 4))
+    preparation = Preparation(circuit, protocol=protocol)
+    cut = []
+
+    def hook(moment):
+        if moment.step == 2:
+            preparation.populations["layer_1"].write("gate_soma", 0.0)
+        cut.append(moment.layer(1).read("u"))
+
+    preparation.on_step.append(hook)
+    preparation.predict(np.ones(6))
+    expected = np.exp(-circuit.g_leak * 0.5)
+    for before, after in zip(cut[2:], cut[3:], strict=False):
+        np.testing.assert_allclose(after, before * expected, rtol=0, atol=1e-14)
+    assert np.abs(cut[2]).max() > 0.01
