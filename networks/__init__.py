@@ -32,7 +32,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "population": ["Population", "PopulationSpec"],
         "projection": ["Bias", "Projection"],
-        "schedules": ["Constant", "EpochDecay", "InverseTime", "Progress", "Staircase"],
+        "schedules": ["Constant", "EpochDecay", "InverseTime", "LinearDecay", "Progress", "Staircase"],
         "similarity_matching": ["AntiHebbianRule", "HebbianRule", "SimilarityMatchingCircuit", "WhiteningRule"],
         "states": ["Layers", "PhaseEnd", "contrast"],
         "trainable": ["Trainable"],

@@ -65,6 +65,37 @@ class EpochDecay:
 
 
 @dataclass(frozen=True)
+class LinearDecay:
+    """A value that falls in a straight line, minibatch by minibatch, and then stays: value · max(1 - t/T, floor).
+
+    Parameters
+    ----------
+    value : float
+    presentations : int
+        T, the minibatches after which it would be 0. At least 1.
+    floor : float, default .02
+        Fraction of the value that remains.
+
+    Raises
+    ------
+    ParameterError
+        For another `presentations`.
+    """
+
+    value: float
+    presentations: int
+    floor: float = 0.02
+
+    def __post_init__(self):
+        if self.presentations < 1:
+            raise ParameterError(f"LinearDecay: presentations = {self.presentations}: must be at least 1")
+
+    def __call__(self, progress: Progress) -> float:
+        """Value at this point of training."""
+        return self.value * max(1 - progress.presentation / self.presentations, self.floor)
+
+
+@dataclass(frozen=True)
 class Staircase:
     """A value that is multiplied by a factor every so many epochs or presentations.
 

@@ -117,7 +117,7 @@ def test_killed_and_taken_up_again(command, tmp_path):
     histories = list((tmp_path / "whole").rglob("history.csv"))
     assert len(histories) == 4
     for path in histories:
-        one, other = (read_history(each.parent).drop(columns="seconds") for each in
+        one, other = (read_history(each.parent).drop(columns=["seconds", "evaluation_seconds"]) for each in
                       (path, out / path.relative_to(tmp_path / "whole")))  # fmt: skip
         pd.testing.assert_frame_equal(one, other)
 

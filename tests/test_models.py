@@ -120,14 +120,18 @@ def files(tmp_path, monkeypatch):
         (
             "small",
             "small 6-4-3 on toy (48 training, 12 test stimuli)",
-            ["epoch", "train_accuracy", "unlearnt", "test_accuracy", "seconds"],
+            ["epoch", "train_accuracy", "unlearnt", "test_accuracy", "seconds", "evaluation_seconds"],
         ),
         (
             "regressor",
             "regressor 6-3 on toy",
-            ["epoch", "train_accuracy", "unlearnt", "test_accuracy", "norm_W_0", "seconds"],
+            ["epoch", "train_accuracy", "unlearnt", "test_accuracy", "norm_W_0", "seconds", "evaluation_seconds"],
         ),
-        ("oja", "oja 10-1 on subspace (2000 training, 2000 test stimuli)", ["epoch", "misalignment", "seconds"]),
+        (
+            "oja",
+            "oja 10-1 on subspace (2000 training, 2000 test stimuli)",
+            ["epoch", "misalignment", "seconds", "evaluation_seconds"],
+        ),
     ],
 )
 def test_a_registered_model_is_trained_by_the_command_line(command, files, monkeypatch, name, said, columns):
@@ -198,7 +202,7 @@ def test_a_static_learner_resumes_bit_by_bit(files, name, batch):
     assert ("optimiser/W/0/m" in one) == (name == "regressor")
     for key in one:
         np.testing.assert_array_equal(one[key], other[key], err_msg=key)
-    rows = [[{**row, "seconds": 0} for row in training.rows] for training in (whole, again)]
+    rows = [[{**row, "seconds": 0, "evaluation_seconds": 0} for row in training.rows] for training in (whole, again)]
     assert rows[0] == rows[1]
 
 

@@ -95,7 +95,7 @@ def test_a_trained_run_is_tested_with_and_without(command, run):
         "table.csv",
     ]
     table = read_table("found/table.csv").set_index(["tested", "quantity", "layer", "phase"])
-    last = read_history(run).iloc[-1].drop(["epoch", "train_accuracy", "seconds", "unlearnt"])
+    last = read_history(run).iloc[-1].drop(["epoch", "train_accuracy", "seconds", "evaluation_seconds", "unlearnt"])
     for name, value in last.items():
         np.testing.assert_allclose(table.loc[("control", name, 0, ""), "value"], value, rtol=1e-6)
     opened = Run(run)
@@ -191,7 +191,9 @@ def test_training_with_perturbations_in_a_period(command, undrawn, toy, configur
     train(configuration("seed=1"), "alone")
     control, perturbed = (Path("found") / name / "seed_1" for name in ("control", "perturbed"))
     assert_equal(weights(Path("alone")), weights(control))
-    histories = [read_history(folder).drop(columns="seconds") for folder in (control, perturbed)]
+    histories = [
+        read_history(folder).drop(columns=["seconds", "evaluation_seconds"]) for folder in (control, perturbed)
+    ]
     pd.testing.assert_frame_equal(histories[0].iloc[:1], histories[1].iloc[:1])
     assert not histories[0].iloc[1].equals(histories[1].iloc[1])
     mask = Lesion(("W_ff", 0), 0.3).mask(configuration().build_circuit())

@@ -149,7 +149,10 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(train, finish
     same, other = train(), train("seed=1")
     for key, array in finished.folder.arrays("checkpoint.npz").items():
         np.testing.assert_array_equal(same.folder.arrays("checkpoint.npz")[key], array, err_msg=key)
-    rows = [[{**row, "seconds": 0} for row in training.rows] for training in (finished, same, other)]
+    rows = [
+        [{**row, "seconds": 0, "evaluation_seconds": 0} for row in training.rows]
+        for training in (finished, same, other)
+    ]
     assert rows[0] == rows[1] != rows[2]
     assert (other.circuit.weights["W_ff"][0] != finished.circuit.weights["W_ff"][0]).mean() > 0.9
 

@@ -134,7 +134,9 @@ def test_a_run_goes_on_bit_by_bit(tmp_path, name):
         assert one.keys() == other.keys()
         for key in one:
             np.testing.assert_array_equal(one[key], other[key], err_msg=key)
-        assert [{**row, "seconds": 0} for row in whole.rows] == [{**row, "seconds": 0} for row in training.rows]
+        assert [{**row, "seconds": 0, "evaluation_seconds": 0} for row in whole.rows] == [
+            {**row, "seconds": 0} for row in training.rows
+        ]
 
 
 def killed_and_resumed(configuration, path):

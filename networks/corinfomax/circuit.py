@@ -48,8 +48,9 @@ class CorInfoMax(Circuit):
     learning_rate_fb : float or sequence of P - 1 floats, default .15
         Rate of eq 27 for each W_fb^(k), k ≥ 1. A sequence of P, as the paper's tables have it,
         loses its first, which may be NaN.
-    learning_rate_decay : float or list of (epoch, factor), default [[0, .95], [15, .9]]
-        Factor d of rate · dᵉ; with a list, each from its epoch on (A1).
+    learning_rate_decay : float, list of (epoch, factor), or {"linear": int}, default [[0, .95], [15, .9]]
+        Factor d of rate · dᵉ; with a list, each from its epoch on (A1). With "linear", rates fall in a straight line
+        to a fiftieth over so many minibatches (not in the paper).
     weight_decay : float, default 0
         The optional decay η ε W of W_ff and W_fb is ``weight_decay = ε``.
     bias : bool, default False
@@ -57,6 +58,9 @@ class CorInfoMax(Circuit):
         b, which learns by eq 26 like W_ff (in the paper there is none).
     convention : {"normative", "printed", "authors"}
         How eq 21 and the order of updates are read; see `conventions`.
+    schedule : {"synchronous", "sequential"}, optional
+        Whether all layers step at once, or each layer sees what the layer below has become in the same step: a stimulus
+        then arrives at the output in one step. By default as the convention has it.
     entropy_gain : float, default 1
         Multiplies γ wherever it enters the dynamics: 1 as published, 1/(1-λ) the weight that eq 6 implies.
     lateral_rule : {"published", "regularised"}
@@ -144,7 +148,7 @@ class CorInfoMax(Circuit):
             layers=anatomy.layers(self.parameters),
             teacher=anatomy.teacher(self.parameters),
             tau=self.parameters.tau_u * b2.ms,
-            schedule=reading.schedule,
+            schedule=self.parameters.schedule,
             restart_from_rate=reading.restart_from_rate,
             double_precision=("D",) if autapse else (),
             derived=(*(("B",) if autapse else ("D", "O")), "A", "shunts"),

@@ -2,7 +2,6 @@
 
 from ..optimisers import GradientStep
 from ..plasticity import Plasticity
-from ..schedules import EpochDecay
 from .parameters import Parameters
 from .recursions import AutapseRecursion, InverseRecursion, RegularisedInverse
 from .rules import BiasRule, CorrelationRule, FeedbackRule, ForwardRule, LateralRule
@@ -22,7 +21,7 @@ def plasticity(parameters: Parameters) -> list[Plasticity]:
 def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
     rule = {"W_ff": ForwardRule, "b": BiasRule, "W_fb": FeedbackRule}[key](k)
     rates = parameters.learning_rates
-    rate = EpochDecay(rates["W_ff"][k - 1] if key == "b" else rates[key][k], parameters.learning_rate_decay)
+    rate = parameters.scheduled(rates["W_ff"][k - 1] if key == "b" else rates[key][k])
     return Plasticity(rule, GradientStep((key, k), rate, parameters.weight_decay, excitatory=key in parameters.dale))
 
 

@@ -25,6 +25,7 @@ from ...parameters import (
     TimeOrNone,
     validated,
 )
+from ..schedules import EpochDecay, LinearDecay, Schedule
 from .conventions import CONVENTIONS, Convention, ConventionName
 
 
@@ -37,7 +38,8 @@ def _without_unused(rates: Any) -> Any:
 
 Deep = Annotated[Architecture, Field(min_length=3)]
 FeedbackRates = Annotated[NonNegative | list[NonNegative], BeforeValidator(_without_unused)]
-LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]]
+LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]] | dict[str, Any]
+ScheduleName = Literal["synchronous", "sequential"]
 LateralRuleName = Literal["published", "regularised"]
 LateralForm = Literal["inverse", "autapse"]
 Enforcement = Literal["enforced", "as_published"]
@@ -65,8 +67,8 @@ class Parameters:
         ``epsilon[k]`` of the pair k, k + 1.
     learning_rates, initial_gains : mapping of str to mapping of int to float
         By the weights that they belong to, as in ``learning_rates["W_fb"][1]``.
-    learning_rate_decay : tuple of (int, float)
-        Pieces (first epoch, factor).
+    learning_rate_decay : tuple of (int, float), or int
+        Pieces (first epoch, factor), or the minibatches over which rates fall in a straight line.
     domains : mapping of int to Domain
         Of the layers 1, …, P.
     tau_multiplier : mapping of int to float
@@ -80,10 +82,11 @@ class Parameters:
     forgetting: float
     g_leak: float
     learning_rates: Mapping[str, Mapping[int, float]]
-    learning_rate_decay: tuple[tuple[int, float], ...]
+    learning_rate_decay: tuple[tuple[int, float], ...] | int
     weight_decay: float
     bias: bool
     convention: ConventionName
+    schedule: ScheduleName
     entropy_gain: float
     lateral_rule: LateralRuleName
     lateral_refresh: int
@@ -120,6 +123,11 @@ class Parameters:
         """γ = (1 - λ)/λ."""
         return (1 - self.forgetting) / self.forgetting
 
+    def scheduled(self, rate: float) -> Schedule:
+        """Let a learning rate decay as `learning_rate_decay` says."""
+        decay = self.learning_rate_decay
+        return LinearDecay(rate, decay) if isinstance(decay, int) else EpochDecay(rate, decay)
+
     def lateral_gains(self, k: int) -> tuple[float, float]:
         """c and d of layer k's M = cB + dI: (2κγε_k, ε_k g_lk) if hidden; of its current: (κγ, g_lk) if output."""
         gain = self.entropy_gain * self.gamma
@@ -141,6 +149,7 @@ def resolve(
     weight_decay: NonNegative = 0.0,
     bias: Switch = False,
     convention: ConventionName = "normative",
+    schedule: Literal["synchronous", "sequential"] | None = None,
     entropy_gain: Finite = 1.0,
     lateral_rule: Literal["published", "regularised"] = "published",
     lateral_refresh: Count = 100,
@@ -196,6 +205,7 @@ def resolve(
         weight_decay=weight_decay,
         bias=bias,
         convention=convention,
+        schedule=schedule or CONVENTIONS[convention].schedule,
         entropy_gain=entropy_gain,
         lateral_rule=lateral_rule,
         lateral_refresh=lateral_refresh,
@@ -242,7 +252,16 @@ def _of_feedback(rates: float | Sequence[float], P: int) -> float | Sequence[flo
     return rates[1:] if isinstance(rates, Sequence) and len(rates) == P else rates
 
 
-def _decay_pieces(decay: float | Sequence) -> tuple[tuple[int, float], ...]:
+def _decay_pieces(decay: float | Sequence | Mapping[str, int]) -> tuple[tuple[int, float], ...] | int:
+    if isinstance(decay, Mapping):
+        minibatches = decay.get("linear")
+        if set(decay) != {"linear"} or not isinstance(minibatches, int) or isinstance(minibatches, bool):
+            raise ParameterError(
+                f"learning_rate_decay = {dict(decay)}: a table must be {{linear = n}}, n a whole number of minibatches"
+            )
+        if minibatches < 1:
+            raise ParameterError(f"learning_rate_decay = {dict(decay)}: linear must be at least 1")
+        return minibatches
     if not isinstance(decay, Sequence):
         return ((0, float(decay)),)
     pieces = tuple((int(epoch), float(factor)) for epoch, factor in decay)

@@ -68,6 +68,7 @@ class Presenter:
         self._following = protocol
         self.interrupted = False
         self._held: set[tuple[str, str]] = set()
+        self._driven = False
         self._error: Exception | None = None
         self._noted: tuple = (None, None)
         self._prepared: dict[tuple, tuple] = {}
@@ -155,9 +156,11 @@ class Presenter:
 
     def _due(self, every: int) -> bool:
         # In the synchronous schedule the drives of a step's end serve the next step, and those of a phase's last
-        # step the next phase.
-        step = self._now.step + (self._circuit.schedule == "synchronous")
-        return step % every == 0 or step == self._now.phase.steps
+        # step the next phase. In the sequential one a phase that begins with new drives has those of its first step.
+        if self._circuit.schedule == "synchronous":
+            step = self._now.step + 1
+            return step % every == 0 or step == self._now.phase.steps
+        return self._now.step % every == 0 and not (self._driven and self._now.step == 0)
 
     def _begin_presentation(self) -> bool:
         """Put the next stimulus on; False if there is none."""
@@ -238,6 +241,7 @@ class Presenter:
             drive.compute() if anew and phase.course else drive.follow()
         if anew or clamped:
             self._courses.hold_all()
+        self._driven = anew or clamped
         for hook in self._hooks.on_phase_start:
             hook(self.moment)
         self.mounted.renew_steps()

@@ -243,6 +243,7 @@ class Training:
 
     def _end_epoch(self, number: int, report):
         seconds, self._seconds_before = self._seconds(), 0.0
+        trained = time.perf_counter()
         try:
             tested = self.evaluate()
         except KeyboardInterrupt:
@@ -256,7 +257,7 @@ class Training:
         if (unlearnt := self._outputs.unlearnt()) is not None:
             self.unlearnt = unlearnt
             row["unlearnt"] = len(unlearnt)
-        row |= {**tested, "seconds": seconds}
+        row |= {**tested, "seconds": seconds, "evaluation_seconds": time.perf_counter() - trained}
         if self.score is not None and self.score not in row:
             raise RunError(f"model {self.configuration.model}: its metrics have no {self.score}, which it is judged by")
         self.rows.append(row)
