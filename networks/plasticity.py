@@ -80,7 +80,12 @@ class OuterProducts:
             stop = start + block
             weights[start:stop, :start] = weights[:start, start:stop].T
             corner = weights[start:stop, start:stop]
-            np.copyto(corner, corner.T, where=np.tri(len(corner), k=-1, dtype=bool))
+            np.copyto(corner, corner.T, where=_below_diagonal(len(corner)))
+
+
+@functools.cache
+def _below_diagonal(n: int) -> np.ndarray:
+    return np.tri(n, k=-1, dtype=bool)
 
 
 @functools.cache
