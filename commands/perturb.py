@@ -27,6 +27,7 @@ from ..protocols.perturbations import (
 from ..protocols.perturbations.report import PERTURBATIONS, explanation, performance_rows, write_inputs
 from ..protocols.runs import Configuration, Report, Run, claim_folder
 from ..protocols.runs import presets as all_presets
+from ..protocols.runs.loading import KEPT
 from ..ranges import numbers
 from .console import Trust, console, goes_on_with, progress_bar, warn
 from .tables import show_commands, show_table, tell
@@ -236,7 +237,9 @@ def _check_folder(folder: Path, perturbations: list[Perturbation], configuration
 def _is_only(path: Path, configuration: Configuration) -> bool:
     """Whether a file is all that there is in its folder, and is what an experiment that was killed had written."""
     return (
-        is_unused(path.parent, path.name) and path.is_file() and path.read_bytes() == configuration.to_toml().encode()
+        is_unused(path.parent, path.name, KEPT)
+        and path.is_file()
+        and path.read_bytes() == configuration.to_toml().encode()
     )
 
 

@@ -303,7 +303,7 @@ def perturb_training(
     for seed in seeds:
         for trained in CONTROL[0], "perturbed":
             training, intervention = prepare_training(
-                with_seed(configuration, seed),
+                configuration.with_seed(seed),
                 RunFolder(folder / trained / f"seed_{seed}"),
                 perturbations if trained == "perturbed" else (),
             )
@@ -359,13 +359,6 @@ def check_trainable(configuration: Configuration, perturbations: Sequence[Pertur
             item.period.check(configuration.training.epochs, batches)
     Intervention(learner, perturbations, batches)
     return batches
-
-
-def with_seed(configuration: Configuration, seed: int) -> Configuration:
-    """Return the same configuration with another seed."""
-    values = configuration.to_dict()
-    values["training"]["seed"] = seed
-    return Configuration(values, configuration.source)
 
 
 def perturbed_role(experiment: Experiment, driven: bool = True) -> str:

@@ -1,9 +1,10 @@
 """What a perturbation experiment leaves in its folder: a report, a table, a figure, and what makes it again."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -90,13 +91,19 @@ def _epochs(experiment: Experiment) -> list[tuple[float, float]]:
 
 
 def write_inputs(folder: Path, perturbations: Sequence[Perturbation], configuration: Configuration):
-    """Write ``perturbations.toml``, and the control's parameters, ``config.toml``."""
+    """Write ``perturbations.toml``, and the control's parameters, ``config.toml``, with the stimuli that it keeps."""
     make_folder(folder)
     remove_remains(folder)
+    configuration.loaded_from.save(lambda name, write: _write(folder / name, write))
     with replacing(folder / "config.toml") as file:
         file.write(configuration.to_toml().encode())
     with replacing(folder / PERTURBATIONS) as file:  # last: with it an experiment has begun
         file.write(to_toml(perturbations).encode())
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]):
+    with replacing(path) as file:
+        write(file)
 
 
 def report(
