@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.comparison import CONTROL, against_control, rms
+from ...analysis.files import PERTURBATIONS
 from ...errors import ParameterError
 from ...networks import Circuit
 from ...stimuli import Stimuli, Stimulus
@@ -18,7 +19,7 @@ from ..clockwork import Preparation
 from ..recording.archive import shown_targets
 from ..recording.recordables import physical
 from ..runs.configuration import Configuration
-from ..runs.folder import PERTURBATIONS, RunFolder
+from ..runs.folder import RunFolder
 from ..runs.random_streams import seed_of_tests
 from ..runs.run import Run
 from ..runs.training import Report, Training

@@ -12,11 +12,10 @@ import pandas as pd
 from ...analysis.comparison import CONTROL, over_seeds, rms
 from ...analysis.figures import Album, perturbation_effects, perturbed_learning, save_figure
 from ...analysis.figures.perturbation import CONDITIONS
-from ...analysis.files import make_folder, remove_remains, replacing
+from ...analysis.files import PERTURBATIONS, make_folder, remove_remains, replacing
 from ...models import PHYSICAL_SCALE
 from ..examinations.levers import Influence
 from ..runs.configuration import Configuration
-from ..runs.folder import PERTURBATIONS
 from . import Perturbation, to_toml
 from .experiment import Experiment, later_than, perturbed_role
 

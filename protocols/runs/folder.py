@@ -19,14 +19,12 @@ from filelock import FileLock, Timeout
 from ... import __version__
 from ...analysis import read_history
 from ...analysis.archives import read_archive
-from ...analysis.files import LOCK, free_path, is_unused, make_folder, remove_remains, replacing
+from ...analysis.files import LOCK, PERTURBATIONS, free_path, is_unused, make_folder, remove_remains, replacing
 from ...errors import RunError
 from . import paths, reading
 from .configuration import Configuration
 from .loading import KEPT
 
-#: What is perturbed in a run, if it is one of a perturbation experiment.
-PERTURBATIONS = "perturbations.toml"
 #: Files that are written here by training, and by nobody else while it lasts.
 _WRITTEN = (
     *("config.toml", KEPT, "environment.json", "history.csv", "checkpoint.npz", PERTURBATIONS),
