@@ -4,7 +4,7 @@ A configuration that comes out of here has numbers where the file had none, or "
 numbers, so that what a run is made of does not change when the stimuli do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from ...parameters import AUTO, SIZES, played_by
@@ -65,6 +65,35 @@ def complete(values: Sections, schemas: Schemas, model: str, source: StimulusSou
     for key in sizes:
         circuit[key] = [stimuli.inputs, _HIDDEN, stimuli.outputs]
     return lines
+
+
+def of_depth(value: Any, pairs: int) -> Any:
+    """Spread a value by pair of layers of a preset with one hidden layer over more: the last keeps its own.
+
+    Parameters
+    ----------
+    value : object
+        What is no list is for all pairs, and stays.
+    pairs : int
+        Pairs of neighbouring layers that have one each.
+    """
+    return [value[0]] * (pairs - 1) + [value[-1]] if isinstance(value, list) else value
+
+
+def spread_over_depth(circuit: dict[str, Any], given: Container[str]):
+    """Let a preset with one hidden layer take the depth that its architecture is set to; see `of_depth`.
+
+    Parameters
+    ----------
+    circuit : dict
+        Section ``[circuit]``, which is changed.
+    given : container of str
+        Keys that are set, and stay.
+    """
+    sizes = circuit.get("architecture")
+    for key, value in circuit.items() if isinstance(sizes, list) and len(sizes) > 1 else ():
+        if key != "architecture" and key not in given:
+            circuit[key] = of_depth(value, len(sizes) - 1)
 
 
 def take_provisional(circuit: dict[str, Any], choices: Mapping[str, object]) -> dict[str, Any]:

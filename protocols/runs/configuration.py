@@ -147,6 +147,8 @@ class Configuration:
         owner |= {key: section for section, schema in found.items() for key in schema.model_fields}
         reading.apply(pairs, owner, values)
         paths.make_absolute(values, found, Path.cwd())
+        if source == reading.OWN_PRESET:
+            completion.spread_over_depth(values["circuit"], [key.rpartition(".")[2] for key, _, _ in pairs])
         if not trust:
             check_trusted(paths.references(values, found), name, folder)
         loaded_from = _named_as_kept(values, Path(source).parent, folder)
