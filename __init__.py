@@ -14,6 +14,7 @@ __version__ = "0.2.0"
 # Names are imported when they are first used: what needs no Brian2 does not wait for it.
 _get, __dir__, __all__ = lazy.attach(
     __name__,
+    submodules=["analysis", "models", "networks", "protocols", "stimuli"],
     submod_attrs={
         "networks": ["CorInfoMax"],
         "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],

@@ -1,6 +1,8 @@
 """What can go wrong for a user of `corinfomax`, each with one line that names the file, key, layer or batch."""
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -38,6 +40,24 @@ class FigureError(RunError):
 
 class DivergenceError(CorInfoMaxError, ArithmeticError):
     """Activity or weights that left the finite numbers."""
+
+
+class StimulusWarning(UserWarning):
+    """Stimuli that can be presented, but hardly as they are meant."""
+
+
+def warn_caller(message: str, category: type[Warning]):
+    """Warn in the line of the user's that called this package, whatever lies between.
+
+    Parameters
+    ----------
+    message : str
+    category : type of Warning
+    """
+    level, frame = 2, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("corinfomax", "brian2"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

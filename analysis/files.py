@@ -36,6 +36,8 @@ def free_path(stem: Path, suffix: str = "") -> Path:
 _TEMPORARY = re.compile(r"\.(?P<name>.+(?P<suffix>\.[^.]*))\.[a-z0-9_]{8}(?P=suffix)|\.(?P<bare>[^.]+)\.[a-z0-9_]{8}")
 #: Locks of folders, which stay in them.
 LOCK = ".lock"
+#: What is perturbed in a run folder, if it is that of a perturbation experiment.
+PERTURBATIONS = "perturbations.toml"
 #: Seconds after which a file that nobody has written to is taken for what a killed process has left.
 _ABANDONED = 3600.0
 

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..protocols.runs import cite as references
-from ..protocols.runs.citations import cited
+from ..protocols import runs
 from .console import Trust, output
 
 
@@ -20,5 +19,5 @@ def cite(
 
     Examples: `corinfomax cite runs/digits > references.bib` · `corinfomax cite mnist_ep` · `corinfomax cite`
     """
-    output.print(references(source, trust), end="")
-    return cited(source, trust)
+    output.print(runs.cite(source, trust), end="")
+    return runs.cited(source, trust)

@@ -1,17 +1,21 @@
 """``corinfomax doctor``."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..analysis import Finding, diagnose
+from .. import analysis
 from ..errors import ParameterError, RunError
-from ..protocols.runs import Configuration, Run, examine
-from ..protocols.runs import presets as all_presets
+from ..protocols import runs
 from .console import Trust, console
 from .tables import show_table, tell
+
+if TYPE_CHECKING:
+    from ..analysis import Finding
 
 
 def doctor(
@@ -34,24 +38,24 @@ def doctor(
     Examples: `corinfomax doctor mnist` · `corinfomax doctor --set free_steps=10` · `corinfomax doctor runs/digits`
     """
     findings: list[Finding] = []
-    if source is not None and source not in all_presets() and _is_folder(source):
+    if source is not None and source not in runs.presets() and _is_folder(source):
         if settings:
             raise ParameterError("--set: a run keeps its parameters; examine its config.toml to try others")
-        run = Run(source, trust)
+        run = runs.Run(source, trust)
         configuration, circuit = run.configuration, run.circuit
         if data is not None:
             configuration.stimuli.data = str(data)
         findings += _unlearnt(run)
-        findings += diagnose(run.folder.history())
+        findings += analysis.diagnose(run.folder.history())
     elif source is not None and _is_path(source):
         raise RunError(f"{source}: no such run folder")
     else:
-        configuration = Configuration.read(source, list(settings or []), trust)
+        configuration = runs.Configuration.read(source, list(settings or []), trust)
         if data is not None:
             configuration.stimuli.data = str(data)
         circuit = configuration.build_circuit()
     with console.status("examining") as status:
-        findings += examine(
+        findings += runs.examine(
             circuit,
             configuration.build_protocol(),
             configuration.load_stimuli(),
@@ -97,10 +101,10 @@ def _is_path(source: str) -> bool:
     return Path(source).suffix != ".toml" and Path(source).name != source
 
 
-def _unlearnt(run: Run) -> list[Finding]:
+def _unlearnt(run: runs.Run) -> list[Finding]:
     """Say which classes were not recognised in training, where the run tells."""
     if run.unlearnt is None:
         return []
     classes = ", ".join(map(str, run.unlearnt))
     advice = "train longer, or see below what keeps the circuit from it" if classes else ""
-    return [Finding("Classes never recognised in training's last epoch", classes or "none", "none", advice)]
+    return [analysis.Finding("Classes never recognised in training's last epoch", classes or "none", "none", advice)]

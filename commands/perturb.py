@@ -1,35 +1,29 @@
 """``corinfomax perturb``."""
 
+from __future__ import annotations
+
 import os
 import re
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..analysis.comparison import CONTROL
-from ..analysis.files import is_unused
+from ..analysis.files import PERTURBATIONS, is_unused
 from ..errors import ParameterError, RunError
-from ..networks import Circuit
-from ..protocols.perturbations import (
-    CellPerturbation,
-    Perturbation,
-    from_words,
-    perturb_runs,
-    perturb_training,
-    read_perturbations,
-    to_toml,
-    write_experiment,
-)
-from ..protocols.perturbations.report import PERTURBATIONS, explanation, performance_rows, write_inputs
-from ..protocols.runs import Configuration, Report, Run, claim_folder
-from ..protocols.runs import presets as all_presets
+from ..protocols import perturbations as experiments
+from ..protocols import runs as all_runs
 from ..ranges import numbers
 from .console import Trust, console, goes_on_with, progress_bar, warn
 from .tables import show_commands, show_table, tell
+
+if TYPE_CHECKING:
+    from ..networks import Circuit
+    from ..protocols.perturbations import Perturbation
+    from ..protocols.runs import Configuration, Report
 
 _Words = list[str] | None
 
@@ -94,7 +88,7 @@ def perturb(
                 raise ParameterError(f"--{option.replace('settings', 'set')}: goes with --training")
     elif len(sources) > 1:
         raise ParameterError(f"{sources[1]}: --training takes one run, preset or file")
-    runs = [Run(source, trust) for source in sources if _is_run(source)]
+    runs = [all_runs.Run(source, trust) for source in sources if _is_run(source)]
     if not training and len(runs) < len(sources):
         source = next(source for source in sources if not _is_run(source))
         raise ParameterError(f"{source}: not a run folder (no config.toml); a preset or file needs --training")
@@ -110,7 +104,7 @@ def perturb(
     if training:
         source = folder if resume else runs[0].folder.path if runs else None
         file_of = sources[0] if source is None else source / "config.toml"
-        configuration = Configuration.read(file_of, settings, trust, source)
+        configuration = all_runs.Configuration.read(file_of, settings, trust, source)
         if data is not None:
             configuration.stimuli.data = str(data)
     else:
@@ -131,13 +125,13 @@ def perturb(
         experiment, folder = _train(configuration, perturbations, folder, name, sorted({*begun, *named}))
     else:
         with console.status("presenting test stimuli"):
-            experiment = perturb_runs(runs, perturbations)
-        folder = folder if name is None else claim_folder(name)
+            experiment = experiments.perturb_runs(runs, perturbations)
+        folder = folder if name is None else all_runs.claim_folder(name)
     command = shlex.join(["corinfomax", *(word for word in sys.argv[1:] if word != "--resume")])
-    failures = write_experiment(folder, experiment, configuration, command)
-    rows = performance_rows(experiment.table)
+    failures = experiments.write_experiment(folder, experiment, configuration, command)
+    rows = experiments.performance_rows(experiment.table)
     show_table(rows, numbers=[heading for heading in rows[0] if heading != "quantity"] if rows else ())
-    told = explanation(experiment, configuration, folder)
+    told = experiments.explanation(experiment, configuration, folder)
     if told is not None:
         tell(f"\n{told.title}", "bold")
         for paragraph in told.paragraphs:
@@ -150,6 +144,8 @@ def perturb(
 
 def _begun(folder: Path) -> list[int]:
     """Seeds of the controls in an experiment's folder; what else is called so is told and left alone."""
+    from ..analysis.comparison import CONTROL  # with NumPy
+
     found = []
     for path in sorted((folder / CONTROL[0]).glob("seed_*")):
         if (matched := re.fullmatch(r"seed_(0|[1-9][0-9]*)", path.name, re.ASCII)) is not None:
@@ -163,7 +159,7 @@ _KINDS = ("silence", "drive", "cut", "cut_feedback", "clamp", "freeze", "lesion"
 
 
 def _is_run(source: str) -> bool:
-    return source not in all_presets() and (Path(source) / "config.toml").exists()
+    return source not in all_runs.presets() and (Path(source) / "config.toml").exists()
 
 
 def _name(source: str) -> str:
@@ -184,9 +180,9 @@ def _perturbations(
     unused = set(chosen)
     layers = {spec.name: spec.layer for spec in circuit.populations}
     for kind, text in words:
-        item = from_words(kind, text, period=period)
+        item = experiments.from_words(kind, text, period=period)
         item.check(circuit)
-        if isinstance(item, CellPerturbation):
+        if isinstance(item, experiments.CellPerturbation):
             layer = layers[item.target(circuit)]
             unused.discard(layer)
             item = replace(item, phases=phases, cells=chosen.get(layer))
@@ -195,11 +191,11 @@ def _perturbations(
         raise ParameterError(f"--cells {min(unused)}:…: no cells of layer {min(unused)} are perturbed")
     if phases and not found:
         raise ParameterError("--phase: holds for what is given with it; perturbations of a --file have their own")
-    if phases and not any(isinstance(item, CellPerturbation) for item in found):
+    if phases and not any(isinstance(item, experiments.CellPerturbation) for item in found):
         raise ParameterError("--phase: frozen rules and lesions last through all phases; leave it out")
     if period is not None and not found:
         raise ParameterError("--period: holds for what is given with it; perturbations of a --file have their own")
-    return found + (read_perturbations(file) if file is not None else [])
+    return found + (experiments.read_perturbations(file) if file is not None else [])
 
 
 def _cells(texts: _Words) -> dict[int, list[int]]:
@@ -229,14 +225,18 @@ def _check_folder(folder: Path, perturbations: list[Perturbation], configuration
         advice = ", or go on with --training --resume" if path.exists() else ""
         what = "exists" if folder.is_dir() else "is no folder"
         raise RunError(f"{folder}: {what}; choose another folder with --out{advice}")
-    if to_toml(read_perturbations(path)) != to_toml(perturbations):
+    if experiments.to_toml(experiments.read_perturbations(path)) != experiments.to_toml(perturbations):
         raise RunError(f"{path}: has other perturbations; --resume goes on with the same, --file {path}")
 
 
 def _is_only(path: Path, configuration: Configuration) -> bool:
     """Whether a file is all that there is in its folder, and is what an experiment that was killed had written."""
+    from ..protocols.runs.loading import KEPT  # with NumPy
+
     return (
-        is_unused(path.parent, path.name) and path.is_file() and path.read_bytes() == configuration.to_toml().encode()
+        is_unused(path.parent, path.name, KEPT)
+        and path.is_file()
+        and path.read_bytes() == configuration.to_toml().encode()
     )
 
 
@@ -266,8 +266,8 @@ def _train(
 
         def begin():
             nonlocal begun, folder
-            folder = folder if name is None else claim_folder(name)
-            write_inputs(folder, perturbations, configuration)
+            folder = folder if name is None else all_runs.claim_folder(name)
+            experiments.write_inputs(folder, perturbations, configuration)
             begun = True
             return folder
 
@@ -275,4 +275,4 @@ def _train(
             return f"the same command, --out {folder} --resume{_trusting(configuration)}" if begun else None
 
         with goes_on_with(again):
-            return perturb_training(configuration, perturbations, folder, seeds, report, begin), folder
+            return experiments.perturb_training(configuration, perturbations, folder, seeds, report, begin), folder

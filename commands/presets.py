@@ -9,6 +9,7 @@ from ..errors import ParameterError
 from ..protocols.runs import presets as all_presets
 from ..protocols.runs.reading import read
 from .console import output
+from .tables import show_list
 
 
 def presets(
@@ -20,10 +21,8 @@ def presets(
     """
     found = all_presets()
     if name is None:
-        width = max(map(len, found)) + 2
         described = {key: _first_line(path) for key, path in sorted(found.items())}
-        for key, line in described.items():
-            output.print(f"{key:<{width}}{line}")
+        show_list(described)
         return described
     if name not in found:
         raise ParameterError(f"{name}: no such preset; there are {', '.join(sorted(found))}")

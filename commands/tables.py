@@ -73,6 +73,24 @@ def _table(rows: Sequence[Mapping[str, str]], numbers: Sequence[str], broken: bo
     return table
 
 
+def show_list(described: Mapping[str, str]):
+    """Print names and what they are, the names in a column of their own if there is room for the words beside it."""
+    names = max(map(cell_len, described))
+    words = max(cell_len(word) for text in described.values() for word in text.split())
+    width = _width()
+    if names + 2 + words > width:
+        for name, text in described.items():
+            _print(Text(name), width)
+            _print(Padding(Text(text), (0, 0, 0, min(2, width - 1))), width)
+        return
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(min_width=names, no_wrap=True)
+    table.add_column(min_width=words)
+    for name, text in described.items():
+        table.add_row(Text(name), Text(text))
+    _print(table, width)
+
+
 def tell(text: str, style: str = ""):
     """Print a sentence, broken between words where the terminal ends."""
     _print(Text(text, style), _width())

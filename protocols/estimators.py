@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -18,45 +17,38 @@ from ..networks.corinfomax import CorInfoMax
 from ..networks.corinfomax.parameters import resolve
 from ..networks.schedules import Progress
 from ..parameters import annotated_signature
+from ..progress import progress_bar
+from ..stimuli.scale import rates_of
+from ..stimuli.stimuli import Stimuli
 from ..stimuli.stimulus import Stimulus
 from .clockwork.preparation import Preparation
-from .clockwork.protocol import contrastive
+from .clockwork.protocol import Protocol, contrastive
+from .runs.completion import of_depth, take_provisional
 from .runs.random_streams import plan
+from .runs.reading import OWN_PRESET, read
+from .systems import model_named
 
-#: Where estimators differ from the circuit's defaults, which are the paper's for 60,000 images: sets of some hundred
-#: stimuli need larger steps that last longer. Chosen on scikit-learn's iris, moons, diabetes and synthetic regression.
-_OF_SMALL_SETS = {
-    "learning_rate_ff": 2.0,
-    "learning_rate_fb": 0.3,
-    "learning_rate_decay": 0.98,
-    "initial_gain_ff": None,
-}
-#: Gain of the last W_ff where `initial_gain_ff` is None: output cells then begin near rest, where the teacher can lift
-#: them; one that begins further below stays silent for many epochs.
-_LAST_GAIN = 0.1
+#: What own stimuli get elsewhere: the preset for small sets of stimuli.
+_OWN = read(OWN_PRESET)
 #: Of the circuit's keywords, those that an estimator decides about.
 _DECIDED = ("architecture", "seed")
 
 
-def on_and_off(x: np.ndarray) -> np.ndarray:
-    """Encode each input between 0 and 1 by two cells, one for high values and one for low: x and 1 - x.
-
-    The cells of each layer have no thresholds of their own; so a low value excites, too.
+def input_scaler(x: np.ndarray, scale: str | None) -> FunctionTransformer:
+    """Make what turns inputs into rates, by the least and largest of `x` (see `rates_of`); nothing if `scale` is None.
 
     Parameters
     ----------
     x : ndarray (n, inputs)
-
-    Returns
-    -------
-    ndarray (n, 2 inputs)
+        Training stimuli.
+    scale : {"auto", None}
     """
-    return np.hstack([x, 1 - x])
+    shift, width = (0.0, 1.0) if scale is None else map(np.asarray, rates_of(x))
+    return FunctionTransformer(_shifted, kw_args={"shift": shift, "width": width})
 
 
-def input_scaler(scale: str | None) -> Any:
-    """Make what turns inputs into rates: to between 0 and 1, then `on_and_off`; nothing if `scale` is None."""
-    return make_pipeline(MinMaxScaler(), FunctionTransformer(on_and_off)) if scale else FunctionTransformer()
+def _shifted(x: np.ndarray, shift: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return (x - shift) / width
 
 
 def target_scaler(scale: str | None) -> Any:
@@ -69,7 +61,9 @@ def _with_keys_of_the_circuit(init: Callable) -> Callable:
     own = [item for item in inspect.signature(init).parameters.values() if item.kind is not item.VAR_KEYWORD]
     handed = [
         item.replace(
-            kind=item.KEYWORD_ONLY, annotation=item.empty, default=_unchangeable(_OF_SMALL_SETS.get(name, item.default))
+            kind=item.KEYWORD_ONLY,
+            annotation=item.empty,
+            default=_unchangeable(_OWN["circuit"].get(name, item.default)),
         )
         for name, item in annotated_signature(resolve).parameters.items()
         if name not in _DECIDED
@@ -105,12 +99,12 @@ class _Estimator(BaseEstimator):
         self,
         hidden_layer_sizes=(64,),
         *,
-        epochs=50,
-        batch_size=20,
-        beta=2.0,
+        epochs=_OWN["training"]["epochs"],
+        batch_size=_OWN["training"]["batch_size"],
+        beta=_OWN["protocol"]["beta"],
         protocol=None,
-        scale="auto",
-        dtype="float64",
+        scale=_OWN["stimuli"]["scale"],
+        dtype=_OWN["training"]["dtype"],
         target="auto",
         random_state=None,
         verbose=False,
@@ -135,23 +129,19 @@ class _Estimator(BaseEstimator):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise ParameterError(f"{type(self).__name__}: {name} = {value!r}: must be a whole number from 1")
-        self.input_scaler_ = input_scaler(self.scale).fit(X)
+        self.input_scaler_ = input_scaler(X, self.scale)
         x = self.input_scaler_.transform(X)
         seed = self.random_state
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31 - 1)
-        names = [name for name in annotated_signature(resolve).parameters if name not in _DECIDED]
-        settings = {name: getattr(self, name) for name in names}
-        settings["cell_parameters"] = settings["cell_parameters"] or {}
-        if settings["initial_gain_ff"] is None:
-            settings["initial_gain_ff"] = [1.0] * len(np.atleast_1d(self.hidden_layer_sizes)) + [_LAST_GAIN]
+        protocol = contrastive(**_OWN["protocol"] | {"beta": self.beta}) if self.protocol is None else self.protocol
         architecture = [x.shape[1], *np.atleast_1d(self.hidden_layer_sizes).tolist(), targets.shape[1]]
-        self.circuit_ = CorInfoMax(architecture, seed=int(seed), **settings)
+        self.circuit_ = self._circuit(architecture, int(seed), protocol, x)
         self.preparation_ = Preparation(
             self.circuit_,
             replicas=min(int(self.batch_size), len(x)),
             dtype=self.dtype,
-            protocol=contrastive(beta=self.beta) if self.protocol is None else self.protocol,
+            protocol=protocol,
             target=self.target,
         )
         plans = [
@@ -162,6 +152,25 @@ class _Estimator(BaseEstimator):
         if self.preparation_.interrupted:
             raise KeyboardInterrupt
         return self
+
+    def _circuit(self, architecture: list[int], seed: int, protocol: Protocol, x: np.ndarray) -> CorInfoMax:
+        """Build the circuit, with what its keys leave to the stimuli."""
+        defaults = inspect.signature(type(self)).parameters
+        settings = {}
+        for name in annotated_signature(resolve).parameters:
+            if name not in _DECIDED:
+                value = getattr(self, name)
+                settings[name] = list(value) if isinstance(value, tuple) else value
+                if name in _OWN["circuit"] and value == defaults[name].default:
+                    settings[name] = of_depth(settings[name], len(architecture) - 1)
+        settings["cell_parameters"] = settings["cell_parameters"] or {}
+        choices = model_named(_OWN["circuit"]["model"]).choices
+        for key, value in take_provisional(settings, choices).items():
+            circuit = CorInfoMax(architecture, seed=seed, **settings)
+            stimuli = Stimuli(name=type(self).__name__, x_train=x, x_test=x, task="none")
+            with progress_bar(show=False):
+                settings[key] = choices[key](circuit, protocol, stimuli, value)
+        return CorInfoMax(architecture, seed=seed, **settings)
 
     def _rates(self, X) -> np.ndarray:
         """Rates of the output layer, (n, outputs), for inputs that are checked against those of `fit`."""
@@ -193,17 +202,17 @@ _PARAMETERS = """Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default (64,)
         Cells of the hidden layers.
-    epochs : int, default 50
+    epochs : int, default 400
     batch_size : int, default 20
         Stimuli of one minibatch, each in a replica of its own.
     beta : float, default 2
         Nudging strength ``|β|``; its sign is drawn anew for each minibatch.
     protocol : Protocol, optional
-        By default ``contrastive(beta=beta)``; another one has a β of its own.
+        By default that of the preset "own", with this `beta`; another one has a β of its own.
     scale : {"auto", None}, default "auto"
-        Whether inputs and targets are scaled to rates between 0 and 1, each input for two cells (`on_and_off`).
-    dtype : {"float64", "float32"}
-        Of activity and weights; float32 is twice as fast for large circuits.
+        Whether inputs and targets are scaled to rates between 0 and 1, inputs as `corinfomax.stimuli.scale` does.
+    dtype : {"float32", "float64"}
+        Of activity and weights.
     target : {"auto", "cython", "numpy"}
         Brian2's code generation target.
     random_state : int, RandomState or None
@@ -211,9 +220,13 @@ _PARAMETERS = """Parameters
     verbose : bool, default False
         Whether a bar shows how far training is.
     **settings
-        All keywords of `CorInfoMax` but `architecture` and `seed`, under their names; the defaults are the circuit's
-        but for ``learning_rate_ff = 2``, ``learning_rate_fb = .3``, ``learning_rate_decay = .98`` and
-        ``initial_gain_ff = None``, which is 1 of hidden layers and .1 of the output layer.
+        All keywords of `CorInfoMax` but `architecture` and `seed`, under their names.
+
+    Notes
+    -----
+    Defaults, those above among them, are those of the preset "own", as for other stimuli of one's own, or else the
+    circuit's. Its learning rates are for one hidden layer; where they are kept with several, all but the output's
+    weights get the first. ``initial_gain_ff = "auto"`` is chosen by the training stimuli.
 
     Attributes
     ----------

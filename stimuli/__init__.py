@@ -31,7 +31,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "idx": ["read_idx"],
         "idx_sets": ["fashion_mnist", "mnist"],
         "minibatches": ["batches"],
-        "npz": ["load_npz"],
+        "npz": ["from_arrays", "load_npz", "save_npz"],
         "registry": ["available", "load_stimuli", "register"],
         "split": ["train_test_rows"],
         "stimuli": ["Stimuli", "one_hot"],

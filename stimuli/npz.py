@@ -1,24 +1,32 @@
-"""The user's own stimuli, in one .npz file."""
+"""The user's own stimuli: arrays by key, in one .npz file or in memory."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
 from ..archives import ArchiveError, opened_npz, read_member
-from ..errors import StimulusError
+from ..errors import StimulusError, nearest
+from ..units import dropped_by_arrays
 from .checks import first_row, misfit_of_numbers
 from .classes import classes_in
 from .split import train_test_rows
 from .stimuli import Stimuli
 
 ALLOWED = ("x", "y", "split", "classes", "task")
+#: What a whole `Stimuli` is kept as: a file with the first of these is read as one.
+_PARTS = tuple(f"{kind}_{part}" for kind in ("x", "y", "labels") for part in ("train", "test", "validation"))
+_DESCRIPTION = ("name", "task", "image_shape", "class_names", "remark")
+#: What errors call a key: that of which file, or of arrays in memory.
+_Place = Path | str
 
 
 def load_npz(path: str | Path) -> Stimuli:
-    """Stimuli from a .npz file, as `numpy.savez` writes it.
+    """Stimuli from a .npz file, as `numpy.savez` writes it, or `save_npz` a whole set.
 
     =========  ==========================================================================================
     key        array
@@ -54,6 +62,71 @@ def load_npz(path: str | Path) -> Stimuli:
     """
     path = Path(path)
     arrays = _read_arrays(path)
+    return _whole(path, arrays) if _PARTS[0] in arrays else _of_arrays(path, path.stem, arrays)
+
+
+def from_arrays(arrays: Mapping[str, Any], name: str = "own") -> Stimuli:
+    """Stimuli from arrays in memory, as `load_npz` has them from a file.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array_like
+        The keys x, y, split, classes and task of `load_npz`; DataFrames and lists are welcome.
+    name : str, default "own"
+        Of the set, which its errors carry.
+
+    Returns
+    -------
+    Stimuli
+
+    Raises
+    ------
+    StimulusError
+        As in `load_npz`, and for units and masked entries.
+    """
+    for key in arrays:
+        if key not in ALLOWED:
+            raise StimulusError(f"{name}: key {key!r} is unknown; {nearest(str(key), ALLOWED)}")
+    if "x" not in arrays:
+        raise _error(name, "x", "is missing; wanted are x, and y if there are targets")
+    return _of_arrays(name, name, {key: _array(name, key, value) for key, value in arrays.items() if value is not None})
+
+
+def save_npz(stimuli: Stimuli, file: str | Path | IO[bytes]) -> None:
+    """Save a whole set, which `load_npz` reads again: the same arrays, bit for bit, in the same parts.
+
+    Parameters
+    ----------
+    stimuli : Stimuli
+    file : path or binary file
+        As `numpy.savez` takes it.
+    """
+    kept = {key: getattr(stimuli, key) for key in (*_PARTS, *_DESCRIPTION)}
+    np.savez(file, **{key: np.asarray(value) for key, value in kept.items() if value is not None})
+
+
+def _whole(path: Path, arrays: dict[str, np.ndarray]) -> Stimuli:
+    """Make the set that `save_npz` has saved."""
+    plain: dict[str, Any] = {key: arrays.pop(key).tolist() for key in _DESCRIPTION if key in arrays}
+    try:
+        return Stimuli(**arrays, **{"name": path.stem, **plain})
+    except (StimulusError, TypeError, ValueError) as error:
+        raise StimulusError(f"{path}: holds no set of stimuli ({' '.join(str(error).split())})") from None
+
+
+def _array(name: str, key: str, value: Any) -> np.ndarray:
+    if (misfit := dropped_by_arrays(value)) is not None:
+        raise _error(name, key, misfit)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of unequal lengths
+        raise _error(name, key, "is no array; allowed are plain numbers and strings") from None
+    if array.dtype == object and all(isinstance(each, str) for each in array.flat):
+        return array.astype(str)  # words of a DataFrame or Series
+    return array
+
+
+def _of_arrays(path: _Place, name: str, arrays: dict[str, np.ndarray]) -> Stimuli:
     x, image_shape = _inputs(path, arrays["x"])
     y = arrays.get("y")
     found, task = None if y is None else _found_classes(path, y, len(x)), _task(path, arrays)
@@ -68,11 +141,11 @@ def load_npz(path: str | Path) -> Stimuli:
         if unseen := sorted(set(labels[test].tolist()) - set(labels[train].tolist())):
             raise _error(path, "split", f"leaves no training stimulus of label {unseen[0]}, which is tested")
         stimuli = Stimuli.from_labels(
-            path.stem, x[train], labels[train], x[test], labels[test], classes=classes, image_shape=image_shape
+            name, x[train], labels[train], x[test], labels[test], classes=classes, image_shape=image_shape
         )
         if not what or task is not None:
             return stimuli
-        taken = f"y of {path.name}, {what}, is taken for {stimuli.outputs} classes"
+        taken = f"y of {path if isinstance(path, str) else path.name}, {what}, is taken for {stimuli.outputs} classes"
         return replace(stimuli, remark=f"{taken}; for a regression save task = 'regression' beside it.")
     if y is not None and task is None and y.dtype.kind in "biu" and y.ndim == 2:
         raise _error(path, "y", f"holds integers of shape {y.shape}; labels are (n,), regression targets real numbers")
@@ -81,7 +154,7 @@ def load_npz(path: str | Path) -> Stimuli:
         raise _error(path, "classes", f"needs integer labels; y {'is missing' if y is None else 'holds real targets'}")
     train, test = _rows(path, arrays.get("split"), len(x))
     return Stimuli(
-        name=path.stem,
+        name=name,
         x_train=x[train],
         y_train=None if targets is None else targets[train],
         x_test=x[test],
@@ -91,7 +164,7 @@ def load_npz(path: str | Path) -> Stimuli:
     )
 
 
-def _error(path: Path, key: str, message: str) -> StimulusError:
+def _error(path: _Place, key: str, message: str) -> StimulusError:
     return StimulusError(f"{path}: key {key!r} {message}")
 
 
@@ -100,10 +173,11 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise StimulusError(f"{path}: {'is no file' if path.exists() else 'no such file'}")
     try:
         with opened_npz(path) as archive:
+            allowed = (*_PARTS, *_DESCRIPTION) if _PARTS[0] in archive.files else ALLOWED
             for key in archive.files:
-                if key not in ALLOWED:
-                    raise _error(path, key, f"is unknown; allowed are {', '.join(ALLOWED)}")
-            if "x" not in archive.files:
+                if key not in allowed:
+                    raise _error(path, key, f"is unknown; allowed are {', '.join(allowed)}")
+            if allowed[0] not in archive.files:
                 raise _error(path, "x", "is missing; wanted are x, and y if there are targets")
             return {key: _read_array(path, archive, key) for key in archive.files}
     except ArchiveError as error:
@@ -118,14 +192,14 @@ def _read_array(path: Path, archive: np.lib.npyio.NpzFile, key: str) -> np.ndarr
         raise _error(path, key, f"cannot be read ({error}); allowed are arrays of plain numbers and strings") from error
 
 
-def _inputs(path: Path, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...] | None]:
+def _inputs(path: _Place, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...] | None]:
     if x.ndim not in (2, 3):
         raise _error(path, "x", f"has shape {x.shape}; allowed are (n, inputs) and (n, height, width)")
     _check_numbers(path, "x", x)
     return x.reshape(len(x), -1), x.shape[1:] if x.ndim == 3 else None
 
 
-def _targets(path: Path, y: np.ndarray, n: int) -> np.ndarray:
+def _targets(path: _Place, y: np.ndarray, n: int) -> np.ndarray:
     if y.ndim not in (1, 2):
         raise _error(path, "y", f"has shape {y.shape}; allowed are (n,) and (n, outputs)")
     _check_numbers(path, "y", y)
@@ -133,23 +207,23 @@ def _targets(path: Path, y: np.ndarray, n: int) -> np.ndarray:
     return y.reshape(n, -1)
 
 
-def _check_numbers(path: Path, key: str, array: np.ndarray) -> None:
+def _check_numbers(path: _Place, key: str, array: np.ndarray) -> None:
     if (misfit := misfit_of_numbers(array)) is not None:
         raise _error(path, key, misfit)
 
 
-def _check_length(path: Path, key: str, array: np.ndarray, n: int) -> None:
+def _check_length(path: _Place, key: str, array: np.ndarray, n: int) -> None:
     if len(array) != n:
         raise _error(path, key, f"has {len(array)} rows, x {n}")
 
 
-def _found_classes(path: Path, y: np.ndarray, n: int) -> tuple[np.ndarray, list[str] | None, str] | None:
+def _found_classes(path: _Place, y: np.ndarray, n: int) -> tuple[np.ndarray, list[str] | None, str] | None:
     if y.dtype.kind in "biufUS" and y.ndim in (1, 2) and len(y) == n:
         return classes_in(y)
     return None
 
 
-def _task(path: Path, arrays: dict[str, np.ndarray]) -> str | None:
+def _task(path: _Place, arrays: dict[str, np.ndarray]) -> str | None:
     if "task" not in arrays:
         return None
     task, allowed = arrays["task"], ("classification", "regression")
@@ -158,7 +232,7 @@ def _task(path: Path, arrays: dict[str, np.ndarray]) -> str | None:
     return str(task)
 
 
-def _labels(path: Path, y: np.ndarray, n: int) -> np.ndarray:
+def _labels(path: _Place, y: np.ndarray, n: int) -> np.ndarray:
     if y.ndim != 1:
         raise _error(path, "y", f"holds integers of shape {y.shape}; labels are (n,), regression targets real numbers")
     _check_length(path, "y", y, n)
@@ -169,7 +243,7 @@ def _labels(path: Path, y: np.ndarray, n: int) -> np.ndarray:
     return labels
 
 
-def _classes(path: Path, classes: np.ndarray | None, labels: np.ndarray) -> int | list[str]:
+def _classes(path: _Place, classes: np.ndarray | None, labels: np.ndarray) -> int | list[str]:
     """Find the number or the names of the classes, and check that the labels fit them."""
     if classes is None:
         present = np.unique(labels)
@@ -194,7 +268,7 @@ def _classes(path: Path, classes: np.ndarray | None, labels: np.ndarray) -> int 
 
 
 def _rows(
-    path: Path, split: np.ndarray | None, n: int, labels: np.ndarray | None = None
+    path: _Place, split: np.ndarray | None, n: int, labels: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     if split is None:
         try:

@@ -46,8 +46,19 @@ def off_the_scale(x: np.ndarray) -> str | None:
     x : ndarray (n, inputs)
         Training stimuli.
     """
-    low, high = float(x.min()), float(x.max())
-    largest = max(high, -low)
-    if largest == 0 or _LEAST <= largest <= _LARGEST:
-        return None
-    return f"inputs reach from {low:.3g} to {high:.3g}, where rates reach from 0 to 1"
+    largest = max(float(x.max()), -float(x.min()))
+    return None if largest == 0 or _LEAST <= largest <= _LARGEST else _reach(x)
+
+
+def no_rates(x: np.ndarray) -> str | None:
+    """Say of some inputs, perhaps not all of their set, that they are negative or far above 1; None if they are not.
+
+    Parameters
+    ----------
+    x : ndarray (n, inputs)
+    """
+    return _reach(x) if x.size and (x.min() < 0 or x.max() > _LARGEST) else None
+
+
+def _reach(x: np.ndarray) -> str:
+    return f"inputs reach from {x.min():.3g} to {x.max():.3g}, where rates reach from 0 to 1"

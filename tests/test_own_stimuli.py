@@ -1,17 +1,19 @@
 """What a run on the user's own stimuli chooses by them: scale, architecture, biases and the gain of the output."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler
 
 from corinfomax.analysis import r_squared
-from corinfomax.errors import ParameterError
+from corinfomax.errors import ParameterError, StimulusWarning
 from corinfomax.networks.corinfomax.lifting import lifting_gain
 from corinfomax.protocols.clockwork import Preparation
 from corinfomax.protocols.examinations.inputs import inputs
 from corinfomax.protocols.runs import Configuration
 from corinfomax.protocols.runs.fitting import warnings_about
-from corinfomax.stimuli import Stimuli
+from corinfomax.stimuli import Stimuli, Stimulus
 from corinfomax.stimuli.scale import off_the_scale, rates_of
 
 RNG = np.random.default_rng(0)
@@ -163,6 +165,28 @@ def test_what_does_not_suit_is_named():
     assert not any(finding.advice for finding in inputs(biased, _set(scaled)))
     found = [off_the_scale(x) is not None for x in (scaled * 1e-3, 3 * scaled - 2, scaled, 0.8 * scaled - 0.7)]
     assert found == [True, True, False, False]
+
+
+def test_inputs_that_are_no_rates_are_told_once_of_circuits_made_by_hand():
+    """Negative inputs and large ones: one warning a preparation, in the caller's line; none of rates, nor of a run."""
+    from corinfomax.networks import CorInfoMax, SimilarityMatchingCircuit
+
+    rates = np.full((1, 2), 1.0)
+    for x, told in ((rates, 0), (-rates, 1), (100 * rates, 1), (0 * rates, 0), (1e-3 * rates, 0)):
+        preparation = Preparation(CorInfoMax([2, 4, 2]), target="numpy")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            preparation.run([Stimulus(x), Stimulus(x)], progress=False)
+            preparation.present(-x)
+        places = [each.filename for each in caught if each.category is StimulusWarning]
+        assert places == [__file__] * told
+    with pytest.warns(StimulusWarning, match=r"^The inputs reach from -2 to 1, where rates reach from 0 to 1: [^\n]*$"):
+        Preparation(CorInfoMax([2, 4, 2]), target="numpy").present([[1.0, -2.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", StimulusWarning)
+        Preparation(SimilarityMatchingCircuit([2, 2]), target="numpy").present(-rates)
+        configured = Configuration.read("digits", ["target=numpy"])
+        Preparation(configured.build_circuit(), target="numpy").present(-np.ones(64))
 
 
 def test_r_squared_without_spread():

@@ -70,3 +70,22 @@ def test_columns_are_kept_to_where_a_user_sets_them(shown, monkeypatch, capsys):
     tables.show_table(ROWS)
     lines = capsys.readouterr().out.splitlines()
     assert 20 < max(map(cell_len, lines)) <= 30
+
+
+@pytest.mark.parametrize("width", [12, 25, 60, 0])
+def test_lists_are_as_wide_as_the_terminal(monkeypatch, width):
+    """No line of a list is wider than the terminal, words stay whole where one has room; in a file a line each."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    terminal = {"width": width, "force_terminal": True} if width else {"force_terminal": False}
+    console = Console(file=io.StringIO(), color_system=None, soft_wrap=True, markup=False, **terminal)
+    monkeypatch.setattr(tables, "output", console)
+    given = {"mnist": "A set of many handwritten digits, [bold] ones among them.", "cifar10_3layer": "Three layers."}
+    tables.show_list(given)
+    lines = console.file.getvalue().splitlines()
+    if not width:
+        assert lines == [f"{name:<14}  {text}" for name, text in given.items()]
+    else:
+        assert max(map(cell_len, lines)) <= width
+        words = [word for name, text in given.items() for word in (name, *text.split())]
+        found = " ".join(lines).split()
+        assert found == words if width > 14 else "".join(found) == "".join(words)

@@ -35,7 +35,10 @@ def without_figures(patch):
         return list(files)
 
     patch.setattr("corinfomax.analysis.figures.draw_run", lambda folder: [])
-    for module in ("analysis.figures", "protocols.perturbations.report"):
+    for module in (
+        "protocols.perturbations.report",
+        "analysis.figures",
+    ):  # in this order: the first takes from the second
         patch.setattr(f"corinfomax.{module}.save_figure", closed)
 
 

@@ -27,6 +27,7 @@ from .precision import agree_on_dtype
 from .presenter import Presenter
 from .protocol import Protocol, contrastive
 from .provenance import provenance
+from .scale import warn_of_inputs
 from .session import undisturbed
 from .summaries import summary_of_preparation
 from .target import Target, code_object_class
@@ -73,6 +74,11 @@ class Preparation(Summarised):
     ParameterError
         If the step exceeds the circuit's bound, the types of two preparations differ, or a course sets a variable
         that no population has.
+
+    Warns
+    -----
+    StimulusWarning
+        Once, if the first inputs are negative or far above 1; see `warn_of_inputs`.
     """
 
     @validated
@@ -96,7 +102,7 @@ class Preparation(Summarised):
         self.on_phase_end, self.on_presentation = hooks.on_phase_end, hooks.on_presentation
         with undisturbed():
             self._presenter = Presenter(circuit, replicas, self.dtype, protocol, code_object_class(target), hooks)
-        self._running = False
+        self._running, self._looked = False, False
         self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted
         self.network, self.populations = self.mounted.network, self.mounted.populations
@@ -375,6 +381,9 @@ class Preparation(Summarised):
         if not isinstance(stimulus, Stimulus):
             raise StimulusError(f"{type(stimulus).__name__} is no Stimulus; run takes an iterable of them")
         checked = stimulus.checked(self.layer(0).size, self.layer(-1).size, self.replicas, self.dtype)
+        if not self._looked:
+            self._looked = True
+            warn_of_inputs(self.circuit, checked.x)
         # Also where nothing nudges: the bound may move with the weights.
         if checked.y is None and not checked.learn:
             self.protocol.for_prediction.check_stability(self.circuit, 0.0)

@@ -7,6 +7,7 @@ import numpy as np
 from ...analysis import angle, cmi_joint, read_history
 from ...networks.trainable import Trainable
 from ..runs import Run, seed_of_tests
+from ..runs.loading import KEPT
 from ..systems import Learner
 from ..systems.metrics import score_of
 from .cost import cost_of
@@ -50,7 +51,7 @@ def measure(run: Run) -> dict[str, Any]:
     wiring = entry.wiring
     return {
         "model": configuration.model,
-        "stimuli": configuration.stimuli.stimuli,
+        "stimuli": stimuli.name if configuration.stimuli.stimuli == KEPT else configuration.stimuli.stimuli,
         "seed": configuration.training.seed,
         "epochs": int(last["epoch"]),
         "architecture": "-".join(map(str, circuit.sizes)),

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "files": ["KINDS", "from_toml", "from_words", "read_perturbations", "to_toml"],
         "intervention": ["Intervention", "perturbed"],
         "perturbation": ["CellPerturbation", "Period", "Perturbation"],
-        "report": ["write_experiment"],
+        "report": ["explanation", "performance_rows", "write_experiment", "write_inputs"],
         "synapses": ["Freeze", "Lesion"],
     },
 )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.comparison import CONTROL, against_control, rms
+from ...analysis.files import PERTURBATIONS
 from ...errors import ParameterError
 from ...networks import Circuit
 from ...stimuli import Stimuli, Stimulus
@@ -18,7 +19,7 @@ from ..clockwork import Preparation
 from ..recording.archive import shown_targets
 from ..recording.recordables import physical
 from ..runs.configuration import Configuration
-from ..runs.folder import PERTURBATIONS, RunFolder
+from ..runs.folder import RunFolder
 from ..runs.random_streams import seed_of_tests
 from ..runs.run import Run
 from ..runs.training import Report, Training
@@ -303,7 +304,7 @@ def perturb_training(
     for seed in seeds:
         for trained in CONTROL[0], "perturbed":
             training, intervention = prepare_training(
-                with_seed(configuration, seed),
+                configuration.with_seed(seed),
                 RunFolder(folder / trained / f"seed_{seed}"),
                 perturbations if trained == "perturbed" else (),
             )
@@ -359,13 +360,6 @@ def check_trainable(configuration: Configuration, perturbations: Sequence[Pertur
             item.period.check(configuration.training.epochs, batches)
     Intervention(learner, perturbations, batches)
     return batches
-
-
-def with_seed(configuration: Configuration, seed: int) -> Configuration:
-    """Return the same configuration with another seed."""
-    values = configuration.to_dict()
-    values["training"]["seed"] = seed
-    return Configuration(values, configuration.source)
 
 
 def perturbed_role(experiment: Experiment, driven: bool = True) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 import tomli_w
 
 from ...analysis.archives import read_archive
+from ...analysis.files import PERTURBATIONS
 from ...analysis.former import FIRST_VERSION, by_layer, numbered_by_projection
 from ...errors import ParameterError, RunError
 from ...toml import tables as read_tables
 from ..runs.checkpoint import NAME
-from ..runs.folder import PERTURBATIONS
 from .cells import Clamp, Cut, CutFeedback, Drive, Silence
 from .perturbation import Period, Perturbation
 from .synapses import Freeze, Lesion

@@ -1,9 +1,10 @@
 """What a perturbation experiment leaves in its folder: a report, a table, a figure, and what makes it again."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,10 @@ import pandas as pd
 from ...analysis.comparison import CONTROL, over_seeds, rms
 from ...analysis.figures import Album, perturbation_effects, perturbed_learning, save_figure
 from ...analysis.figures.perturbation import CONDITIONS
-from ...analysis.files import make_folder, remove_remains, replacing
+from ...analysis.files import PERTURBATIONS, make_folder, remove_remains, replacing
 from ...models import PHYSICAL_SCALE
 from ..examinations.levers import Influence
 from ..runs.configuration import Configuration
-from ..runs.folder import PERTURBATIONS
 from . import Perturbation, to_toml
 from .experiment import Experiment, later_than, perturbed_role
 
@@ -90,13 +90,19 @@ def _epochs(experiment: Experiment) -> list[tuple[float, float]]:
 
 
 def write_inputs(folder: Path, perturbations: Sequence[Perturbation], configuration: Configuration):
-    """Write ``perturbations.toml``, and the control's parameters, ``config.toml``."""
+    """Write ``perturbations.toml``, and the control's parameters, ``config.toml``, with the stimuli that it keeps."""
     make_folder(folder)
     remove_remains(folder)
+    configuration.loaded_from.save(lambda name, write: _write(folder / name, write))
     with replacing(folder / "config.toml") as file:
         file.write(configuration.to_toml().encode())
     with replacing(folder / PERTURBATIONS) as file:  # last: with it an experiment has begun
         file.write(to_toml(perturbations).encode())
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]):
+    with replacing(path) as file:
+        write(file)
 
 
 def report(

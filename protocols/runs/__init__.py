@@ -6,7 +6,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "citations": ["cite"],
+        "citations": ["cite", "cited"],
         "configuration": ["Configuration"],
         "examination": ["examine"],
         "folder": ["RunFolder", "claim_folder", "latest_folder", "new_folder"],

@@ -4,20 +4,21 @@ A configuration that comes out of here has numbers where the file had none, or "
 numbers, so that what a run is made of does not change when the stimuli do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from ...parameters import AUTO, SIZES, played_by
-from ...stimuli.registry import load_stimuli
 from ...stimuli.scale import rates_of
 from . import reading
+from .fitting import of_task
+from .loading import StimulusSource
 from .paths import Schemas, Sections
 
 #: Cells of the hidden layer, where nobody says how many.
 _HIDDEN = 64
 
 
-def complete(values: Sections, schemas: Schemas) -> list[str]:
+def complete(values: Sections, schemas: Schemas, model: str, source: StimulusSource) -> list[str]:
     """Enter what the stimuli decide and the file leaves open.
 
     Parameters
@@ -26,11 +27,19 @@ def complete(values: Sections, schemas: Schemas) -> list[str]:
         Sections of keys, which are changed; those that are given stay.
     schemas : mapping of str to type of BaseModel
         Of the sections.
+    model : str
+        Of `MODELS`.
+    source : StimulusSource
 
     Returns
     -------
     list of str
         A line for each choice.
+
+    Raises
+    ------
+    ParameterError
+        For stimuli without targets where the sizes are missing of a model that needs some.
     """
     section, circuit = values.setdefault("stimuli", {}), values.setdefault("circuit", {})
     fields = schemas["circuit"].model_fields
@@ -42,7 +51,7 @@ def complete(values: Sections, schemas: Schemas) -> list[str]:
     scaled = section.get("scale") == AUTO and not {"mean", "std"} & set(section)
     if not (sizes or scaled) or not isinstance(section.get("stimuli"), str):
         return []
-    stimuli, lines = load_stimuli(section["stimuli"], data=section.get("data")), []
+    stimuli, lines = source.load(section["stimuli"], section.get("data")), []
     if scaled:
         section["mean"], section["std"] = rates_of(stimuli.x_train, image=stimuli.image_shape is not None)
         if isinstance(section["mean"], list):
@@ -50,9 +59,41 @@ def complete(values: Sections, schemas: Schemas) -> list[str]:
         else:
             what = f"all inputs from {section['mean']:g} … {section['mean'] + section['std']:g}"
         lines.append(f'Inputs are scaled to 0 … 1: {what} (scale = "none" leaves them as they are).')
-    for key in sizes if stimuli.outputs else ():
+    if sizes and not stimuli.outputs:
+        of_task(stimuli, model)  # a model that needs targets is told apart from one that has other sizes
+        return lines
+    for key in sizes:
         circuit[key] = [stimuli.inputs, _HIDDEN, stimuli.outputs]
     return lines
+
+
+def of_depth(value: Any, pairs: int) -> Any:
+    """Spread a value by pair of layers of a preset with one hidden layer over more: the last keeps its own.
+
+    Parameters
+    ----------
+    value : object
+        What is no list is for all pairs, and stays.
+    pairs : int
+        Pairs of neighbouring layers that have one each.
+    """
+    return [value[0]] * (pairs - 1) + [value[-1]] if isinstance(value, list) else value
+
+
+def spread_over_depth(circuit: dict[str, Any], given: Container[str]):
+    """Let a preset with one hidden layer take the depth that its architecture is set to; see `of_depth`.
+
+    Parameters
+    ----------
+    circuit : dict
+        Section ``[circuit]``, which is changed.
+    given : container of str
+        Keys that are set, and stay.
+    """
+    sizes = circuit.get("architecture")
+    for key, value in circuit.items() if isinstance(sizes, list) and len(sizes) > 1 else ():
+        if key != "architecture" and key not in given:
+            circuit[key] = of_depth(value, len(sizes) - 1)
 
 
 def take_provisional(circuit: dict[str, Any], choices: Mapping[str, object]) -> dict[str, Any]:

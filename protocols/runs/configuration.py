@@ -8,6 +8,7 @@ whatever, each a table ``[[protocol.phases]]``; models without dynamics have no 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +19,16 @@ from pydantic import ValidationError
 
 from ...errors import ParameterError, nearest
 from ...networks.trainable import Trainable
-from ...parameters import describe
+from ...parameters import SIZES, describe, played_by
 from ...progress import progress_bar
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.provenance import Provenance, note_provenance
 from ..systems import Learner, Model, model_named
 from . import completion, paths, reading
 from .fitting import fitting_stimuli
+from .loading import KEPT, StimulusSource
 from .sections import CHOICES, IMMATERIAL, StimuliSection, TrainingSection, choices, schemas
-from .trust import check_trusted
+from .trust import check_trusted, is_run_folder
 
 if TYPE_CHECKING:
     from ..clockwork.protocol import Protocol
@@ -41,6 +43,8 @@ class Configuration:
         Sections of keys; what is missing takes its default.
     source : str
         What error messages name: a file or a preset.
+    loaded_from : StimulusSource, optional
+        What the stimuli are loaded from; that of another configuration, so that they are not loaded twice.
 
     Attributes
     ----------
@@ -61,8 +65,14 @@ class Configuration:
         In one line, for the first key that is unknown, mistyped or out of range.
     """
 
-    def __init__(self, values: dict[str, dict[str, Any]], source: str = "configuration"):
+    def __init__(
+        self,
+        values: dict[str, dict[str, Any]],
+        source: str = "configuration",
+        loaded_from: StimulusSource | None = None,
+    ):
         self.source, self.choices = source, ()
+        self.loaded_from = StimulusSource() if loaded_from is None else loaded_from
         values = {section: dict(keys) for section, keys in values.items()}
         self.model, self.form = choices(values, source)
         self._schemas = schemas(self.model, self.form)
@@ -137,33 +147,52 @@ class Configuration:
         owner |= {key: section for section, schema in found.items() for key in schema.model_fields}
         reading.apply(pairs, owner, values)
         paths.make_absolute(values, found, Path.cwd())
+        if source == reading.OWN_PRESET:
+            completion.spread_over_depth(values["circuit"], [key.rpartition(".")[2] for key, _, _ in pairs])
         if not trust:
             check_trusted(paths.references(values, found), name, folder)
+        loaded_from = _named_as_kept(values, Path(source).parent, folder)
         # What a run was made of does not change.
-        return cls._completed(values, found, model_named(model), name) if folder is None else cls(values, name)
+        if folder is not None:
+            return cls(values, name, loaded_from)
+        return cls._completed(values, found, model, name, loaded_from)
 
     @classmethod
-    def _completed(cls, values: paths.Sections, found: paths.Schemas, entry: Model, name: str) -> Configuration:
+    def _completed(
+        cls, values: paths.Sections, found: paths.Schemas, model: str, name: str, loaded_from: StimulusSource
+    ) -> Configuration:
         """Enter what the stimuli decide; see `completion`."""
-        lines = completion.complete(values, found)
+        try:
+            lines = completion.complete(values, found, model, loaded_from)
+        except ParameterError as error:
+            raise ParameterError(f"{name}: {error}") from None
+        entry = model_named(model)
         left_open = completion.take_provisional(values["circuit"], entry.choices)
-        configuration = cls(values, name)
+        configuration = cls(values, name, loaded_from)
         for key, value in left_open.items():
             stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
             with progress_bar(show=False):
                 values["circuit"][key] = entry.choices[key](circuit, configuration.build_protocol(), stimuli, value)
-            configuration = cls(values, name)
+            configuration = cls(values, name, loaded_from)
             lines.append(f"{key} = {values['circuit'][key]}: chosen by the stimuli.")
         configuration.choices = tuple(lines)
         return configuration
 
     def __reduce__(self):
-        return Configuration.from_toml, (self.to_toml(), self.source)
+        return Configuration.from_toml, (self.to_toml(), self.source, self.loaded_from)
 
     @classmethod
-    def from_toml(cls, text: str, source: str = "configuration") -> Configuration:
+    def from_toml(
+        cls, text: str, source: str = "configuration", loaded_from: StimulusSource | None = None
+    ) -> Configuration:
         """Read what `to_toml` gave."""
-        return cls(reading.sections(text, source), source)
+        return cls(reading.sections(text, source), source, loaded_from)
+
+    def with_seed(self, seed: int) -> Configuration:
+        """Return the same configuration with another seed, and the same stimuli in memory."""
+        values = self.to_dict()
+        values["training"]["seed"] = seed
+        return Configuration(values, self.source, self.loaded_from)
 
     @property
     def entry(self) -> Model:
@@ -215,8 +244,16 @@ class Configuration:
         return paths.by_name(self.to_dict(), self._schemas)
 
     def load_stimuli(self) -> Stimuli:
-        """Load the stimuli, normalise and split them if asked to, and check that they fit the model."""
-        return fitting_stimuli(self.stimuli, self.model, self.circuit, self.training.dtype, self.source)
+        """Load the stimuli, normalise and split them if asked to, and check that they fit the model.
+
+        They are loaded once, by this configuration and by those that it is made of.
+        """
+        section, dtype = self.stimuli, self.training.dtype
+        sizes = [getattr(self.circuit, key) for key in played_by(type(self.circuit), SIZES)]
+        return self.loaded_from.fitted(
+            (section.model_dump_json(), self.model, str(sizes), dtype),
+            lambda: fitting_stimuli(section, self.model, self.circuit, dtype, self.source, self.loaded_from),
+        )
 
     def build_circuit(self) -> Trainable:
         """Build the circuit, with its initial weights."""
@@ -249,6 +286,19 @@ class Configuration:
             target=training.target,
             blas_threads=training.blas_threads,
         )
+
+
+def _named_as_kept(values: paths.Sections, beside: Path, folder: Path | None) -> StimulusSource:
+    """Name stimuli that are in memory, or in the run folder of the configuration, as such a folder keeps them."""
+    section = values.get("stimuli", {})
+    found = section.get("stimuli")
+    if isinstance(found, str):
+        in_run = found == os.path.abspath(beside / KEPT) and (folder is not None or is_run_folder(beside))
+        found = Path(found) if in_run else None
+    if not isinstance(found, Stimuli | Path):
+        return StimulusSource()
+    section["stimuli"] = KEPT
+    return StimulusSource(found)
 
 
 def _is_reference(model: Any) -> bool:

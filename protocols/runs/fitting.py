@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from ...errors import CorInfoMaxError, ParameterError
 from ...networks.trainable import Trainable
 from ...parameters import SIZES, played_by
-from ...stimuli.registry import load_stimuli
 from ...stimuli.scale import off_the_scale
 from ...stimuli.stimuli import Stimuli
 from ..examinations.inputs import BIAS, lacks_bias
 from ..systems import model_named
+from .loading import StimulusSource
 from .sections import StimuliSection
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ _VALIDATION_SEED = 0
 
 
 def fitting_stimuli(
-    section: StimuliSection, model: str, circuit: BaseModel, dtype: str, source: str = "configuration"
+    section: StimuliSection,
+    model: str,
+    circuit: BaseModel,
+    dtype: str,
+    source: str = "configuration",
+    loaded_from: StimulusSource | None = None,
 ) -> Stimuli:
     """Load stimuli, normalise and split them if asked to, and check that they fit the model.
 
@@ -41,6 +46,7 @@ def fitting_stimuli(
     dtype : {"float32", "float64"}
     source : str
         What error messages name.
+    loaded_from : StimulusSource, optional
 
     Returns
     -------
@@ -52,11 +58,11 @@ def fitting_stimuli(
     ParameterError
         In one line, for stimuli of a task that the model cannot learn, of other sizes than it, or out of range.
     """
-    stimuli = load_stimuli(section.stimuli, data=section.data)
+    stimuli = (loaded_from or StimulusSource()).load(section.stimuli, section.data)
     try:
         if section.mean is not None or section.std is not None:
             stimuli = stimuli.normalised(section.mean, section.std)
-        stimuli = _of_task(stimuli, model)
+        stimuli = of_task(stimuli, model)
         if section.validation is not None:
             if stimuli.task == "none":
                 raise ParameterError(f"validation = {section.validation:g}: {model} learns without targets to judge by")
@@ -77,7 +83,7 @@ def fitting_stimuli(
     return stimuli
 
 
-def _of_task(stimuli: Stimuli, model: str) -> Stimuli:
+def of_task(stimuli: Stimuli, model: str) -> Stimuli:
     """Refuse stimuli that the model cannot learn, and leave targets out that it does not need."""
     tasks = model_named(model).tasks
     if stimuli.task in tasks:

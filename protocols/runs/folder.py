@@ -19,16 +19,15 @@ from filelock import FileLock, Timeout
 from ... import __version__
 from ...analysis import read_history
 from ...analysis.archives import read_archive
-from ...analysis.files import LOCK, free_path, is_unused, make_folder, remove_remains, replacing
+from ...analysis.files import LOCK, PERTURBATIONS, free_path, is_unused, make_folder, remove_remains, replacing
 from ...errors import RunError
 from . import paths, reading
 from .configuration import Configuration
+from .loading import KEPT
 
-#: What is perturbed in a run, if it is one of a perturbation experiment.
-PERTURBATIONS = "perturbations.toml"
 #: Files that are written here by training, and by nobody else while it lasts.
 _WRITTEN = (
-    *("config.toml", "environment.json", "history.csv", "checkpoint.npz", PERTURBATIONS),
+    *("config.toml", KEPT, "environment.json", "history.csv", "checkpoint.npz", PERTURBATIONS),
     *("circuit.json", "activity.npz", "recording.npz", "failure.txt", "measures.json"),
 )
 
@@ -68,6 +67,8 @@ class RunFolder:
 
     def _check_unused(self, configuration: Configuration):
         copies = [module.name for module in configuration.modules if self._is_copied(module)]
+        if configuration.loaded_from.is_saved(self.path):
+            copies.append(KEPT)
         if is_unused(self.path, *copies):
             return
         if self.has("config.toml"):
@@ -94,7 +95,9 @@ class RunFolder:
         self.write_json("environment.json", environment)
 
     def write_configuration(self, configuration: Configuration):
-        """Write ``config.toml``, with every key resolved, and copies of the modules with code of one's own.
+        """Write ``config.toml``, with every key resolved, and what it names beside it.
+
+        That is copies of the modules with code of one's own, and stimuli that were given in memory.
 
         Raises
         ------
@@ -107,6 +110,8 @@ class RunFolder:
                 self._write(module.name, lambda file, source=source: file.write(source))
             elif copy.read_bytes() != source:
                 raise RunError(f"{module}: differs from {copy}, which this run's code is from")
+        if not configuration.loaded_from.is_saved(self.path):
+            configuration.loaded_from.save(self._write)
         self._write("config.toml", lambda file: file.write(tomli_w.dumps(configuration.beside_modules()).encode()))
 
     @contextlib.contextmanager

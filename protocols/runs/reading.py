@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from ... import toml
 from ...errors import ParameterError, nearest
 
-#: Where nothing else is named, and of these the one for stimuli in an ``.npz`` file.
+#: Where nothing else is named, and of these the one for stimuli of one's own.
 DEFAULT_PRESET, OWN_PRESET = "digits", "own"
 
 
@@ -61,16 +62,55 @@ def settings_of(given: Iterable[str] | Mapping[str, Any]) -> list[Setting]:
     Parameters
     ----------
     given : iterable of str, or mapping of str to object
-        As on the command line, ``key=value``; or by key, as in Python: arrays count as lists, paths as text.
+        As on the command line, ``key=value``; or by key, as in Python: arrays count as lists, paths as text, and
+        stimuli may be a `Stimuli`, or arrays by key.
     """
     if isinstance(given, Mapping):
-        return [(key, _as_in_toml(value), f"{key} = {value!r}") for key, value in given.items()]
+        return [
+            (key, _stimuli_of(value) if _names_stimuli(key) else _as_in_toml(value), _shown(key, value))
+            for key, value in given.items()
+        ]
     return [_setting(text) for text in given]
 
 
+def _shown(key: str, value: Any) -> str:
+    """Write a setting in one line that is not too long."""
+    return f"{key} = {textwrap.shorten(repr(value), 200, placeholder=' …')}"
+
+
+def _folder_of(stimuli: Any) -> str:
+    """What runs on stimuli of one's own are called: as the file, or as the set where its name can be a folder's."""
+    if isinstance(stimuli, str):
+        return Path(stimuli).stem
+    return re.sub(r"[^\w.-]+", "_", stimuli.name).strip("._") or OWN_PRESET
+
+
+def _names_stimuli(key: str) -> bool:
+    return key in ("stimuli", "stimuli.stimuli")
+
+
 def is_ones_own(stimuli: Any) -> bool:
-    """Whether stimuli are named that are the user's own, from an ``.npz`` file."""
-    return isinstance(stimuli, str) and stimuli.endswith(".npz")
+    """Whether stimuli are the user's own: named as an ``.npz`` file, or there in memory."""
+    if isinstance(stimuli, str):
+        return stimuli.endswith(".npz")
+    from ...stimuli.stimuli import Stimuli  # with NumPy
+
+    return isinstance(stimuli, Stimuli)
+
+
+def _stimuli_of(value: Any) -> Any:
+    """Make a `Stimuli` of what stands for stimuli in Python; names and paths stay text."""
+    if isinstance(value, str | os.PathLike) or is_ones_own(value):
+        return _as_in_toml(value)
+    if not isinstance(value, Mapping):
+        what = "a tuple" if isinstance(value, tuple) else f"of type {type(value).__name__}"
+        raise ParameterError(
+            f"stimuli is {what}; allowed are a name, the path of an .npz file, a Stimuli, and arrays by key, as "
+            '{"x": x, "y": y}'
+        )
+    from ...stimuli.npz import from_arrays  # with NumPy
+
+    return from_arrays(value)
 
 
 def preset_of(source: str | Path | None, settings: Iterable[Setting]) -> tuple[str | Path, str]:
@@ -83,9 +123,9 @@ def preset_of(source: str | Path | None, settings: Iterable[Setting]) -> tuple[s
     source : str or Path or None
     settings : iterable of Setting
     """
-    given = [value for key, value, _ in settings if key in ("stimuli", "stimuli.stimuli")]
+    given = [value for key, value, _ in settings if _names_stimuli(key)]
     if source is None and given and is_ones_own(given[-1]):
-        return OWN_PRESET, Path(given[-1]).stem
+        return OWN_PRESET, _folder_of(given[-1])
     source = DEFAULT_PRESET if source is None else source
     return source, Path(source).stem
 

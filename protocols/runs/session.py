@@ -52,7 +52,9 @@ def train(
     trust : bool, default False
         Whether code that a run folder holds or names may be imported, as of custom cells.
     **settings
-        Keys of the parameter file to be set otherwise, as ``epochs=3, architecture=[64, 32, 10]``.
+        Keys of the parameter file to be set otherwise, as ``epochs=3, architecture=[64, 32, 10]``. `stimuli` may also
+        be a `Stimuli`, or arrays by key, ``{"x": x, "y": y}`` (see `corinfomax.stimuli.from_arrays`); the run folder
+        then keeps them. Where they are one's own, the preset is "own".
 
     Returns
     -------

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...analysis import Finding, diagnose
+from ...analysis.files import PERTURBATIONS
 from ...analysis.former import CHECKPOINT_FORMAT
 from ...errors import DivergenceError, ParameterError, RunError, StimulusError
 from ...networks.schedules import Progress
@@ -17,7 +18,7 @@ from ..systems.evaluation import evaluate
 from ..systems.metrics import score_of
 from .checkpoint import NAME, damaged, read_checkpoint
 from .configuration import Configuration
-from .folder import PERTURBATIONS, RunFolder
+from .folder import RunFolder
 from .history import taken_up
 from .outputs import Outputs
 from .random_streams import EpochPlan, plan, seed_of_tests
