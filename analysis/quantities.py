@@ -25,7 +25,7 @@ class Quantity(NamedTuple):
 QUANTITIES: dict[str, Quantity] = {
     "epoch": Quantity("1", "passes through the training stimuli"),
     "seconds": Quantity("s", "time that the epoch's training took"),
-    "evaluation_seconds": Quantity("s", "time that it took to present the test stimuli after the epoch, and to measure"),
+    "evaluation_seconds": Quantity("s", "time that presenting the test stimuli after it took, and measuring"),
     "accuracy": Quantity("1", "fraction of the {part} stimuli whose class is recognised"),
     "r_squared": Quantity("1", "coefficient of determination R² on {part} stimuli, mean over the outputs"),
     "unlearnt": Quantity("1", "classes of which training recognised no stimulus in the epoch"),
