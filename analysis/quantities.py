@@ -48,6 +48,7 @@ QUANTITIES: dict[str, Quantity] = {
     "participation_ratio": Quantity("1", "dimensions that the rates of layer {k} span over stimuli"),
     "stuck": Quantity("1", "fraction of layer {k}'s cells that respond to all stimuli alike"),
     "excess": Quantity("1", "excess over the constraints of layer {k} that 99 % of the stimuli stay below"),
+    "sst_every": Quantity("1", "steps between two renewals of the lateral current of SST cells"),
     "settling_residual": Quantity("1", "largest |τ_u du/ds| of unsaturated cells at the free phase's end"),
     "subspace_error": Quantity("1", "distance of FᵀF from the projector onto the principal subspace"),
     "objective": Quantity("1", "similarity matching's objective for the training covariance"),

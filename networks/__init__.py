@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "contrastive_matching": ["ContrastiveSimilarityMatching", "SimilarityRule"],
         "feedforward": ["Backpropagation", "FeedbackAlignment"],
         "equilibrium": ["ContrastiveBiasRule", "ContrastiveHebbianRule", "EquilibriumPropagation"],
+        "interval": ["Interval"],
         "optimisers": ["Adam", "GradientStep"],
         "plasticity": ["DenseChange", "OuterProducts", "Plasticity", "Readout"],
         "predictive_coding": [

@@ -9,6 +9,7 @@ from ..errors import ParameterError
 from ..models import Cell, Domain
 from ..summary import Summary, Table
 from .description import describe
+from .interval import Interval
 from .plasticity import Plasticity, Weights
 from .population import Population, PopulationSpec
 from .projection import Bias, Drive, Projection
@@ -133,6 +134,34 @@ class Circuit(Trainable):
     def description(self) -> dict:
         """Describe populations, projections, links and teacher by plain values (see `networks.description`)."""
         return describe(self.populations, self.projections, self.layers, self.teacher)
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """Intervals between renewals of drives that a calibration may change, by name."""
+        return {each.every.name: each.every for each in self.projections if isinstance(each.every, Interval)}
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copy of all that learning has changed, as of every `Trainable`, and ``interval/…``, in steps."""
+        return super().state_dict() | {f"interval/{name}": np.array(i.steps) for name, i in self.intervals.items()}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]):
+        """Restore what `state_dict` gave; an interval that is missing is 1, as in checkpoints from before there were.
+
+        Raises
+        ------
+        ParameterError
+            If an array is missing or has another shape, or an interval is below 1.
+        """
+        intervals = self.intervals
+        complete = {f"interval/{name}": np.array(1) for name in intervals} | dict(state)
+        for name in intervals:
+            if np.any(complete[f"interval/{name}"] < 1):
+                raise ParameterError(
+                    f"interval/{name} is {complete[f'interval/{name}']}; must be a whole number from 1"
+                )
+        super().load_state_dict(complete)
+        for name, interval in intervals.items():
+            interval.steps = int(complete[f"interval/{name}"])
 
     def exchange_cell(self, population: str, kind: type[Cell], **values):
         """Let a population be of another kind of cell, of the same parameters and drive slots.

@@ -7,6 +7,7 @@ oracle of the tests, and the choice for sparse circuits.
 """
 
 import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -16,6 +17,7 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..models import Cell
+from .interval import Interval
 from .plasticity import Weights
 from .population import Population, PopulationSpec
 
@@ -39,8 +41,8 @@ class Projection:
     weights : (str, int)
         Place in the circuit's weights: (post, pre) for dense patterns, (cells,) for one-to-one.
     pattern : {"dense", "one_to_one", "synapses"}
-    every : int, default 1
-        Update the drive on every n-th step only, counted from each phase's start.
+    every : int or Interval, default 1
+        Update the drive on every n-th step only, counted from each phase's start. Of an `Interval` n may change.
     constant : bool, default False
         The source is held while an input is on: one product for each input.
     output : str, default "r"
@@ -56,7 +58,7 @@ class Projection:
     slot: str
     weights: tuple[str, int]
     pattern: Pattern = "dense"
-    every: int = 1
+    every: int | Interval = 1
     constant: bool = False
     output: str = "r"
     function: Function = ""
@@ -66,6 +68,11 @@ class Projection:
     def name(self) -> str:
         """Name of the Brian2 object that stands for this projection."""
         return f"{self.source}_to_{self.target}_{self.slot}"
+
+    @property
+    def interval(self) -> int:
+        """Steps between two updates of the drive, at present."""
+        return operator.index(self.every)
 
     @property
     def signal(self) -> str:
@@ -85,11 +92,11 @@ class Projection:
                 f"{self.name}: pattern = {self.pattern!r} and function = {self.function!r} must be of "
                 f"{', '.join(get_args(Pattern))} and {', '.join(map(repr, _FUNCTIONS))}"
             )
-        if not isinstance(self.every, int) or self.every < 1:
+        if not isinstance(self.every, int | Interval) or self.interval < 1:
             raise ParameterError(f"{self.name}: every = {self.every!r} must be a whole number from 1")
         if self.constant and _moves(source.cell):
             raise ParameterError(f"{self.name}: is constant, and {self.source} moves by itself or is driven")
-        if self.pattern == "synapses" and self.every > 1:
+        if self.pattern == "synapses" and self.every != 1:
             raise ParameterError(
                 f"{self.name}: every = {self.every} needs another pattern; Synapses sum up in each step"
             )
@@ -119,6 +126,7 @@ class Bias:
     source = None
     pattern = "bias"
     every = 1
+    interval = 1
     constant = True
     transposed = False
     signal = "1"
@@ -253,7 +261,8 @@ class Drive:
     def update(self, due: Callable[[int], bool]):
         """Compute what varies from the present signals; ``due(n)`` tells whether every n-th step is now."""
         for item, part in zip(self._varying, self._parts, strict=True):
-            if item.projection.every == 1 or due(item.projection.every):
+            every = item.projection.interval
+            if every == 1 or due(every):
                 item.bring(part)
         self._sum()
 
@@ -263,6 +272,8 @@ class Drive:
             return functools.partial(self.update, due)
         (item,), every = self._varying, self._varying[0].projection.every
         at_once = functools.partial(item.bring, self.drive)
+        if isinstance(every, Interval):
+            return lambda: at_once() if every.steps == 1 or due(every.steps) else None
         return at_once if every == 1 else lambda: at_once() if due(every) else None
 
     def _sum(self):

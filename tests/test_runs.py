@@ -70,7 +70,9 @@ def columns(hidden, score="accuracy"):
         *(f"{name}_{k}" for name in ("sparsity", "saturation", "participation_ratio") for k in range(1, output + 1)),
         *(f"stuck_{k}" for k in range(1, output + 1)),
         "settling_residual",
+        "sst_every",
         "seconds",
+        "evaluation_seconds",
     ]
 
 

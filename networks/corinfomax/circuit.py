@@ -13,6 +13,7 @@ the lateral term γBr + g_lk r is a current of its own at the soma. A layer whos
 multiplier cells, one for each, which sum up its rates and inhibit it.
 """
 
+import operator
 from operator import attrgetter
 from typing import Any
 
@@ -24,7 +25,7 @@ from ...parameters import extends
 from .. import custom_cells
 from ..circuit import Circuit
 from . import anatomy, initial, lateral, learning
-from .parameters import Deep, resolve
+from .parameters import Deep, check_tolerance, resolve
 
 #: Relative error of 1/λ - 1 that a floating-point type may have. B's unexcited directions grow by it.
 _GROWTH_TOLERANCE = 0.01
@@ -69,8 +70,12 @@ class CorInfoMax(Circuit):
         Presentations between two renewals of the regularised B.
     lateral_form : {"inverse", "autapse"}
         Whether B learns by eq 28 and D, O follow from it, or D and O learn by eqs 29, 30 and B follows from them.
-    sst_every : int, default 1
-        Update the SST input on every n-th step only (multirate integration); 1 is exact.
+    sst_every : int, optional
+        Update the SST input on every n-th step only (multirate integration); 1 is exact. By default 1 until a
+        calibration, which training begins each epoch with, has found the most that `sst_tolerance` allows.
+    sst_tolerance : float, optional
+        By how much rates at the phases' ends may deviate from the exact scheme, as the calibration measures it; 0 is
+        exact. By default one rounding of the floating-point type. Nothing is measured where `sst_every` is given.
     tau_u : float, default 10
         Somatic time constant, in ms (not in the paper, which has no physical time).
     domain : str, dict or Domain, or a list of P of them, default "B_inf_plus"
@@ -136,6 +141,11 @@ class CorInfoMax(Circuit):
     domains = property(attrgetter("parameters.domains"), doc="Domain of each layer 1, …, P.")
     constraints = property(attrgetter("parameters.constraints"), doc="How constraints of domains are enforced.")
 
+    @property
+    def sst_every(self) -> int:
+        """Steps between two updates of the SST input, at present."""
+        return operator.index(self.parameters.sst_every)
+
     @extends(resolve, without=("architecture",))
     def __init__(self, architecture: Deep, *, weights: Any = None, **parameters: Any):
         self.parameters = resolve(architecture, **parameters)
@@ -188,6 +198,7 @@ class CorInfoMax(Circuit):
                 f"forgetting = {self.forgetting!r}: {np.dtype(dtype)} rounds 1/λ - 1, the growth of B, to "
                 f"{rounded:.3g} in place of {growth:.3g}; take dtype = float64"
             )
+        check_tolerance(self.parameters.sst_tolerance, dtype)
         super().astype(dtype)
 
     @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 from pydantic import BeforeValidator, Field
 
 from ...errors import ParameterError
@@ -25,6 +26,7 @@ from ...parameters import (
     TimeOrNone,
     validated,
 )
+from ..interval import Interval
 from ..schedules import EpochDecay, LinearDecay, Schedule
 from .conventions import CONVENTIONS, Convention, ConventionName
 
@@ -73,6 +75,8 @@ class Parameters:
         Of the layers 1, …, P.
     tau_multiplier : mapping of int to float
         Of the layers 1, …, P.
+    sst_every : int or Interval
+        Steps between two renewals of the SST input: an `Interval` where a calibration is to find them.
     noise : mapping of str to float
         σ by compartment, of those that have background input.
     """
@@ -91,7 +95,8 @@ class Parameters:
     lateral_rule: LateralRuleName
     lateral_refresh: int
     lateral_form: LateralForm
-    sst_every: int
+    sst_every: int | Interval
+    sst_tolerance: float | None
     tau_u: float
     tau_SST: float
     tau_A: float
@@ -154,7 +159,8 @@ def resolve(
     lateral_rule: Literal["published", "regularised"] = "published",
     lateral_refresh: Count = 100,
     lateral_form: Literal["inverse", "autapse"] = "inverse",
-    sst_every: Count = 1,
+    sst_every: Count | None = None,
+    sst_tolerance: NonNegative | None = None,
     tau_u: Time = 10.0,
     tau_SST: TimeOrNone = 0.0,
     tau_A: TimeOrNone = 0.0,
@@ -191,8 +197,7 @@ def resolve(
     _check_lateral_form(lateral_form, lateral_rule, entropy_gain, dale)
     if bias and projection == "synapses":
         raise ParameterError('bias = true needs projection = "dense"')
-    if sst_every > 1 and projection == "synapses":
-        raise ParameterError('sst_every > 1 needs projection = "dense"')
+    check_tolerance(sst_tolerance, np.float64)
     sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
     return Parameters(
         architecture=tuple(architecture),
@@ -210,7 +215,8 @@ def resolve(
         lateral_rule=lateral_rule,
         lateral_refresh=lateral_refresh,
         lateral_form=lateral_form,
-        sst_every=sst_every,
+        sst_every=_interval(sst_every, sst_tolerance, projection),
+        sst_tolerance=sst_tolerance,
         tau_u=tau_u,
         tau_SST=tau_SST,
         tau_A=tau_A,
@@ -226,6 +232,27 @@ def resolve(
         projection=projection,
         seed=seed,
     )
+
+
+def check_tolerance(tolerance: float | None, dtype: DTypeLike):
+    """Raise a `ParameterError` for a tolerance that lies below one rounding of the type, and is not 0."""
+    rounding = float(np.finfo(dtype).eps)
+    if tolerance is not None and 0 < tolerance < rounding:
+        raise ParameterError(
+            f"sst_tolerance = {tolerance:g}: below one rounding of {np.dtype(dtype)}, {rounding:.3g}; must be at least "
+            "that, or 0 for the exact scheme"
+        )
+
+
+def _interval(every: int | None, tolerance: float | None, projection: str) -> int | Interval:
+    """Steps between two renewals of the SST input: those stated, or what is to be found."""
+    if projection == "synapses":
+        if every is not None and every > 1:
+            raise ParameterError('sst_every > 1 needs projection = "dense"')
+        return 1
+    if every is None:
+        return 1 if tolerance == 0 else Interval("sst_every", tolerance)
+    return every
 
 
 def _each(key: str, value: float | Sequence[float], count: int) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ import lazy_loader as lazy
 _here, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "calibration": ["Calibration", "calibrate"],
         "moment": ["Moment"],
         "phases": ["Phase"],
         "preparation": ["Preparation"],

@@ -98,7 +98,7 @@ def _hooks(learner: Learner, trainable: Trainable, count: _Count) -> list:
 
     def step(moment):
         for item in carried:
-            if not item.constant and moment.step % item.every == 0:
+            if not item.constant and moment.step % item.interval == 0:
                 add(item, moment)
 
     return [(learner.on_phase_start, once), (learner.on_step, step)]

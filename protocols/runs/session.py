@@ -168,10 +168,12 @@ def watch(training: Training, progress: bool = True):
                 # On a terminal the bar tells the rest; elsewhere a line for each tenth of the run is enough.
                 if done in (1, epochs) or done % max(1, epochs // 10) == 0:
                     say(_line(progress.row, training.score))
-                for finding in progress.findings:
-                    if finding.what not in told:
-                        told.add(finding.what)
-                        say(f"epoch {progress.epoch:4d}   {finding}.")
+                lines = {finding.what: f"{finding}." for finding in progress.findings}
+                if progress.remark is not None:
+                    lines[progress.remark] = progress.remark
+                for what in lines.keys() - told:
+                    told.add(what)
+                    say(f"epoch {progress.epoch:4d}   {lines[what]}")
             shown = "" if progress.score is None else f"{word} {_shown(progress.column, progress.score)}".lstrip()
             bar.update(task, completed=done, score=shown)
 

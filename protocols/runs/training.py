@@ -45,6 +45,8 @@ class Report:
         The epoch's row of the history, at its end.
     findings : tuple of Finding
         Known failures that this row tells of.
+    remark : str or None
+        What the model has said when the epoch began, at its end.
     """
 
     epoch: int
@@ -54,6 +56,7 @@ class Report:
     column: str | None
     row: dict | None = None
     findings: tuple[Finding, ...] = ()
+    remark: str | None = None
 
 
 class Training:
@@ -85,8 +88,9 @@ class Training:
         Classes of which no training stimulus was recognised, in the predicting phase, during the last epoch. The
         history counts them.
     before_presentation : list of callable
-        Hooks ``hook(epoch, batch)`` before each minibatch of training, both counted from 0; when an epoch is taken up
-        again, also if none of its minibatches is left.
+        Hooks ``hook(epoch, batch)`` before each minibatch of training, both counted from 0; before the first also
+        before what the model does when an epoch begins, and when an epoch is taken up again, also if none of its
+        minibatches is left.
 
     Raises
     ------
@@ -114,6 +118,7 @@ class Training:
         self._stop = False
         self._failure: Exception | None = None
         self._seconds_before = 0.0
+        self._remark: str | None = None
         self.epoch, self.batch = 0, 0
         self.rows: list[dict] = []
         self.before_presentation: list[Callable[[int, int], object]] = []
@@ -199,7 +204,8 @@ class Training:
 
         def presentations():
             for n in range(self.batch, len(planned)):
-                announce(n)
+                if n:
+                    announce(n)
                 yield planned.stimulus(n, self.stimuli)
 
         def announce(batch):
@@ -217,15 +223,19 @@ class Training:
                 self._tell(report, self.epoch + 1, self.batch, len(planned), score, self._outputs.score_name)
             self.learner.interrupted |= self._stop
 
-        if self.batch == len(planned):
-            announce(self.batch - 1)
-        self.learner.on_presentation.append(note)
+        if self.batch in (0, len(planned)):
+            announce(max(self.batch - 1, 0))
+        self._remark = None
         try:
-            self.learner.run(presentations())
+            if self.batch == 0 and self._model.begin_epoch is not None:
+                self._remark = self._model.begin_epoch(self.circuit, self.learner, planned.stimulus(0, self.stimuli))
+            self.learner.on_presentation.append(note)
+            try:
+                self.learner.run(presentations())
+            finally:
+                self.learner.on_presentation.remove(note)
         except DivergenceError as error:
             raise self._diverged(f"batch {self.batch + 1} of {len(planned)}", error) from None
-        finally:
-            self.learner.on_presentation.remove(note)
         self._stop |= self.learner.interrupted
         if self._stop and self.batch < len(planned):
             self.save_checkpoint()
@@ -268,7 +278,7 @@ class Training:
         self.folder.write_history(self.rows)
         self.save_checkpoint()
         score = None if self.score is None else row[self.score]
-        self._tell(report, self.epoch, 0, number, score, self.score, row, tuple(diagnose(self.rows)))
+        self._tell(report, self.epoch, 0, number, score, self.score, row, tuple(diagnose(self.rows)), self._remark)
 
     def evaluate(self) -> dict[str, float]:
         """Columns of the history that concern validation and test stimuli."""

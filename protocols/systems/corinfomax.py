@@ -4,6 +4,9 @@ from ...analysis import summarise
 from ...networks.corinfomax import CorInfoMax
 from ...networks.states import Layers
 from ...stimuli.stimuli import Stimuli
+from ...stimuli.stimulus import Stimulus
+from ..clockwork.calibration import calibrate
+from ..clockwork.preparation import Preparation
 from ..clockwork.protocol import Protocol, contrastive
 from ..examinations.corinfomax import (
     LEVERS,
@@ -21,7 +24,7 @@ from .wiring import Wiring
 
 
 def metrics(circuit: CorInfoMax, states: Layers, stimuli: Stimuli) -> dict[str, float]:
-    """Columns of the history: accuracy or R² of the test stimuli, and what `corinfomax.analysis.summarise` gives.
+    """Columns of the history: accuracy or R² of the test stimuli, what `analysis.summarise` gives, and `sst_every`.
 
     Parameters
     ----------
@@ -42,7 +45,19 @@ def metrics(circuit: CorInfoMax, states: Layers, stimuli: Stimuli) -> dict[str, 
             active=circuit.active(states.r),
             excess=circuit.excess(states.r),
         ),
+        "sst_every": circuit.sst_every,
     }
+
+
+def renew_sst(circuit: CorInfoMax, learner: Preparation, stimulus: Stimulus) -> str | None:
+    """Calibrate how often the lateral current is renewed, and say what was found; see `calibrate`."""
+    found = calibrate(learner, stimulus).get("sst_every")
+    if found is None or not found.deviations:
+        return None
+    often = {1: "every step", found.longest: "each phase once"}.get(found.steps, f"every {found.steps} steps")
+    return (
+        f"The lateral current is renewed in {often}: more rarely, rates would deviate by more than {found.tolerance:.2g}."
+    )
 
 
 def why_unlearnt(
@@ -74,6 +89,7 @@ MODEL = Model(
         local=True,
         why="W_fb is learnt on its own; ΔW is a product of a cell's rate and of what its dendrite misses",
     ),
+    begin_epoch=renew_sst,
     choices={"initial_gain_ff": initial_gains},
     influences=influences,
     why_unlearnt=why_unlearnt,

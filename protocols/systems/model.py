@@ -12,6 +12,7 @@ from ...errors import ParameterError
 from ...networks.states import Layers
 from ...networks.trainable import Trainable
 from ...stimuli.stimuli import TASKS, Stimuli
+from ...stimuli.stimulus import Stimulus
 from ..examinations.levers import Influence, Levers
 from .learner import Learner
 from .metrics import performance
@@ -69,6 +70,11 @@ class Model:
     choices : mapping of str to callable
         Keys of ``[circuit]`` whose value may be "auto", or a list with it in places: the values are
         ``choice(circuit, protocol, stimuli, given)``, of the circuit with 1 in these places.
+    begin_epoch : callable, optional
+        ``begin_epoch(trainable, learner, stimulus)`` before each epoch of training, with its first minibatch and the
+        learner in the state in which that will find it: what is to be measured and set for the epoch. It is not called
+        where an epoch is taken up in its midst, so what it sets belongs to the trainable's `state_dict`. It returns a
+        line that says what it did, or None.
     influences : callable
         ``influences(trainable, form)``: an `Influence` for each kind of cells beside the layers, at a form of the
         protocol; by default none is known.
@@ -92,6 +98,7 @@ class Model:
     rates: tuple[str, ...] = ("learning_rate",)
     citations: tuple[str, ...] = ()
     choices: Mapping[str, Callable[..., list[float]]] = field(default_factory=dict)
+    begin_epoch: Callable[[Trainable, Learner, Stimulus], str | None] | None = None
     influences: Callable[[Trainable, str], Sequence[Influence]] = lambda trainable, form: ()
     why_unlearnt: Callable[..., tuple[list[int], str]] | None = None
 
