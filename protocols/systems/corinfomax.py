@@ -50,14 +50,11 @@ def metrics(circuit: CorInfoMax, states: Layers, stimuli: Stimuli) -> dict[str, 
 
 
 def renew_sst(circuit: CorInfoMax, learner: Preparation, stimulus: Stimulus) -> str | None:
-    """Calibrate how often the lateral current is renewed, and say what was found; see `calibrate`."""
+    """Calibrate how often the lateral current is renewed, and say so if each step needs it; see `calibrate`."""
     found = calibrate(learner, stimulus).get("sst_every")
-    if found is None or not found.deviations:
+    if found is None or not found.deviations or found.steps > 1:
         return None
-    often = {1: "every step", found.longest: "each phase once"}.get(found.steps, f"every {found.steps} steps")
-    return (
-        f"The lateral current is renewed in {often}: more rarely, rates would deviate by more than {found.tolerance:.2g}."
-    )
+    return f"Each step renews the lateral current: else rates would deviate by more than {found.tolerance:.2g}."
 
 
 def why_unlearnt(
