@@ -117,7 +117,8 @@ def assert_same_run(first, second):
         assert one[key].dtype == other[key].dtype, key
     histories = [folder.history() for folder in (first, second)]
     for row in (row for rows in histories for row in rows):
-        assert row.pop("seconds") >= 0 and row.pop("evaluation_seconds") >= 0
+        assert row.pop("seconds") >= 0
+        assert row.pop("evaluation_seconds") >= 0
     assert histories[0] == histories[1]
     assert len(histories[0]) == int(one["epoch"])
 

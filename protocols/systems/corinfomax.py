@@ -24,7 +24,7 @@ from .wiring import Wiring
 
 
 def metrics(circuit: CorInfoMax, states: Layers, stimuli: Stimuli) -> dict[str, float]:
-    """Columns of the history: accuracy or R² of the test stimuli, what `corinfomax.analysis.summarise` gives, sst_every.
+    """Columns of the history: accuracy or R² of the test stimuli, those of `corinfomax.analysis.summarise`, `sst_every`.
 
     Parameters
     ----------
@@ -54,8 +54,11 @@ def renew_sst(circuit: CorInfoMax, learner: Preparation, stimulus: Stimulus) -> 
     found = calibrate(learner, stimulus).get("sst_every")
     if found is None or not found.deviations:
         return None
-    often = {1: "every step", found.longest: "each phase once"}.get(found.steps, f"every {found.steps} steps")
-    return f"The lateral current is renewed in {often}: more rarely, rates would deviate by more than {found.tolerance:.2g}."
+    limit = f"{found.tolerance:.2g} (sst_tolerance)"
+    if found.steps == found.longest:
+        return f"The lateral current is renewed once in each phase; rates deviate by at most {limit}."
+    when = "in every step" if found.steps == 1 else f"every {found.steps} steps"
+    return f"The lateral current is renewed {when}; more rarely, rates would deviate by more than {limit}."
 
 
 def why_unlearnt(
