@@ -155,7 +155,7 @@ class Circuit(Trainable):
         intervals = self.intervals
         complete = {f"interval/{name}": np.array(1) for name in intervals} | dict(state)
         for place in (f"interval/{name}" for name in intervals):
-            if np.any(complete[place] < 1):
+            if complete[place].dtype.kind in "iu" and np.any(complete[place] < 1):
                 raise ParameterError(f"{place} is {complete[place]}; must be a whole number from 1")
         super().load_state_dict(complete)
         for name, interval in intervals.items():

@@ -24,7 +24,7 @@ from .wiring import Wiring
 
 
 def metrics(circuit: CorInfoMax, states: Layers, stimuli: Stimuli) -> dict[str, float]:
-    """Columns of the history: accuracy or R² of the test stimuli, those of `corinfomax.analysis.summarise`, `sst_every`.
+    """Columns of the history: accuracy or R², what `corinfomax.analysis.summarise` gives, and `sst_every`.
 
     Parameters
     ----------
