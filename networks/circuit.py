@@ -154,11 +154,9 @@ class Circuit(Trainable):
         """
         intervals = self.intervals
         complete = {f"interval/{name}": np.array(1) for name in intervals} | dict(state)
-        for name in intervals:
-            if np.any(complete[f"interval/{name}"] < 1):
-                raise ParameterError(
-                    f"interval/{name} is {complete[f'interval/{name}']}; must be a whole number from 1"
-                )
+        for place in (f"interval/{name}" for name in intervals):
+            if complete[place].dtype.kind in "iu" and np.any(complete[place] < 1):
+                raise ParameterError(f"{place} is {complete[place]}; must be a whole number from 1")
         super().load_state_dict(complete)
         for name, interval in intervals.items():
             interval.steps = int(complete[f"interval/{name}"])

@@ -84,8 +84,9 @@ def check_named_code(folder: RunFolder):
 
 def _check_same(folder: RunFolder, saved: Mapping[str, Mapping], own: Mapping[str, Mapping]):
     for section, keys in own.items():
-        for key, value in keys.items():
-            theirs = saved.get(section, {}).get(key)
+        there = saved.get(section, {})
+        for key in dict.fromkeys((*keys, *there)):  # what is None stands in neither
+            value, theirs = keys.get(key), there.get(key)
             # Not a number is no other number, but the same text: courses of single cells have it.
             if key not in _CHANGEABLE and theirs != value and repr(theirs) != repr(value):
                 raise _other(folder, key, theirs, value)
