@@ -35,7 +35,7 @@ def without_figures(patch):
         return list(files)
 
     patch.setattr("corinfomax.analysis.figures.draw_run", lambda folder: [])
-    for module in ("analysis.figures", "protocols.perturbations.report"):
+    for module in ("analysis.figures.report", "protocols.perturbations.report"):
         patch.setattr(f"corinfomax.{module}.save_figure", closed)
 
 
