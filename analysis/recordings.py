@@ -153,7 +153,28 @@ def read_recording(path):
     RunError
         The file is missing or damaged, or its arrays do not fit each other.
     """
-    archive = read_archive(path)
+    return as_recording(read_archive(path), path)
+
+
+def as_recording(archive, path):
+    """Take the arrays of a recording for one, before or after they are written.
+
+    Parameters
+    ----------
+    archive : mapping of str to array
+        What `read_recording` finds in a file.
+    path : path-like
+        For errors.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    RunError
+        The arrays do not fit each other, or some are missing.
+    """
     try:
         layers = _layers(archive)
         recording = Recording(

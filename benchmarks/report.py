@@ -14,12 +14,13 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from tabulate import tabulate
 from threadpoolctl import threadpool_info
 
-from corinfomax.analysis.figures.style import COLOURS, publication_style
+from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures.meanings import CATEGORIES, REFERENCE
 
 LINES = {
-    "baseline": ("NumPy loop", COLOURS["black"], "--"),
-    1: ("simulator", COLOURS["blue"], "-"),
-    5: ("simulator, sst_every = 5", COLOURS["vermillion"], "-"),
+    "baseline": ("NumPy loop", REFERENCE, "--"),
+    1: ("simulator", CATEGORIES[0], "-"),
+    5: ("simulator, sst_every = 5", CATEGORIES[2], "-"),
 }
 
 

@@ -1,6 +1,7 @@
 """``corinfomax record``."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,11 @@ import typer
 
 from .. import analysis, ranges
 from ..analysis.files import sole_writer
+from ..analysis.recordings import Recording, as_recording
 from ..errors import ParameterError, RunError
 from ..protocols import recording as recordings
 from ..protocols import runs
-from .console import Trust, console, output, progress_bar
+from .console import Trust, console, output, progress_bar, warn
 
 #: Cells of a layer that one picture has room for.
 _MOST_DRAWN = 6
@@ -51,7 +53,7 @@ def record(
     Without --out, or to a .npz, compartment voltages are also drawn. The archive holds time (s), integration variable
     s, phase and β of each step, and for each layer what its cells declare, such as somatic, basal and apical potentials
     (V), rates (Hz) and SST currents. Layers count from 1, the output is the last. Drawn are the chosen cells in their
-    order, six of each layer at most.
+    order, six of each layer at most, and in the output also the cell of the stimulus's class.
 
     To HDF5 (.h5, which is netCDF-4), NWB (.nwb, trials one after the other) or a tidy table (.csv, units in its header)
     any number of stimuli is recorded, of all populations, in bounded memory: choose with --populations, --variables,
@@ -76,7 +78,7 @@ def record(
     beta = opened.protocol.beta if beta is None else beta
     if archive is not None:
         with sole_writer(archive):
-            return _draw(opened, archive, chosen, cells, beta, seed)
+            return _record_and_draw(opened, archive, chosen, cells, beta, seed)
     at_once = min(len(chosen), opened.configuration.training.test_replicas) if replicas is None else replicas
     preparation = opened.preparation(at_once)
     listed = [() if text is None else text.split(",") for text in (populations, variables, phases)]
@@ -105,35 +107,54 @@ def record(
     return {"recording": path, "stimuli": chosen}
 
 
-def _draw(opened, path: Path, chosen: list[int], cells: list[str] | None, beta: float, seed: int) -> dict:
+def _record_and_draw(opened, path: Path, chosen: list[int], cells: list[str] | None, beta: float, seed: int) -> dict:
     """Record to a NumPy archive, and draw."""
-    from ..analysis.figures import compartment_voltages, layers_with_potentials, save_figure  # with matplotlib
-
     preparation = opened.preparation(len(chosen))
     if cells:
         selection = {
             _layer(preparation, population): numbers for population, numbers in _cells(preparation, cells).items()
         }
     else:
-        selection = recordings.representative_cells(preparation, opened.stimuli, chosen[0], seed=seed)
-    drawn = {k: indices[:_MOST_DRAWN] for k, indices in selection.items()} if cells else None
-    arrays = recordings.record(preparation, opened.stimuli, chosen, selection, beta, seed)
+        first, *others = chosen
+        selection = recordings.representative_cells(preparation, opened.stimuli, first, seed=seed, others=others)
+    shown = dict(selection)
+    if cells:  # the whole output is at hand for the pictures, in which the target's cell is not to be missed
+        listed, last = selection.get(preparation.circuit.output, []), preparation.circuit.output
+        shown[last] = [*listed, *(cell for cell in range(preparation.layer(last).size) if cell not in listed)]
+    arrays = recordings.record(preparation, opened.stimuli, chosen, shown, beta, seed)
     target = runs.RunFolder(path.parent)
-    target.write_arrays(path.name, arrays)
+    target.write_arrays(path.name, recordings.restrict(arrays, selection))
     path = target.path / path.name
-    recording = analysis.read_recording(path)
-    pictures = []
-    for position, stimulus in enumerate(chosen if layers_with_potentials(recording) else ()):
-        figure = compartment_voltages(recording, stimulus=position, cells=drawn)
-        picture = path.with_name(f"{path.stem}_stimulus_{stimulus}.png")
-        save_figure(figure, [picture])
-        pictures.append(picture)
-        output.print(f"{picture}")
+    pictures = _draw(as_recording(arrays, path), path, selection if cells else None)
     recorded = ", ".join(f"{len(indices)} cells of layer {k}" for k, indices in selection.items())
     output.print(f"{path}: {len(arrays['t'])} steps of {len(chosen)} stimuli, {recorded}")
-    if drawn is not None and drawn != selection:
-        console.print(f"Drawn are the first {_MOST_DRAWN} cells of each layer.")
     return {"recording": path, "stimuli": chosen, "pictures": pictures}
+
+
+def _draw(recording: Recording, path: Path, selection: dict[int, list[int]] | None) -> list[Path]:
+    """Draw each stimulus with the chosen cells, and its target's in the output; a picture that fails is one line."""
+    from ..analysis.figures import Album, compartment_voltages, layers_with_potentials  # with matplotlib
+
+    album, potentials, beside = Album(), layers_with_potentials(recording), []
+    chosen = {k: indices for k, indices in (selection or {}).items() if k in potentials}
+    for position, stimulus in enumerate(recording.stimuli.tolist()):
+        draw, added = partial(compartment_voltages, recording, stimulus=position), []
+        if selection is not None:
+            cells, target = {k: indices[:_MOST_DRAWN] for k, indices in chosen.items()}, recording.target_cell(position)
+            of_output = cells.get(recording.output_layer, [])
+            if recording.output_layer in potentials and target is not None and target not in of_output:
+                cells[recording.output_layer], added = [target, *of_output], [f"{target} for stimulus {stimulus}"]
+            draw = partial(draw, layers=[*cells], cells=cells)
+        picture = path.with_name(f"{path.stem}_stimulus_{stimulus}.png")
+        if (cells if selection is not None else potentials) and album.save([picture], draw):
+            output.print(f"{picture}")
+            beside += added
+    if album.written and (cut := [str(k) for k, indices in chosen.items() if len(indices) > _MOST_DRAWN]):
+        console.print(f"Drawn are the first {_MOST_DRAWN} cells of layer {' and '.join(cut)}.")
+    if beside:
+        console.print(f"Drawn besides is the target's output cell: {', '.join(beside)}.")
+    warn(album.failures)
+    return album.written
 
 
 def _layer(preparation, population: str) -> int:

@@ -17,9 +17,10 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures.meanings import CATEGORIES
 from corinfomax.stimuli import batches, load_stimuli
 
-CONVENTIONS = {"normative": "black", "printed": "#D55E00", "authors": "#0072B2"}
+CONVENTIONS = dict(zip(("normative", "printed", "authors"), CATEGORIES, strict=False))
 digits = load_stimuli("digits")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation
 from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures.meanings import MULTIPLIER, layer_colour
 from corinfomax.stimuli import load_stimuli
 
 digits = load_stimuli("digits")
@@ -34,9 +35,9 @@ for k, (_, title) in DOMAINS.items():
 with publication_style():
     figure, axes = plt.subplots(2, 2, figsize=(7, 4.2), sharex=True)
     for column, (k, (_, title)) in zip(axes.T, DOMAINS.items(), strict=True):
-        column[0].plot(1e3 * free.t, free.r[k].sum(axis=2), color="#0072B2", linewidth=0.7)
+        column[0].plot(1e3 * free.t, free.r[k].sum(axis=2), color=layer_colour(k), linewidth=0.7)
         column[0].axhline(1, color="0.5", linestyle=":", linewidth=1)
-        column[1].plot(1e3 * free.t, free[f"multiplier_{k}.r"][:, :, 0], color="#009E73", linewidth=0.7)
+        column[1].plot(1e3 * free.t, free[f"multiplier_{k}.r"][:, :, 0], color=MULTIPLIER, linewidth=0.7)
         column[0].set_title(title)
         column[1].set_xlabel("Time (ms)")
     axes[0, 0].set_ylabel("Σr (dimensionless)")

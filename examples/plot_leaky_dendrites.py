@@ -15,10 +15,11 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, contrastive
 from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures.meanings import CATEGORIES
 from corinfomax.stimuli import load_stimuli
 
 digits = load_stimuli("digits")
-TAUS = {0.0: "black", 2.0: "#56B4E9", 5.0: "#0072B2", 10.0: "#009E73"}
+TAUS = dict(zip((0.0, 2.0, 5.0, 10.0), CATEGORIES, strict=False))  # in ms
 long_phase = contrastive(free_steps=160)  # 80 ms
 runs = {}
 for tau in TAUS:

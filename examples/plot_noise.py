@@ -15,6 +15,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures.meanings import APICAL, BASAL, SOMA
 from corinfomax.stimuli import batches, load_stimuli
 
 rng = np.random.default_rng(1)
@@ -33,7 +34,7 @@ for epoch in range(4):
 # circuit of its own: ``target="numpy"`` is faster here than compiling them all.)
 weights = {key: quiet.weights[key] for key in ("W_ff", "W_fb", "B")}
 SIGMAS = (0.1, 0.3, 1.0, 3.0)
-KINDS = {"noise_soma": "black", "noise_basal": "#0072B2", "noise_apical": "#D55E00"}
+KINDS = {"noise_soma": SOMA, "noise_basal": BASAL, "noise_apical": APICAL}
 without = 100 * np.mean(preparation.predict(digits.x_test).argmax(axis=1) == digits.labels_test)
 print(f"without noise {without:.1f} % of the test stimuli")
 correct = {kind: [] for kind in KINDS}
@@ -53,7 +54,7 @@ free = preparation.present(np.tile(digits.x_test[0], (5, 1)), variables=("V_soma
 cell = int(free.V_soma[1][-1].mean(axis=0).argmax())
 with publication_style():
     figure, axes = plt.subplots(1, 2, figsize=(8, 3))
-    for variable, colour in (("V_basal", "#0072B2"), ("V_soma", "black")):
+    for variable, colour in (("V_basal", BASAL), ("V_soma", SOMA)):
         lines = axes[0].plot(1e3 * free.t, 1e3 * getattr(free, variable)[1][:, :, cell], color=colour, linewidth=0.8)
         lines[0].set_label({"V_soma": "soma", "V_basal": "basal dendrite"}[variable])
     axes[0].set(title=f"layer 1, cell {cell}, noise_basal = 0.3", xlabel="Time (ms)", ylabel="Potential (mV)")

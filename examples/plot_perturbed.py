@@ -11,6 +11,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures.meanings import CONTROL, TESTED
 from corinfomax.protocols.perturbations import Clamp, Cut, CutFeedback, Intervention, Lesion, Silence
 from corinfomax.stimuli import batches, load_stimuli
 
@@ -44,7 +45,7 @@ for name, perturbations in interventions.items():
 
 with publication_style():
     figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
-    ax.barh(list(correct)[::-1], list(correct.values())[::-1], color="0.6")
-    ax.axvline(correct["control"], color="black", linewidth=0.8, linestyle=":")
+    ax.barh(list(correct)[::-1], list(correct.values())[::-1], color=TESTED)
+    ax.axvline(correct["control"], color=CONTROL, linewidth=0.8, linestyle=":")
     ax.set(xlabel="Test accuracy (%)", xlim=(0, 100))
 plt.show()

@@ -16,6 +16,7 @@ import numpy as np
 
 from corinfomax import CorInfoMax, Phase, Preparation, Protocol, Stimulus, contrastive
 from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures.meanings import SST
 from corinfomax.stimuli import batches, load_stimuli
 
 digits = load_stimuli("digits")
@@ -67,7 +68,7 @@ with publication_style():
         moved = np.abs(presentation.silenced.rate[1][-1] - baseline)
         print(f"{name:18}  silencing changes rates of layer 1 by {moved.max():.2g} Hz at most")
         cells, late = np.argsort(-moved[0])[:12], time > 25
-        ax.plot(time[late], change[late, 0][:, cells], linewidth=0.9, color="#009E73", alpha=0.8)
+        ax.plot(time[late], change[late, 0][:, cells], linewidth=0.9, color=SST, alpha=0.8)
         start, stop = 1e3 * presentation.before.t[-1], 1e3 * presentation.silenced.t[-1]
         ax.axvspan(start, stop, color="0.92", zorder=0)
         ax.text((start + stop) / 2, 0.98, "SST silenced", transform=ax.get_xaxis_transform(), ha="center", va="top")

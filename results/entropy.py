@@ -18,10 +18,10 @@ import typer
 from evidence import CHANCE, Evidence, short
 from experiments import HERE, KEPT, Ablation, read_experiments
 from matplotlib import pyplot as plt
-from plots import OURS
 from tables import markdown, spread
 
 from corinfomax.analysis.figures import publication_style
+from corinfomax.analysis.figures.meanings import category_look
 from corinfomax.analysis.files import make_folder, replacing
 
 #: Columns of the history, their scale, and how they are called.
@@ -77,17 +77,18 @@ def draw(sweeps: list[tuple[Ablation, Points]]):
     """
     figure, axes = plt.subplots(2, 3, figsize=(8.6, 4.8), sharex=True)
     for ax, (column, (scale, label)) in zip(axes.flat, MEASURES.items(), strict=True):
-        for (each, points), colour in zip(sweeps, OURS, strict=False):
+        for n, (each, points) in enumerate(sweeps):
+            look = category_look(n)
             samples = {x: evidence.at(each.epochs, column, scale) for x, evidence in points.items()}
             reached = {x: sample for x, sample in samples.items() if sample.n}
             ax.errorbar(
                 [x * _GAMMA for x in reached], [sample.mean for sample in reached.values()],
-                yerr=np.nan_to_num([sample.std for sample in reached.values()]), fmt="o-", color=colour, capsize=2.5,
+                yerr=np.nan_to_num([sample.std for sample in reached.values()]), capsize=2.5, **look,
                 label=each.title,
             )  # fmt: skip
             if column == "test_accuracy":
                 gone = [x * _GAMMA for x, evidence in points.items() if evidence.failures and not samples[x].n]
-                ax.plot(gone, [CHANCE] * len(gone), "x", color=colour, markersize=6, markeredgewidth=1.5)
+                ax.plot(gone, [CHANCE] * len(gone), "x", color=look["color"], markersize=6, markeredgewidth=1.5)
         ax.set_ylabel(label)
         ax.set_xscale("log")
         if column == "settling_residual":

@@ -10,20 +10,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from corinfomax.analysis.figures import publication_style
-from corinfomax.analysis.figures.style import COLOURS, legend_beside, new_axis
-
-#: Colours of our experiments, and of published numbers.
-OURS = [COLOURS[name] for name in ("blue", "vermillion", "green", "purple")]
-THEIRS = COLOURS["black"]
+from corinfomax.analysis.figures.meanings import CATEGORIES, REFERENCE, category_look, layer_colour
+from corinfomax.analysis.figures.style import legend_beside, new_axis
 
 
 @publication_style()
 def accuracy(found: list[Evidence], task: Task):
     """Draw test accuracy against epoch: mean and standard deviation over seeds, single runs faint, published points."""
     ax = new_axis(5.8, 3.2)
-    for evidence, colour in zip(found, OURS, strict=False):
+    for evidence, colour in zip(found, CATEGORIES, strict=False):
         _over_seeds(ax, evidence, "test_accuracy", 100, colour)
-    ax.plot(list(task.curve), list(task.curve.values()), "D", color=THEIRS, markerfacecolor="none", zorder=5,
+    ax.plot(list(task.curve), list(task.curve.values()), "D", color=REFERENCE, markerfacecolor="none", zorder=5,
             label="published, 10 seeds")  # fmt: skip
     ax.set_xscale("log")
     ax.set_xlabel("Epoch")
@@ -37,21 +34,21 @@ def accuracy(found: list[Evidence], task: Task):
 def angle(found: list[Evidence], task: Task):
     """Draw the angles between W_ff and W_fbᵀ against epoch, with the published start, minimum and end."""
     ax = new_axis(5.8, 3.2)
-    colours = itertools.cycle(OURS)
+    colours = itertools.cycle(CATEGORIES)
     for evidence in found:
         for column in evidence.angles:
             k = int(column.removeprefix("angle_"))
             layers = f", layers {k} and {k + 1}" if len(evidence.angles) > 1 else ""
-            _over_seeds(ax, evidence, column, 1, next(colours), layers)
+            _over_seeds(ax, evidence, column, 1, layer_colour(k) if layers else next(colours), layers)
     if task.angle:
         # Where the iteration of the minimum is not known, a line stands for it.
         known = "iteration" in task.angle
         epochs = [0, 50] if not known else [0, task.angle["iteration"] / task.angle["iterations_per_epoch"], 50]
         values = [task.angle[name] for name in (("start", "minimum", "end") if known else ("start", "end"))]
-        ax.plot(epochs, values, "D", color=THEIRS, markerfacecolor="none", zorder=5, clip_on=False,
+        ax.plot(epochs, values, "D", color=REFERENCE, markerfacecolor="none", zorder=5, clip_on=False,
                 label="published start,\nminimum and end" if known else "published start and end")  # fmt: skip
         if not known:
-            ax.axhline(task.angle["minimum"], color=THEIRS, linewidth=0.9, linestyle=":", label="published minimum")
+            ax.axhline(task.angle["minimum"], color=REFERENCE, linewidth=0.9, linestyle=":", label="published minimum")
     ax.set_xlim(-1, 51)
     ax.set_xlabel("Epoch")
     ax.set_ylabel(r"Angle of $W_\mathrm{ff}$ and $W_\mathrm{fb}^\top$ (°)")
@@ -65,24 +62,25 @@ def ablation(which: list[tuple[Ablation, dict[float, Evidence]]], published: Pub
     """Draw accuracy against a quantity, ours and the published MNIST; points that diverged are crosses at chance."""
     ax = new_axis(6.0, 3.2)
     drawn, diverged = set(), False
-    for (each, points), colour in zip(which, OURS, strict=False):
+    for n, (each, points) in enumerate(which):
+        look = category_look(n)
         samples = {x: evidence.at(each.epochs) for x, evidence in points.items()}
         reached = {x: sample for x, sample in samples.items() if sample.n}
         if reached:
             ax.errorbar(
                 list(reached), [sample.mean for sample in reached.values()],
-                yerr=np.nan_to_num([sample.std for sample in reached.values()]), fmt="o-", color=colour, capsize=2.5,
+                yerr=np.nan_to_num([sample.std for sample in reached.values()]), capsize=2.5, **look,
                 label=f"{each.title}, epoch {each.epochs}",
             )  # fmt: skip
         gone = [x for x, evidence in points.items() if evidence.failures and not samples[x].n]
-        ax.plot(gone, [CHANCE] * len(gone), "x", color=colour, markersize=6, markeredgewidth=1.5)
+        ax.plot(gone, [CHANCE] * len(gone), "x", color=look["color"], markersize=6, markeredgewidth=1.5)
         drawn |= {*reached, *gone}
         diverged |= bool(gone)
     # CIFAR10's lie so far below that all else would look flat; they stand in the table.
     for name in dict.fromkeys(each.published[0] for each, _ in which if each.published):
         theirs = published.ablations[name]
         stds = [theirs["std"].get(x, 0) for x in theirs["x"]]
-        ax.errorbar(theirs["x"], theirs["accuracy"], yerr=stds, fmt="D--", color=THEIRS, markerfacecolor="white",
+        ax.errorbar(theirs["x"], theirs["accuracy"], yerr=stds, fmt="D--", color=REFERENCE, markerfacecolor="white",
                     capsize=2.5, linewidth=1, label=f"published: {theirs['title']}")  # fmt: skip
         drawn |= set(theirs["x"])
     ax.set_xscale("log")

@@ -21,7 +21,7 @@ from matplotlib import pyplot as plt
 from tables import markdown, spread
 
 from corinfomax.analysis.figures import publication_style
-from corinfomax.analysis.figures.style import COLOURS
+from corinfomax.analysis.figures.meanings import APICAL, BASAL, CATEGORIES, SOMA, SST
 from corinfomax.analysis.files import make_folder, replacing
 
 #: Panels: sweeps, what their horizontal axis is, and whether it is logarithmic.
@@ -31,17 +31,17 @@ PANELS = {
     "Jitter of the phases' duration": (("jitter",), False),
 }
 _LINES = {
-    "noise_soma": ("black", "-"),
-    "noise_basal": ("blue", "-"),
-    "noise_apical": ("vermillion", "-"),
-    "noise_SST": ("green", "-"),
-    "tau_SST": ("green", "-"),
-    "tau_SST_entropy": ("green", ":"),
-    "tau_B": ("blue", "-"),
-    "tau_B_long": ("blue", "--"),
-    "tau_A": ("vermillion", "-"),
-    "tau_A_long": ("vermillion", "--"),
-    "jitter": ("black", "-"),
+    "noise_soma": (SOMA, "-"),
+    "noise_basal": (BASAL, "-"),
+    "noise_apical": (APICAL, "-"),
+    "noise_SST": (SST, "-"),
+    "tau_SST": (SST, "-"),
+    "tau_SST_entropy": (SST, ":"),
+    "tau_B": (BASAL, "-"),
+    "tau_B_long": (BASAL, "--"),
+    "tau_A": (APICAL, "-"),
+    "tau_A_long": (APICAL, "--"),
+    "jitter": (CATEGORIES[0], "-"),
 }
 
 #: Columns of the history that tell of Dale's law, and how they are called.
@@ -101,7 +101,7 @@ def draw(sweeps: dict[str, tuple[Ablation, Points]], published: Evidence):
     for ax, (label, (names, logarithmic)) in zip(axes, PANELS.items(), strict=True):
         for name in names:
             each, points = sweeps[name]
-            colour, line = COLOURS[_LINES[name][0]], _LINES[name][1]
+            colour, line = _LINES[name]
             samples = {x: evidence.at(each.epochs) for x, evidence in points.items()}
             reached = {x: sample for x, sample in samples.items() if sample.n}
             mean, std = (np.array([getattr(s, what) for s in reached.values()]) for what in ("mean", "std"))

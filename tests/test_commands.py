@@ -15,10 +15,10 @@ import pytest
 from toys import on_toys, stimuli
 
 from corinfomax.analysis import read_history, read_recording
-from corinfomax.analysis.figures import compartment_voltages
+from corinfomax.analysis.figures import compartment_voltages, settling_animation
 from corinfomax.commands import COMMANDS, main
 from corinfomax.errors import CorInfoMaxError
-from corinfomax.protocols.runs import Configuration, presets
+from corinfomax.protocols.runs import Configuration, Run, presets
 
 
 def test_train_makes_a_complete_run_folder_and_says_where(trained):
@@ -56,9 +56,9 @@ def test_evaluate_reproduces_the_last_row_of_the_history(command, run):
 
 
 def test_a_figure_that_fails_is_one_line_and_the_result_is_printed(command, monkeypatch):
-    """Training ends with its score and exit code 0, one line on standard error names the figure; so does perturb."""
+    """Training ends with its score and exit code 0, one line on standard error names the figure; so do the others."""
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise RuntimeError("no latex,\nno figure")
 
     monkeypatch.setattr("corinfomax.analysis.figures.report.alignment", fail)
@@ -71,6 +71,10 @@ def test_a_figure_that_fails_is_one_line_and_the_result_is_printed(command, monk
     assert (code, err) == (0, "found/effects.png: cannot be drawn (no latex, no figure)\n")
     assert "test accuracy" in out
     assert "effects.png" not in Path("found/report.md").read_text(encoding="utf-8")
+    monkeypatch.setattr("corinfomax.analysis.figures.compartment_voltages", fail)
+    code, out, err = command("record", "run", "--out", "a.npz")
+    assert (code, err) == (0, "a_stimulus_0.png: cannot be drawn (no latex, no figure)\n")
+    assert "a.npz: 40 steps of 1 stimuli" in out
 
 
 def test_record_writes_and_draws_the_chosen_cells(command, run):
@@ -87,22 +91,43 @@ def test_record_writes_and_draws_the_chosen_cells(command, run):
         assert (run / f"recording_stimulus_{stimulus}.png").stat().st_size > 1000
 
 
-def test_record_draws_the_first_of_many_cells_and_says_so(command, run, monkeypatch):
-    """All chosen cells are recorded; a picture shows the first two in their order, where it has room for two."""
+def test_record_draws_the_first_of_many_cells_and_the_target_and_says_so(command, run, monkeypatch):
+    """A picture has room for two cells of a layer, in their order, and for the target's output cell, with its trace.
+
+    The file holds what was chosen, no more; drawn again from it, the title tells that the target was not recorded.
+    """
     drawn = []
+
+    def draw(recording, **options):
+        figure = compartment_voltages(recording, **options)
+        drawn.append((options["cells"], [ax.get_title() for ax in figure.axes if "output" in ax.get_title()]))
+        return figure
+
     monkeypatch.setattr("corinfomax.commands.record._MOST_DRAWN", 2)
-    monkeypatch.setattr(
-        "corinfomax.analysis.figures.compartment_voltages",
-        lambda recording, stimulus, cells: (
-            drawn.append(cells) or compartment_voltages(recording, stimulus, cells=cells)
-        ),
-    )
-    code, out, err = command("record", run, "--cells", "1:4,0,2", "--cells", "2:1")
+    monkeypatch.setattr("corinfomax.analysis.figures.compartment_voltages", draw)
+    label = int(Run(run).stimuli.labels_test[0])
+    others = [cell for cell in range(3) if cell != label]
+    titles = [f"output cell {label} (target)", *(f"output cell {cell}" for cell in others)]
+    words = ("--cells", "1:4,0,2", "--cells", f"2:{others[1]},{others[0]}")
+    code, out, err = command("record", run, *words)
     assert (code, err) == (0, "")
-    assert drawn == [{1: [4, 0], 2: [1]}]
-    assert list(read_recording(run / "recording.npz").layers[1].cells) == [4, 0, 2]
-    assert "3 cells of layer 1, 1 cells of layer 2" in out
-    assert "Drawn are the first 2 cells" in out
+    assert drawn == [({1: [4, 0], 2: [label, *others[::-1]]}, [titles[0], titles[2], titles[1]])]
+    recording = read_recording(run / "recording.npz")
+    assert {k: layer.cells.tolist() for k, layer in recording.layers.items()} == {1: [4, 0, 2], 2: others[::-1]}
+    assert "3 cells of layer 1, 2 cells of layer 2" in out
+    assert "Drawn are the first 2 cells of layer 1." in out
+    assert f"Drawn besides is the target's output cell: {label} for stimulus 0." in out
+    figure = compartment_voltages(recording)
+    assert figure.get_suptitle().endswith(f"the target, output cell {label}, was not recorded")
+    moving = settling_animation(recording)
+    assert moving.figure.get_suptitle().endswith(f"the target, output cell {label}, was not recorded")
+    assert compartment_voltages(recording, layers=[1]).get_suptitle() == f"Stimulus 0, class {label}"
+    code, out, err = command("record", run, "--cells", f"2:{others[0]},{others[1]},{label}")
+    assert drawn[-1][0] == {2: [label, *others]}
+    assert "Drawn are the first 2 cells of layer 2." in out
+    command("record", run, "--cells", "1:1")
+    assert drawn[-1] == ({1: [1], 2: [label]}, titles[:1])
+    assert "layer_2/cells" not in np.load(run / "recording.npz")
 
 
 def test_record_takes_representative_cells_and_the_run_s_beta_by_default_and_another_file(command, undrawn, run):

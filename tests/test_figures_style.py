@@ -2,6 +2,7 @@ from collections.abc import Iterable
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 from test_packaging import PROJECT
@@ -70,6 +71,16 @@ def test_no_colour_has_two_meanings():
              for each in colours_in(value)]  # fmt: skip
     assert len(found) == len(set(found)) > 40
     assert [meanings.layer_colour(k) for k in (0, 1, 6)] == [meanings.LAYERS[k] for k in (0, 1, 0)]
+
+
+def test_layers_are_told_apart_in_grey():
+    """CIE's lightness L*, of the luminance as sRGB defines it, rises by 8 at least from layer to layer; lines differ."""
+    shades = np.array([matplotlib.colors.to_rgb(colour) for colour in meanings.LAYERS])
+    linear = np.where(shades <= 0.04045, shades / 12.92, ((shades + 0.055) / 1.055) ** 2.4)
+    lightness = 116 * np.cbrt(linear @ (0.2126, 0.7152, 0.0722)) - 16
+    assert np.diff(lightness).min() > 8
+    assert np.diff(lightness)[:2].min() > 18  # most circuits have no more
+    assert len({meanings.layer_line(k) for k in range(len(meanings.LAYERS))}) == len(meanings.LAYERS)
 
 
 @pytest.mark.parametrize("number", [10, 100])

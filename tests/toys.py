@@ -35,10 +35,8 @@ def without_figures(patch):
         return list(files)
 
     patch.setattr("corinfomax.analysis.figures.draw_run", lambda folder: [])
-    for module in (
-        "protocols.perturbations.report",
-        "analysis.figures",
-    ):  # in this order: the first takes from the second
+    # In this order: the first takes from the second when it is imported.
+    for module in ("protocols.perturbations.report", "analysis.figures.report"):
         patch.setattr(f"corinfomax.{module}.save_figure", closed)
 
 

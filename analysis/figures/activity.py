@@ -3,8 +3,8 @@
 import numpy as np
 
 from ...errors import ParameterError
-from .meanings import layer_colour
-from .style import legend_beside, logarithmic_in_plain_numbers, new_axis, publication_style
+from .meanings import layer_colour, layer_line
+from .style import legend_beside, logarithmic_in_plain_numbers, new_axis, outline, publication_style
 
 
 @publication_style()
@@ -38,9 +38,9 @@ def activity_histogram(r, ax=None, bins=50):
     lowest, highest = min(rates.min() for rates in r.values()), max(rates.max() for rates in r.values())
     edges = np.linspace(min(0.0, lowest), max(1.0, highest), bins + 1)
     for k, rates in r.items():
-        share = np.full(rates.size, 100 / rates.size)
         label = f"layer {k}" if lowest < 0 else f"layer {k} ({100 * np.mean(rates == 0):.0f} % silent)"
-        ax.hist(rates, edges, weights=share, histtype="step", linewidth=1.4, color=layer_colour(k), label=label)
+        share = 100 * np.histogram(rates, edges)[0] / rates.size
+        outline(ax, edges, share, color=layer_colour(k), linestyle=layer_line(k), label=label)
     logarithmic_in_plain_numbers(ax)
     ax.set_xlabel("Activity (dimensionless)" if lowest < 0 else "Rate $r$ (dimensionless)")
     ax.set_ylabel("Share of responses (%)")

@@ -10,7 +10,7 @@ from ...errors import ParameterError
 from ..files import make_folder, replacing
 from .meanings import TEACHER
 from .style import literal, new_figure, publication_style
-from .voltages import compartments_of, layers_with_potentials, phase_colours, teaching
+from .voltages import compartments_of, layers_with_potentials, missed_target, phase_colours, teaching
 
 #: Frames that a presentation is shown in, unless asked otherwise.
 MOST_FRAMES = 150
@@ -53,7 +53,8 @@ def settling_animation(recording, stimulus=0, layers=None, every=None, fps=15, f
     ParameterError
         Stimulus, layer or variable was not recorded, or `every` or `fps` is not positive.
     """
-    layers = _layers(recording, stimulus, layers)
+    shown, layers = layers, _layers(recording, stimulus, layers)
+    missed = missed_target(recording, stimulus, shown)
     count = len(recording.t)
     every = -(-count // MOST_FRAMES) if every is None else every
     if not (isinstance(every, int | np.integer) and every >= 1 and fps > 0):
@@ -77,13 +78,13 @@ def settling_animation(recording, stimulus=0, layers=None, every=None, fps=15, f
     if rates:
         movers.append(_rates(figure.add_subplot(grid[:-1, 1]), recording, stimulus, output))
     movers.append(_clock(figure.add_subplot(grid[-1, :]), recording))
-    title = figure.suptitle(_title(recording, stimulus, steps[-1]), fontsize=9)
+    title = figure.suptitle(_title(recording, stimulus, steps[-1]) + missed, fontsize=9)
     # The panels are laid out once and then stay where they are.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
     def show(step):
-        title.set_text(_title(recording, stimulus, step))
+        title.set_text(_title(recording, stimulus, step) + missed)
         return [title, *(artist for move in movers for artist in move(step))]
 
     animation = FuncAnimation(figure, show, frames=steps.tolist(), interval=1000 / fps, blit=False)

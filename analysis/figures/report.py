@@ -215,7 +215,7 @@ def _histograms(weights):
         weight_histogram({label: W for label, (_, W) in matrices.items()}, ax, layers=numbers)
         ax.set_xlabel(_QUANTITIES.get(kind, "Weight"))
         ax.xaxis.set_major_locator(MaxNLocator(4))
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handlelength=1.2, columnspacing=1.0)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handlelength=2.2, columnspacing=1.0)
     return axes[0].figure
 
 

@@ -160,7 +160,8 @@ def alignment(history, ax=None):
         raise ParameterError("alignment: the history has no angle_k")
     ax = new_axis() if ax is None else ax
     for k, column in angles.items():
-        ax.plot(history["epoch"], history[column], "o-", color=layer_colour(k), label=f"layers {k} and {k + 1}")
+        look = {"color": layer_colour(k), "marker": layer_marker(k), "label": f"layers {k} and {k + 1}"}
+        ax.plot(history["epoch"], history[column], **look)
     ax.axhline(90, color="0.5", linewidth=0.9, linestyle=":", label="orthogonal")
     ax.set_ylabel(r"Angle of $W_\mathrm{ff}$ and $W_\mathrm{fb}^\top$ (°)")
     legend_beside(ax)

@@ -53,7 +53,8 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         The layers to draw; all of which potentials were recorded by default.
     cells : dict of int to sequence of int, optional
         The cells to draw by layer, under their numbers in the layer. By default the three of highest somatic potential
-        at the end. In the output the target's cell comes first, if it was recorded, whether it is named or not.
+        at the end. In the output the target's cell comes first, whether it is named or not; if it was not recorded, the
+        title says so.
     figure : matplotlib.figure.Figure, optional
         Where to draw, an empty figure; a new one by default.
 
@@ -70,6 +71,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         raise ParameterError(
             f"compartment_voltages: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}"
         )
+    title = f"{_title(recording, stimulus)}{missed_target(recording, stimulus, layers)}"
     layers = sorted(layers_with_potentials(recording) if layers is None else layers, reverse=True)
     positions = {k: _positions(recording, stimulus, k, (cells or {}).get(k)) for k in layers}
     if not layers or not all(positions.values()):
@@ -105,7 +107,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         _label_time(column)
     figure.align_ylabels(axes[:, 0])
     _legend(figure, recording, positions, ncols=min(3, columns + 1))
-    figure.suptitle(_title(recording, stimulus), fontsize=10)
+    figure.suptitle(title, fontsize=10)
     figure.canvas.figure.draw_without_rendering()  # the widths of panels are known where the layout is
     for ax in figure.axes:
         if ax.texts:
@@ -312,6 +314,28 @@ def teaching(recording, name, steps=None):
 def _title(recording, stimulus):
     title = f"Stimulus {recording.stimuli[stimulus]}"
     return title if recording.labels is None else f"{title}, class {recording.labels[stimulus]}"
+
+
+def missed_target(recording, stimulus, layers):
+    """Say that the target's cell is not to be seen, where it would be drawn if it had been recorded.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+    stimulus : int
+    layers : sequence of int or None
+        The layers to draw, if not all.
+
+    Returns
+    -------
+    str
+        A second line for the title, or nothing.
+    """
+    target, output = recording.target_cell(stimulus), recording.output_layer
+    if target is None or not (layers is None or output in layers):
+        return ""
+    recorded = output in recording.layers and target in recording.layers[output].cells
+    return "" if recorded else f"\nthe target, output cell {target}, was not recorded"
 
 
 def _cell_title(recording, stimulus, k, cell):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ...errors import ParameterError
-from .meanings import layer_colour
-from .style import legend_beside, logarithmic_in_plain_numbers, new_axis, publication_style
+from .meanings import layer_colour, layer_line
+from .style import legend_beside, logarithmic_in_plain_numbers, new_axis, outline, publication_style
 
 MOST_FIELDS = 64
 
@@ -104,7 +104,7 @@ def weight_histogram(weights, ax=None, bins=None, layers=None):
     bins : int, optional
         Number of bins, shared by all matrices; by default the root of the smallest one's size, from 10 to 80.
     layers : sequence of int, optional
-        Of which layer, or lower layer of a pair, each matrix is; that decides about its colour. By default 0, 1, ….
+        Of which layer, or lower layer of a pair, each matrix is; that decides about its line. By default 0, 1, ….
 
     Returns
     -------
@@ -118,7 +118,10 @@ def weight_histogram(weights, ax=None, bins=None, layers=None):
     layers = range(len(weights)) if layers is None else layers
     if len(layers) != len(weights):
         raise ParameterError(f"weight_histogram: {len(layers)} layers for {len(weights)} matrices")
-    colours = dict(zip(weights, map(layer_colour, layers), strict=True))
+    looks = {
+        label: {"color": layer_colour(k), "linestyle": layer_line(k), "label": label}
+        for label, k in zip(weights, layers, strict=True)
+    }
     weights = {label: np.ravel(W) for label, W in weights.items() if np.size(W)}
     if not weights:
         raise ParameterError("weight_histogram: there are no weights to draw")
@@ -127,8 +130,7 @@ def weight_histogram(weights, ax=None, bins=None, layers=None):
         bins = int(np.clip(np.sqrt(min(W.size for W in weights.values())), 10, 80))
     edges = np.histogram_bin_edges(np.concatenate(list(weights.values())), bins=bins)
     for label, W in weights.items():
-        share = np.full(W.size, 100 / W.size)
-        ax.hist(W, edges, weights=share, histtype="step", linewidth=1.4, color=colours[label], label=label)
+        outline(ax, edges, 100 * np.histogram(W, edges)[0] / W.size, **looks[label])
     # The matrices' bulk is at small weights; the tails, where learning shows, only on a logarithmic axis.
     logarithmic_in_plain_numbers(ax)
     ax.set_xlabel("Weight")

@@ -6,7 +6,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "archive": ["record", "representative_cells"],
+        "archive": ["record", "representative_cells", "restrict"],
         "files": ["TRACE_SUFFIXES", "record_traces", "select"],
         "presentation": ["PhaseTrace", "Presentation"],
         "recorder": ["Recorder"],

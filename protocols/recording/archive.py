@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ...analysis.recordings import LAYER_PREFIX
 from ...errors import ParameterError, StimulusError
 from ...models import PHYSICAL_SCALE, MultiplierCell
 from ...networks import Circuit, Population
@@ -54,10 +55,7 @@ def record(
         For stimuli, layers or cells that do not exist.
     """
     chosen = np.asarray(chosen, dtype=int)
-    available = len(stimuli.x_test)
-    for index in chosen:
-        if not 0 <= index < available:
-            raise StimulusError(f"stimulus {index}: {stimuli.name} has test stimuli 0 to {available - 1}")
+    _check_there(stimuli, chosen)
     for k, indices in cells.items():
         if not 1 <= k <= preparation.circuit.output:
             raise ParameterError(f"layer {k}: this circuit has layers 1 to {preparation.circuit.output}")
@@ -95,7 +93,7 @@ def record(
         arrays["labels"] = stimuli.labels_test[chosen]
     elif stimuli.y_test is not None:
         arrays["targets"] = stimuli.y_test[chosen]
-    groups = [(f"layer_{k}", indices, traced[k]) for k, indices in cells.items()]
+    groups = [(f"{LAYER_PREFIX}{k}", indices, traced[k]) for k, indices in cells.items()]
     groups += [(name, cells[k], of_companions[name]) for name, (k, _) in beside.items()]
     for group, indices, names in groups:
         arrays[f"{group}/cells"] = np.asarray(indices, dtype=int)
@@ -110,9 +108,48 @@ def record(
     return arrays
 
 
+def _check_there(stimuli: Stimuli, chosen: Sequence[int]):
+    available = len(stimuli.x_test)
+    for index in chosen:
+        if not 0 <= index < available:
+            raise StimulusError(f"stimulus {index}: {stimuli.name} has test stimuli 0 to {available - 1}")
+
+
 def _traced(population: Population) -> dict[str, str]:
     """Names under which a presentation holds what is recorded of a population."""
     return {item.name: f"{population.name}.{item.name}" for item in by_default(population)}
+
+
+def restrict(arrays: Mapping[str, np.ndarray], cells: Mapping[int, Sequence[int]]) -> dict[str, np.ndarray]:
+    """Leave of a recording's arrays the first cells of each layer, and what belongs to them.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        As `record` returns them, with these cells before others.
+    cells : mapping of int to sequence of int
+        Layer k ≥ 1 → indices of its cells; other layers are left out.
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    beside = json.loads(str(arrays.get("companions", "{}")))
+    layers = {key.partition("/")[0] for key in arrays if key.startswith(LAYER_PREFIX)}
+    number = {name: int(name.removeprefix(LAYER_PREFIX)) for name in layers}
+    number |= {name: row["layer"] for name, row in beside.items()}
+    kept = {}
+    for key, values in arrays.items():
+        k = number.get(key.partition("/")[0])
+        if k is None:
+            kept[key] = values
+        elif k in cells:
+            kept[key] = values[..., : len(cells[k])]
+    if beside:
+        kept["companions"] = np.array(json.dumps({name: row for name, row in beside.items() if row["layer"] in cells}))
+    there, units = {key.rpartition("/")[2] for key in kept}, json.loads(str(arrays["units"]))
+    kept["units"] = np.array(json.dumps({name: unit for name, unit in units.items() if name in there}))
+    return kept
 
 
 def companions(preparation, layer: Population) -> Iterator[tuple[str, Population]]:
@@ -146,7 +183,7 @@ def shown_targets(circuit: Circuit, stimuli: Stimuli, rows) -> np.ndarray | None
 
 
 def representative_cells(
-    preparation, stimuli: Stimuli, stimulus: int, number: int = 3, seed: int | None = None
+    preparation, stimuli: Stimuli, stimulus: int, number: int = 3, seed: int | None = None, others: Sequence[int] = ()
 ) -> dict[int, list[int]]:
     """Choose cells worth looking at: in hidden layers those that the teacher moves, in the output the target's.
 
@@ -163,14 +200,15 @@ def representative_cells(
         Cells for each layer.
     seed : int, optional
         Of the background input, if the circuit has some.
+    others : sequence of int, optional
+        Further test stimuli, of which the output's target cells are to be there, too.
 
     Returns
     -------
     dict of int to list of int
         Layer k ≥ 1 → cells, in ascending order.
     """
-    if not 0 <= stimulus < len(stimuli.x_test):
-        raise StimulusError(f"stimulus {stimulus}: {stimuli.name} has test stimuli 0 to {len(stimuli.x_test) - 1}")
+    _check_there(stimuli, (stimulus, *others))
     rates = preparation.settle(stimuli.x_test[stimulus], ("r",), seed=seed).r
     output = preparation.circuit.output
     taught = _taught_rates(preparation, stimuli, stimulus, seed)
@@ -178,10 +216,11 @@ def representative_cells(
     for k, r in rates.items():
         change = np.abs(taught[k][0] - r[0]) if taught and k != output else np.zeros_like(r[0])
         ranked = [int(cell) for cell in np.lexsort((-r[0], -change))]  # the more active of those that change alike
+        targets = []
         if k == output and stimuli.task == "classification" and preparation.circuit.teacher is not None:
-            target = int(stimuli.labels_test[stimulus])
-            ranked = [target, *(cell for cell in ranked if cell != target)]
-        chosen[k] = sorted(ranked[:number])
+            targets = [int(label) for label in stimuli.labels_test[[stimulus, *others]]]
+            ranked = [targets[0], *(cell for cell in ranked if cell != targets[0])]
+        chosen[k] = sorted({*ranked[:number], *targets})
     return chosen
 
 

@@ -274,7 +274,8 @@ class Run(Summarised):
 
         preparation = self._mounted(len(chosen))
         if cells is None:
-            cells = representative_cells(preparation, self.stimuli, chosen[0], seed=self._test_seed)
+            first, *others = chosen
+            cells = representative_cells(preparation, self.stimuli, first, seed=self._test_seed, others=others)
         elif strange := [key for key in cells if not isinstance(key, int)]:
             raise ParameterError(f"record: cells of {strange[0]!r}: without a path only layers are recorded, 1 and up")
         self.folder.write_arrays(
