@@ -4,6 +4,7 @@ One long run of Brian2 presents any number of stimuli; `presenter` says what hap
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from .precision import agree_on_dtype
 from .presenter import Presenter
 from .protocol import Protocol, contrastive
 from .provenance import provenance
-from .scale import warn_of_inputs
+from .scale import FirstLook
 from .session import undisturbed
 from .summaries import summary_of_preparation
 from .target import Target, code_object_class
@@ -74,11 +75,6 @@ class Preparation(Summarised):
     ParameterError
         If the step exceeds the circuit's bound, the types of two preparations differ, or a course sets a variable
         that no population has.
-
-    Warns
-    -----
-    StimulusWarning
-        Once, if the first inputs are negative or far above 1; see `warn_of_inputs`.
     """
 
     @validated
@@ -102,7 +98,7 @@ class Preparation(Summarised):
         self.on_phase_end, self.on_presentation = hooks.on_phase_end, hooks.on_presentation
         with undisturbed():
             self._presenter = Presenter(circuit, replicas, self.dtype, protocol, code_object_class(target), hooks)
-        self._running, self._looked = False, False
+        self._running, self._look = False, FirstLook(circuit)
         self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted
         self.network, self.populations = self.mounted.network, self.mounted.populations
@@ -111,9 +107,8 @@ class Preparation(Summarised):
         """Copy or pickle: the circuit is mounted anew, with the same states of its cells; hooks stay behind."""
         if self._running:
             raise ParameterError("this preparation is presenting; copy it when it is done")
-        options = {"dtype": self.dtype, "protocol": self.protocol, "target": self.target}
-        options["blas_threads"] = self.blas_threads
-        return _mounted, (self.circuit, self.replicas, options), self.state_dict()
+        options = {name: getattr(self, name) for name in ("dtype", "protocol", "target", "blas_threads")}
+        return functools.partial(Preparation, **options), (self.circuit, self.replicas), self.state_dict()
 
     def __setstate__(self, state: dict[str, np.ndarray]):
         self.load_state_dict(state)
@@ -277,6 +272,8 @@ class Preparation(Summarised):
     def run(self, stimuli: Iterable[Stimulus], progress: bool | None = None):
         """Present stimuli one after the other in one long run, until they end or the user interrupts.
 
+        Of the first inputs a `StimulusWarning` says if they are no rates (see `FirstLook`).
+
         Ctrl-C and other signals that stop (see `on_interrupt`) let the present presentation end, and set `interrupted`.
 
         Parameters
@@ -381,9 +378,7 @@ class Preparation(Summarised):
         if not isinstance(stimulus, Stimulus):
             raise StimulusError(f"{type(stimulus).__name__} is no Stimulus; run takes an iterable of them")
         checked = stimulus.checked(self.layer(0).size, self.layer(-1).size, self.replicas, self.dtype)
-        if not self._looked:
-            self._looked = True
-            warn_of_inputs(self.circuit, checked.x)
+        self._look(checked.x)
         # Also where nothing nudges: the bound may move with the weights.
         if checked.y is None and not checked.learn:
             self.protocol.for_prediction.check_stability(self.circuit, 0.0)
@@ -403,7 +398,3 @@ class Preparation(Summarised):
         if any(now is not before for now, before in zip(found, self._learnable, strict=True)):
             self.protocol.check_learning(self.circuit.plasticity, taught)
             self._learnable = found
-
-
-def _mounted(circuit: Circuit, replicas: int, options: dict[str, Any]) -> Preparation:
-    return Preparation(circuit, replicas, **options)

@@ -8,8 +8,8 @@ from ...stimuli.scale import no_rates
 from .provenance import provenance
 
 
-def warn_of_inputs(circuit: Circuit, x: np.ndarray):
-    """Warn if inputs are no rates.
+class FirstLook:
+    """Warns by a `StimulusWarning` if the first inputs that it is shown are no rates: negative, or far above 1.
 
     Circuits of parameter files are passed over, whose stimuli runs and the doctor look at, and those without a teacher,
     whose inputs may have either sign.
@@ -17,11 +17,16 @@ def warn_of_inputs(circuit: Circuit, x: np.ndarray):
     Parameters
     ----------
     circuit : Circuit
-    x : ndarray (n, inputs)
-
-    Warns
-    -----
-    StimulusWarning
+        That they are presented to.
     """
-    if not provenance(circuit).parameters and circuit.teacher is not None and (found := no_rates(x)) is not None:
-        warn_caller(f"The {found}: corinfomax.stimuli.scale.rates_of tells a scale for them.", StimulusWarning)
+
+    def __init__(self, circuit: Circuit):
+        self._circuit, self._done = circuit, False
+
+    def __call__(self, x: np.ndarray):
+        """Look at inputs (n, inputs), unless some have been looked at already."""
+        if self._done:
+            return
+        self._done, circuit = True, self._circuit
+        if not provenance(circuit).parameters and circuit.teacher is not None and (found := no_rates(x)) is not None:
+            warn_caller(f"The {found}: corinfomax.stimuli.scale.rates_of tells a scale for them.", StimulusWarning)
