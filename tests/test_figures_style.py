@@ -74,7 +74,7 @@ def test_no_colour_has_two_meanings():
 
 
 def test_layers_are_told_apart_in_grey():
-    """CIE's lightness L*, of the luminance as sRGB defines it, rises by 8 at least from layer to layer; lines differ."""
+    """CIE's lightness L*, of the luminance as sRGB defines it, rises by 8 at least with each layer; lines differ."""
     shades = np.array([matplotlib.colors.to_rgb(colour) for colour in meanings.LAYERS])
     linear = np.where(shades <= 0.04045, shades / 12.92, ((shades + 0.055) / 1.055) ** 2.4)
     lightness = 116 * np.cbrt(linear @ (0.2126, 0.7152, 0.0722)) - 16
