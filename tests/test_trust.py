@@ -28,6 +28,15 @@ from corinfomax.protocols.systems import Model
 (Path(__file__).parent / "imported").touch()
 MODEL = Model(trainable=Backpropagation)
 """
+OWN_CORINFOMAX = """
+from pathlib import Path
+from corinfomax.networks import CorInfoMax
+from corinfomax.protocols.clockwork import contrastive
+from corinfomax.protocols.systems import Model
+
+(Path(__file__).parent / "imported").touch()
+MODEL = Model(trainable=CorInfoMax, protocols={"contrastive": contrastive})
+"""
 
 
 @pytest.fixture
@@ -125,17 +134,37 @@ def test_a_checkpoint_imports_nothing(stranger):
     assert not (run / "imported").exists()
 
 
-def test_trusted_code_runs(command, undrawn, tmp_path):
-    """A run with a cell of one's own is evaluated, recorded and resumed with --trust, and loaded with trust=True."""
+@pytest.mark.parametrize(
+    ("setting", "code"), [('cell="mine.py:C"', CELL), ('model="mine.py:MODEL"', OWN_CORINFOMAX)], ids=["cell", "model"]
+)
+def test_trusted_code_runs_from_the_run_s_copy(command, refused, undrawn, tmp_path, setting, code):
+    """A run with code of one's own keeps a copy, and needs no more, wherever it lies.
+
+    It is evaluated, recorded and resumed with --trust, and loaded with trust=True; without, it is refused before the
+    code is imported, and so is one that names other code than the checkpoint does.
+    """
     np.savez(tmp_path / "toy.npz", **stimuli())
-    (tmp_path / "mine.py").write_text(CELL)
-    words = [*on_toys(tmp_path / "toy.npz", "epochs=1", 'cell="mine.py:C"'), "--out", "run"]
+    (tmp_path / "mine.py").write_text(code)
+    words = [*on_toys(tmp_path / "toy.npz", "epochs=1", setting), "--out", "first"]
     assert command(*words)[0] == 0
+    assert (tmp_path / "first" / "mine.py").read_text() == code
+    assert setting.replace("=", " = ") in (tmp_path / "first" / "config.toml").read_text()
+    (tmp_path / "mine.py").unlink()
+    run = (tmp_path / "first").rename(tmp_path / "run")
+    assert "--trust" in refused("evaluate", "run")
+    assert not (run / "imported").exists()
     for call in (["evaluate"], ["record"], ["train", "--resume", "--set", "epochs=2", "--out"]):
-        code, _, err = command(*call, "run", "--trust")
-        assert (code, err) == (0, "")
-    assert type(load("run", trust=True).populations[2].cell).__name__ == "C"
+        ended, _, err = command(*call, "run", "--trust")
+        assert (ended, err) == (0, "")
+    assert (run / "imported").exists()
+    cell = load("run", trust=True).populations[2].cell
+    assert type(cell).__name__ == ("C" if "cell" in setting else "HiddenPyramidal")
     assert Run("run", trust=True).configuration.training.epochs == 2
+    (run / "imported").unlink()
+    (run / "other.py").write_text(code)
+    (run / "config.toml").write_text((run / "config.toml").read_text().replace('"mine.py:', '"other.py:'))
+    assert "of another configuration" in refused("evaluate", "run", "--trust")
+    assert not (run / "imported").exists()
 
 
 def test_a_comparison_trusts_the_code_of_its_own_plan_only(tmp_path):

@@ -138,7 +138,8 @@ class Configuration:
         name = f"{source} with {how}" if settings else str(source)
         owner = {key: section for section, key in CHOICES}
         reading.apply((pair for pair in pairs if pair[0].rpartition(".")[2] in owner), owner, values)
-        paths.make_model_absolute(values, Path(source).parent)
+        for place in (Path(source).parent, Path.cwd()):
+            paths.make_model_absolute(values, place)
         if not trust:
             check_trusted(filter(_is_reference, [values.get("circuit", {}).get("model")]), name, folder)
         model, form = choices(values, name)
@@ -232,7 +233,7 @@ class Configuration:
     @property
     def references(self) -> list[str]:
         """Code of one's own, ``"path/module.py:NAME"`` or ``"module:NAME"``, the model's among it."""
-        return [*filter(_is_reference, [self.model]), *paths.references(self.to_dict(), self._schemas)]
+        return paths.references(self.to_dict(), self._schemas)
 
     @property
     def modules(self) -> list[Path]:

@@ -1,6 +1,7 @@
 """Paths in parameter files: of stimuli, and of modules with code of one's own.
 
-Which parameters of a model refer to code is told by their annotations (`corinfomax.parameters.CODE`).
+Which parameters of a model refer to code is told by their annotations (`corinfomax.parameters.CODE`); the model itself
+may be code of one's own, too.
 """
 
 import os
@@ -42,13 +43,11 @@ def make_model_absolute(values: Sections, folder: Path):
     values, folder
         As in `make_absolute`.
     """
-    section = values.get("circuit", {})
-    if isinstance(section.get("model"), str) and ":" in section["model"]:
-        section["model"] = beside(section["model"], folder)
+    _change_model(values, lambda reference: beside(reference, folder))
 
 
 def references(values: Sections, schemas: Schemas) -> list[str]:
-    """All references to code."""
+    """All references to code, the model's first."""
     found: list[str] = []
     _change_references(values, schemas, lambda reference: found.append(reference) or reference)
     return found
@@ -73,7 +72,14 @@ def module_file(reference: str) -> Path | None:
     return Path(module) if module.endswith(".py") else None
 
 
+def _change_model(values: Sections, change: Callable[[str], str]):
+    section = values.get("circuit", {})
+    if isinstance(section.get("model"), str) and ":" in section["model"]:
+        section["model"] = change(section["model"])
+
+
 def _change_references(values: Sections, schemas: Schemas, change: Callable[[str], str]):
+    _change_model(values, change)
     for section, schema in schemas.items():
         for key in played_by(schema, CODE):
             if key in values.get(section, {}):
