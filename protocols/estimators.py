@@ -226,7 +226,8 @@ _PARAMETERS = """Parameters
     -----
     Defaults, those above among them, are those of the preset "own", as for other stimuli of one's own, or else the
     circuit's. Its learning rates are for one hidden layer; where they are kept with several, all but the output's
-    weights get the first. ``initial_gain_ff = "auto"`` is chosen by the training stimuli.
+    weights get the first. ``initial_gain_ff = "auto"`` is chosen by the training stimuli. Where `sst_every` is not
+    given the lateral current is renewed in each step, which is exact; nothing is calibrated.
 
     Attributes
     ----------
