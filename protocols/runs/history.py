@@ -7,6 +7,9 @@ import numpy as np
 from ...errors import RunError
 from .folder import RunFolder
 
+#: Columns that the histories of former versions do not have.
+_LATER = {"evaluation_seconds"}
+
 
 def taken_up(folder: RunFolder, epochs: int, needed: Iterable[str]) -> list[dict]:
     """Read the rows of the epochs that are done.
@@ -28,6 +31,7 @@ def taken_up(folder: RunFolder, epochs: int, needed: Iterable[str]) -> list[dict
     rows = [row for row in folder.history() if row["epoch"] <= epochs]
     if [row["epoch"] for row in rows] != list(range(1, epochs + 1)):
         raise RunError(f"{path}: does not have one row for each of the {epochs} epochs that are done")
+    needed = set(needed) - (_LATER - set().union(*rows))
     for row in rows:
         if missing := sorted(name for name in needed if not np.isfinite(row.get(name, np.nan))):
             raise RunError(f"{path}: has no {missing[0]} for epoch {row['epoch']:g}")

@@ -334,7 +334,7 @@ class Training:
             raise RunError(f"{self.folder.path}: a perturbed run; go on with corinfomax perturb --training --resume")
         if self.epoch > epochs:
             raise ParameterError(f"{self.configuration.source}: epochs = {epochs}: {self.epoch} are done already")
-        needed = {self._outputs.score_name, self.score, "seconds"} - {None}
+        needed = {self._outputs.score_name, self.score, "seconds", "evaluation_seconds"} - {None}
         self.rows = taken_up(self.folder, self.epoch, needed)
         if self._resumed and not self._begun:
             self.folder.write_configuration(self.configuration)
