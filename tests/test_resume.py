@@ -135,6 +135,7 @@ def assert_same_run(first, second):
         (5, ["tau_SST=1.0", "reset=carry", "sst_every=3", "convention=authors", "random_sign=false"]),
         (4, ["noise_soma=0.3", "noise_SST=0.1", "jitter=0.4", "tau_B=2.0"]),
         (4, ["noise_apical=0.1", "reset=carry", "target=auto"]),
+        (4, ["entropy_gain=30.0", "sst_tolerance=3e-3", "noise_soma=0.1", "reset=carry", "schedule=sequential"]),
     ],
     ids=[
         "default",
@@ -146,6 +147,7 @@ def assert_same_run(first, second):
         "leaky",
         "noisy",
         "noise carries over",
+        "interval by error",
     ],
 )
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(configuration, started, settings, batch):

@@ -1,6 +1,7 @@
 """Calibration: how seldom drives may be renewed, measured on the circuit as it is."""
 
 import contextlib
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -154,7 +155,8 @@ def _longest_within(
     chosen, stimuli = 0, trials()
     while not chosen:
         try:
-            preparation.run_through(stimuli, on_phase_end=collect)
+            # A run that fails closes the generator that it was given; through a chain this one goes on.
+            preparation.run_through(itertools.chain(stimuli), on_phase_end=collect)
         except DivergenceError:
             if interval.steps == 1:
                 raise
