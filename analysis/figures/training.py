@@ -20,7 +20,7 @@ _OF = {
     "objective": "for the training covariance",
 }
 #: Columns that say nothing of how well the circuit does.
-_NO_SCORES = ("epoch", "seconds", "evaluation_seconds", "settling_residual", "unlearnt")
+_NO_SCORES = ("epoch", "seconds", "evaluation_seconds", "settling_residual", "sst_every", "unlearnt")
 #: Largest over smallest value from which an axis is logarithmic.
 _DECADES = 20
 
