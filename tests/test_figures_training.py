@@ -91,7 +91,7 @@ def test_titles_of_scores_tell_the_last_value_and_whose_it_is():
 def test_a_single_epoch_shows(draw):
     """One epoch is a marker inside the axis, over whole epochs."""
     ax = draw(history(1))
-    assert ax.lines[0].get_marker() == "o"
+    assert ax.lines[0].get_marker() not in ("", "None")
     assert ax.get_xlim() == (0, 2)
 
 

@@ -55,20 +55,20 @@ def test_receptive_fields_refuse_what_does_not_fit():
 def test_histograms_add_up():
     """The shares of each matrix and of each layer sum to 100 %, to 1e-9."""
     rng = np.random.default_rng(0)
-    drawn = weight_histogram({"a": rng.standard_normal((9, 30)), "b": rng.standard_normal((4, 5))}).patches
-    drawn = [*drawn, *activity_histogram({1: rng.random((20, 5)), 2: 2 * rng.random((20, 3))}).patches]
+    drawn = weight_histogram({"a": rng.standard_normal((9, 30)), "b": rng.standard_normal((4, 5))}).lines
+    drawn = [*drawn, *activity_histogram({1: rng.random((20, 5)), 2: 2 * rng.random((20, 3))}).lines]
     assert len(drawn) == 4
     for outline in drawn:
-        heights = outline.get_xy()[1:-1, 1]  # each bin's height stands at both of its edges
+        heights = outline.get_ydata()[1:-1]  # each bin's height stands at both of its edges
         assert heights.sum() / 2 == pytest.approx(100, abs=1e-9)
 
 
 def test_activity_below_zero_is_no_rate():
     """Values below 0 are called activity, without a share of silent ones; rates keep both: by definition."""
     ax = activity_histogram({1: np.array([[0.0, 1.0]])})
-    assert (ax.get_xlabel(), ax.patches[0].get_label()) == ("Rate $r$ (dimensionless)", "layer 1 (50 % silent)")
+    assert (ax.get_xlabel(), ax.lines[0].get_label()) == ("Rate $r$ (dimensionless)", "layer 1 (50 % silent)")
     ax = activity_histogram({1: np.array([[-0.5, 0.0, 1.0]])})
-    assert (ax.get_xlabel(), ax.patches[0].get_label()) == ("Activity (dimensionless)", "layer 1")
+    assert (ax.get_xlabel(), ax.lines[0].get_label()) == ("Activity (dimensionless)", "layer 1")
 
 
 @pytest.mark.parametrize("count", [3, 40, 20000])

@@ -135,7 +135,7 @@ def test_a_run_goes_on_bit_by_bit(tmp_path, name):
         for key in one:
             np.testing.assert_array_equal(one[key], other[key], err_msg=key)
         assert [{**row, "seconds": 0, "evaluation_seconds": 0} for row in whole.rows] == [
-            {**row, "seconds": 0} for row in training.rows
+            {**row, "seconds": 0, "evaluation_seconds": 0} for row in training.rows
         ]
 
 
