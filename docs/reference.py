@@ -1,6 +1,7 @@
 """Which packages the reference describes, and where it describes what several of them offer."""
 
 import importlib
+from types import ModuleType
 
 #: The packages whose `__all__` is public; what several offer is described with the first.
 PACKAGES = (
@@ -24,6 +25,7 @@ def homes() -> dict[str, dict[str, str]]:
     found, first = {}, {}
     for package in PACKAGES:
         module = importlib.import_module(package)
-        things = {name: getattr(module, name) for name in module.__all__}
+        offered = {name: getattr(module, name) for name in module.__all__}
+        things = {name: thing for name, thing in offered.items() if not isinstance(thing, ModuleType)}
         found[package] = {name: first.setdefault(id(thing), f"{package}.{name}") for name, thing in things.items()}
     return found
