@@ -3,6 +3,7 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
@@ -89,7 +90,7 @@ def test_reference_lists_the_packages(docs):
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_public_names_are_in_the_reference(docs, package):
-    """A package's page, made from its template, names each of `__all__`; where that is described is the same thing."""
+    """A package's page, made from its template, names each of `__all__` but packages, as the same thing elsewhere."""
     template = Environment()
     template.filters["underline"] = str
     source = (DOCS / "_templates/autosummary/module.rst").read_text(encoding="utf-8")
@@ -97,7 +98,8 @@ def test_public_names_are_in_the_reference(docs, package):
     page = template.from_string(source).render(fullname=package, homes=homes)
     listed = re.findall(r"^   ~?([\w.]+)$", page, flags=re.MULTILINE)
     public = importlib.import_module(package)
-    assert sorted(name.rpartition(".")[2] for name in listed) == sorted(public.__all__)
+    names = [name for name in public.__all__ if not isinstance(getattr(public, name), ModuleType)]
+    assert sorted(name.rpartition(".")[2] for name in listed) == sorted(names)
     for name, home in homes[package].items():
         owner, _, described = home.rpartition(".")
         assert owner in PACKAGES
