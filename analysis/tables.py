@@ -34,7 +34,7 @@ def read_history(folder):
     path = Path(folder) / "history.csv"
     try:
         text = path.read_text(encoding="utf-8")
-        history = pd.read_csv(io.StringIO(text))
+        history = pd.read_csv(io.StringIO(text), float_precision="round_trip")
     except FileNotFoundError:
         raise RunError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
