@@ -75,17 +75,18 @@ class OwnSteps:
             group.variables.add_array(step, size=len(group), dimensions=b2.second.dim, dtype=dtype)
             buffer = group.variables[step].get_value().reshape(shape)
             self._renewed.append((buffer, computed(group, f"dt*exprel(dt*({A}))", whole(shape))))
-        reads = set().union(*map(get_identifiers, coefficients.values())) & set(group.variables)
-        stored = [group.variables[name] for name in sorted(reads)]
+        stored = [group.variables[name] for name in sorted(_identifiers(coefficients) & set(group.variables))]
         views = [variable.get_value() for variable in stored if isinstance(variable, ArrayVariable)]
-        self._kept = [(view, np.full_like(view, np.nan)) for view in views]
-        self._computed = False
+        self._kept = [(view, np.empty_like(view)) for view in views]
+        with np.errstate(all="ignore"):  # before anything has been set
+            self._compute()
 
     def renew(self):
         """Compute the steps anew if what they depend on has changed."""
-        if self._computed and all(np.array_equal(view, kept) for view, kept in self._kept):
-            return
-        self._computed = True
+        if not all(np.array_equal(view, kept) for view, kept in self._kept):
+            self._compute()
+
+    def _compute(self):
         for view, kept in self._kept:
             kept[...] = view
         for steps, compute in self._renewed:
@@ -109,5 +110,9 @@ def own_steps(group: b2.NeuronGroup, shape: tuple[int, int], moving: Collection[
     except ValueError:  # Brian2 refuses it, too, and says why
         return None
     coefficients = {name: sympy_to_str(A) for name, (A, _) in linear.items()}
-    reads = set().union(*map(get_identifiers, coefficients.values()))
-    return None if reads & {*moving, *coefficients, "t", "i"} else OwnSteps(group, shape, coefficients)
+    moves = _identifiers(coefficients) & {*moving, *coefficients, "t", "i"}
+    return None if moves else OwnSteps(group, shape, coefficients)
+
+
+def _identifiers(coefficients: Mapping[str, str]) -> set[str]:
+    return set().union(*map(get_identifiers, coefficients.values()))

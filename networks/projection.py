@@ -270,11 +270,11 @@ class Drive:
         """Make what does `update` in each step, with nothing left to decide."""
         if not self._alone:
             return functools.partial(self.update, due)
-        (item,), every = self._varying, self._varying[0].projection.every
+        (item,) = self._varying
         at_once = functools.partial(item.bring, self.drive)
-        if isinstance(every, Interval):
-            return lambda: at_once() if every.steps == 1 or due(every.steps) else None
-        return at_once if every == 1 else lambda: at_once() if due(every) else None
+        if item.projection.every == 1:  # an `Interval` never is, for it may change
+            return at_once
+        return lambda: at_once() if (every := item.projection.interval) == 1 or due(every) else None
 
     def _sum(self):
         if self._alone or not self._varying:

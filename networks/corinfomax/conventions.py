@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ConventionName = Literal["normative", "printed", "authors"]
+ScheduleName = Literal["synchronous", "sequential"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Convention:
 
     output_g_A: str
     output_v_A: str
-    schedule: Literal["synchronous", "sequential"]
+    schedule: ScheduleName
     restart_from_rate: bool
     stiffness_constant: float
     stiffness_per_beta: float

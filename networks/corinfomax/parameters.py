@@ -28,7 +28,7 @@ from ...parameters import (
 )
 from ..interval import Interval
 from ..schedules import EpochDecay, LinearDecay, Schedule
-from .conventions import CONVENTIONS, Convention, ConventionName
+from .conventions import CONVENTIONS, Convention, ConventionName, ScheduleName
 
 
 def _without_unused(rates: Any) -> Any:
@@ -41,7 +41,6 @@ def _without_unused(rates: Any) -> Any:
 Deep = Annotated[Architecture, Field(min_length=3)]
 FeedbackRates = Annotated[NonNegative | list[NonNegative], BeforeValidator(_without_unused)]
 LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]] | dict[str, Any]
-ScheduleName = Literal["synchronous", "sequential"]
 LateralRuleName = Literal["published", "regularised"]
 LateralForm = Literal["inverse", "autapse"]
 Enforcement = Literal["enforced", "as_published"]
@@ -154,7 +153,7 @@ def resolve(
     weight_decay: NonNegative = 0.0,
     bias: Switch = False,
     convention: ConventionName = "normative",
-    schedule: Literal["synchronous", "sequential"] | None = None,
+    schedule: ScheduleName | None = None,
     entropy_gain: Finite = 1.0,
     lateral_rule: Literal["published", "regularised"] = "published",
     lateral_refresh: Count = 100,

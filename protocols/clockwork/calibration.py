@@ -101,8 +101,8 @@ def _calibrated(preparation: Preparation, interval: Interval, shown: Sequence[St
     if longest == 1 or _silent(preparation.circuit, interval):
         return Calibration(1, longest, tolerance, {})
     deviations: dict[int, float] = {}
-    with _as_it_was(preparation):
-        chosen = _longest_within(preparation, interval, shown, _candidates(longest), tolerance, deviations)
+    with _as_it_was(preparation) as rest:
+        chosen = _longest_within(preparation, rest, interval, shown, _candidates(longest), tolerance, deviations)
     return Calibration(chosen, longest, tolerance, deviations)
 
 
@@ -119,14 +119,14 @@ def _candidates(longest: int) -> list[int]:
 
 def _longest_within(
     preparation: Preparation,
+    rest: dict[str, np.ndarray],
     interval: Interval,
     shown: Sequence[Stimulus],
     candidates: Sequence[int],
     tolerance: float,
     deviations: dict[int, float],
 ) -> int:
-    """Find the longest candidate within tolerance, all in one run as long as nothing diverges."""
-    rest = preparation.state_dict()
+    """Find the longest candidate within tolerance, each from states `rest`, in one run if nothing diverges."""
     ends: list[np.ndarray] = []
 
     def collect(moment, end):
@@ -172,14 +172,14 @@ def _deviation(ends: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> float
 
 
 @contextlib.contextmanager
-def _as_it_was(preparation: Preparation) -> Iterator[None]:
-    """Make a context without hooks, after which states, random generators and hooks are those before it."""
+def _as_it_was(preparation: Preparation) -> Iterator[dict[str, np.ndarray]]:
+    """Make a context without hooks, after which states, which it gives, random generators and hooks are as before."""
     states, generators = preparation.state_dict(), runtime_device.get_random_state()
     hooks = [(called, list(called)) for called in (getattr(preparation, item.name) for item in fields(Hooks))]
     for called, _ in hooks:
         called.clear()
     try:
-        yield
+        yield states
     finally:
         for called, kept in hooks:
             called[:] = kept

@@ -67,7 +67,7 @@ class MountedCircuit:
             spec.name: Population(spec, replicas, dtype, self._clock, protocol.method, code_objects)
             for spec in circuit.populations
         }
-        self._renewals = [each.renew_steps for each in self.populations.values() if each.renew_steps is not None]
+        self._renewals = [renew for each in self.populations.values() if (renew := each.renew_steps) is not None]
         self._link()
         self.layers = [self.populations[name] for name in circuit.layers]
         self.drives = {
