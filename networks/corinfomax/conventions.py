@@ -10,9 +10,12 @@ begin each phase with u := r (`authors`).
 from dataclasses import dataclass
 from typing import Literal
 
+from ...parameters import NonNegative, Switch, validated_fields
+
 ConventionName = Literal["normative", "printed", "authors"]
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Convention:
     """One way to read the paper.
@@ -32,9 +35,9 @@ class Convention:
     output_g_A: str
     output_v_A: str
     schedule: Literal["synchronous", "sequential"]
-    restart_from_rate: bool
-    stiffness_constant: float
-    stiffness_per_beta: float
+    restart_from_rate: Switch
+    stiffness_constant: NonNegative
+    stiffness_per_beta: NonNegative
 
 
 CONVENTIONS: dict[str, Convention] = {
