@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "r_squared_by_output",
             "recall",
         ],
-        "recordings": ["LayerRecording", "Recording", "read_recording"],
+        "recordings": ["LayerRecording", "Recording", "as_recording", "read_recording"],
         "tables": ["read_history", "summarise"],
         "traces": ["Traces", "open_traces"],
         "weights": ["angle", "definiteness"],

@@ -9,7 +9,6 @@ import typer
 
 from .. import analysis, ranges
 from ..analysis.files import sole_writer
-from ..analysis.recordings import Recording, as_recording
 from ..errors import ParameterError, RunError
 from ..protocols import recording as recordings
 from ..protocols import runs
@@ -125,13 +124,13 @@ def _record_and_draw(opened, path: Path, chosen: list[int], cells: list[str] | N
     target = runs.RunFolder(path.parent)
     target.write_arrays(path.name, recordings.restrict(arrays, selection))
     path = target.path / path.name
-    pictures = _draw(as_recording(arrays, path), path, selection if cells else None)
+    pictures = _draw(analysis.as_recording(arrays, path), path, selection if cells else None)
     recorded = ", ".join(f"{len(indices)} cells of layer {k}" for k, indices in selection.items())
     output.print(f"{path}: {len(arrays['t'])} steps of {len(chosen)} stimuli, {recorded}")
     return {"recording": path, "stimuli": chosen, "pictures": pictures}
 
 
-def _draw(recording: Recording, path: Path, selection: dict[int, list[int]] | None) -> list[Path]:
+def _draw(recording: "analysis.Recording", path: Path, selection: dict[int, list[int]] | None) -> list[Path]:
     """Draw each stimulus with the chosen cells, and its target's in the output; a picture that fails is one line."""
     from ..analysis.figures import Album, compartment_voltages, layers_with_potentials  # with matplotlib
 

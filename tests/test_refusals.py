@@ -196,8 +196,9 @@ def test_a_full_disk_while_drawing_spares_the_old_pictures(command, refused, run
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
-    for words, name in ((["figures"], "learning_curve.png"), (["record"], "recording_stimulus_0.png")):
-        message = refused(*words, run)
+    code, _, line = command("record", run)
+    assert (code, line.count("\n")) == (0, 1)  # the recording itself is there
+    for message, name in ((refused("figures", run), "learning_curve.png"), (line, "recording_stimulus_0.png")):
         assert all(word in message for word in (name, "No space left on device", "previous one is whole"))
     assert {path: path.read_bytes() for path in pictures} == pictures
     assert not list(run.rglob(".*png*"))
