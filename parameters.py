@@ -151,12 +151,15 @@ def validated(function: Callable | None = None, *, where: str = "") -> Callable:
     where = where or function.__qualname__.removesuffix(".__init__")
     signature = annotated_signature(function)
     positions = list(signature.parameters)
-    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
+
+    @functools.cache
+    def checked() -> Callable:  # made when it is first called, which most functions never are
+        return validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
         try:
-            return checked(*args, **kwargs)
+            return checked()(*args, **kwargs)
         except ValidationError as error:
             # A constructor is a class's own, also where it comes from a class that this one builds upon.
             name = type(args[0]).__name__ if named_by_class and args else where
