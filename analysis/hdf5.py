@@ -51,7 +51,7 @@ def opened(path: str | os.PathLike) -> h5py.File:
 def _check_end(path: str | os.PathLike):
     """Refuse a file that HDF5 does not come to an end of: without checksums, damage can lead it in circles.
 
-    That is found out in a process of its own, for this one could only be killed. Errors are told where the file is read.
+    That is found out in a process of its own, for this one could only be killed. Errors are told where it is read.
     """
     with open(path, "rb") as file:
         start = file.read(9)
