@@ -14,8 +14,9 @@ _ALWAYS = ("SIGINT", "SIGTERM")
 #: A closed terminal, a batch system's warning, a limit of processor time: unless the user ignores or handles them.
 _BY_DEFAULT = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 
-#: Seconds after which a signal is taken again that came while a module was being imported.
-_IMPORTING = 0.02
+#: Seconds after which a signal is taken again that had to wait.
+_WAIT = 0.02
+_OWN = __name__.partition(".")[0]
 
 _own_handlers: set[Callable] = set()
 _received: list[str] = []
@@ -44,8 +45,8 @@ def on_interrupt(callback: Callable[[], object]) -> Iterator[None]:
 def raising() -> Iterator[None]:
     """Raise `KeyboardInterrupt` on what `on_interrupt` takes, in place of what else would happen.
 
-    On SIGINT too, unless it is ignored. A signal that comes while a module is being imported waits until that is done:
-    there exceptions are lost, or become others. A second one does not wait.
+    On SIGINT too, unless it is ignored. A signal that comes while a module is being imported, or parameters are being
+    checked, waits until that is done: there exceptions are lost, or become others. A second one does not wait.
     """
     waiting: dict[int, threading.Timer] = {}
     repeated: set[int] = set()
@@ -59,8 +60,8 @@ def raising() -> Iterator[None]:
         repeated.discard(number)
         if timer is not None:
             timer.cancel()
-        if (timer is None or not again) and _importing(frame):
-            waiting[number] = threading.Timer(_IMPORTING, repeat, [number])
+        if (timer is None or not again) and _loses_exceptions(frame):
+            waiting[number] = threading.Timer(_WAIT, repeat, [number])
             waiting[number].daemon = True
             waiting[number].start()
             return
@@ -79,11 +80,16 @@ def raising() -> Iterator[None]:
             raise interrupted()
 
 
-def _importing(frame: types.FrameType | None) -> bool:
-    """Whether a module is being imported, at some place of a stack."""
-    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+def _loses_exceptions(frame: types.FrameType | None) -> bool:
+    """Whether a module is being imported, at some place of a stack, or pydantic is at work, at its top."""
+    top = True
+    while frame is not None:
+        library = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if library == "importlib" or (top and library == "pydantic"):
+            return True
+        top = top and library != _OWN
         frame = frame.f_back
-    return frame is not None
+    return False
 
 
 @contextlib.contextmanager
