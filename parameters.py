@@ -8,7 +8,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -53,6 +53,8 @@ Steps = Annotated[int, Number, Field(ge=1, le=1_000_000)]
 Time = Annotated[float, Number, BeforeValidator(in_milliseconds), Field(gt=0, allow_inf_nan=False)]
 TimeOrNone = Annotated[float, Number, BeforeValidator(in_milliseconds), Field(ge=0, allow_inf_nan=False)]
 Seed = Annotated[int, Number, Field(ge=0)]
+#: Numbers of layers, cells, epochs and so on, counted from 0.
+Index = Annotated[int, Number, Field(ge=0)]
 #: One rate for all projections, or one for each.
 Rates = NonNegative | list[NonNegative]
 Switch = Annotated[bool, Field(strict=True)]
@@ -110,15 +112,22 @@ def describe(error: ValidationError, where: str, positions: Sequence[str] = ()) 
     if place and isinstance(place[0], int) and place[0] < len(positions):
         place[0] = positions[place[0]]
     key = ".".join(str(part) for part in place if isinstance(part, int) or str(part).isidentifier()) or "value"
-    if first["type"] in ("missing", "missing_argument"):
+    if first["type"].startswith("missing"):
         return f"{where}: key {key!r} is missing"
     if first["type"] in _UNKNOWN:
         known = [name for name in positions if name != "self"]
         return f"{where}: unknown key {key!r}" + (f"; {nearest(key, known)}" if known and len(place) == 1 else "")
     if first["type"] == "unexpected_positional_argument":
         return f"{where}: {key} = {_brief(first['input'])}: must be given by its name"
-    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return f"{where}: {key} = {_brief(first['input'])}: {message}"
+    return f"{where}: {key} = {_brief(first['input'])}: {_allowed(first)}"
+
+
+def _allowed(item: Any) -> str:
+    """Say what would be allowed in the place of what a validation found wrong."""
+    context = item.get("ctx", {})
+    if item["type"] in ("sequence_str", "is_instance_of") and context.get("class", "Sequence") == "Sequence":
+        return "should be a list"
+    return item["msg"].removeprefix("Value error, ").replace("Input should", "should").replace(" after validation", "")
 
 
 def _brief(value: Any) -> str:
@@ -138,19 +147,44 @@ def validated(function: Callable | None = None, *, where: str = "") -> Callable:
     """
     if function is None:
         return functools.partial(validated, where=where)
+    named_by_class = not where and function.__name__ == "__init__"
     where = where or function.__qualname__.removesuffix(".__init__")
     signature = annotated_signature(function)
     positions = list(signature.parameters)
-    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
+
+    @functools.cache
+    def checked() -> Callable:  # made when it is first called, which most functions never are
+        return validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
         try:
-            return checked(*args, **kwargs)
+            return checked()(*args, **kwargs)
         except ValidationError as error:
-            raise ParameterError(describe(error, where, positions)) from None
+            # A constructor is a class's own, also where it comes from a class that this one builds upon.
+            name = type(args[0]).__name__ if named_by_class and args else where
+            raise ParameterError(describe(error, name, positions)) from None
 
     return _shown(wrapper, signature)
+
+
+def validated_fields(cls: type) -> type:
+    """Let a dataclass check its fields against their annotations, as `validated` does with the arguments of a function.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass. In messages, fields that are given by their position bear their names.
+    """
+    initialise, names = cls.__init__, [item.name for item in fields(cls) if item.init and not item.kw_only]
+    checked = validated(initialise)
+
+    @functools.wraps(checked)
+    def init(self, *args, **keywords):
+        checked(self, *args[len(names) :], **dict(zip(names, args, strict=False)), **keywords)
+
+    cls.__init__ = init
+    return plainly_shown(cls)
 
 
 def annotated_signature(function: Callable) -> inspect.Signature:

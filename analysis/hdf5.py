@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,56 @@ import numpy as np
 from ..archives import check_expansion
 from ..errors import RunError
 
+#: From this version of its superblock on, a file has checksums of all its structure; those of 0.1 and 0.2 have none.
+_CHECKSUMS = 3
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+#: Walks through the structure of a file, without its numbers.
+_WALK = """
+import sys, h5py
+def look(name, item):
+    dict(item.attrs)
+    if isinstance(item, h5py.Dataset):
+        if item.chunks:
+            item.id.get_num_chunks()
+        if item.dtype.hasobject:
+            item[()]
+with h5py.File(sys.argv[1], "r") as file:
+    look("/", file)
+    file.visititems(look)
+"""
+#: Seconds that this may take.
+_LONGEST = 60.0
+
 
 def opened(path: str | os.PathLike) -> h5py.File:
     """Open a file for reading; a `RunError` of one line says why it cannot be."""
     try:
+        _check_end(path)
         return h5py.File(path, "r")
+    except RunError:
+        raise
     except FileNotFoundError:
         raise RunError(f"{path}: no such file") from None
     except Exception as error:  # h5py's for damaged files are of many kinds
         raise RunError(f"{path}: not a readable HDF5 file ({one_line(error)})") from None
+
+
+def _check_end(path: str | os.PathLike):
+    """Refuse a file that HDF5 does not come to an end of: without checksums, damage can lead it in circles.
+
+    That is found out in a process of its own, for this one could only be killed. Errors are told where it is read.
+    """
+    with open(path, "rb") as file:
+        start = file.read(9)
+    if start[:8] != _SIGNATURE or start[8] >= _CHECKSUMS or not sys.executable:
+        return
+    walk = [sys.executable, "-c", _WALK, os.fspath(path)]
+    try:
+        ended = subprocess.run(walk, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LONGEST, check=False)
+    except subprocess.TimeoutExpired:
+        raise RunError(f"{path}: damaged (HDF5 does not come to an end of it in {_LONGEST:g} s)") from None
+    if ended.returncode < 0:
+        raise RunError(f"{path}: damaged (HDF5 fails on it)")
 
 
 def check_self_contained(file: h5py.File):

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 import pandas as pd
 
@@ -350,7 +349,7 @@ def open_traces(path: str | os.PathLike) -> Traces:
 def is_recording(path: str | os.PathLike) -> bool:
     """Whether a file is a recording of traces."""
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             return file.attrs.get("format") == FORMAT
     except Exception:  # h5py's for damaged files are of many kinds
         return False

@@ -45,7 +45,8 @@ for name, perturbations in interventions.items():
 
 with publication_style():
     figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
-    ax.barh(list(correct)[::-1], list(correct.values())[::-1], color=TESTED)
+    colours = [CONTROL if name == "control" else TESTED for name in correct]
+    ax.barh(list(correct)[::-1], list(correct.values())[::-1], color=colours[::-1])
     ax.axvline(correct["control"], color=CONTROL, linewidth=0.8, linestyle=":")
     ax.set(xlabel="Test accuracy (%)", xlim=(0, 100))
 plt.show()

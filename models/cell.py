@@ -2,11 +2,13 @@
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import brian2 as b2
+import numpy as np
 
 from ..errors import ParameterError
+from ..parameters import Switch, validated_fields
 from ..references import reference_to, resolve
 from .domains import Domain
 
@@ -15,6 +17,7 @@ from .domains import Domain
 PHYSICAL_SCALE = {"V_rest": -70 * b2.mV, "V_scale": 20 * b2.mV, "rate_scale": 100 * b2.Hz}
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Parameter:
     """One row of a cell's parameter table.
@@ -31,6 +34,7 @@ class Parameter:
     source: str
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Recordable:
     """A variable that is worth recording: from these every recorder, table, file and figure takes its list.
@@ -53,7 +57,7 @@ class Recordable:
     unit: str
     compartment: str
     meaning: str
-    by_default: bool = True
+    by_default: Switch = True
 
 
 class Cell:
@@ -104,7 +108,8 @@ class Cell:
     Raises
     ------
     ParameterError
-        If a parameter is missing or unknown, or a cell has a reset or a refractory time and no threshold.
+        If a parameter is missing, unknown or of another unit, or a cell has a reset or a refractory time and no
+        threshold.
     """
 
     equations: ClassVar[str]
@@ -130,6 +135,11 @@ class Cell:
             )
         if stray := [name for name in ("reset", "refractory") if getattr(self, name) and not self.threshold]:
             raise ParameterError(f"{type(self).__name__}: has a {stray[0]} and no threshold, so that it never spikes")
+        if not isinstance(domain, Domain | None):
+            raise ParameterError(f"{type(self).__name__}: domain = {domain!r}: should be a Domain; see domain_of")
+        for row in self.parameters:
+            if allowed := _allowed(values[row.name], row.unit):
+                raise ParameterError(f"{type(self).__name__}: {row.name} = {values[row.name]!r}: should be {allowed}")
         self.domain = domain
         self.values = values
         self.at_rest: dict[str, float] = {}
@@ -160,6 +170,16 @@ class Cell:
         """Threshold, reset and refractory condition, as Brian2's groups take them; empty for cells without spikes."""
         names = ("threshold", "reset", "refractory")
         return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+def _allowed(value: Any, unit: str) -> str:
+    """Say what the value of a parameter in some unit should be, if it is not."""
+    wanted = 1 if unit == "1" else getattr(b2, unit, None)
+    if np.asarray(value).dtype.kind not in "iuf" or not np.isfinite(np.asarray(value)).all():
+        return "a finite number" if unit == "1" else f"a finite number of the unit {unit}"
+    if isinstance(wanted, int | b2.Quantity) and not b2.have_same_dimensions(value, wanted):
+        return "a number without unit" if unit == "1" else f"of the unit {unit}, such as 10*brian2.{unit}"
+    return ""
 
 
 def _unpickled(reference: str) -> Cell:

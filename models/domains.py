@@ -29,12 +29,13 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import ParameterError
-from ..parameters import Count, Finite, Seed, validated
+from ..parameters import Count, Finite, Seed, Switch, validated, validated_fields
 
 #: Slot in which the multiplier cells' inhibition Aᵀλ arrives.
 INHIBITION = "drive_multiplier"
 
 
+@validated_fields
 @dataclass(frozen=True, eq=False)
 class Constraints:
     """Linear constraints A m(r) ≤ b on the rates of a layer, or A m(r) = b.
@@ -52,8 +53,8 @@ class Constraints:
 
     A: np.ndarray
     b: np.ndarray
-    magnitude: bool = False
-    equality: bool = False
+    magnitude: Switch = False
+    equality: Switch = False
     lengths: np.ndarray | float = 1.0
 
     @property
@@ -77,6 +78,7 @@ class Constraints:
         return (np.abs(excess) if self.equality else excess).max(axis=1)
 
 
+@validated_fields
 @dataclass(frozen=True, eq=False)
 class Domain:
     """A set of admissible rates: a nonlinearity, and constraints that inhibitory cells enforce.

@@ -7,8 +7,11 @@ published the cell is instantaneous; `LeakySST` gives it a membrane time constan
 Multiplier cells hold a layer within its domain: one for each constraint, its rate the Lagrange multiplier.
 """
 
+from typing import Any
+
 import brian2 as b2
 
+from ..parameters import validated
 from .cell import Cell, Parameter, Recordable
 from .domains import LINEAR, RECTIFIED, Constraints
 from .noise import with_noise
@@ -45,7 +48,8 @@ class SST(Cell):
         Recordable("V_soma", "V", "soma", "somatic potential"),
     )
 
-    def __init__(self, *, noise: tuple[str, ...] = (), **values):
+    @validated
+    def __init__(self, *, noise: tuple[str, ...] = (), **values: Any):
         super().__init__(**values)
         self.noise = noise
         self.equations = with_noise(type(self).equations, noise)
@@ -122,6 +126,7 @@ rate = rate_scale*r : Hz
     )
     state = ("u", "r")
 
+    @validated
     def __init__(self, *, constraints: Constraints, tau_lambda: b2.Quantity):
         super().__init__(LINEAR if constraints.equality else RECTIFIED, tau_lambda=tau_lambda)
         self.constraints = constraints

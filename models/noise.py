@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import brian2 as b2
 
 from ..errors import ParameterError
+from ..parameters import NonNegative, validated
 from .cell import Cell, Parameter, Recordable
 
 #: What can receive background input: the compartments of pyramidal cells, and the soma of their SST interneurons.
@@ -38,7 +40,10 @@ class BackgroundInput(Cell):
 
     parameters = (Parameter("tau_noise", "second", "correlation time", "not in the paper; 5 ms here"),)
 
-    def __init__(self, *, sigma: Mapping[str, float], tau_noise: b2.Quantity):
+    @validated
+    def __init__(
+        self, *, sigma: Mapping[Literal["soma", "basal", "apical", "SST"], NonNegative], tau_noise: b2.Quantity
+    ):
         super().__init__(tau_noise=tau_noise)
         self.sigma = dict(sigma)
         self.state = self.outputs = tuple(f"noise_{compartment}" for compartment in sigma)

@@ -24,8 +24,10 @@ theory asks for.
 """
 
 import re
+from typing import Any
 
 from ..errors import ParameterError
+from ..parameters import Switch, validated
 from .cell import Cell, Parameter, Recordable
 from .domains import INHIBITION, NONNEGATIVE_UNIT_BOX, Domain
 from .noise import with_noise
@@ -180,13 +182,14 @@ v_A = gate_apical*(drive_autapse + i_SST + i_multiplier + drive_apical) + I_apic
         Parameter("g_A", "1", "apical coupling conductance, 1/ε_k", "eq 15; swapped in print after eq 20"),
     )
 
+    @validated
     def __init__(
         self,
         *,
         domain: Domain = NONNEGATIVE_UNIT_BOX,
         noise: tuple[str, ...] = (),
-        multiplier_current: bool = False,
-        **values,
+        multiplier_current: Switch = False,
+        **values: Any,
     ):
         super().__init__(domain, noise, multiplier_current, current="-drive_multiplier/g_A", **values)
 
@@ -220,6 +223,7 @@ beta : 1 (shared)
     )
     parameters = _COMMON_PARAMETERS
 
+    @validated
     def __init__(
         self,
         *,
@@ -227,8 +231,8 @@ beta : 1 (shared)
         v_A: str,
         domain: Domain = NONNEGATIVE_UNIT_BOX,
         noise: tuple[str, ...] = (),
-        multiplier_current: bool = False,
-        **values,
+        multiplier_current: Switch = False,
+        **values: Any,
     ):
         apical = f"g_A = {g_A} : 1\nv_A = gate_apical*({v_A}) + I_apical : 1\n"  # eq 21, by convention
         super().__init__(domain, noise, multiplier_current, current="-drive_multiplier", further=apical, **values)

@@ -1,7 +1,8 @@
 """A circuit is a trainable with populations and projections. It declares; it knows no time and no data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -67,9 +68,10 @@ class Circuit(Trainable):
         derived: Sequence[str] = (),
         signals: Sequence[str] | Signals = (),
     ):
-        self.populations = tuple(populations)
-        self.projections = tuple(projections)
-        self.layers = tuple(layers)
+        kind = type(self).__name__
+        self.populations = _each(kind, "populations", populations, PopulationSpec)
+        self.projections = _each(kind, "projections", projections, Projection, Bias)
+        self.layers = _each(kind, "layers", layers, str)
         sizes = {spec.name: spec.size for spec in self.populations}
         if unknown := [name for name in layers if name not in sizes]:
             raise ParameterError(f"layers: no population {unknown[0]!r}; there are {', '.join(sizes)}")
@@ -281,6 +283,15 @@ class Circuit(Trainable):
         """Domains of the layers 1, …, P."""
         domains = {spec.name: spec.cell.domain for spec in self.populations}
         return {k: domains[name] for k, name in enumerate(self.layers) if k > 0}
+
+
+def _each(circuit: str, name: str, items: Any, *kinds: type) -> tuple:
+    """Take the items of an argument, or say in one line what they should be."""
+    found = tuple(items) if isinstance(items, Iterable) and not isinstance(items, str) else (items,)
+    if strange := [item for item in found if not isinstance(item, kinds)]:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise ParameterError(f"{circuit}: {name}: {strange[0]!r} should be one of a list of {names}")
+    return found
 
 
 def _check_cell(spec):

@@ -21,7 +21,7 @@ from scipy.sparse.linalg import eigsh
 
 from ..errors import DivergenceError
 from ..models import CompetingPoint
-from ..parameters import Count, NonNegative, Positive, Rates, Seed, Time, validated
+from ..parameters import Count, Index, NonNegative, Positive, Rates, Seed, Time, validated, validated_fields
 from . import equilibrium
 from .circuit import Circuit
 from .equilibrium import Deep, contrastive_plasticity, one_for_each
@@ -36,6 +36,7 @@ from .states import PhaseEnd
 _LARGE = 100
 
 
+@validated_fields
 @dataclass(frozen=True)
 class SimilarityRule:
     """ΔM_k = ⟨s_k s_kᵀ⟩/(2β) - M_k/(2|β|), of the nudged phase; β is signed.
@@ -46,7 +47,7 @@ class SimilarityRule:
         Hidden layer, 1 … P-1.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, nudged: PhaseEnd) -> DenseChange:
         """ΔM_k, (N_k, N_k), exactly symmetric."""

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from ..errors import ParameterError
 from ..models import Cell, HiddenPoint, OutputPoint, StimulusCell
-from ..parameters import Architecture, Count, Positive, Rates, Seed, Time, validated
+from ..parameters import Architecture, Count, Index, Positive, Rates, Seed, Time, validated, validated_fields
 from .circuit import Circuit
 from .initial import generator, with_users_weights, xavier_uniform
 from .optimisers import GradientStep
@@ -30,6 +30,7 @@ from .states import PhaseEnd, contrast
 Deep = Annotated[Architecture, Field(min_length=3)]
 
 
+@validated_fields
 @dataclass(frozen=True)
 class ContrastiveHebbianRule:
     """ΔW_k = ⟨[s_{k+1} s_kᵀ]_plus - [s_{k+1} s_kᵀ]_minus⟩/β, -∂Φ/∂W_k contrasted; β is signed.
@@ -40,7 +41,7 @@ class ContrastiveHebbianRule:
         Projection, 0 … P-1.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> OuterProducts:
         """ΔW_k, (N_{k+1}, N_k)."""
@@ -51,6 +52,7 @@ class ContrastiveHebbianRule:
         return OuterProducts(post, pre, scale)
 
 
+@validated_fields
 @dataclass(frozen=True)
 class ContrastiveBiasRule:
     """Δb_k = ⟨[s_k]_plus - [s_k]_minus⟩/β, -∂Φ/∂b_k contrasted; β is signed.
@@ -61,7 +63,7 @@ class ContrastiveBiasRule:
         Layer, 1 … P.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> DenseChange:
         """Δb_k, (N_k,)."""

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import StimulusError
-from ..parameters import Architecture, Count, NonNegative, Number, Seed, validated
+from ..parameters import Architecture, Count, Index, NonNegative, Number, Seed, validated, validated_fields
 from ..units import real_array
 from . import initial
 from .optimisers import Adam
@@ -123,6 +123,7 @@ def output_error(loss: Loss, output: np.ndarray, y: np.ndarray) -> np.ndarray:
     return softmax
 
 
+@validated_fields
 @dataclass(frozen=True)
 class ErrorRule:
     """ΔW^(k) = -Σ δ_{k+1} h_kᵀ over the minibatch: down the gradient, the mean being in δ.
@@ -133,13 +134,14 @@ class ErrorRule:
         Projection, 0 … P-1.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, forward: PhaseEnd) -> OuterProducts:
         """ΔW^(k), (N_{k+1}, N_k)."""
         return OuterProducts(forward.delta[self.k + 1], forward.r[self.k], -1.0)
 
 
+@validated_fields
 @dataclass(frozen=True)
 class BiasRule:
     """Δb^(k) = -Σ δ_k over the minibatch.
@@ -150,7 +152,7 @@ class BiasRule:
         Layer, 1 … P.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, forward: PhaseEnd) -> DenseChange:
         """Δb^(k), (N_k,)."""

@@ -1,11 +1,11 @@
 """How often a drive is renewed, where nobody says so: a whole number of steps that a calibration finds."""
 
-import math
 from dataclasses import dataclass
 
-from ..errors import ParameterError
+from ..parameters import Count, NonNegative, validated_fields
 
 
+@validated_fields
 @dataclass(eq=False)
 class Interval:
     """Steps between two renewals of a drive. It is live: projections that share it, mounted ones too, follow it.
@@ -25,12 +25,8 @@ class Interval:
     """
 
     name: str
-    tolerance: float | None = None
-    steps: int = 1
-
-    def __post_init__(self):
-        if self.tolerance is not None and not 0 <= self.tolerance < math.inf:
-            raise ParameterError(f"{self.name}: tolerance = {self.tolerance!r}: must be a number from 0")
+    tolerance: NonNegative | None = None
+    steps: Count = 1
 
     def __index__(self) -> int:
         return self.steps

@@ -12,10 +12,12 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import ParameterError
+from ..parameters import Finite, Index, Switch, validated, validated_fields
 from .plasticity import Change, Weights, add_scaled
 from .schedules import Progress, Schedule, as_schedule
 
 
+@validated_fields
 @dataclass(frozen=True)
 class GradientStep:
     """W ← (1 - η·decay) W + η ΔW, eqs 26, 27.
@@ -34,17 +36,18 @@ class GradientStep:
         Whether ΔW is symmetric, and W to stay so exactly.
     """
 
-    target: tuple[str, int]
-    learning_rate: float | Schedule
-    weight_decay: float = 0.0
-    excitatory: bool = False
-    symmetric: bool = False
+    target: tuple[str, Index]
+    learning_rate: Finite | Schedule
+    weight_decay: Finite = 0.0
+    excitatory: Switch = False
+    symmetric: Switch = False
     in_steps: ClassVar[bool] = True
 
     def step(self, weights: Weights, change: Change, progress: Progress, duration: float = 1.0):
         """Apply one change."""
         key, k = self.target
-        W, rate = weights[key][k], as_schedule(self.learning_rate)(progress) * duration
+        W, rate = weights[key][k], self.learning_rate
+        rate = (rate(progress) if callable(rate) else rate) * duration
         add = change.add_to_symmetric if self.symmetric else change.add_to
         add(W, rate, keep=1.0 - rate * self.weight_decay)
         if self.excitatory:
@@ -91,14 +94,15 @@ class Adam:
 
     in_steps = False
 
+    @validated
     def __init__(
         self,
-        target: tuple[str, int],
-        shape: tuple[int, ...],
-        learning_rate: float | Schedule,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
+        target: tuple[str, Index],
+        shape: tuple[Index, ...],
+        learning_rate: Finite | Schedule,
+        beta_1: Finite = 0.9,
+        beta_2: Finite = 0.999,
+        epsilon: Finite = 1e-8,
     ):
         for name, value in (("beta_1", beta_1), ("beta_2", beta_2)):
             if not 0 <= value < 1:

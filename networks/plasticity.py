@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ..errors import ParameterError
+from ..parameters import validated_fields
 
 Weights = dict[str, dict[int, np.ndarray]]
 
@@ -152,6 +153,7 @@ class DenseChange:
         weights[...] = (weights + weights.T) / 2
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Readout:
     """What learning sees of a phase: the circuit's signals at its end, or their means over its last part.
@@ -166,7 +168,7 @@ class Readout:
     """
 
     phase: str
-    last: int | None = None
+    last: Any = None
 
     def __post_init__(self):
         whole = isinstance(self.last, Integral) and not isinstance(self.last, bool)
@@ -174,6 +176,7 @@ class Readout:
             raise ParameterError(f"readout of phase {self.phase!r}: last = {self.last!r} must be a whole number from 1")
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Plasticity:
     """A rule, what it reads, when it acts, and the optimiser that applies its ΔW.
@@ -199,7 +202,7 @@ class Plasticity:
 
     rule: Callable[..., Change]
     optimiser: Any
-    reads: tuple[str | Readout, ...] = ("plus", "minus")
+    reads: str | Readout | tuple[str | Readout, ...] = ("plus", "minus")
     when: Literal["presentation", "phase", "step"] = "presentation"
     readouts: tuple[Readout, ...] = field(init=False, repr=False)
 
@@ -209,6 +212,8 @@ class Plasticity:
         object.__setattr__(self, "readouts", readouts)
         if self.when not in ("presentation", "phase", "step"):
             raise ParameterError(f"{self}: when = {self.when!r} must be 'presentation', 'phase' or 'step'")
+        if not hasattr(self.optimiser, "target"):
+            raise ParameterError(f"Plasticity: optimiser = {self.optimiser!r}: should be one, such as GradientStep")
         if not readouts:
             raise ParameterError(f"{self}: reads no phase")
         if self.when == "step" and not getattr(self.optimiser, "in_steps", False):

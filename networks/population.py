@@ -16,6 +16,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 from ..errors import ParameterError
 from ..models import Cell
 from ..models.domains import INHIBITION
+from ..parameters import Count, Index, validated_fields
 from ..units import unit_of
 from .expressions import Probe, computed, derivative, evaluator, probe, whole
 from .integration import Integration, own_steps
@@ -24,6 +25,7 @@ from .integration import Integration, own_steps
 _NEVER_FIRED = {"lastspike": -1e4, "not_refractory": True}
 
 
+@validated_fields
 @dataclass(frozen=True)
 class PopulationSpec:
     """What a circuit declares of a population.
@@ -44,8 +46,8 @@ class PopulationSpec:
 
     name: str
     cell: Cell
-    size: int
-    layer: int
+    size: Count
+    layer: Index
     links: tuple[tuple[str, tuple[str, str]], ...] = ()
 
 

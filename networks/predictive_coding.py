@@ -31,7 +31,19 @@ from ..models import (
     SigmoidValue,
     StimulusCell,
 )
-from ..parameters import Architecture, Count, Finite, NonNegative, Number, Positive, Seed, Time, validated
+from ..parameters import (
+    Architecture,
+    Count,
+    Finite,
+    Index,
+    NonNegative,
+    Number,
+    Positive,
+    Seed,
+    Time,
+    validated,
+    validated_fields,
+)
 from .circuit import Circuit
 from .initial import generator, kaiming_uniform, uniform_by_fan_in, with_users_weights
 from .optimisers import Adam, GradientStep
@@ -54,6 +66,7 @@ def sum_over_nudge(end: PhaseEnd) -> float:
     return 2.0 / end.beta
 
 
+@validated_fields
 @dataclass(frozen=True)
 class PredictionRule:
     """ΔW_k = c Σ e_{k+1} r_kᵀ over the minibatch: the prediction comes nearer to what it missed.
@@ -66,7 +79,7 @@ class PredictionRule:
         ``scale(end)``, c: `mean` or `sum_over_nudge`.
     """
 
-    k: int
+    k: Index
     scale: Callable[[PhaseEnd], float]
 
     def __call__(self, weights: Weights, end: PhaseEnd) -> OuterProducts:
@@ -74,6 +87,7 @@ class PredictionRule:
         return OuterProducts(end.e[self.k + 1], end.r[self.k], self.scale(end))
 
 
+@validated_fields
 @dataclass(frozen=True)
 class PredictionBiasRule:
     """Δb_k = c Σ e_k over the minibatch.
@@ -86,7 +100,7 @@ class PredictionBiasRule:
         As in `PredictionRule`.
     """
 
-    k: int
+    k: Index
     scale: Callable[[PhaseEnd], float]
 
     def __call__(self, weights: Weights, end: PhaseEnd) -> DenseChange:

@@ -10,13 +10,14 @@ import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import brian2 as b2
 import numpy as np
 
 from ..errors import ParameterError
 from ..models import Cell
+from ..parameters import Index, Number, Switch, validated_fields
 from .interval import Interval
 from .plasticity import Weights
 from .population import Population, PopulationSpec
@@ -28,6 +29,7 @@ _FUNCTIONS = {"": np.positive, "abs": np.abs, "nonzero": np.bool_}
 _EXPRESSIONS = {"": "{}", "abs": "abs({})", "nonzero": "int({} != 0)"}
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Projection:
     """What a circuit declares of a projection.
@@ -56,13 +58,13 @@ class Projection:
     source: str
     target: str
     slot: str
-    weights: tuple[str, int]
+    weights: tuple[str, Index]
     pattern: Pattern = "dense"
-    every: int | Interval = 1
-    constant: bool = False
+    every: Annotated[int, Number] | Interval = 1
+    constant: Switch = False
     output: str = "r"
     function: Function = ""
-    transposed: bool = False
+    transposed: Switch = False
 
     @property
     def name(self) -> str:
@@ -87,12 +89,7 @@ class Projection:
                 f"{self.name}: {type(source.cell).__name__} has no output {self.output!r}; "
                 f"it has {', '.join(source.cell.outputs) or 'none'}"
             )
-        if self.pattern not in get_args(Pattern) or self.function not in _FUNCTIONS:
-            raise ParameterError(
-                f"{self.name}: pattern = {self.pattern!r} and function = {self.function!r} must be of "
-                f"{', '.join(get_args(Pattern))} and {', '.join(map(repr, _FUNCTIONS))}"
-            )
-        if not isinstance(self.every, int | Interval) or self.interval < 1:
+        if self.interval < 1:
             raise ParameterError(f"{self.name}: every = {self.every!r} must be a whole number from 1")
         if self.constant and _moves(source.cell):
             raise ParameterError(f"{self.name}: is constant, and {self.source} moves by itself or is driven")
@@ -106,6 +103,7 @@ class Projection:
             raise ParameterError(f"{self.name}: one to one, from {source.size} to {target.size} cells")
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Bias:
     """What a circuit declares of a bias: a projection from a constant.
@@ -122,7 +120,7 @@ class Bias:
 
     target: str
     slot: str
-    weights: tuple[str, int]
+    weights: tuple[str, Index]
     source = None
     pattern = "bias"
     every = 1

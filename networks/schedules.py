@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ..errors import ParameterError
+from ..parameters import Finite, Index, Number, validated_fields
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Progress:
     """How far training has come.
@@ -19,14 +23,15 @@ class Progress:
         Minibatches that have been learnt from, through all epochs.
     """
 
-    epoch: int = 0
-    presentation: int = 0
+    epoch: Index = 0
+    presentation: Index = 0
 
 
 #: A number as a function of progress.
 Schedule = Callable[[Progress], float]
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Constant:
     """The same value at all times.
@@ -36,13 +41,14 @@ class Constant:
     value : float
     """
 
-    value: float
+    value: Finite
 
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""
         return self.value
 
 
+@validated_fields
 @dataclass(frozen=True)
 class EpochDecay:
     """A value that decays by epoch: value · d_jᵉ from the epoch on at which piece j begins.
@@ -55,8 +61,8 @@ class EpochDecay:
         .9ᵉ, which is a drop.
     """
 
-    value: float
-    decay: tuple[tuple[int, float], ...] = ((0, 1.0),)
+    value: Finite
+    decay: Annotated[tuple[tuple[Index, Finite], ...], Field(min_length=1)] = ((0, 1.0),)
 
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""
@@ -64,6 +70,7 @@ class EpochDecay:
         return self.value * factor**progress.epoch
 
 
+@validated_fields
 @dataclass(frozen=True)
 class LinearDecay:
     """A value that falls in a straight line, minibatch by minibatch, and then stays: value · max(1 - t/T, floor).
@@ -112,9 +119,9 @@ class Staircase:
         For another `every` or `unit`.
     """
 
-    value: float
-    factor: float
-    every: int
+    value: Finite
+    factor: Finite
+    every: Annotated[int, Number]
     unit: Literal["epochs", "presentations"] = "epochs"
 
     def __post_init__(self):
@@ -129,6 +136,7 @@ class Staircase:
         return self.value * self.factor ** (done // self.every)
 
 
+@validated_fields
 @dataclass(frozen=True)
 class InverseTime:
     """value/(offset + t), t the presentations that are done: what stochastic approximation converges with.
@@ -145,8 +153,8 @@ class InverseTime:
         For another `offset`.
     """
 
-    value: float
-    offset: float
+    value: Finite
+    offset: Finite
 
     def __post_init__(self):
         if not self.offset > 0:
@@ -159,4 +167,4 @@ class InverseTime:
 
 def as_schedule(value: float | Schedule) -> Schedule:
     """Take a number for a constant schedule."""
-    return value if callable(value) else Constant(float(value))
+    return value if callable(value) else Constant(value)

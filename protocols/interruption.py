@@ -6,12 +6,17 @@ Brian2 turns SIGINT into an end of the run that looks like any other; so the clo
 import contextlib
 import signal
 import threading
+import types
 from collections.abc import Callable, Iterator
 
 #: These always stop what runs.
 _ALWAYS = ("SIGINT", "SIGTERM")
 #: A closed terminal, a batch system's warning, a limit of processor time: unless the user ignores or handles them.
 _BY_DEFAULT = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+
+#: Seconds after which a signal is taken again that had to wait.
+_WAIT = 0.02
+_OWN = __name__.partition(".")[0]
 
 _own_handlers: set[Callable] = set()
 _received: list[str] = []
@@ -38,14 +43,53 @@ def on_interrupt(callback: Callable[[], object]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def raising() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` on what `on_interrupt` takes, but for SIGINT, which has Python's own handler."""
+    """Raise `KeyboardInterrupt` on what `on_interrupt` takes, in place of what else would happen.
+
+    On SIGINT too, unless it is ignored. A signal that comes while a module is being imported, or parameters are being
+    checked, waits until that is done: there exceptions are lost, or become others. A second one does not wait.
+    """
+    waiting: dict[int, threading.Timer] = {}
+    repeated: set[int] = set()
+
+    def repeat(number):
+        repeated.add(number)
+        signal.raise_signal(number)
 
     def handle(number, frame):
+        timer, again = waiting.pop(number, None), number not in repeated
+        repeated.discard(number)
+        if timer is not None:
+            timer.cancel()
+        if (timer is None or not again) and _loses_exceptions(frame):
+            waiting[number] = threading.Timer(_WAIT, repeat, [number])
+            waiting[number].daemon = True
+            waiting[number].start()
+            return
         _received.append(signal.Signals(number).name)
         raise interrupted()
 
-    with _handling(handle, ("SIGTERM", *_BY_DEFAULT)):
-        yield
+    own = signal.getsignal(signal.SIGINT) in (signal.default_int_handler, *_own_handlers)
+    with _handling(handle, ("SIGTERM", *_BY_DEFAULT, *(["SIGINT"] if own else []))):
+        try:
+            yield
+        finally:
+            for timer in waiting.values():
+                timer.cancel()
+        if waiting:
+            _received.append(signal.Signals(next(iter(waiting))).name)
+            raise interrupted()
+
+
+def _loses_exceptions(frame: types.FrameType | None) -> bool:
+    """Whether a module is being imported, at some place of a stack, or pydantic is at work, at its top."""
+    top = True
+    while frame is not None:
+        library = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if library == "importlib" or (top and library == "pydantic"):
+            return True
+        top = top and library != _OWN
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager

@@ -245,7 +245,7 @@ def test_leaky_interneuron_relaxes(mount, rng, method, pace):
 @pytest.mark.parametrize("cell", [SST, LeakySST, HiddenPyramidal], ids=lambda cell: cell.__name__)
 def test_parameter_table_is_complete_and_enforced(cell):
     """Constructing a cell with a parameter that its table does not list raises one line naming the cell."""
-    names = {parameter.name: 1.0 for parameter in cell.parameters}
+    names = {row.name: 1.0 if row.unit == "1" else getattr(b2, row.unit) for row in cell.parameters}
     assert set(cell(**names).values) == set(names)
     with pytest.raises(ParameterError, match=f"{cell.__name__}: needs the parameters.*got.*tau_x") as caught:
         cell(**names, tau_x=1.0)

@@ -152,7 +152,7 @@ def commands_in(text):
 @pytest.mark.parametrize("document", ["README.md", *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")))])
 def test_documented_commands_exist(document):
     """Each command line that a document prints names a command, presets and options that exist, by typer's account."""
-    from corinfomax.commands import _ANYWHERE, COMMANDS
+    from corinfomax.commands.names import ANYWHERE, COMMANDS
     from corinfomax.protocols.runs import presets
 
     for words in commands_in((ROOT / document).read_text(encoding="utf-8")):
@@ -163,7 +163,7 @@ def test_documented_commands_exist(document):
         called.command(words[0])(getattr(importlib.import_module(f"corinfomax.commands.{words[0]}"), words[0]))
         options = {name for item in typer.main.get_command(called).params for name in item.opts}
         given = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert given <= {*options, *_ANYWHERE, "--help"}, words
+        assert given <= {*options, *ANYWHERE, "--help"}, words
         if words[0] in ("train", "doctor", "cite") and words[1:] and re.fullmatch(r"[a-z]\w*", words[1]):
             assert words[1] in presets(), words
 

@@ -277,6 +277,10 @@ def test_a_held_drive_of_a_constant_source_stays_held(projection, saturating_cir
 def test_patterns_that_do_not_exist_are_refused(changes, told):
     """A misspelt pattern, and synapses that are to rest in some steps, are refused in one line."""
     circuit = CorInfoMax([6, 5, 3])
-    circuit.projections = (replace(circuit.projections[0], **changes),)
-    with pytest.raises(ParameterError, match=told):
+
+    def exchange():
+        circuit.projections = (replace(circuit.projections[0], **changes),)
         circuit.exchange_cell("layer_1", type(circuit.populations[2].cell))
+
+    with pytest.raises(ParameterError, match=told):
+        exchange()

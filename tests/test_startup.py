@@ -1,8 +1,11 @@
 """What starts without waiting: which libraries are imported when, and the options that all commands have."""
 
+import importlib
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from toys import on_toys, stimuli
 import corinfomax
 from corinfomax.commands import COMMANDS
 from corinfomax.commands.console import plain
+from corinfomax.protocols.interruption import raising
 from corinfomax.protocols.runs import Configuration, presets
 from corinfomax.toml import loads
 
@@ -130,3 +134,42 @@ def test_plain_values_are_json():
     theory = {"1": [0, 1], "a": "b", "c": [0.5, None], "d": [{"x": 1.0}, {"x": None}]}
     assert plain(given) == theory
     assert json.loads(json.dumps(plain(given), allow_nan=False)) == theory
+
+
+@pytest.mark.parametrize(("number", "says"), [("SIGINT", "interrupted\n"), ("SIGHUP", "interrupted (SIGHUP)\n")])
+def test_a_signal_while_the_command_line_is_imported_ends_it_in_one_line(number, says):
+    """It comes as typer is being imported, within one of its modules: one line, exit code 130, no traceback."""
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(name, *rest):\n"
+        f"        if name == 'typer.core': os.kill(os.getpid(), signal.{number})\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "sys.argv = ['corinfomax', 'presets']\n"
+        "from corinfomax.commands import main\n"
+        "main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert (ended.returncode, ended.stderr) == (130, says)
+
+
+def test_a_signal_waits_until_an_import_is_done(tmp_path, monkeypatch):
+    """In a module that swallows whatever is raised: the module is complete, then `KeyboardInterrupt` is raised."""
+    (tmp_path / "swallowing.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except BaseException:\n    lost = True\ndone = True"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"), raising():
+        time.sleep(10 if importlib.import_module("swallowing").done else 0)
+    swallowing = sys.modules.pop("swallowing")
+    assert "lost" not in vars(swallowing)
+    schema = {"__name__": "pydantic.schema"}  # where exceptions are lost, too
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"), raising():
+        exec((tmp_path / "swallowing.py").read_text(), schema)
+    assert "lost" not in schema
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"), raising():  # and where nothing follows upon the import
+        importlib.import_module("swallowing")
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -300,7 +300,7 @@ def test_damaged_files_are_named(recorded, tmp_path):
             file[part].resize(rows, axis=0)
         with pytest.raises(RunError, match=r"a\.h5: damaged"):
             open_traces(path)
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w") as file:  # without checksums, as of versions 0.1 and 0.2
         file.attrs["format"] = "other"
     with pytest.raises(RunError, match=r"a\.h5: is no recording"):
         open_traces(path)
@@ -308,4 +308,19 @@ def test_damaged_files_are_named(recorded, tmp_path):
     with h5py.File(path, "r+") as file:
         file.attrs["version"] = 99
     with pytest.raises(RunError, match="written by a newer version"):
+        open_traces(path)
+
+
+def test_a_file_that_hdf5_does_not_come_to_an_end_of_is_refused(tmp_path, monkeypatch):
+    """An attribute's heap that claims more room than it has, in a file without checksums: HDF5 goes on for ever."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.attrs["format"] = "corinfomax traces"
+        file["x"] = np.zeros(5000)
+    damaged = bytearray(path.read_bytes())
+    heap = damaged.find(b"GCOL")
+    damaged[heap + 8 : heap + 16] = (len(damaged) - heap).to_bytes(8, "little")
+    path.write_bytes(damaged)
+    monkeypatch.setattr("corinfomax.analysis.hdf5._LONGEST", 3.0)
+    with pytest.raises(RunError, match=r"a\.h5: damaged \(HDF5 does not come to an end of it in 3 s\)"):
         open_traces(path)

@@ -10,10 +10,13 @@ begin each phase with u := r (`authors`).
 from dataclasses import dataclass
 from typing import Literal
 
+from ...parameters import NonNegative, Switch, validated_fields
+
 ConventionName = Literal["normative", "printed", "authors"]
 ScheduleName = Literal["synchronous", "sequential"]
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Convention:
     """One way to read the paper.
@@ -33,9 +36,9 @@ class Convention:
     output_g_A: str
     output_v_A: str
     schedule: ScheduleName
-    restart_from_rate: bool
-    stiffness_constant: float
-    stiffness_per_beta: float
+    restart_from_rate: Switch
+    stiffness_constant: NonNegative
+    stiffness_per_beta: NonNegative
 
 
 CONVENTIONS: dict[str, Convention] = {

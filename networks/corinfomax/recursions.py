@@ -6,10 +6,12 @@ from typing import ClassVar
 import numpy as np
 from scipy.linalg import lapack
 
+from ...parameters import Count, Finite, Fraction, Index, Positive, validated, validated_fields
 from ..plasticity import OuterProducts, Weights
 from ..schedules import Progress
 
 
+@validated_fields
 @dataclass(frozen=True)
 class InverseRecursion:
     """Eq 28: B ← λ⁻¹(B - γ⟨z zᵀ⟩), γ = (1 - λ)/λ.
@@ -22,8 +24,8 @@ class InverseRecursion:
         λ.
     """
 
-    k: int
-    forgetting: float
+    k: Index
+    forgetting: Fraction
     in_steps: ClassVar[bool] = False
 
     @property
@@ -44,6 +46,7 @@ class InverseRecursion:
         """Restore nothing."""
 
 
+@validated_fields
 @dataclass(frozen=True)
 class AutapseRecursion:
     """Eqs 29, 30: the autapses D and the SST weights O learn by themselves, and B follows from them.
@@ -60,10 +63,10 @@ class AutapseRecursion:
         c and d of M = cB + dI: 2κγε_k and ε_k g_lk in hidden layers, κγ and g_lk in the output layer.
     """
 
-    k: int
-    forgetting: float
-    lateral_gain: float
-    leak_gain: float
+    k: Index
+    forgetting: Fraction
+    lateral_gain: Finite
+    leak_gain: Finite
     in_steps: ClassVar[bool] = False
 
     @property
@@ -121,7 +124,8 @@ class RegularisedInverse:
 
     in_steps = False
 
-    def __init__(self, k: int, units: int, forgetting: float, epsilon: float, every: int):
+    @validated
+    def __init__(self, k: Index, units: Count, forgetting: Fraction, epsilon: Positive, every: Count):
         self.target = ("B", k)
         self.forgetting, self.epsilon, self.every = forgetting, epsilon, every
         self.presentations = 0

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...parameters import Index, validated_fields
 from ..plasticity import DenseChange, OuterProducts, Weights
 from ..states import PhaseEnd, contrast
 
 
+@validated_fields
 @dataclass(frozen=True)
 class ForwardRule:
     """Eq 26: ΔW_ff^(k) = ⟨[(r_{k+1} - W_ff r_k) r_kᵀ]_nudge - [·]_free⟩/β, the bottom-up prediction error.
@@ -20,7 +22,7 @@ class ForwardRule:
         Pair of layers k and k + 1, 0 … P-1.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> OuterProducts:
         """ΔW_ff^(k), (N_{k+1}, N_k)."""
@@ -32,6 +34,7 @@ class ForwardRule:
         return _difference(plus, minus, pre=k, post=k + 1, W=weights["W_ff"][k], bias=bias)
 
 
+@validated_fields
 @dataclass(frozen=True)
 class BiasRule:
     """Eq 26 of a constant unit, r = 1: Δb_k = ⟨[r_k - W_ff r_{k-1} - b_k]_nudge - [·]_free⟩/β (not in the paper).
@@ -42,7 +45,7 @@ class BiasRule:
         Layer, 1 … P.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> DenseChange:
         """Δb_k, (N_k,)."""
@@ -52,6 +55,7 @@ class BiasRule:
         return DenseChange(difference * difference.dtype.type(contrast(plus, minus)))
 
 
+@validated_fields
 @dataclass(frozen=True)
 class FeedbackRule:
     """Eq 27: ΔW_fb^(k) = ⟨[(r_k - W_fb r_{k+1}) r_{k+1}ᵀ]_nudge - [·]_free⟩/β, the top-down prediction error.
@@ -62,7 +66,7 @@ class FeedbackRule:
         Pair of layers k and k + 1, 1 … P-1.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> OuterProducts:
         """ΔW_fb^(k), (N_k, N_{k+1})."""
@@ -78,6 +82,7 @@ def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndar
     )
 
 
+@validated_fields
 @dataclass(frozen=True)
 class LateralRule:
     """The outer product ⟨z zᵀ⟩, z = B r of the nudged rates, in eqs 28-30.
@@ -88,7 +93,7 @@ class LateralRule:
         Layer, 1 … P.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, plus: PhaseEnd) -> OuterProducts:
         """⟨z zᵀ⟩, (N_k, N_k)."""
@@ -97,6 +102,7 @@ class LateralRule:
         return OuterProducts(z, z, 1.0 / len(r))
 
 
+@validated_fields
 @dataclass(frozen=True)
 class CorrelationRule:
     """⟨r rᵀ⟩ of the nudged rates, what the regularised lateral rule averages.
@@ -107,7 +113,7 @@ class CorrelationRule:
         Layer, 1 … P.
     """
 
-    k: int
+    k: Index
 
     def __call__(self, weights: Weights, plus: PhaseEnd) -> OuterProducts:
         """⟨r rᵀ⟩, (N_k, N_k)."""

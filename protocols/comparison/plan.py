@@ -109,6 +109,14 @@ class Plan(BaseModel):
             raise ValueError(f"seed {both[0]} is one of seeds and of tuning_seeds; runs that are compared tune nothing")
         return self
 
+    def __init__(self, **values: Any):
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            own = first["type"] == "value_error" and not first["loc"]
+            raise ParameterError(f"Plan: {first['ctx']['error']}" if own else describe(error, "Plan")) from None
+
     @classmethod
     def of(cls, **values: Any) -> "Plan":
         """Make a plan; a `ParameterError` says in one line what is wrong with it.
@@ -117,10 +125,8 @@ class Plan(BaseModel):
         """
         try:
             plan = cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            own = first["type"] == "value_error" and not first["loc"]
-            raise ParameterError(f"compare: {first['ctx']['error']}" if own else describe(error, "compare")) from None
+        except ParameterError as error:
+            raise ParameterError(f"compare: {str(error).removeprefix('Plan: ')}") from None
         for cell in (*plan.tuning, *plan.compared):
             if cell.seed in (plan.seeds[0], plan.tuning_seeds[0]):
                 plan.configuration(cell, factor=1.0 if cell.factor is None else cell.factor)

@@ -1,15 +1,14 @@
 """What perturbations are: data that say what is done to which cells or synapses, in which phases and when."""
 
-import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from ...errors import ParameterError
 from ...networks import Circuit, PopulationSpec
-from ...parameters import Count, Number, plainly_shown, validated
+from ...parameters import Count, Number, plainly_shown, validated_fields
 from ...ranges import listed
 from .anatomy import compartments, perturbable
 from .text import as_cells, as_names, as_period
@@ -20,16 +19,7 @@ Names = Annotated[tuple[str, ...] | None, BeforeValidator(as_names)]
 
 def data(cls):
     """Make a frozen dataclass whose arguments are checked, and named in messages."""
-    cls = dataclass(frozen=True)(cls)
-    checked = validated(cls.__init__)
-    names = [item.name for item in fields(cls) if not item.kw_only]
-
-    @functools.wraps(cls.__init__)
-    def init(self, *args, **kwargs):
-        checked(self, *args[len(names) :], **dict(zip(names, args, strict=False)), **kwargs)
-
-    cls.__init__ = init
-    return plainly_shown(cls)
+    return validated_fields(dataclass(frozen=True)(cls))
 
 
 @data

@@ -1,7 +1,7 @@
 """Perturbations from and to text: quantities, selections, command-line words, parameter files."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
 import brian2 as b2
@@ -66,6 +66,8 @@ def as_cells(value: Any) -> Any:
         value = numbers(value)
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         value = [value]
+    if not isinstance(value, Iterable):
+        raise ValueError("should be numbers of cells")
     cells = tuple(cell.item() if isinstance(cell, np.generic) else cell for cell in value)
     if not cells:
         raise ValueError("should name a cell")
@@ -77,6 +79,8 @@ def as_cells(value: Any) -> Any:
 def as_names(value: Any) -> Any:
     """Tuple of names, from one or several."""
     value = (value,) if isinstance(value, str) else value
+    if value is not None and not isinstance(value, Sized):
+        raise ValueError("should be names of phases")
     if value is not None and not len(value):
         raise ValueError("should name a phase")
     return value

@@ -109,6 +109,9 @@ class Model:
 
     def _check_signature(self):
         """Raise a `ParameterError` if the trainable cannot be made from a section of a parameter file and a seed."""
+        for key in ("trainable", "metrics", "influences"):
+            if not callable(getattr(self, key)):
+                raise ParameterError(f"Model: {key} = {getattr(self, key)!r}: should be callable, such as a class")
         name = getattr(self.trainable, "__name__", self.trainable)
         parameters = inspect.signature(self.trainable).parameters.values()
         for each in parameters:
