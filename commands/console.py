@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -59,6 +60,16 @@ def warn(lines):
         _errors.print(line)
 
 
+class _Told(logging.Handler):
+    """Prints what the package says of itself: news where commands say what they do, warnings on standard error."""
+
+    def emit(self, record: logging.LogRecord):
+        if record.levelno < logging.WARNING:
+            console.print(record.getMessage())
+        else:
+            warn([record.getMessage()])
+
+
 def arrange(quiet: bool = False, as_json: bool = False):
     """Decide what is printed, and where.
 
@@ -71,6 +82,10 @@ def arrange(quiet: bool = False, as_json: bool = False):
     """
     console.quiet, console.stderr = quiet, as_json
     output.quiet = as_json
+    logger = logging.getLogger("corinfomax")
+    if not any(isinstance(handler, _Told) for handler in logger.handlers):
+        logger.addHandler(_Told())
+        logger.setLevel(logging.INFO)
 
 
 def print_json(result: Any):

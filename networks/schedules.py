@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..errors import ParameterError
-from ..parameters import Finite, Index, Number, validated_fields
+from ..parameters import Count, Finite, Index, NonNegative, validated_fields
 
 
 @validated_fields
@@ -89,19 +89,16 @@ class LinearDecay:
         For another `presentations`.
     """
 
-    value: float
-    presentations: int
-    floor: float = 0.02
-
-    def __post_init__(self):
-        if self.presentations < 1:
-            raise ParameterError(f"LinearDecay: presentations = {self.presentations}: must be at least 1")
+    value: Finite
+    presentations: Count
+    floor: NonNegative = 0.02
 
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""
         return self.value * max(1 - progress.presentation / self.presentations, self.floor)
 
 
+@validated_fields
 @dataclass(frozen=True)
 class Staircase:
     """A value that is multiplied by a factor every so many epochs or presentations.
@@ -121,14 +118,8 @@ class Staircase:
 
     value: Finite
     factor: Finite
-    every: Annotated[int, Number]
+    every: Count
     unit: Literal["epochs", "presentations"] = "epochs"
-
-    def __post_init__(self):
-        if self.every < 1:
-            raise ParameterError(f"Staircase: every = {self.every}: must be at least 1")
-        if self.unit not in ("epochs", "presentations"):
-            raise ParameterError(f"Staircase: unit = {self.unit!r}: must be 'epochs' or 'presentations'")
 
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""

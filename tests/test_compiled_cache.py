@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 import brian2 as b2
+import numpy as np
 import pytest
 from brian2.codegen.runtime.cython_rt.extension_manager import CythonExtensionManager, cython_extension_manager
-from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 
-from corinfomax.protocols.clockwork import compiled_cache, target
+from corinfomax.networks import CorInfoMax
+from corinfomax.protocols.clockwork import Preparation, compiled_cache, compiler
 
 CODE = "#cython: language_level=3\ndef main():\n    return 3\n"
 
@@ -100,13 +101,41 @@ def test_whole_code_is_loaded_as_it_is(cached, caplog, monkeypatch):
 
 
 def test_reasons_against_compiled_code_are_true(monkeypatch, tmp_path):
-    """A compiler or headers that are missing are named; with both there, the reason is Brian2's own."""
-    monkeypatch.setattr(target, "auto_target", lambda: NumpyCodeObject)
+    """A compiler, headers, a cache or a compilation that are missing are named, each as it is."""
+    monkeypatch.setattr(compiler, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setitem(b2.prefs, "codegen.runtime.cython.cache_dir", str(tmp_path / "cache"))
+    assert compiler.missing_tool() is compiler.failure() is None
+    monkeypatch.setattr(compiler, "_TRIAL", "no C++")
+    assert compiler.failure() is None  # this compiler was asked before
+    monkeypatch.setenv("CC", "g++")
+    assert "failed" in compiler.failure()
     monkeypatch.setenv("CC", "no-such-compiler -O2")
-    assert target._missing_tool() == "no C compiler found (no-such-compiler)"
+    assert compiler.missing_tool() == "no C compiler found (no-such-compiler)"
     monkeypatch.delenv("CC")
-    monkeypatch.setattr(target.sysconfig, "get_path", lambda name: str(tmp_path))
-    assert target._missing_tool() == f"Python's headers are not installed ({tmp_path / 'Python.h'})"
+    monkeypatch.setattr(compiler.sysconfig, "get_path", lambda name: str(tmp_path))
+    assert compiler.missing_tool() == f"Python's headers are not installed ({tmp_path / 'Python.h'})"
     monkeypatch.setitem(b2.prefs, "codegen.runtime.cython.cache_dir", str(tmp_path / "file" / "cache"))
     (tmp_path / "file").touch()
-    assert "cache directory" in target._failure()
+    assert str(tmp_path / "file") in compiler.failure()
+
+
+def test_kinds_compile_side_by_side_and_layers_of_a_kind_once(tmp_path, monkeypatch):
+    """Three hidden layers and an output layer: two libraries, of which another process makes the output layer's."""
+    monkeypatch.setitem(b2.prefs, "codegen.runtime.cython.cache_dir", str(tmp_path))
+    monkeypatch.setattr(compiled_cache.os, "sched_getaffinity", lambda process: {0, 1})
+    compiled = []
+    load = CythonExtensionManager._load_module
+
+    def observed(self, module_path, *words, **options):
+        compiled.append(Path(module_path).is_file())
+        return load(self, module_path, *words, **options)
+
+    monkeypatch.setattr(CythonExtensionManager, "_load_module", observed)
+    preparation = Preparation(CorInfoMax([3, 2, 2, 2, 1]), target="cython")
+    preparation.present([0.1, 0.2, 0.3])
+    assert len(list(tmp_path.glob("*.so"))) == 2
+    assert len(compiled) == 2
+    again = Preparation(CorInfoMax([3, 2, 2, 2, 1]), target="numpy")
+    again.present([0.1, 0.2, 0.3])
+    for k in (1, 2, 3, 4):
+        np.testing.assert_allclose(preparation.layer(k).read("u"), again.layer(k).read("u"), rtol=1e-12)

@@ -32,7 +32,17 @@ PACKAGES = (
     "protocols.systems",
 )
 #: What is made by the package itself, or by others' arrays alone: states, changes of weights, what a hook sees.
-MADE_HERE = {"DenseChange", "Layers", "Moment", "OuterProducts", "PhaseEnd", "Provenance", "Experiment", "Learner"}
+MADE_HERE = {
+    "Calibration",
+    "DenseChange",
+    "Layers",
+    "Moment",
+    "OuterProducts",
+    "PhaseEnd",
+    "Provenance",
+    "Experiment",
+    "Learner",
+}
 #: Checked in ways of their own; see the tests of each.
 OWN_CHECKS = {
     "Circuit",

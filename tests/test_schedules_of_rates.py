@@ -56,8 +56,8 @@ def test_a_number_is_a_constant_schedule():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Staircase(1.0, 0.5, 0), "every = 0: must be at least 1"),
-        (lambda: Staircase(1.0, 0.5, 2, "steps"), "unit = 'steps': must be 'epochs' or 'presentations'"),
+        (lambda: Staircase(1.0, 0.5, 0), "every = 0: should be greater than or equal to 1"),
+        (lambda: Staircase(1.0, 0.5, 2, "steps"), "unit = 'steps': should be 'epochs' or 'presentations'"),
         (lambda: InverseTime(1.0, 0.0), r"offset = 0\.0: must be above 0"),
     ],
 )

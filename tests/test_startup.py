@@ -142,6 +142,7 @@ def test_a_signal_while_the_command_line_is_imported_ends_it_in_one_line(number,
     code = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "class Finder:\n"
         "    def find_spec(name, *rest):\n"
         f"        if name == 'typer.core': os.kill(os.getpid(), signal.{number})\n"

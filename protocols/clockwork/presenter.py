@@ -26,6 +26,7 @@ from ...networks.circuit import Circuit
 from ...networks.plasticity import Plasticity, Readout
 from ...networks.states import PhaseEnd
 from ...stimuli.stimulus import Stimulus
+from .compiled_cache import compiled_side_by_side
 from .courses import Courses, Prepared
 from .moment import Hooks, Moment, Now
 from .mounting import MountedCircuit
@@ -119,8 +120,9 @@ class Presenter:
                 # Brian2's search for NaN casts 1e50 to float32 when a run ends.
                 warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
                 # Overflow on the way to NaN is reported as divergence, with its place.
-                with np.errstate(over="ignore", invalid="ignore"):
-                    self.mounted.network.run(_FOR_EVER, namespace={})
+                network = self.mounted.network
+                with np.errstate(over="ignore", invalid="ignore"), compiled_side_by_side(network.sorted_objects):
+                    network.run(_FOR_EVER, namespace={})
         except BrianObjectException as error:
             if self.interrupted:
                 return  # Ctrl-C ends the compiler, too

@@ -1,29 +1,20 @@
 """Brian2's code generation target, chosen for one preparation and not for the whole session."""
 
-import functools
-import logging
-import os
 import re
-import shlex
-import shutil
-import sys
-import sysconfig
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 import brian2 as b2
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
-from brian2.devices.device import auto_target
-from brian2.utils.logger import catch_logs
+from brian2.core.variables import ArrayVariable
 
 from ...errors import ParameterError
 from .compiled_cache import checked_cache
+from .compiler import missing_tool, works
 
 Target = Literal["auto", "cython", "numpy"]
-
-logger = logging.getLogger("corinfomax")
 
 
 #: GCC vectorises the loop over cells only if it takes it for hot, in spite of the many error exits before it, and may
@@ -52,6 +43,15 @@ class VectorisedCodeObject(CythonCodeObject):
             b2.prefs[key] = usual
         # Brian2 finds compiled code again by its source alone, whatever the compiler's arguments.
         self.code.run = _with_plain_buffers(self.code.run) + "\n# vectorised"
+        if self.template_name == "stateupdate":
+            self._leave_names_out()
+
+    def _leave_names_out(self):
+        """Call populations by their numbers, so that one compilation serves all layers of a kind."""
+        owners = {item.owner.name for item in self.variables.values() if isinstance(item, ArrayVariable)}
+        names = _neutral(self.code.run, owners)
+        self.code.run = _NAME.sub(lambda found: names.get(found[0], found[0]), self.code.run)
+        self.namespace = {names.get(name, name): value for name, value in self.namespace.items()}
 
     def compile_block(self, block):
         """Compile, or load what was compiled before if it is whole."""
@@ -84,34 +84,21 @@ def _with_plain_buffers(code: str) -> str:
     return _LOOKED_UP.sub(unless_unused, _TYPED_BUFFER.sub("cdef _numpy.ndarray ", code))
 
 
-def _missing_tool() -> str | None:
-    """Say what is missing now to compile; Brian2's own test may find what it compiled long ago."""
-    if sys.platform == "win32":
-        return None
-    for name, kind in (("CC", "C"), ("CXX", "C++")):
-        command = os.environ.get(name) or sysconfig.get_config_var(name) or name.lower()
-        if shutil.which(shlex.split(command)[0]) is None:
-            return f"no {kind} compiler found ({shlex.split(command)[0]})"
-    header = Path(sysconfig.get_path("include"), "Python.h")
-    return None if header.exists() else f"Python's headers are not installed ({header})"
+#: What Brian2 calls arrays, and what it makes of linked subexpressions; nothing of C's or Python's own begins so.
+_NAME = re.compile(r"\b_\w+")
 
 
-@functools.cache
-def _compiled_code_works() -> bool:
-    reason = _missing_tool() or _failure()
-    if reason is not None:
-        logger.warning("Running Brian2's numpy target, 1.3 × slower: %s.", reason)
-    return reason is None
-
-
-def _failure() -> str | None:
-    """Say why Brian2 cannot compile; None if it can."""
-    # Brian2's own account is several lines long.
-    with catch_logs(log_level=logging.INFO) as told, checked_cache():
-        if issubclass(auto_target(), CythonCodeObject) or CythonCodeObject.is_available():
-            return None
-    reasons = [message for _, name, message in told if name.endswith("failed_compile_test")]
-    return reasons[-1].splitlines()[0] if reasons else "Brian2 cannot compile"
+def _neutral(code: str, owners: Iterable[str]) -> dict[str, str]:
+    """Map names that have the name of a population in them to names that are the same for populations alike."""
+    longest_first = sorted(set(owners), key=len, reverse=True)
+    owned = re.compile(rf"_({'|'.join(map(re.escape, longest_first))})(?=_|$)")
+    numbers: dict[str, int] = {}  # in the order of their appearance
+    names = {}
+    for name in dict.fromkeys(_NAME.findall(code)):
+        found = owned.sub(lambda match: f"_cells{numbers.setdefault(match[1], len(numbers))}", name)
+        if found != name:
+            names[name] = f"{found}_{len(names)}"
+    return names
 
 
 def code_object_class(target: Target) -> type[NumpyCodeObject]:
@@ -133,7 +120,7 @@ def code_object_class(target: Target) -> type[NumpyCodeObject]:
     if target == "auto" and b2.prefs.codegen.target in ("cython", "numpy"):
         target = b2.prefs.codegen.target
     if target == "auto":
-        target = "cython" if _compiled_code_works() else "numpy"
-    elif target == "cython" and (missing := _missing_tool()) is not None:
+        target = "cython" if works() else "numpy"
+    elif target == "cython" and (missing := missing_tool()) is not None:
         raise ParameterError(f"target = 'cython': {missing}; install what is missing, or take 'numpy' or 'auto'")
     return VectorisedCodeObject if target == "cython" else NumpyCodeObject

@@ -1,0 +1,83 @@
+"""Whether Brian2 can have code compiled on this machine, found out in a tenth of the time that its own test takes."""
+
+import ctypes
+import functools
+import hashlib
+import importlib.util
+import logging
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from brian2.codegen.cpp_prefs import get_compiler_and_args
+from brian2.codegen.runtime.cython_rt.extension_manager import (
+    Extension,
+    cython_extension_manager,
+    get_cython_cache_dir,
+)
+from brian2.utils.logger import std_silent
+from platformdirs import user_cache_path
+
+logger = logging.getLogger("corinfomax")
+
+#: Needs what Cython's code needs: headers of Python and of C++, a compiler and a linker.
+_TRIAL = '#include <Python.h>\n#include <set>\nextern "C" int trial() { return std::set<int>().size() + 3; }\n'
+
+
+@functools.cache
+def works() -> bool:
+    """Find out whether code can be compiled; one warning says why not."""
+    reason = missing_tool() or failure()
+    if reason is not None:
+        logger.warning("Running Brian2's numpy target, 1.3 × slower: %s.", reason)
+    return reason is None
+
+
+def missing_tool() -> str | None:
+    """Say what is missing now to compile; what was compiled long ago says nothing about it."""
+    if importlib.util.find_spec("Cython") is None:
+        return "Cython is not installed"
+    if sys.platform == "win32":
+        return None
+    for name, kind in (("CC", "C"), ("CXX", "C++")):
+        command = os.environ.get(name) or sysconfig.get_config_var(name) or name.lower()
+        if shutil.which(shlex.split(command)[0]) is None:
+            return f"no {kind} compiler found ({shlex.split(command)[0]})"
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    return None if header.exists() else f"Python's headers are not installed ({header})"
+
+
+def failure() -> str | None:
+    """Say why a few lines cannot be compiled; None if they can, or could when this compiler was last asked."""
+    cache = Path(get_cython_cache_dir()).expanduser()
+    compiler, _ = get_compiler_and_args()
+    asked = (sys.version, sys.executable, compiler, os.environ.get("CC"), os.environ.get("CXX"), str(cache))
+    note = user_cache_path("corinfomax") / "compiled" / f"works-{hashlib.sha256(repr(asked).encode()).hexdigest()[:16]}"
+    try:
+        if note.exists() and os.access(cache, os.W_OK):
+            return None
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            _compile(Path(folder), compiler)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
+    except Exception as error:  # whatever it is, Brian2 cannot compile
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
+
+
+def _compile(folder: Path, compiler: str):
+    source = folder / "trial.cpp"
+    source.write_text(_TRIAL, encoding="ascii")
+    build = cython_extension_manager._get_build_extension(compiler=compiler)
+    build.extensions = [Extension("trial", [str(source)], language="c++", extra_compile_args=["-O0"])]
+    build.build_temp = build.build_lib = str(folder)
+    with std_silent():
+        build.run()
+    library = folder / build.get_ext_filename("trial")
+    if ctypes.CDLL(str(library)).trial() != 3:
+        raise OSError("what was compiled gives wrong results")
