@@ -1,5 +1,8 @@
 """How the cells of a population integrate: Brian2's Euler and exponential Euler, with nothing computed in vain.
 
+Compiled code may compute more in the same pass over the cells: r = σ(u), and what the cells' synapses with themselves
+bring. And it reads what is alike in all cells, as gates and injected currents mostly are, once and not cell by cell.
+
 Exponential Euler solves du/ds = A u + b exactly while A and b stand still. In the form
 
     u ← u + (du/ds)·h_u,   h_u = (exp(A dt) - 1)/A
@@ -27,6 +30,10 @@ class Integration(StateUpdater):
 
     #: Abstract code that follows the integration.
     afterwards = ""
+    #: Names of variables that may be alike in all cells, of any group of `Integration` that this one reads.
+    may_be_alike: Collection[str] = ()
+    #: Whether they are: 1 or 2 for yes or no, 0 if compiled code has to find out.
+    alike: np.ndarray | None = None
     #: Steps of the cells' own; None to leave all to Brian2.
     own_steps: "OwnSteps | None" = None
 

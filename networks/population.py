@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import brian2 as b2
@@ -110,12 +110,15 @@ class Population:
         )
         if not self.integrated:
             self.group.contained_objects.remove(self.group.state_updater)  # it would do nothing, in each step
+        self.group.state_updater.may_be_alike = {name for name in self.group.equations if self.can_set(name)}
+        self.group.state_updater.alike = np.zeros(1, np.int32)
         if method == "exponential_euler" and self.integrated:
             moving = {*spec.cell.state, *spec.cell.drives, *(variable for variable, _ in spec.links)}
             self.group.state_updater.own_steps = own_steps(self.group, self._shape, moving)
         self._views: dict[str, np.ndarray] = {}
         self._evaluators: dict[str, Callable[[], np.ndarray]] = {}
         self._rate: Callable[[], np.ndarray] | None = None
+        self._autapses: list[tuple[np.ndarray, Callable[[], np.ndarray]]] = []
         for variable in self.group.equations:
             if variable.startswith("gate_") or variable == "pace":
                 self.write(variable, 1)
@@ -226,7 +229,7 @@ class Population:
         """Brian2's objects that the population consists of."""
         return (self.group, *self.group.contained_objects)
 
-    @property
+    @functools.cached_property
     def integrated(self) -> tuple[str, ...]:
         """Names of the variables with a differential equation."""
         return tuple(sorted(self.group.equations.diff_eq_names))
@@ -300,15 +303,34 @@ class Population:
         compiled = issubclass(self.group.codeobj_class, CythonCodeObject)
         return bool(compiled and domain is not None and domain.selects and self.cell.potential in self.integrated)
 
-    @property
-    def renew_steps(self) -> Callable[[], None] | None:
-        """What lets the cells' own steps, those of exponential Euler, follow from gates and pace; None without them."""
-        found = self.group.state_updater.own_steps if self.integrated else None
-        return None if found is None else found.renew
+    def integrate(self, with_rate: bool, autapses: Mapping[str, Callable[[], np.ndarray]]):
+        """Say what else the pass over the cells computes that integrates them, from the next run on.
 
-    def integrate(self, with_rate: bool):
-        """Say whether the integration also computes r = σ(u), from the next run on."""
-        self.group.state_updater.afterwards = f"\nr = {self._nonlinearity}" if with_rate else ""
+        Parameters
+        ----------
+        with_rate : bool
+            Whether it computes r = σ(u).
+        autapses : mapping of str to callable
+            Drive slots that hold w r after that, and what gives the present weights w, (cells,).
+        """
+        updater, variables = self.group.state_updater, self.group.variables
+        updater.afterwards = f"\nr = {self._nonlinearity}" if with_rate else ""
+        self._autapses = []
+        for slot, weights in autapses.items():
+            own = f"weight_{slot}"
+            if own not in variables:
+                variables.add_array(own, size=len(self.group), dtype=variables[slot].dtype)
+            updater.afterwards += f"\n{slot} = {own}*r"
+            self._autapses.append((variables[own].get_value().reshape(self._shape), weights))
+
+    def renew(self):
+        """Let the integration follow what may have been set, or learnt, since: parameters of cells, and weights."""
+        updater = self.group.state_updater
+        if updater.own_steps is not None:
+            updater.own_steps.renew()
+        updater.alike[0] = 0
+        for own, weights in self._autapses:
+            np.copyto(own, weights())
 
     def set_rate(self):
         """Compute r = σ(u) at once, whoever does it in a step."""

@@ -194,6 +194,12 @@ class Transmission:
             return lambda out: np.dot(read(), weights[key][k], out=out)
         return lambda out: np.dot(read(), weights[key][k].T, out=out)
 
+    @property
+    def weights(self) -> np.ndarray:
+        """Present weights."""
+        key, k = self.projection.weights
+        return self._weights[key][k]
+
     def begin(self, out: np.ndarray):
         """Compute what a presentation begins with; a silent source needs no product."""
         if self.source is None or self._read().any():
@@ -235,6 +241,23 @@ class Drive:
     def name(self) -> str:
         """Name for messages."""
         return f"{self.target.name}.{self.slot}"
+
+    @property
+    def is_autapse(self) -> bool:
+        """Whether it holds w r, w the weights of cells with themselves, and nothing else, at any time."""
+        if not self._alone:
+            return False
+        projection, transmission = self._varying[0].projection, self._varying[0]
+        return (
+            projection.pattern == "one_to_one"
+            and transmission.source is self.target
+            and (projection.signal, projection.every) == ("r", 1)
+        )
+
+    def weights(self) -> np.ndarray:
+        """Present weights of the only projection into this slot."""
+        (transmission,) = self.transmissions
+        return transmission.weights
 
     def begin(self):
         """Compute what stays as it is while an input is on."""

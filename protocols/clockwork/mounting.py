@@ -67,7 +67,7 @@ class MountedCircuit:
             spec.name: Population(spec, replicas, dtype, self._clock, protocol.method, code_objects)
             for spec in circuit.populations
         }
-        self._renewals = [renew for each in self.populations.values() if (renew := each.renew_steps) is not None]
+        self._integrating = [each for each in self.populations.values() if each.integrated]
         self._link()
         self.layers = [self.populations[name] for name in circuit.layers]
         self.drives = {
@@ -104,10 +104,10 @@ class MountedCircuit:
         self._held |= holds
         self._place()
 
-    def renew_steps(self):
-        """Let the steps that cells take by exponential Euler follow from what the phase has set."""
-        for renew in self._renewals:
-            renew()
+    def renew(self):
+        """Let integration follow what phases have set and rules have moved."""
+        for population in self._integrating:
+            population.renew()
 
     def copy_weights_to_synapses(self):
         """Let Brian2's synapses, where there are some, have the circuit's weights."""
@@ -189,10 +189,11 @@ class MountedCircuit:
         self.network.remove(*self._called)
         self._called = []
         slot, stretch = "groups", []
-        integrated = self._rates_within_integration()
-        for name, population in self.populations.items():
-            if population.integrated:
-                population.integrate(with_rate=name in integrated)
+        rates = self._rates_within_integration()
+        autapses = self._autapses_within_integration(rates)
+        for population in self._integrating:
+            own = {drive.slot: drive.weights for drive in autapses.values() if drive.target is population}
+            population.integrate(with_rate=population.name in rates, autapses=own)
 
         def call(number):
             if stretch:
@@ -200,7 +201,7 @@ class MountedCircuit:
                 stretch.clear()
 
         for number, item in enumerate(self.operations):
-            if item.kind == "rate" and item.population in integrated:
+            if item in autapses or (item.kind == "rate" and item.population in rates):
                 continue
             if item.run is not None:
                 stretch.append(item.run)
@@ -219,18 +220,37 @@ class MountedCircuit:
         writes what σ reads, and nothing is held.
         """
         found = set()
-        for last, rate in enumerate(self.operations):
+        for rate in self.operations:
             name = rate.population
-            if rate.kind != "rate" or not self.populations[name].rate_fits_integration:
-                continue
-            first = next(
-                n for n, item in enumerate(self.operations) if item.kind == "integration" and item.population == name
-            )
-            between = self.operations[first + 1 : last]
-            meddles = any(rate.writes & (item.reads | item.writes) or rate.reads & item.writes for item in between)
-            if not meddles and not (rate.reads | rate.writes) & self._held.keys():
+            if rate.kind == "rate" and self.populations[name].rate_fits_integration and self._can_come_earlier(rate):
                 found.add(name)
         return found
+
+    def _autapses_within_integration(self, rates: set[str]) -> dict[Operation, Drive]:
+        """What cells bring to themselves, one to one, where their rates are computed in that pass, too."""
+        found = {}
+        for item in self.operations if self._circuit.schedule == "synchronous" else ():
+            drive = self.drives[next(iter(item.writes))] if item.kind == "drive" else None
+            if drive is not None and item.population in rates and drive.is_autapse and self._can_come_earlier(item):
+                found[item] = drive
+        return found
+
+    def _can_come_earlier(self, later: Operation) -> bool:
+        """Whether an operation may be part of its population's integration: nothing between the two can tell.
+
+        Nothing between reads or writes what it writes, but for the rate that comes with it; nothing writes what it
+        reads; and nothing is held.
+        """
+        name, last = later.population, self.operations.index(later)
+        own_rate = frozenset({(name, "r")})
+        first = next(
+            n for n, item in enumerate(self.operations) if item.kind == "integration" and item.population == name
+        )
+        for item in self.operations[first + 1 : last]:
+            comes_along = item.kind == "rate" and item.population == name
+            if later.writes & (item.reads | item.writes) or (later.reads & item.writes and not comes_along):
+                return False
+        return not (later.reads | later.writes | own_rate) & self._held.keys()
 
     def _place_of_brian(self, item: Operation, slot: str, order: int) -> str:
         if item.kind == "spikes":

@@ -246,7 +246,7 @@ class Presenter:
         self._driven = anew or clamped
         for hook in self._hooks.on_phase_start:
             hook(self.moment)
-        self.mounted.renew_steps()
+        self.mounted.renew()
 
     def _courses_of(self, phase: Phase, beta: float, taught: bool) -> tuple[np.ndarray, np.ndarray, Prepared]:
         """η and β in each step of a phase, and what it sets and holds: the same as long as protocol and β are."""
@@ -309,7 +309,7 @@ class Presenter:
         now.step += 1
         if now.step < phase.steps:
             if self._courses.step(now.step) or self._hooks.on_step:
-                self.mounted.renew_steps()
+                self.mounted.renew()
             return
         self._end_phase()
         if self._phase_index + 1 < len(self._phases):
@@ -355,6 +355,7 @@ class Presenter:
             keys = {item.projection.weights for item in drive.transmissions}
             if keys & moved or any(key in self._circuit.derived for key, _ in keys):
                 drive.compute()
+        self.mounted.renew()
         self._courses.hold_all()
 
     def _read(self, readout: Readout) -> PhaseEnd:

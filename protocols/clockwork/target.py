@@ -1,16 +1,19 @@
 """Brian2's code generation target, chosen for one preparation and not for the whole session."""
 
 import re
+import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal, get_args
 
 import brian2 as b2
+import numpy as np
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.variables import ArrayVariable
 
 from ...errors import ParameterError
+from ...networks.integration import Integration
 from .compiled_cache import checked_cache
 from .compiler import missing_tool, works
 
@@ -44,7 +47,17 @@ class VectorisedCodeObject(CythonCodeObject):
         # Brian2 finds compiled code again by its source alone, whatever the compiler's arguments.
         self.code.run = _with_plain_buffers(self.code.run) + "\n# vectorised"
         if self.template_name == "stateupdate":
+            self._simplify_loop()
             self._leave_names_out()
+
+    def _simplify_loop(self):
+        """Read what is alike in all cells, as parameters mostly are, once; compute in the precision of the cells."""
+        alike = [item for item in self.variables.values() if isinstance(item, ArrayVariable) and _may_be_alike(item)]
+        names = {self.device.get_array_name(item) for item in alike}
+        self.code.run = _with_alike_values(self.code.run, names)
+        if all(item.dtype == np.float32 for item in alike):
+            self.code.run = _DOUBLES.sub("cdef float ", self.code.run)
+        self.namespace["_alike"] = self.owner.state_updater.alike
 
     def _leave_names_out(self):
         """Call populations by their numbers, so that one compilation serves all layers of a kind."""
@@ -82,6 +95,56 @@ def _with_plain_buffers(code: str) -> str:
         return line if words[name] > re.findall(r"\w+", line).count(name) else ""
 
     return _LOOKED_UP.sub(unless_unused, _TYPED_BUFFER.sub("cdef _numpy.ndarray ", code))
+
+
+#: The loop over cells, which ends Brian2's function, and the lines in it that read arrays.
+_LOOP = re.compile(r"^    for _idx in range\(N\):\n(.*)", re.M | re.S)
+_READ = re.compile(r"^ +(\w+) = (_array_\w+)\[_idx\] *\n", re.M)
+
+
+#: Constants and intermediate values, but for times, of which a long run needs all digits.
+_DOUBLES = re.compile(r"\bcdef double (?!d?t\b)(?=\w)")
+
+
+def _may_be_alike(variable: ArrayVariable) -> bool:
+    updater = getattr(variable.owner, "state_updater", None)
+    return isinstance(updater, Integration) and variable.name in updater.may_be_alike and not variable.scalar
+
+
+def _with_alike_values(code: str, names: Collection[str]) -> str:
+    """Let code have a second loop over cells, for arrays that are alike in all; it finds out which one is to be taken.
+
+    A quarter of the arrays is then left to be read, which a processor's cache can hold.
+    """
+    loop = _LOOP.search(code)
+    read = {array: value for value, array in _READ.findall(loop[1]) if array in names}
+    if not read:
+        return code
+    once = "".join(f"        {value} = {array}[0]\n" for array, value in read.items())
+    body = _READ.sub(lambda line: "" if line[2] in read else line[0], loop[1])
+    differ = "".join(
+        f"        for _idx in range(N):\n            _differ |= {array}[_idx] != {array}[0]\n" for array in read
+    )
+    return (
+        code[: loop.start()]
+        + f"""\
+    cdef _numpy.ndarray _buf_alike = _namespace['_alike']
+    cdef int32_t * _is_alike = <int32_t *> _buf_alike.data
+    cdef int _differ = 0
+    if _is_alike[0] == 0:
+{differ}        _is_alike[0] = 2 if _differ else 1
+    if _is_alike[0] == 1:
+{once}        for _idx in range(N):
+{_indented(body)}
+    else:
+        for _idx in range(N):
+{_indented(loop[1])}
+"""
+    )
+
+
+def _indented(code: str) -> str:
+    return textwrap.indent(code, "    ")
 
 
 #: What Brian2 calls arrays, and what it makes of linked subexpressions; nothing of C's or Python's own begins so.
