@@ -67,7 +67,9 @@ def uniform_by_fan_in(rng: np.random.Generator, architecture: Sequence[int]) -> 
 
 def symmetrised(B: np.ndarray) -> np.ndarray:
     """Symmetric part of B, exactly symmetric."""
-    return (B + B.T) / 2
+    found = B + B.T
+    found /= 2
+    return found
 
 
 def checked_symmetric(key: str, k: int, array: np.ndarray) -> np.ndarray:

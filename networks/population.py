@@ -50,6 +50,13 @@ class PopulationSpec:
     layer: Index
     links: tuple[tuple[str, tuple[str, str]], ...] = ()
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers a replica of the population is made of."""
+        stored = (PARAMETER, DIFFERENTIAL_EQUATION)
+        kept = [each for each in self.cell.parsed.values() if each.type in stored]
+        return self.size * sum(not {"shared", "linked"} & set(each.flags) for each in kept)
+
 
 class _Cells(b2.NeuronGroup):
     """A `NeuronGroup` that is prepared once and then left out of the steps: its parts do all that is to be done."""

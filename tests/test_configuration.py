@@ -206,8 +206,8 @@ def test_a_value_out_of_range_is_refused_with_file_and_key(complaint, section, k
         ({"lateral_form": "autapse", "lateral_rule": "regularised"}, "lateral_form"),
         ({"lateral_form": "autapse", "entropy_gain": 0}, "entropy_gain"),
         ({"sst_every": 2, "projection": "synapses"}, "sst_every"),
-        ({"architecture": [64, 10**14, 10]}, "cannot be built"),
-        ({"architecture": [64, 10**25, 10]}, "cannot be built"),
+        ({"architecture": [64, 10**14, 10]}, "GB of memory"),
+        ({"architecture": [64, 10**25, 10]}, "GB of memory"),
     ],
 )
 def test_keys_at_odds_with_each_other_are_refused_with_file_and_key(complaint, keys, word):

@@ -8,6 +8,7 @@ from ...errors import ParameterError
 from ...networks.circuit import Circuit
 from ...networks.population import Population
 from ...networks.projection import Drive, SynapticTransmission, Transmission
+from ..memory import check_memory
 from .order import Operation, Place, in_order
 from .protocol import Protocol
 
@@ -47,7 +48,8 @@ class MountedCircuit:
     Raises
     ------
     ParameterError
-        In one line, for projections that a slot cannot add, and for loops that no integration breaks.
+        In one line, for projections that a slot cannot add, for loops that no integration breaks, and for more replicas
+        than there is memory for.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class MountedCircuit:
         due: Callable[[int], bool],
         guard: Callable[[Sequence[Callable]], Callable],
     ):
+        numbers = replicas * sum(spec.numbers for spec in circuit.populations)
+        check_memory(numbers * dtype.itemsize, f"{replicas} replicas of {circuit.sizes}; take fewer")
         self._circuit, self._guard, self._end_step, self._due = circuit, guard, end_step, due
         self._clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
         self.populations = {

@@ -19,10 +19,12 @@ from pydantic import ValidationError
 
 from ...errors import ParameterError, nearest
 from ...networks.trainable import Trainable
-from ...parameters import SIZES, describe, played_by
+from ...parameters import AUTO, SIZES, describe, played_by
 from ...progress import progress_bar
 from ...stimuli.stimuli import Stimuli
 from ..clockwork.provenance import Provenance, note_provenance
+from ..linear_algebra import fastest_threads
+from ..memory import check_weights
 from ..systems import Learner, Model, model_named
 from . import completion, paths, reading
 from .fitting import fitting_stimuli
@@ -155,7 +157,8 @@ class Configuration:
         loaded_from = _named_as_kept(values, Path(source).parent, folder)
         # What a run was made of does not change.
         if folder is not None:
-            return cls(values, name, loaded_from)
+            configuration, configuration.choices = cls._with_threads(values, name, loaded_from)
+            return configuration
         return cls._completed(values, found, model, name, loaded_from)
 
     @classmethod
@@ -169,7 +172,8 @@ class Configuration:
             raise ParameterError(f"{name}: {error}") from None
         entry = model_named(model)
         left_open = completion.take_provisional(values["circuit"], entry.choices)
-        configuration = cls(values, name, loaded_from)
+        configuration, told = cls._with_threads(values, name, loaded_from)
+        lines += told
         for key, value in left_open.items():
             stimuli, circuit = configuration.load_stimuli(), configuration.build_circuit()
             with progress_bar(show=False):
@@ -178,6 +182,23 @@ class Configuration:
             lines.append(f"{key} = {values['circuit'][key]}: chosen by the stimuli.")
         configuration.choices = tuple(lines)
         return configuration
+
+    @classmethod
+    def _with_threads(
+        cls, values: paths.Sections, name: str, loaded_from: StimulusSource
+    ) -> tuple[Configuration, tuple[str, ...]]:
+        """Choose the threads of the linear algebra where the file leaves it to the machine, and say which."""
+        training = values.get("training", {})
+        if training.get("blas_threads") != AUTO:
+            return cls(values, name, loaded_from), ()
+        training["blas_threads"] = 1
+        configuration = cls(values, name, loaded_from)
+        circuit = configuration.build_circuit()
+        circuit.astype(configuration.training.dtype)
+        weights = (array for arrays in circuit.weights.values() for array in arrays.values())
+        training["blas_threads"] = fastest_threads(weights, configuration.training.batch_size)
+        line = f"blas_threads = {training['blas_threads']}: chosen by the time that products take on this machine."
+        return cls(values, name, loaded_from), (line,)
 
     def __reduce__(self):
         return Configuration.from_toml, (self.to_toml(), self.source, self.loaded_from)
@@ -258,8 +279,13 @@ class Configuration:
 
     def build_circuit(self) -> Trainable:
         """Build the circuit, with its initial weights."""
+        given = {**self.circuit.model_dump(), "seed": self.training.seed}
         try:
-            circuit = self.entry.trainable(**self.circuit.model_dump(), seed=self.training.seed)
+            for key in played_by(type(self.circuit), SIZES):
+                check_weights(
+                    lambda small, key=key: self.entry.trainable(**given | {key: small}), given[key] or (), key
+                )
+            circuit = self.entry.trainable(**given)
         except ParameterError as error:
             raise ParameterError(f"{self.source}, [circuit]: {error}") from None
         except (MemoryError, ValueError) as error:  # NumPy's, for layers that no memory holds

@@ -50,8 +50,9 @@ class TrainingSection(BaseModel):
     dtype : {"float32", "float64"}
     target : {"auto", "cython", "numpy"}
         Brian2's code generation target, where there are dynamics.
-    blas_threads : int, default 1
-        Threads of the linear algebra; see `Preparation`.
+    blas_threads : int or "auto", default 1
+        Threads of the linear algebra; see `Preparation`. "auto" measures, as a run is begun, how many are fastest, and
+        the run's own file holds the number.
     test_replicas : int, default 100
         Replicas of the preparation that test stimuli are presented to.
     """

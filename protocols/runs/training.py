@@ -14,6 +14,7 @@ from ...errors import DivergenceError, ParameterError, RunError, StimulusError
 from ...networks.schedules import Progress
 from ...stimuli.stimuli import Stimuli
 from ..interruption import interrupted, on_interrupt
+from ..linear_algebra import check_threads
 from ..systems.evaluation import evaluate
 from ..systems.metrics import score_of
 from .checkpoint import NAME, damaged, read_checkpoint
@@ -130,6 +131,7 @@ class Training:
         configuration, protocol, stimuli = self.configuration, self.protocol, self.stimuli
         training = configuration.training
         try:
+            check_threads(training.blas_threads)
             self.learner, self.evaluator = (
                 configuration.build_learner(self.circuit, min(replicas, len(x)), protocol)
                 for replicas, x in (

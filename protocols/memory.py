@@ -1,0 +1,51 @@
+"""Memory that a run needs, compared with what there is before it begins."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import psutil
+
+from ..errors import ParameterError
+from ..networks.trainable import Trainable
+
+#: While weights are made, they stand twice in memory, in double precision.
+_BUILT = 2 * 8
+
+
+def check_memory(needed: float, what: str):
+    """Raise a `ParameterError` if something needs more bytes of memory than are free.
+
+    Parameters
+    ----------
+    needed : float
+        Bytes.
+    what : str
+        What needs them, and what would need less.
+    """
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise ParameterError(f"{what}: needs {needed / 2**30:.3g} GB of memory; {free / 2**30:.3g} GB are free")
+
+
+def check_weights(build: Callable[[list[int]], Trainable], sizes: Sequence[int], name: str):
+    """Raise a `ParameterError` for layers whose weights cannot be made in the memory that is free.
+
+    Parameters
+    ----------
+    build : callable
+        Builds a system of given sizes. A small one tells which layers each of its weights belong to.
+    sizes : sequence of int
+        Numbers of units by layer.
+    name : str
+        Of the parameter that holds them.
+    """
+    small = list(range(len(sizes) + 1, 1, -1))
+    units = dict(zip(small, sizes, strict=True))
+    try:
+        weights = build(small).weights
+    except ParameterError:
+        return  # for other reasons than its size, which it will be refused for, too
+    numbers = sum(
+        math.prod(units.get(n, n) for n in array.shape) for arrays in weights.values() for array in arrays.values()
+    )
+    check_memory(_BUILT * numbers, f"{name} = {list(sizes)}")
