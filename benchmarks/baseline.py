@@ -23,6 +23,8 @@ class Settings:
         Euler step dt/τ_u.
     free_steps, nudge_steps : int
     beta : float
+    method : {"euler", "exponential_euler"}
+        Of the simulator; the baseline knows Euler's alone.
     """
 
     epsilon: float = 0.15
@@ -35,6 +37,7 @@ class Settings:
     free_steps: int = 30
     nudge_steps: int = 10
     beta: float = 1.0
+    method: str = "euler"
 
     @property
     def steps(self) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 from baseline import Settings
 
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.clockwork import Preparation, calibrate, contrastive
 from corinfomax.stimuli import Stimulus
 from corinfomax.stimuli.bundled import digits
 
@@ -52,7 +52,41 @@ def deviations(settings: Settings, gains: dict[str, float], every=(2, 5, 10), ep
     return rows
 
 
-def _circuit(settings: Settings, gain: float, every: int, weights=None) -> CorInfoMax:
+def intervals(settings: Settings, gains: dict[str, float], epochs: int = 3) -> list[dict]:
+    """What calibrations find on digits, 64-500-10, float32: at the start of each epoch, in both schedules.
+
+    Parameters
+    ----------
+    settings : Settings
+    gains : dict of str to float
+        Label → `entropy_gain`.
+    epochs : int
+
+    Returns
+    -------
+    list of dict
+        For each gain and schedule: the intervals, and the deviation of the last one as it was measured.
+    """
+    stimuli, found_all = digits(), []
+    for label, gain in gains.items():
+        for schedule in ("synchronous", "sequential"):
+            circuit = _circuit(settings, gain, None, schedule=schedule)
+            preparation = _preparation(settings, circuit, BATCH, "float32")
+            rng, found = np.random.default_rng(0), []
+            for _ in range(epochs):
+                minibatches = np.array_split(rng.permutation(len(stimuli.x_train)), len(stimuli.x_train) // BATCH + 1)
+                shown = [
+                    Stimulus(stimuli.x_train[i], stimuli.y_train[i], settings.beta, learn=True) for i in minibatches
+                ]
+                found.append(calibrate(preparation, shown[0])["sst_every"])
+                preparation.run(shown)
+            last = found[-1].deviations.get(found[-1].steps, 0.0)
+            row = {"entropy_gain": label, "schedule": schedule, "intervals": [each.steps for each in found]}
+            found_all.append(row | {"deviation": last, "tolerance": found[-1].tolerance})
+    return found_all
+
+
+def _circuit(settings: Settings, gain: float, every: int | None, weights=None, **options) -> CorInfoMax:
     return CorInfoMax(
         [64, 500, 10],
         epsilon=settings.epsilon,
@@ -63,12 +97,13 @@ def _circuit(settings: Settings, gain: float, every: int, weights=None) -> CorIn
         entropy_gain=gain,
         sst_every=every,
         weights=weights,
+        **options,
     )
 
 
-def _preparation(settings: Settings, circuit: CorInfoMax, replicas: int) -> Preparation:
+def _preparation(settings: Settings, circuit: CorInfoMax, replicas: int, dtype: str = "float64") -> Preparation:
     protocol = contrastive(free_steps=settings.free_steps, nudge_steps=settings.nudge_steps, step=settings.step)
-    return Preparation(circuit, replicas, dtype="float64", protocol=protocol)
+    return Preparation(circuit, replicas, dtype=dtype, protocol=protocol)
 
 
 def _trained(settings: Settings, gain: float, every: int, stimuli, epochs: int) -> CorInfoMax:

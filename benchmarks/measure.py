@@ -1,30 +1,19 @@
 """Measurements of the training step: simulator against baseline, in one process and by turns."""
 
-import functools
 import multiprocessing
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from baseline import NumpyLoop, Settings
 from threadpoolctl import threadpool_limits
 
 from corinfomax.networks import CorInfoMax, Trainable
-from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.clockwork import Preparation, calibrate, contrastive
 from corinfomax.stimuli import Stimulus
-
-#: What the network's operations do: kind → how the names of its Brian2 objects begin or end.
-KINDS = {
-    "drives": "drives_",
-    "integration": "_stateupdater",
-    "rate": "rate_",
-    "plasticity": "plasticity",
-    "next presentation": "next_presentation",
-}
-OTHER, LOOP = "other operations", "Brian2's loop"
 
 
 @dataclass(frozen=True)
@@ -40,15 +29,21 @@ class Case:
     dtype : {"float32", "float64"}
     threads : int
         BLAS threads, of simulator and baseline alike.
-    sst_every : int
-        Steps between two updates of the SST input, in the simulator; the baseline makes them all.
+    sst_every : int or None
+        Steps between two updates of the SST input, in the simulator; the baseline makes them all. None for the
+        default: what a calibration finds on the first minibatch.
     """
 
     architecture: tuple[int, int, int] = (784, 500, 10)
     batch: int = 20
     dtype: str = "float32"
     threads: int = 1
-    sst_every: int = 1
+    sst_every: int | None = 1
+
+    @property
+    def scheme(self) -> str:
+        """Name of how often the SST input is updated."""
+        return {1: "exact", None: "default"}.get(self.sst_every, f"sst_every = {self.sst_every}")
 
     def simulator(self, settings: Settings) -> Preparation:
         """A circuit with its published initial weights, on the clock."""
@@ -62,8 +57,12 @@ class Case:
             learning_rate_fb=settings.learning_rate_fb,
             sst_every=self.sst_every,
         )
-        protocol = contrastive(free_steps=settings.free_steps, nudge_steps=settings.nudge_steps, step=settings.step)
-        return Preparation(circuit, self.batch, dtype=self.dtype, protocol=protocol, blas_threads=self.threads)
+        protocol = contrastive(
+            free_steps=settings.free_steps, nudge_steps=settings.nudge_steps, step=settings.step, method=settings.method
+        )
+        preparation = Preparation(circuit, self.batch, dtype=self.dtype, protocol=protocol, blas_threads=self.threads)
+        calibrate(preparation, next(self.minibatches(settings)))
+        return preparation
 
     def minibatches(self, settings: Settings, seed: int = 0) -> Iterator[Stimulus]:
         """Minibatches without end: random uniform x and random one-hot y, a pool of 16 over and over."""
@@ -95,6 +94,8 @@ class Timing:
     ----------
     case : Case
     settings : Settings
+    interval : int
+        Steps between two updates of the SST input.
 
     Attributes
     ----------
@@ -107,6 +108,7 @@ class Timing:
 
     case: Case
     settings: Settings
+    interval: int = 1
     simulator: list[float] = field(default_factory=list)
     baseline: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
@@ -119,12 +121,13 @@ class Timing:
             "batch": self.case.batch,
             "dtype": self.case.dtype,
             "threads": self.case.threads,
-            "sst_every": self.case.sst_every,
+            "scheme": self.case.scheme,
+            "sst_every": self.interval,
             "blocks": len(self.simulator),
         }
         row |= quartiles(self.simulator, self.baseline)
         row["bare_gflops"], row["square_gflops"] = float(np.median(self.bare)), float(np.median(self.square))
-        for name, every in [("simulator", self.case.sst_every), ("baseline", 1)]:
+        for name, every in [("simulator", self.interval), ("baseline", 1)]:
             rate = self.case.operations(self.settings, every) / (row[f"{name}_ms"] * 1e6)
             row[f"{name}_of_bare"] = rate / row["bare_gflops"]
             row[f"{name}_of_square"] = rate / row["square_gflops"]
@@ -220,6 +223,7 @@ def compare(case: Case, settings: Settings, blocks: int, minibatches: int) -> di
     timing = Timing(case, settings)
     with threadpool_limits(case.threads):
         preparation = case.simulator(settings)
+        timing.interval = interval_of(preparation)
         loop = NumpyLoop(preparation.circuit.weights, case.batch, settings)
 
         def keep(simulator: float, baseline: float):
@@ -271,41 +275,118 @@ def in_turns(
     learner.run(stream())
 
 
-def profile(case: Case, settings: Settings, minibatches: int) -> dict[str, float]:
-    """Milliseconds per minibatch of each kind of operation, by Brian2's own profiling.
+def interval_of(preparation: Preparation) -> int:
+    """Steps between two updates of the SST input of a preparation's circuit."""
+    found = [item.interval for item in preparation.circuit.projections if item.slot == "drive_soma"]
+    return found[0] if found else 1
+
+
+#: Steps by which the free phase of the longer of two presentations is longer.
+FURTHER = 100
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """What of a minibatch is no product of a step.
+
+    Parameters
+    ----------
+    step, products : float
+        Microseconds of one step, and of its bare products: what a step costs that the free phase is longer by.
+    presentation : float
+        Milliseconds of a minibatch without its steps.
+    minibatch : float
+        Milliseconds of a minibatch.
+    """
+
+    step: float
+    products: float
+    presentation: float
+    minibatch: float
+
+
+def overhead(case: Case, settings: Settings, repeats: int) -> Overhead:
+    """Measure what of a minibatch is no product of a step, by the difference that further steps make.
 
     Parameters
     ----------
     case : Case
+        An exact one, whose every step has all its products.
     settings : Settings
-    minibatches : int
+    repeats : int
+        Turns of short and long minibatches, and of bare products. Of each the least is taken, of minibatches the least
+        tenth of a turn: what other processes take is no cost of a step, and would be larger than some differences.
+    """
+    longer = replace(settings, free_steps=settings.free_steps + FURTHER)
+    minibatches = 8 if case.architecture[1] > 200 else 40
+    found: dict[str, list[float]] = {"short": [], "long": [], "products": []}
+    with threadpool_limits(case.threads):
+        preparations = {"short": case.simulator(settings), "long": case.simulator(longer)}
+        source = case.minibatches(settings)
+        for turn in range(repeats + 1):
+            for name, preparation in preparations.items():
+                times = starts(preparation, [next(source) for _ in range(minibatches)])
+                if turn:
+                    found[name].append(float(np.quantile(np.diff(times), 0.1)))
+            if turn:
+                found["products"].append(_products(case))
+    short, long, products = (min(found[name]) for name in ("short", "long", "products"))
+    step = (long - short) / FURTHER
+    return Overhead(1e6 * step, 1e6 * products, 1e3 * (short - settings.steps * step), 1e3 * short)
 
-    Returns
-    -------
-    dict
-        Kind of operation → milliseconds. What the network's operations do not account for is Brian2's loop, with
-        the clock readings that profiling itself adds.
+
+def starts(preparation: Preparation, stimuli: list[Stimulus]) -> list[float]:
+    """When each minibatch of a run was asked for."""
+    starts = []
+
+    def stream():
+        for stimulus in stimuli:
+            starts.append(time.perf_counter())
+            yield stimulus
+
+    preparation.run(stream())
+    return starts
+
+
+def _products(case: Case, repeats: int = 50) -> float:
+    """Seconds of the bare products of one step: O r and W r of both layers."""
+    _, hidden, output = case.architecture
+    r = {n: np.ones((case.batch, n), case.dtype) for n in (hidden, output)}
+    shapes = [(hidden, hidden), (output, output), (output, hidden), (hidden, output)]
+    operands = [(r[pre], np.ones((post, pre), case.dtype, order="F").T, np.empty_like(r[post])) for post, pre in shapes]
+    start = time.perf_counter()
+    for _ in range(repeats):
+        for a, b, out in operands:
+            np.dot(a, b, out=out)
+    return (time.perf_counter() - start) / repeats
+
+
+def operations(case: Case, settings: Settings, repeats: int = 300) -> dict[str, float]:
+    """Microseconds of each operation of a step, called alone over and over: the least of seven turns.
+
+    What is part of an integration is counted there. Their sum is less than a step, which also has Brian2's loop, and
+    more, as what was used last lies in the cache.
     """
     with threadpool_limits(case.threads):
         preparation = case.simulator(settings)
         source = case.minibatches(settings)
         preparation.run([next(source) for _ in range(3)])
-        preparation.network.run = functools.partial(preparation.network.run, profile=True)
-        requests = []
+        mounted, found = preparation.mounted, {}
+        for item in mounted.operations:
+            if item not in mounted.within_integration:
+                calls = [item.run] if item.run is not None else [each.run for each in item.brian_objects]
+                found[item.name] = 1e6 * sum(_least(call, repeats) for call in calls)
+    return found
 
-        def stream():
-            for _ in range(minibatches):
-                requests.append(time.perf_counter())
-                yield next(source)
-            requests.append(time.perf_counter())
 
-        preparation.run(stream())
-    kinds = dict.fromkeys([*KINDS, OTHER], 0.0)
-    for name, spent in preparation.network.profiling_info:
-        kinds[next((kind for kind, part in KINDS.items() if part in name), OTHER)] += float(spent)
-    # The first presentation begins before the run does, so one of them is left out of the total.
-    kinds[LOOP] = max(0.0, requests[-1] - requests[1] - sum(kinds.values()) * (1 - 1 / minibatches))
-    return {kind: 1e3 * spent / minibatches for kind, spent in kinds.items()}
+def _least(call: Callable[[], object], repeats: int) -> float:
+    least = np.inf
+    for _ in range(7):
+        start = time.perf_counter()
+        for _ in range(repeats):
+            call()
+        least = min(least, (time.perf_counter() - start) / repeats)
+    return least
 
 
 def start_of_run(case: Case, settings: Settings, repeats: int = 5) -> float:

@@ -19,8 +19,8 @@ from corinfomax.analysis.figures.meanings import CATEGORIES, REFERENCE
 
 LINES = {
     "baseline": ("NumPy loop", REFERENCE, "--"),
-    1: ("simulator", CATEGORIES[0], "-"),
-    5: ("simulator, sst_every = 5", CATEGORIES[2], "-"),
+    "exact": ("simulator, exact", CATEGORIES[0], "-"),
+    "default": ("simulator, default", CATEGORIES[2], "-"),
 }
 
 
@@ -32,7 +32,7 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 def timing_table(rows: list[dict]) -> str:
     """Medians, quartiles in brackets."""
-    header = ["dtype, threads, sst_every", "simulator / ms", "NumPy loop / ms", "ratio"]
+    header = ["dtype, threads, scheme", "sst_every", "simulator / ms", "NumPy loop / ms", "ratio"]
     header += ["of sgemm: simulator", "loop", "of square: simulator", "loop"]
 
     def quartiles(row, name, digits):
@@ -42,7 +42,8 @@ def timing_table(rows: list[dict]) -> str:
         header,
         [
             [
-                f"{row['dtype']}, {row['threads']}, {row['sst_every']}",
+                f"{row['dtype']}, {row['threads']}, {row['scheme']}",
+                str(row["sst_every"]),
                 quartiles(row, "simulator_ms", 2),
                 quartiles(row, "baseline_ms", 2),
                 quartiles(row, "ratio", 3),
@@ -53,15 +54,29 @@ def timing_table(rows: list[dict]) -> str:
     )
 
 
-def profile_table(profiles: dict[int, dict[str, float]]) -> str:
-    """Where the time goes, for each `sst_every`."""
-    totals = {n: sum(spent.values()) for n, spent in profiles.items()}
-    rows = [
-        [kind, *(f"{spent[kind]:.2f} ms, {spent[kind] / totals[n]:4.0%}" for n, spent in profiles.items())]
-        for kind in next(iter(profiles.values()))
-    ]
-    rows.append(["together", *(f"{total:.2f} ms      " for total in totals.values())])
-    return table(["operation", *(f"sst_every = {n}" for n in profiles)], rows)
+def operations_table(found: dict[str, dict[str, float]]) -> str:
+    """Microseconds of each operation of a step, by architecture."""
+    names = list(next(iter(found.values())))
+    rows = [[name, *(f"{spent[name]:.1f}" for spent in found.values())] for name in names]
+    rows.append(["together", *(f"{sum(spent.values()):.1f}" for spent in found.values())])
+    return table(["operation", *(f"{architecture} / µs" for architecture in found)], rows)
+
+
+def interval_table(rows: list[dict]) -> str:
+    """What calibrations found at the start of each epoch."""
+    header = ["entropy_gain, schedule", "sst_every at the start of each epoch", "max Δr, measured", "tolerance"]
+    return table(
+        header,
+        [
+            [
+                f"{row['entropy_gain']}, {row['schedule']}",
+                ", ".join(map(str, row["intervals"])),
+                f"{row['deviation']:.1e}",
+                f"{row['tolerance']:.1e}",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def deviation_table(rows: list[dict]) -> str:
@@ -87,12 +102,14 @@ def sweep_table(rows: list[dict], variable: str) -> str:
     values = sorted({row[variable] for row in rows})
     cells = []
     for value in values:
-        exact, multirate = (
-            next(row for row in rows if row[variable] == value and row["sst_every"] == n) for n in (1, 5)
+        exact, default = (
+            next(row for row in rows if row[variable] == value and row["scheme"] == scheme)
+            for scheme in ("exact", "default")
         )
-        times = [exact["simulator_ms"], multirate["simulator_ms"], exact["baseline_ms"]]
-        cells.append([str(value), *(f"{ms:.2f}" for ms in times), f"{exact['ratio']:.3f}", f"{multirate['ratio']:.3f}"])
-    header = [variable, "simulator / ms", "sst_every = 5 / ms", "NumPy loop / ms", "ratio", "ratio, sst_every = 5"]
+        times = [exact["simulator_ms"], default["simulator_ms"], exact["baseline_ms"]]
+        ratios = [f"{exact['ratio']:.3f}", f"{default['ratio']:.3f}"]
+        cells.append([str(value), *(f"{ms:.2f}" for ms in times), *ratios, str(default["sst_every"])])
+    header = [variable, "exact / ms", "default / ms", "NumPy loop / ms", "ratio, exact", "ratio, default", "sst_every"]
     return table(header, cells)
 
 
@@ -100,9 +117,9 @@ def sweep_table(rows: list[dict], variable: str) -> str:
 def plot_sweep(rows: list[dict], variable: str, label: str, path: Path):
     """Plot milliseconds per minibatch against width or batch, with quartiles, both axes logarithmic."""
     figure, ax = plt.subplots(figsize=(4.2, 3.0))
-    for n, (name, colour, style) in LINES.items():
-        who = "baseline_ms" if n == "baseline" else "simulator_ms"
-        chosen = [row for row in rows if row["sst_every"] == (1 if n == "baseline" else n)]
+    for scheme, (name, colour, style) in LINES.items():
+        who = "baseline_ms" if scheme == "baseline" else "simulator_ms"
+        chosen = [row for row in rows if row["scheme"] == ("exact" if scheme == "baseline" else scheme)]
         x, median = [row[variable] for row in chosen], [row[who] for row in chosen]
         ax.plot(x, median, style, marker="o", color=colour, label=name)
         ax.fill_between(

@@ -44,6 +44,8 @@ class MountedCircuit:
         By population and slot.
     operations : list of Operation
         In the order of a step.
+    within_integration : set of Operation
+        Those of them that are part of their population's integration: one pass over the cells does both.
 
     Raises
     ------
@@ -195,6 +197,8 @@ class MountedCircuit:
         slot, stretch = "groups", []
         rates = self._rates_within_integration()
         autapses = self._autapses_within_integration(rates)
+        with_rate = [item for item in self.operations if item.kind == "rate" and item.population in rates]
+        self.within_integration = {*with_rate, *autapses}
         for population in self._integrating:
             own = {drive.slot: drive.weights for drive in autapses.values() if drive.target is population}
             population.integrate(with_rate=population.name in rates, autapses=own)
@@ -205,7 +209,7 @@ class MountedCircuit:
                 stretch.clear()
 
         for number, item in enumerate(self.operations):
-            if item in autapses or (item.kind == "rate" and item.population in rates):
+            if item in self.within_integration:
                 continue
             if item.run is not None:
                 stretch.append(item.run)
