@@ -125,6 +125,7 @@ class Population:
         self._views: dict[str, np.ndarray] = {}
         self._evaluators: dict[str, Callable[[], np.ndarray]] = {}
         self._rate: Callable[[], np.ndarray] | None = None
+        self._rate_at_rest: np.ndarray | None = None
         self._autapses: list[tuple[np.ndarray, Callable[[], np.ndarray]]] = []
         for variable in self.group.equations:
             if variable.startswith("gate_") or variable == "pace":
@@ -261,8 +262,14 @@ class Population:
             view[...] = value
         for variable, deviation in self.cell.at_rest.items():
             self.write(variable, deviation * np.random.standard_normal(self._shape))  # noqa: NPY002
-        if self.cell.domain is not None:
+        if self.cell.domain is None:
+            return
+        if self._rate_at_rest is None or self.cell.at_rest:
             self.set_rate()
+            at_rest = {*self.cell.state, *self.cell.drives} >= set(self.arguments)  # all of them 0
+            self._rate_at_rest = self.view("r").copy() if at_rest else None
+        else:
+            np.copyto(self.view("r"), self._rate_at_rest)
 
     @functools.cached_property
     def _resting(self) -> list[tuple[np.ndarray, float]]:

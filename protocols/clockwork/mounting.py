@@ -44,6 +44,8 @@ class MountedCircuit:
         By population and slot.
     operations : list of Operation
         In the order of a step.
+    unread : list of Operation
+        Rates that nothing in a step reads, as of a clamped output: whoever looks at them calls `compute_unread` first.
     within_integration : set of Operation
         Those of them that are part of their population's integration: one pass over the cells does both.
 
@@ -114,6 +116,11 @@ class MountedCircuit:
         """Let integration follow what phases have set and rules have moved."""
         for population in self._integrating:
             population.renew()
+
+    def compute_unread(self):
+        """Compute what nothing in a step reads."""
+        for item in self.unread:
+            item.run()
 
     def copy_weights_to_synapses(self):
         """Let Brian2's synapses, where there are some, have the circuit's weights."""
@@ -197,6 +204,8 @@ class MountedCircuit:
         slot, stretch = "groups", []
         rates = self._rates_within_integration()
         autapses = self._autapses_within_integration(rates)
+        read = frozenset().union(*(item.reads for item in self.operations)) | self._held.keys()
+        self.unread = [item for item in self.operations if item.kind == "rate" and item.run and not item.writes & read]
         with_rate = [item for item in self.operations if item.kind == "rate" and item.population in rates]
         self.within_integration = {*with_rate, *autapses}
         for population in self._integrating:
@@ -209,7 +218,7 @@ class MountedCircuit:
                 stretch.clear()
 
         for number, item in enumerate(self.operations):
-            if item in self.within_integration:
+            if item in self.within_integration or item in self.unread:
                 continue
             if item.run is not None:
                 stretch.append(item.run)

@@ -298,6 +298,8 @@ class Presenter:
         now.time += self._dt
         now.s += self._eta[now.step]
         learning = now.stimulus.learn
+        if now.step + 1 == phase.steps or self._hooks.on_step or self._averaged or (learning and self._rules["step"]):
+            self.mounted.compute_unread()
         if learning and self._rules["step"]:
             self._learn_in_step()
         for hook in self._hooks.on_step:
