@@ -51,15 +51,13 @@ def train_minibatch(x, y, *, model, of_values, of_weights):
     of_values.init(pxu.M_hasnot(pxc.VodeParam, frozen=True)(model))
     for _ in range(STEPS):
         with pxu.step(model, clear_params=pxc.VodeParam.Cache):
-            _, gradient = pxf.value_and_grad(
-                pxu.M_hasnot(pxc.VodeParam, frozen=True).to([False, True]), has_aux=True
-            )(energy)(x, model=model)
+            _, gradient = pxf.value_and_grad(pxu.M_hasnot(pxc.VodeParam, frozen=True).to([False, True]), has_aux=True)(
+                energy
+            )(x, model=model)
         of_values.step(model, gradient["model"])
     of_values.clear()
     with pxu.step(model, clear_params=pxc.VodeParam.Cache):
-        _, gradient = pxf.value_and_grad(pxu.M(pxnn.LayerParam).to([False, True]), has_aux=True)(energy)(
-            x, model=model
-        )
+        _, gradient = pxf.value_and_grad(pxu.M(pxnn.LayerParam).to([False, True]), has_aux=True)(energy)(x, model=model)
     of_weights.step(model, gradient["model"], scale_by=1.0 / len(x))
 
 
