@@ -28,11 +28,12 @@ import peers_report
 import typer
 from platformdirs import user_cache_path
 
-from corinfomax.networks import Backpropagation, CorInfoMax, EquilibriumPropagation, PredictiveCoding, Trainable
+from corinfomax.networks import Backpropagation, CorInfoMax, EquilibriumPropagation, PredictiveCoding
 from corinfomax.stimuli import load_stimuli
 
 HERE = Path(__file__).resolve().parent
 WORKERS, RESULTS = HERE / "peers", HERE / "results"
+ENVIRONMENTS = user_cache_path("corinfomax") / "peers"
 ARCHITECTURE, BATCH = [784, 500, 10], 20
 MEASURES = ("start", "epochs", "seconds")
 
@@ -115,7 +116,7 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="Little of each.")] = False,
     environments: Annotated[
         Path, typer.Option(envvar="CORINFOMAX_PEERS", help="Folder of the environments.")
-    ] = user_cache_path("corinfomax") / "peers",
+    ] = ENVIRONMENTS,
     data: Annotated[Path | None, typer.Option(help="Folder of MNIST, as in corinfomax train.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page, and for the folder of measurements.")] = RESULTS,
 ):
@@ -123,7 +124,7 @@ def main(
     if prepare:
         make_environments(environments)
     if check:
-        peers_check.check(environments)
+        peers_check.check(lambda name: python(environments, name))
     if prepare or check:
         return
     for name in {system.environment for group in GROUPS.values() for system in group}:
@@ -136,7 +137,7 @@ def main(
         with one_processor():
             measure(environments, Path(scratch), lines, extent, again)
     rows = [row for path in sorted(lines.glob("*.jsonl")) for row in read(path)]
-    text = peers_report.page(rows, GROUPS, extent)
+    text = peers_report.page(rows, GROUPS, extent, "--quick" if quick else "--again")
     typer.echo(text)
     (out / "peers.md").write_text(text)
 
@@ -169,17 +170,8 @@ def write_stimuli(folder: Path, extent: Extent, data: Path | None):
     np.save(folder / "labels_test.npy", stimuli.labels_test[: extent.tested])
     trainables = (CorInfoMax, EquilibriumPropagation, PredictiveCoding, Backpropagation)
     for group, trainable in zip(GROUPS, trainables, strict=True):
-        weights = initial_weights(trainable(ARCHITECTURE))
+        weights = peers_check.numbered(trainable(ARCHITECTURE))
         np.savez(folder / f"{group}.npz", **{name: W.astype(np.float32) for name, W in weights.items()})
-
-
-def initial_weights(trainable: Trainable) -> dict[str, np.ndarray]:
-    """Weights by the names that the loops give them: what belongs to layer k + 1 has the number k."""
-    return {
-        f"{key}/{k - (key in ('b', 'B'))}": np.ascontiguousarray(W)
-        for key in ("W", "b", "W_ff", "W_fb", "B")
-        for k, W in trainable.weights.get(key, {}).items()
-    }
 
 
 @contextmanager

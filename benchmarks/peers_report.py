@@ -6,7 +6,7 @@ import numpy as np
 import report
 
 
-def page(rows: list[dict], groups: dict, extent) -> str:
+def page(rows: list[dict], groups: dict, extent, options: str) -> str:
     """All that was measured, whoever wins."""
     found = {(row["group"], row["system"], row["measure"]): row for row in rows}
     sections = []
@@ -20,6 +20,7 @@ def page(rows: list[dict], groups: dict, extent) -> str:
         )
     loads = [row["load"] for row in rows]
     return TEXT.format(
+        options=options,
         processors=f"{platform.system()} {platform.machine()}",
         loads=f"{min(loads)} to {max(loads)}",
         stimuli=f"{extent.stimuli:,}",
@@ -42,9 +43,7 @@ def timing(found: dict, group: str, system, ours) -> list[str]:
     """Times, the ratio to the simulator over neighbouring portions with its quartiles, and accuracies."""
     epochs, seconds = (found[group, system.name, measure] for measure in ("epochs", "seconds"))
     low, ratio, high = ratios(found, group, system, ours)
-    accuracies = dict.fromkeys((epochs["accuracy"][0], epochs["accuracy"][-1]))
-    if len(epochs["accuracy"]) > 1:
-        accuracies = (epochs["accuracy"][0], epochs["accuracy"][-1])
+    accuracies = epochs["accuracy"][:1] + epochs["accuracy"][1:][-1:]
     return [
         system.name,
         f"{np.median(epochs['minibatch_ms']):.2f}",
@@ -100,52 +99,53 @@ def versions(found: dict, groups: dict) -> str:
 
 NOTES = {
     "CorInfoMax": (
-        "Equations 14 to 28, 30 free and 10 nudged steps of .05, as in the preset `mnist`, with constant learning rates. "
-        "By default the simulator renews the SST input only as often as float32 can tell; with `sst_every = 1` it makes "
-        "all products that the loop makes. All begin with the same weights."
+        "Equations 14 to 28, 30 free and 10 nudged steps of .05, as in the preset `mnist`, with constant learning "
+        "rates. By default the simulator renews the SST input only as often as float32 can tell; with `sst_every = 1` "
+        "it makes all products that the loop makes. All begin with the same weights."
     ),
-    "Equilibrium propagation": "20 free and 4 nudged steps of .5, as in the preset `mnist_ep`; the same initial weights.",
+    "Equilibrium propagation": (
+        "20 free and 4 nudged steps of .5, as in the preset `mnist_ep`; the same initial weights."
+    ),
     "Predictive coding": (
-        "Sigmoid cells, a clamped output, 50 steps of .1, Adam with a rate of .001. pcx has the simulator's own rule and "
-        "initial weights. In fabricpc, values are those after the sigmoid and initial weights its own, so its numbers of "
-        "correct stimuli are another rule's; the arithmetic of a step is the same. Both differentiate the energy "
-        "automatically."
+        "Sigmoid cells, a clamped output, 50 steps of .1, Adam with a rate of .001. pcx has the simulator's own rule "
+        "and initial weights. In fabricpc, values are those after the sigmoid, and initial weights are its own: its "
+        "accuracy is another rule's, while steps cost as many products. Both differentiate the energy automatically."
     ),
     "Backpropagation": (
-        "ReLU, cross-entropy, Adam with a rate of .001. PyTorch has the simulator's initial weights, scikit-learn its own; "
-        "there a portion is one call of `partial_fit`, which makes the minibatches."
+        "ReLU, cross-entropy, Adam with a rate of .001. PyTorch has the simulator's initial weights, scikit-learn its "
+        "own; there a portion is one call of `partial_fit`, which makes the minibatches."
     ),
 }
 TEXT = """# Beside other libraries
 
     python benchmarks/peers.py --prepare
     python benchmarks/peers.py --check
-    python benchmarks/peers.py --again
+    python benchmarks/peers.py {options}
 
 {versions}
 
-Each system trains 784-500-10 in minibatches of 20, in float32, in a process and an environment of its own; all of them
-on one processor ({processors}) with one thread. The stimuli are the first {stimuli} of MNIST's training set,
-{minibatches} minibatches an epoch; accuracies are those on the first {tested} of its test set. Each order of stimuli is the same
-for all. The processes of a rule take turns, {portion} minibatches each. Times are medians, the ratio that of neighbouring
-turns with its quartiles in brackets, and the seconds of an epoch include the start and end of a run. Load averages
-were {loads}: beyond 1, others computed beside, times are longer, and only ratios tell something.
+Each system trains 784-500-10 in minibatches of 20, in float32, in a process and an environment of its own. All are
+confined to one and the same processor ({processors}), with one thread each. An epoch is the first {stimuli} stimuli of
+MNIST's training set, {minibatches} minibatches, in the same order for all; accuracies are those on the first {tested}
+of its test set. The processes of a rule take turns, {portion} minibatches each. Times are medians. The ratio is the
+median over neighbouring turns, with its quartiles in brackets. The seconds of an epoch include the start and end of a
+run. Load averages were {loads}: beyond 1, others computed beside, times are longer, and only ratios tell something.
 
 Accuracies are taken after equal epochs, and after equal seconds of training in turns of {turn} s. What compiles does so
-before. One seed: differences below half a percent tell nothing.
+before. It is one seed, and differences below half a percent tell nothing.
 
 The two PyTorch loops are this project's own, written from the equations (`benchmarks/peers/torch_loops.py`): batched,
-without autograd. `--check` holds them against the golden archives of the tests and against the simulator in float64,
-to 1e-9, and pcx against the simulator.
+without autograd. `--check` holds them against the golden archives of the tests, and against the simulator in float64,
+to 1e-9. It also holds pcx against the simulator.
 
 {sections}
 
 ## What else it takes
 
-The size of all packages that are installed with it; the seconds from the start of a process to the end of the first
-minibatch, compiling included where a library compiles in each process (median of {starts}; the simulator's compiled code
-is kept from the first time on, which takes some seconds more); the largest resident memory in {epochs} epochs, of which
-some 65 MB or twice that are the stimuli.
+"Installed" is the size of all packages that come with it. "Start" is the time from the start of a process to the end
+of its first minibatch, the median of {starts}. A library that compiles in each process does so here; the simulator's
+compiled code is kept from the first time on. "Peak memory" is the largest resident memory in {epochs} epochs, stimuli
+included.
 
 {costs}
 """

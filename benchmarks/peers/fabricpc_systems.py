@@ -1,8 +1,6 @@
 """FabricPC's predictive coding for `worker.py`."""
 
 import fabricpc
-
-fabricpc.setup_jax("cpu")
 import jax
 import numpy as np
 import optax
@@ -24,6 +22,7 @@ class PredictiveCoding:
     packages = ("fabricpc", "jax", "jaxlib", "optax", "numpy")
 
     def __init__(self, weights):
+        fabricpc.setup_jax("cpu")
         stimulus = Linear(shape=(784,), name="stimulus")
         hidden = Linear(shape=(500,), name="hidden", activation=SigmoidActivation())
         output = Linear(shape=(10,), name="output")

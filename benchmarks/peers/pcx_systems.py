@@ -13,15 +13,16 @@ VALUES = pxu.M(pxc.VodeParam | pxc.VodeParam.Cache)
 
 
 class Network(pxc.EnergyModule):
-    """784-500-10 of values before the sigmoid, as the simulator's; the output is clamped in training."""
+    """Two layers of values before the sigmoid, as the simulator's; the output is clamped in training."""
 
-    def __init__(self):
+    def __init__(self, sizes):
         super().__init__()
-        self.layers = [pxnn.Linear(784, 500), pxnn.Linear(500, 10)]
+        self.layers = [pxnn.Linear(below, above) for below, above in zip(sizes, sizes[1:], strict=False)]
         self.vodes = [pxc.Vode(), pxc.Vode()]
         self.vodes[-1].h.frozen = True
 
     def __call__(self, x, y=None):
+        """Predict the output, through the values of the hidden layer."""
         u = self.vodes[0](self.layers[0](x))
         u = self.vodes[1](self.layers[1](jax.nn.sigmoid(u)))
         if y is not None:
@@ -67,7 +68,7 @@ class PredictiveCoding:
     packages = ("pcx", "jax", "jaxlib", "equinox", "optax", "numpy")
 
     def __init__(self, weights):
-        self.model = Network()
+        self.model = Network([weights["W/0"].shape[1], *(len(weights[f"W/{k}"]) for k in (0, 1))])
         for k, layer in enumerate(self.model.layers):
             layer.nn.weight.set(jax.numpy.asarray(weights[f"W/{k}"]))
             layer.nn.bias.set(jax.numpy.asarray(weights[f"b/{k}"]))

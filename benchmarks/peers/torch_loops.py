@@ -1,7 +1,8 @@
 """CorInfoMax and equilibrium propagation as plain PyTorch loops, written from the equations: batched, without autograd.
 
-Rows are stimuli. Weights are (post, pre), keyed as in the papers: ``W_ff/k`` and ``W_fb/k`` join the layers k and k + 1,
-``B/k`` is the inverse correlation of layer k + 1; ``W/k`` and ``b/k`` of equilibrium propagation lead to layer k + 1.
+Rows are stimuli. Weights are (post, pre), keyed as in the papers: ``W_ff/k`` and ``W_fb/k`` join the layers k and
+k + 1, ``B/k`` is the inverse correlation of layer k + 1; ``W/k`` and ``b/k`` of equilibrium propagation lead to layer
+k + 1.
 """
 
 import torch
@@ -20,7 +21,7 @@ class CorInfoMax:
     free_steps, nudge_steps : int
     convention : {"normative", "authors"}
         "normative" is eq 14 at the output, with all layers at once. "authors" has an apical conductance of 1 at the
-        output, and takes the layers one after the other.
+        output, takes the layers one after the other, and begins each phase with u := r.
     three_phase : bool
         A third phase at -β goes on from the nudged state, and learning contrasts it with the second.
     step_rule, step_decay, step_min
@@ -56,10 +57,10 @@ class CorInfoMax:
         """Free phase, nudge phase (and third phase), and plasticity, for one minibatch; the states of each phase."""
         r = self.rest(x)
         history = {"free": [], "nudge": [], "third": []}
-        free = self.settle(r, self.free_steps, y, 0.0, history["free"])
-        nudge = self.settle(free, self.nudge_steps, y, beta, history["nudge"])
+        u, free = self.settle(r, r, self.free_steps, y, 0.0, history["free"])
+        u, nudge = self.settle(u, free, self.nudge_steps, y, beta, history["nudge"])
         if self.three_phase:
-            third = self.settle(nudge, self.nudge_steps, y, -beta, history["third"])
+            _, third = self.settle(u, nudge, self.nudge_steps, y, -beta, history["third"])
             self.learn(nudge, third, 2 * beta)
         else:
             self.learn(nudge, free, beta)
@@ -68,16 +69,16 @@ class CorInfoMax:
     @torch.no_grad()
     def predict(self, x):
         """Rates of the output at the end of a free phase."""
-        return self.settle(self.rest(x), self.free_steps, None, 0.0)[-1]
+        r = self.rest(x)
+        return self.settle(r, r, self.free_steps, None, 0.0)[1][-1]
 
     def rest(self, x):
         """Rates of all layers: the stimulus, and zeros."""
         return [x, *(x.new_zeros(len(x), len(W)) for W in self.W_ff)]
 
-    def settle(self, r, steps, y, beta, history=None):
-        """Integrate eqs 14 and 15 by Euler's method, from u = r."""
-        r, P = list(r), len(self.W_ff)
-        u = [None, *(rates.clone() for rates in r[1:])]
+    def settle(self, u, r, steps, y, beta, history=None):
+        """Integrate eqs 14 and 15 by Euler's method; potentials and rates of all layers."""
+        u, r, P = list(r if self.sequential else u), list(r), len(self.W_ff)
         from_stimulus = r[0] @ self.W_ff[0].T
         for i in range(steps):
             eta, before = self.size(i), list(r)
@@ -99,7 +100,7 @@ class CorInfoMax:
                 r[k] = u[k].clamp(0, 1)
             if history is not None:
                 history.append(r[1:])
-        return r
+        return u, r
 
     def size(self, i):
         """Size of step i of a phase."""
