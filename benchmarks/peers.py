@@ -114,30 +114,37 @@ def main(
     check: Annotated[bool, typer.Option("--check", help="Hold the PyTorch loops against archives.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Measure also what has been measured.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Little of each.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Rules to measure, as the page names them.")] = None,
     environments: Annotated[
         Path, typer.Option(envvar="CORINFOMAX_PEERS", help="Folder of the environments.")
     ] = ENVIRONMENTS,
+    report_only: Annotated[bool, typer.Option("--report", help="Write the page from what is there.")] = False,
     data: Annotated[Path | None, typer.Option(help="Folder of MNIST, as in corinfomax train.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page, and for the folder of measurements.")] = RESULTS,
 ):
     """Measure what is missing, and write the page."""
+    if unknown := set(only or GROUPS) - set(GROUPS):
+        raise typer.BadParameter(f"{', '.join(unknown)}: no such rule; there are {', '.join(GROUPS)}")
     if prepare:
         make_environments(environments)
     if check:
         peers_check.check(lambda name: python(environments, name))
     if prepare or check:
         return
-    for name in {system.environment for group in GROUPS.values() for system in group}:
-        if not python(environments, name).exists():
-            raise typer.BadParameter(f"{environments / name}: no environment; make it by --prepare")
     lines, extent = out / "peers", QUICK if quick else Extent()
     lines.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        write_stimuli(Path(scratch), extent, data)
-        with one_processor():
-            measure(environments, Path(scratch), lines, extent, again)
+    if not report_only:
+        for name in {system.environment for group in GROUPS.values() for system in group}:
+            if not python(environments, name).exists():
+                raise typer.BadParameter(f"{environments / name}: no environment; make it by --prepare")
+        with tempfile.TemporaryDirectory() as scratch:
+            write_stimuli(Path(scratch), extent, data)
+            with one_processor():
+                measure(only or list(GROUPS), environments, Path(scratch), lines, extent, again)
     rows = [row for path in sorted(lines.glob("*.jsonl")) for row in read(path)]
-    text = peers_report.page(rows, GROUPS, extent, "--quick" if quick else "--again")
+    measured = {(row["group"], row["measure"]) for row in rows if row["extent"] == asdict(extent)}
+    complete = {group: GROUPS[group] for group in GROUPS if all((group, each) in measured for each in MEASURES)}
+    text = peers_report.page(rows, complete, extent, "--quick" if quick else "--again")
     typer.echo(text)
     (out / "peers.md").write_text(text)
 
@@ -222,9 +229,10 @@ class Worker:
         self.process.wait()
 
 
-def measure(environments: Path, folder: Path, lines: Path, extent: Extent, again: bool):
+def measure(groups: list[str], environments: Path, folder: Path, lines: Path, extent: Extent, again: bool):
     """Take what measures are missing, group by group; each is kept when it is complete."""
-    for group, systems in GROUPS.items():
+    for group in groups:
+        systems = GROUPS[group]
         for measure_name in MEASURES:
             path = lines / f"{group.lower().replace(' ', '_')}_{measure_name}.jsonl"
             if not again and path.exists() and all(row["extent"] == asdict(extent) for row in read(path)):
