@@ -1,6 +1,7 @@
 """The page of the comparison `peers.py`."""
 
 import platform
+import textwrap
 
 import numpy as np
 import report
@@ -19,6 +20,9 @@ def page(rows: list[dict], groups: dict, extent, options: str) -> str:
             f"## {group}\n\n{NOTES[group]}\n\n{report.table(header, table)}\n\n{verdict(found, group, groups)}"
         )
     loads = [row["load"] for row in rows]
+    missing = [group for group in NOTES if group not in groups]
+    if missing:
+        sections.append(f"## Not measured yet\n\n{', '.join(missing)}.")
     return TEXT.format(
         options=options,
         processors=f"{platform.system()} {platform.machine()}",
