@@ -16,9 +16,8 @@ def page(rows: list[dict], groups: dict, extent, options: str) -> str:
         header = ["system", "minibatch, ms", "× corinfomax", "epoch, s"]
         header += [f"epoch {epoch}, %" for epoch in sorted({1, extent.epochs})]
         header += [f"{seconds:g} s, %" for seconds in extent.checkpoints]
-        sections.append(
-            f"## {group}\n\n{NOTES[group]}\n\n{report.table(header, table)}\n\n{verdict(found, group, groups)}"
-        )
+        parts = [textwrap.fill(NOTES[group], 119), report.table(header, table), verdict(found, group, groups)]
+        sections.append("\n\n".join([f"## {group}", *parts]))
     loads = [row["load"] for row in rows]
     missing = [group for group in NOTES if group not in groups]
     if missing:
