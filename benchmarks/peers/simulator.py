@@ -1,9 +1,11 @@
 """The simulator's own systems for `worker.py`."""
 
+import itertools
+
 import numpy as np
 
 from corinfomax.networks import Backpropagation, CorInfoMax, EquilibriumPropagation, PredictiveCoding
-from corinfomax.protocols.clockwork import Preparation, clamped, contrastive
+from corinfomax.protocols.clockwork import Preparation, calibrate, clamped, contrastive
 from corinfomax.protocols.systems import StaticLearner
 from corinfomax.stimuli import Stimulus
 
@@ -45,6 +47,13 @@ class CorInfoMaxByDefault(Simulated):
 
     def __init__(self, weights):
         super().__init__(Preparation(corinfomax_circuit(), 20, dtype=np.float32, protocol=contrastive()))
+
+    def run(self, portions):
+        """Calibrate on the first minibatch, as training does when an epoch begins, and run."""
+        portions = iter(portions)
+        x, y, beta = (values[0] for values in (first := next(portions)))
+        calibrate(self.learner, Stimulus(x, y, beta))
+        super().run(itertools.chain([first], portions))
 
 
 class CorInfoMaxEveryStep(Simulated):
