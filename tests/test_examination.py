@@ -10,7 +10,7 @@ from toys import stimuli as toy_arrays
 
 from corinfomax.models import HiddenPyramidal
 from corinfomax.networks import ContrastiveSimilarityMatching, CorInfoMax, EquilibriumPropagation
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, calibrate, contrastive
 from corinfomax.protocols.examinations.corinfomax import unlifted_classes
 from corinfomax.protocols.examinations.examined import spaced
 from corinfomax.protocols.runs import examine
@@ -47,7 +47,7 @@ def test_a_sound_circuit_is_left_alone(digits):
     before = circuit.state_dict()
     findings = findings_of(circuit, contrastive(), digits)
     assert [finding.what for finding in findings.values() if finding.advice] == []
-    assert len(findings) == 11
+    assert len(findings) == 12
     for name, weights in circuit.state_dict().items():
         np.testing.assert_array_equal(weights, before[name])
         assert weights.dtype == before[name].dtype
@@ -292,3 +292,15 @@ def test_contrastive_similarity_matching_knows_its_bounds(digits):
         bound = 2 / (1 + np.linalg.eigvalsh(circuit.weights["M"][1])[-1])
         assert begins(findings, "Euler step η, each layer alone").wanted == f"below {bound:.3g}"
         assert ("random_sign = false" in begins(findings, "Sign of β").advice) == random_sign
+
+
+def test_the_interval_of_renewals_is_what_a_calibration_finds(digits):
+    """Oracle: `calibrate` in float64 on the first ten stimuli, to one rounding of float32; afterwards 1, as before."""
+    circuit = CorInfoMax([64, 30, 10])
+    findings = findings_of(circuit, contrastive(), digits)
+    told = begins(findings, "Steps between renewals of the lateral current")
+    preparation = Preparation(CorInfoMax([64, 30, 10], sst_tolerance=2.0**-23), 10, protocol=contrastive())
+    found = calibrate(preparation, Stimulus(digits.x_train[:10], digits.y_train[:10]))["sst_every"]
+    assert told.found == f"{found.steps}, rates then deviate by {found.deviations[found.steps]:.2g}"
+    assert told.wanted == "at most 1.2e-07"
+    assert circuit.sst_every == 1

@@ -51,7 +51,8 @@ class CorInfoMaxByDefault(Simulated):
     def run(self, portions):
         """Calibrate on the first minibatch, as training does when an epoch begins, and run."""
         portions = iter(portions)
-        x, y, beta = (values[0] for values in (first := next(portions)))
+        first = next(portions)
+        x, y, beta = (values[0] for values in first)
         calibrate(self.learner, Stimulus(x, y, beta))
         super().run(itertools.chain([first], portions))
 

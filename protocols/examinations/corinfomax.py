@@ -9,7 +9,8 @@ from ...analysis import Finding
 from ...networks.corinfomax.circuit import CorInfoMax
 from ...networks.corinfomax.lifting import lifting_gain, spreading_gain, unlifted, why_not_applicable
 from ...parameters import AUTO
-from ...stimuli import Stimuli
+from ...stimuli import Stimuli, Stimulus
+from ..clockwork.calibration import calibrate
 from ..clockwork.preparation import Preparation
 from ..clockwork.protocol import Protocol
 from .examined import STIMULI, Examined, phase_betas, spaced
@@ -102,6 +103,26 @@ def lifting(examined: Examined) -> Iterator[Finding]:
         gain = lifting_gain(circuit, r[circuit.output - 1], np.abs(examined.betas).max())
         advice += f'initial_gain_ff to {gain:g}, which "auto" in its place chooses, or raise beta'
     yield Finding(what, f"cell{plural} {found} of the stimuli that want it", wanted, advice)
+
+
+def renewal(examined: Examined) -> Iterator[Finding]:
+    """Measure how seldom the lateral current may be renewed, on the first stimuli, as an epoch's calibration does."""
+    for interval in examined.circuit.intervals.values():
+        steps, tolerance = interval.steps, interval.tolerance
+        preparation = examined.prepared(examined.protocol)
+        if tolerance is None:
+            interval.tolerance = float(np.finfo(examined.dtype).eps)
+        try:
+            found = calibrate(preparation, Stimulus(examined.x, examined.y, float(np.abs(examined.betas).max())))
+        finally:
+            interval.steps, interval.tolerance = steps, tolerance
+        (calibration,) = found.values()
+        deviation = calibration.deviations.get(calibration.steps, 0.0)
+        yield Finding(
+            "Steps between renewals of the lateral current",
+            f"{calibration.steps}, rates then deviate by {deviation:.2g}",
+            f"at most {calibration.tolerance:.2g}",
+        )
 
 
 def initial_gains(circuit: CorInfoMax, protocol: Protocol, stimuli: Stimuli, given) -> list[float]:

@@ -15,6 +15,7 @@ from ..examinations.corinfomax import (
     influences,
     initial_gains,
     lifting,
+    renewal,
     unlifted_classes,
 )
 from .learner import Learner
@@ -75,7 +76,7 @@ MODEL = Model(
     protocols={"contrastive": contrastive, "phases": Protocol},
     metrics=metrics,
     settled=("r", "u", "I_net"),
-    examinations=(fading, constraints, lifting),
+    examinations=(fading, constraints, lifting, renewal),
     levers=LEVERS,
     rates=("learning_rate_ff", "learning_rate_fb"),
     reads_like="correlative information maximization",
