@@ -20,7 +20,7 @@ _get, __dir__, __all__ = lazy.attach(
         "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],
         "protocols.estimators": ["CorInfoMaxClassifier", "CorInfoMaxRegressor"],
         "protocols.recording": ["Presentation", "Selection", "StreamRecorder", "WeightSelection"],
-        "protocols.runs": ["Run", "cite", "load", "train"],
+        "protocols.runs": ["Run", "cite", "describe", "load", "train"],
         "stimuli": ["Stimulus"],
     },
 )

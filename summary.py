@@ -35,6 +35,10 @@ class Table:
         rows = [[str(row[n]) for n in kept] for row in self.rows]
         return tabulate(rows, [self.headings[n] for n in kept], tablefmt=form, disable_numparse=True)
 
+    def records(self) -> list[dict[str, str]]:
+        """Give each row by the columns' headings."""
+        return [dict(zip(self.headings, row, strict=True)) for row in self.rows]
+
 
 @dataclass(frozen=True)
 class Summary:

@@ -9,6 +9,7 @@ COMMANDS = {
     "perturb": "Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.",
     "compare": "Train rules on the same stimuli and seeds, and put them side by side in one table.",
     "figures": "Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.",
+    "describe": "Print the model description tables that journals ask for, made from the circuit itself.",
     "presets": "List the presets, or print one.",
     "cite": "Print what to cite, as BibTeX: the package, and of a run or preset its rule, Brian2 and its stimuli.",
 }

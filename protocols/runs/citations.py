@@ -84,7 +84,7 @@ def cited(source: str | os.PathLike[str] | Run | None = None, trust: bool = Fals
     if source is None:
         names = (*model_named(next(iter(MODELS))).citations, SIMULATOR)
     else:
-        configuration, version = _opened(source, trust)
+        configuration, version = opened(source, trust)
         names = keys_of(configuration)
         if version not in (None, package["version"]):  # released in another year, maybe
             package = {key: value for key, value in package.items() if key != "date-released"} | {"version": version}
@@ -129,7 +129,7 @@ def bibtex(entry: Mapping[str, str] | str) -> str:
     return f"@{entry['type']}{{{entry['key']},\n{''.join(fields)}}}\n"
 
 
-def _opened(source: str | os.PathLike[str] | Run, trust: bool) -> tuple[Configuration, str | None]:
+def opened(source: str | os.PathLike[str] | Run, trust: bool) -> tuple[Configuration, str | None]:
     """Give the configuration, and of a run the version of the package that it was begun with."""
     if isinstance(source, Run):
         return source.configuration, _version(source.folder)
