@@ -20,7 +20,8 @@ _get, __dir__, __all__ = lazy.attach(
         "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],
         "protocols.estimators": ["CorInfoMaxClassifier", "CorInfoMaxRegressor"],
         "protocols.recording": ["Presentation", "Selection", "StreamRecorder", "WeightSelection"],
-        "protocols.runs": ["Run", "cite", "describe", "load", "train"],
+        "protocols.reports": ["describe", "report"],
+        "protocols.runs": ["Run", "cite", "load", "train"],
         "stimuli": ["Stimulus"],
     },
 )

@@ -20,7 +20,8 @@ import report
 import typer
 from baseline import Settings
 from deviation import deviations, intervals
-from measure import Case, Overhead, agreement, compare, memory, operations, overhead, start_of_run, starts
+from measure import Case, agreement, compare, memory, start_of_run
+from overhead import Overhead, operations, overhead, starts
 from threadpoolctl import threadpool_limits
 
 RESULTS = Path(__file__).parent / "results"

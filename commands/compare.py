@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # pandas takes long to import, and what compares takes longer
     import pandas as pd
 
     from ..protocols.comparison import Comparison, Plan
-    from ..protocols.runs import Run
 
 #: Where a comparison stands if nothing is said.
 _OUT = Path("comparisons")
@@ -177,7 +176,7 @@ def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bo
 
     rows, histories = [], []
     opened = [trained.Run(path, trust) for path in runs]
-    for run, rule in zip(opened, _names(opened), strict=True):
+    for run, rule in zip(opened, comparisons.names_of(opened), strict=True):
         console.print(f"measuring {run.folder.path}")
         found = comparisons.measure(run)
         rows.append({**found, "rule": rule, "status": "finished"})
@@ -190,31 +189,6 @@ def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bo
     _save(table, out / "runs.csv")
     _finish(summary, against or table["rule"].iloc[0], pd.concat(histories), out)
     return summary
-
-
-def _names(runs: list[Run]) -> list[str]:
-    """Name the rule of each run: those that differ in nothing but their seed share the name of the first one's folder.
-
-    As much of its path as tells it from the others.
-    """
-    kinds = []
-    for run in runs:
-        settings = run.configuration.to_dict()
-        kinds.append(repr({section: _material(keys) for section, keys in settings.items()}))
-    first = {kind: runs[kinds.index(kind)].folder.path.resolve() for kind in kinds}
-    names = {}
-    for kind, path in first.items():
-        others = [other.parts for other in first.values() if other != path]
-        tails = (path.parts[-n:] for n in range(1, len(path.parts) + 1))
-        names[kind] = "/".join(next(tail for tail in tails if tail not in [other[-len(tail) :] for other in others]))
-    return [names[kind] for kind in kinds]
-
-
-def _material(keys: dict) -> dict:
-    """Leave out what does not decide about a rule."""
-    from ..protocols.runs.sections import IMMATERIAL
-
-    return {key: value for key, value in keys.items() if key == "epochs" or key not in (*IMMATERIAL, "seed")}
 
 
 def _finish(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..protocols import runs
+from ..protocols import reports
 from .console import Trust, output
 
 
@@ -31,8 +31,8 @@ def describe(
 
     Examples: `corinfomax describe mnist` · `corinfomax describe runs/digits --format latex > tables.tex`
     """
-    sections = runs.describe(source, trust)
-    output.print(runs.written(sections, format.value), end="")
+    sections = reports.describe(source, trust)
+    output.print(reports.written(sections, format.value), end="")
     return {
         each.title: [dict(zip(each.table.headings, row, strict=True)) for row in each.table.rows] for each in sections
     }

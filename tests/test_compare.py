@@ -14,11 +14,10 @@ import pandas as pd
 import pytest
 
 from corinfomax.analysis import read_history
-from corinfomax.commands.compare import _names
 from corinfomax.errors import ParameterError
 from corinfomax.networks import Backpropagation, EquilibriumPropagation, FeedbackAlignment
 from corinfomax.protocols.clockwork import Preparation, contrastive
-from corinfomax.protocols.comparison import Comparison, Plan, cost_of
+from corinfomax.protocols.comparison import Comparison, Plan, cost_of, names_of
 from corinfomax.protocols.comparison.comparison import choose
 from corinfomax.protocols.comparison.plan import Cell
 from corinfomax.protocols.interruption import held_back, let_through
@@ -154,7 +153,7 @@ def test_runs_are_told_apart_by_their_paths():
 
     runs = [run("a/ep/seed_0"), run("a/ep/seed_1", seed=1), run("a/pc/seed_0"), run("b/ep/seed_0", epochs=2)]
     runs.append(run("c/ep/seed_9", seed=9, target="numpy"))
-    assert _names(runs) == ["a/ep/seed_0", "a/ep/seed_0", "pc/seed_0", "b/ep/seed_0", "a/ep/seed_0"]
+    assert names_of(runs) == ["a/ep/seed_0", "a/ep/seed_0", "pc/seed_0", "b/ep/seed_0", "a/ep/seed_0"]
 
 
 def test_what_a_presentation_of_a_perceptron_costs():

@@ -6,7 +6,8 @@ import pytest
 
 from corinfomax import describe
 from corinfomax.networks import Circuit
-from corinfomax.protocols.runs import Configuration, written
+from corinfomax.protocols.reports import written
+from corinfomax.protocols.runs import Configuration
 
 SOURCES = ("digits", "sparse_mnist", "digits_pc", "digits_psp", "mnist_bp_ce")
 

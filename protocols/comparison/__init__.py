@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "comparison": ["Comparison"],
         "cost": ["Cost", "cost_of"],
         "measures": ["measure"],
+        "naming": ["names_of"],
         "plan": ["RULES", "Cell", "Plan"],
     },
 )

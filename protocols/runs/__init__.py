@@ -10,7 +10,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "configuration": ["Configuration"],
         "examination": ["examine"],
         "folder": ["RunFolder", "claim_folder", "latest_folder", "new_folder"],
-        "model_description": ["describe", "written"],
         "random_streams": ["seed_of_tests"],
         "reading": ["presets"],
         "run": ["Run", "load"],

@@ -18,10 +18,10 @@ from ...networks.plasticity import Plasticity
 from ...networks.trainable import Trainable
 from ...summary import Table
 from ..clockwork.protocol import Protocol
-from .citations import opened
-from .configuration import Configuration
-from .run import Run
-from .sections import CHOICES
+from ..runs.citations import opened
+from ..runs.configuration import Configuration
+from ..runs.run import Run
+from ..runs.sections import CHOICES
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,177 @@
+"""A report of runs: one HTML file that holds all it shows, for a browser, a phone or a printer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ...analysis import Finding, diagnose
+from ...analysis.files import replacing
+from ...errors import CorInfoMaxError, FigureError, ParameterError
+from ...summary import Table
+from ..comparison.naming import names_of, shortest
+from ..runs.citations import cite
+from ..runs.examination import examine
+from ..runs.run import Run
+from .model_description import describe
+
+#: Rows of the history that are shown: the first, and the last.
+_FIRST, _LAST = 3, 5
+#: Tables of a model's description that are shown where there are such things.
+_PARTS = ("Populations", "Connectivity", "Plasticity")
+
+
+def report(
+    runs: Sequence[str | os.PathLike[str] | Run],
+    out: str | os.PathLike[str] = "report.html",
+    trust: bool = False,
+    tell: Callable[[str], object] = lambda what: None,
+) -> Path:
+    """Write one file that shows what runs were, and what has become of them.
+
+    Of each run: what was run, the parameters that differ from the defaults, versions, the course of training, what the
+    doctor finds, all figures, and what to cite. Figures that are missing are drawn into the run's folder first. Of
+    several runs also a table that compares them.
+
+    Parameters
+    ----------
+    runs : sequence of str, path-like or Run
+    out : path-like, default "report.html"
+    trust : bool, default False
+        Whether code that run folders hold or name may be imported.
+    tell : callable
+        Told what is being done.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ParameterError
+        Without a run.
+    RunError
+        For a folder that is none of a run, or code that is not trusted.
+    """
+    from jinja2 import Template
+
+    opened = [run if isinstance(run, Run) else Run(run, trust) for run in runs]
+    if not opened:
+        raise ParameterError("report: needs a run folder at least")
+    names = shortest([run.folder.path.resolve() for run in opened])
+    parts = [_part(run, name, trust, tell) for run, name in zip(opened, names, strict=True)]
+    template = Template((resources.files(__package__) / "page.html").read_text(encoding="utf-8"))
+    page = template.render(
+        title=f"Report of {', '.join(names)}",
+        subtitle="Made by corinfomax report. The file holds all it shows.",
+        runs=parts,
+        comparison=_comparison(opened, tell) if len(opened) > 1 else "",
+    )
+    path = Path(out)
+    with replacing(path) as file:
+        file.write(page.encode())
+    return path
+
+
+def _part(run: Run, name: str, trust: bool, tell: Callable[[str], object]) -> dict[str, Any]:
+    folder = run.folder.path
+    tell(f"{folder}: describing")
+    sections = {each.title: each.table for each in describe(run, trust)}
+    parameters = sections["Parameters"]
+    other = Table(parameters.headings[:-1], [row[:-1] for row in parameters.rows if row[-1] != "default"])
+    tables = [
+        _shown("What was run", sections["Model summary"]),
+        _shown("Parameters that differ from the defaults", other),
+        _shown("Versions", _versions(run)),
+        _shown("Course of training", *_course(run)),
+        *(_shown(title, sections[title]) for title in _PARTS if title in sections),
+    ]
+    configuration = run.configuration
+    return {
+        "name": name,
+        "sentence": f"{configuration.model} on {configuration.stimuli.stimuli}, {len(run.history)} epochs, "
+        f"seed {configuration.training.seed}.",
+        "tables": tables,
+        "findings": _findings(run, tell),
+        "figures": _figures(run, tell),
+        "bibtex": cite(run),
+    }
+
+
+def _shown(title: str, table: Table, text: str = "") -> dict[str, str]:
+    return {"title": title, "text": text, "table": table.shown("html")}
+
+
+def _versions(run: Run) -> Table:
+    path = run.folder.path / "environment.json"
+    try:
+        versions = json.loads(path.read_text(encoding="utf-8"))["versions"]
+        rows = [(str(name), str(version)) for name, version in versions.items()]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # missing or damaged
+        rows = [("unknown", f"{path.name} is missing or damaged")]
+    return Table(("package", "version"), rows)
+
+
+def _course(run: Run) -> tuple[Table, str]:
+    """The history's first and last epochs, and how many there are between."""
+    history = run.history
+    kept = history.index[:_FIRST].union(history.index[-_LAST:])
+    rows = [
+        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row]
+        for row in history.loc[kept].to_numpy()
+    ]
+    between = len(history) - len(kept)
+    return Table(tuple(history.columns), rows), f"{between} epochs between are left out." if between else ""
+
+
+def _findings(run: Run, tell: Callable[[str], object]) -> list[Finding]:
+    tell(f"{run.folder.path}: examining")
+    configuration = run.configuration
+    training = configuration.training
+    try:
+        examined = examine(
+            run.circuit, configuration.build_protocol(), run.stimuli, configuration.entry,
+            batch_size=training.batch_size, dtype=training.dtype, target=training.target,
+        )  # fmt: skip
+    except CorInfoMaxError as error:  # as where the stimuli are not on this machine
+        examined = [Finding("Examination", f"not done: {error}", "")]
+    return [*diagnose(run.folder.history()), *examined]
+
+
+def _figures(run: Run, tell: Callable[[str], object]) -> list[dict[str, str]]:
+    """All figures of the folder, drawn first if there are none."""
+    folder = run.folder.path / "figures"
+    if not any(folder.glob("*.png")):
+        from ...analysis.figures import draw_run  # with matplotlib
+
+        tell(f"{run.folder.path}: drawing")
+        try:
+            draw_run(run.folder.path)
+        except FigureError as error:
+            for line in error.failures:
+                tell(line)
+    return [
+        {"name": path.stem.replace("_", " "), "data": base64.b64encode(path.read_bytes()).decode()}
+        for path in sorted(folder.glob("*.png"))
+    ]
+
+
+def _comparison(runs: Sequence[Run], tell: Callable[[str], object]) -> str:
+    """A table of all kinds of run, over their seeds, with paired differences from the first one."""
+    import pandas as pd
+
+    from ...analysis import summarise_learners
+    from ..comparison import measure
+
+    rows, names = [], names_of(runs)
+    for run, name in zip(runs, names, strict=True):
+        tell(f"{run.folder.path}: measuring")
+        rows.append({**measure(run), "rule": name, "status": "finished"})
+    summary = summarise_learners(pd.DataFrame(rows), names[0])
+    return summary.to_html(index=False, float_format=lambda value: f"{value:.4g}", na_rep="–", border=0)
