@@ -23,6 +23,13 @@ def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
     return rng.uniform(-bound, bound, (post, pre))
 
 
+def orthogonal(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
+    """Weights (post, pre) with orthonormal rows or columns, whichever are fewer, of evenly distributed directions."""
+    Q, R = np.linalg.qr(rng.standard_normal((max(post, pre), min(post, pre))))
+    Q *= np.sign(np.diag(R))
+    return Q if post >= pre else Q.T
+
+
 def kaiming_uniform(rng: np.random.Generator, architecture: Sequence[int]) -> Weights:
     """Weights uniform within ±√(6/N_k), biases within ±1/√N_k, N_k the units of the layer below.
 
