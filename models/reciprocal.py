@@ -35,7 +35,7 @@ def _rectified_outside_of_pairs(u, pairing, out):
 #: Rates are max(u, 0), but in phases of noise deviations from a baseline.
 RECTIFIED_OUTSIDE_OF_PAIRS = Domain(
     "rectified",
-    "u*int(pairing > 0) + clip(u, 0, inf)*int(pairing <= 0)",
+    "u*paired + clip(u, 0, inf)*(1 - paired)",
     _rectified_outside_of_pairs,
     (0.0, float("inf")),
     ("u", "pairing"),
@@ -44,15 +44,16 @@ RECTIFIED_OUTSIDE_OF_PAIRS = Domain(
 _COMMON = """
 du/dt = (1 - held)*pace*I_net/tau : 1
 I_net = soma - u : 1
-soma = gate_soma*(int(pairing <= 0)*v_B + noise + answer) + I_soma : 1
-v_B = gate_basal*(drive_basal + int(pairing <= 0)*drive_bias) + I_basal : 1    # W h + b; A x in phases of noise
+soma = gate_soma*((1 - paired)*v_B + noise + answer) + I_soma : 1
+v_B = gate_basal*(drive_basal + (1 - paired)*drive_bias) + I_basal : 1         # W h + b; A x in phases of noise
 noise = origin_here*(1 - echo)*drive_noise : 1                                 # x, or h₂
 answer = answers*(lower*v_A + upper*v_B) : 1                                   # x̂ or x₂; h or h₃
-lower = int(pairing > 0)*int(pairing == 2 - odd) : 1
-upper = int(pairing > 0)*int(pairing == 1 + odd) : 1
+paired = sign(pairing) : 1
+lower = paired*(1 - abs(pairing - 2 + odd)) : 1
+upper = paired*abs(pairing - 2 + odd) : 1
 origin_here = lower*(1 - origin) + upper*origin : 1
 answers = echo*origin_here + (1 - echo)*(1 - origin_here) : 1
-held = int(pairing > 0)*echo*(1 - origin_here) : 1
+held = paired*echo*(1 - origin_here) : 1
 feedback = (1 - taught)*r + taught*delta : 1                                   # s: h or x̂; δ with the teacher
 drive_basal : 1
 drive_bias : 1
@@ -126,7 +127,7 @@ class ReciprocalPyramidal(Cell):
     def __init__(self, *, domain: Domain = RECTIFIED_OUTSIDE_OF_PAIRS, derivative: bool = True, **values):
         super().__init__(domain, **values)
         self._derivative = derivative
-        slope = "int(u > 0)*" if derivative and domain is not LINEAR else ""
+        slope = "clip(sign(u), 0, 1)*" if derivative and domain is not LINEAR else ""
         self.equations = f"{type(self).equations}delta = {slope}v_A : 1\n"
 
     @property

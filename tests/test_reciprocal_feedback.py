@@ -1,7 +1,5 @@
 """Reciprocal feedback: golden weights, the pseudoinverse and when it is reached, its identities, what it refuses."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from golden_rules import golden_archive, golden_rule
@@ -62,9 +60,7 @@ def test_golden_recirculation(name):
             object.__setattr__(
                 plasticity.optimiser, "learning_rate", lambda t, rate=rate: rate * float(golden["eta"][t.presentation])
             )
-    A, B = learn_from_noise(
-        circuit, vectors, steps, at, Archived(arrays, 2 if at == "bottom" else 4), unstable=True
-    )
+    A, B = learn_from_noise(circuit, vectors, steps, at, Archived(arrays, 2 if at == "bottom" else 4), unstable=True)
     np.testing.assert_allclose(A, golden["after/A"], rtol=0, atol=1e-9)
     np.testing.assert_allclose(B, golden["after/B"], rtol=0, atol=1e-9)
 

@@ -91,7 +91,7 @@ class Preparation(Summarised):
         self.circuit, self.replicas, self.blas_threads = circuit, replicas, blas_threads
         self.target = target
         protocol = protocol or provenance(circuit).protocol or contrastive()
-        protocol.check_mounted(circuit, replicas)
+        protocol.check_stability(circuit, 0.0)
         self.dtype = agree_on_dtype(self, circuit, dtype)
         hooks = Hooks()
         self.on_phase_start, self.on_step = hooks.on_phase_start, hooks.on_step
@@ -162,7 +162,7 @@ class Preparation(Summarised):
             own, other = getattr(self.protocol, key), getattr(protocol, key)
             if own != other:
                 raise ParameterError(f"mounted with {key} = {own!r}, not {other!r}; make another preparation")
-        protocol.check_mounted(self.circuit, self.replicas)
+        protocol.check_stability(self.circuit, 0.0)
         with undisturbed():
             self._presenter.admit(protocol, running=self._running)
         self._presenter.protocol = protocol
@@ -396,5 +396,5 @@ class Preparation(Summarised):
         """Check that there is something to be learnt, when protocol or rules are others than the last time."""
         found = (self.protocol, self.circuit.plasticity, taught)
         if any(now is not before for now, before in zip(found, self._learnable, strict=True)):
-            self.protocol.check_learning(self.circuit.plasticity, taught)
+            self.protocol.check_learnt_by(self.circuit, self.replicas, taught)
             self._learnable = found

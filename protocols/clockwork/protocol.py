@@ -162,6 +162,21 @@ class Protocol(Summarised):
             if not item.optional or all(self.phase_of(readout.phase) in names for readout in item.readouts)
         )
 
+    def check_learnt_by(self, circuit: Circuit, replicas: int, taught: bool):
+        """Raise a `ParameterError` if nothing can be learnt, or learning would run away, unless instability is allowed.
+
+        Parameters
+        ----------
+        circuit : Circuit
+        replicas : int
+            Stimuli presented at once.
+        taught : bool
+            Whether there are targets.
+        """
+        self.check_learning(circuit.plasticity, taught)
+        if not self.allow_unstable:
+            circuit.check_phases(self.phases, replicas)
+
     def check_learning(self, plasticity: Sequence[Plasticity], taught: bool):
         """Raise a `ParameterError` if nothing can be learnt.
 
@@ -230,19 +245,6 @@ class Protocol(Summarised):
     def _range_of_beta(self) -> tuple[float, float]:
         courses = np.concatenate([np.atleast_1d(phase.beta) for phase in self.phases])
         return float(courses.min()), float(courses.max())
-
-    def check_mounted(self, circuit: Circuit, replicas: int):
-        """Compare step and learning in phases of noise with the circuit's bounds, unless instability is allowed.
-
-        Parameters
-        ----------
-        circuit : Circuit
-        replicas : int
-            Stimuli presented at once.
-        """
-        self.check_stability(circuit, 0.0)
-        if not self.allow_unstable:
-            circuit.check_phases(self.phases, replicas)
 
     def check_stability(self, circuit: Circuit, beta: float):
         """Compare step and β with the circuit's bounds, unless instability is allowed.
