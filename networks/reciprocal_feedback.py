@@ -42,7 +42,7 @@ from ..parameters import (
     validated_fields,
 )
 from .circuit import Circuit
-from .initial import generator, orthogonal, uniform_by_fan_in, with_users_weights, xavier_uniform
+from .initial import InitialForward, generator, uniform_by_fan_in, with_orthogonal, with_users_weights, xavier_uniform
 from .optimisers import Adam, GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
 from .population import Population, PopulationSpec
@@ -223,7 +223,7 @@ class ReciprocalFeedback(Circuit):
         learning_rate_every: Count = 1,
         noise_rate: NonNegative = 0.02,
         noise_rate_forward: NonNegative = 1.0,
-        initial_forward: Literal["uniform", "orthogonal"] = "uniform",
+        initial_forward: InitialForward = "uniform",
         initial_feedback: Literal["random", "transposed", "pseudoinverse"] = "random",
         initial_noise: Index = 300,
         tau: Time = 10.0,
@@ -350,15 +350,14 @@ def _least_squares_bound(covariance: np.ndarray, vectors: int) -> float:
     return 2 / spread if spread > 0 else np.inf
 
 
-def initial_weights(architecture: Sequence[int], forward: str, feedback: str, seed: int) -> Weights:
+def initial_weights(architecture: Sequence[int], forward: InitialForward, feedback: str, seed: int) -> Weights:
     """Draw W and b, and take B from W or draw it, as `ReciprocalFeedback` says."""
     rng = generator(seed)
     arrays = uniform_by_fan_in(rng, architecture)
     pairs = list(zip(architecture[1:-1], architecture[2:], strict=True))
     drawn = {k: xavier_uniform(rng, *pair) for k, pair in enumerate(pairs, start=1)}
     if forward == "orthogonal":
-        arrays["W"] = {k: orthogonal(rng, *W.shape) for k, W in arrays["W"].items()}
-        arrays["b"] = {k: np.zeros_like(b) for k, b in arrays["b"].items()}
+        arrays = with_orthogonal(rng, arrays)
     made: dict[str, Callable[[int], np.ndarray]] = {
         "random": lambda k: drawn[k],
         "transposed": lambda k: arrays["W"][k].T.copy(),
