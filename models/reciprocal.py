@@ -9,52 +9,48 @@ With a stimulus on, the soma follows its basal dendrite, h = f(W h + b). While t
 down, s = δ, and the apical dendrite holds what arrives, v_A = B δ.
 
 In phases of noise the layers work in pairs, a lower and an upper one, around a baseline: without bias, and without f.
-`pairing` says in which: 1 for the layers 1-2, 3-4, …; 2 for 2-3, 4-5, …; 0 for none. `origin` says where noise arises,
-0 in the lower and 1 in the upper layer of each pair. In a phase of noise the soma of the origin follows the noise, and
-that of the other layer the dendrite to which the first one sends; in the `echo` after it the origin follows the
-dendrite that the other layer sends to, and the other layer holds what it had:
+First the pairs 1-2, 3-4, … do, then 2-3, 4-5, …. In a phase of noise the soma of one layer, the origin, follows noise,
+and that of the other layer the dendrite to which the first one sends. In the echo after it the origin follows the
+dendrite that the other layer sends to, and the other layer holds what it had. `stage` says what is going on, 0 outside
+of these phases:
 
-    phase                  r lower   v_A lower       r upper   v_B upper
-    noise, origin = 0      x         x̂ = B h         h = A x   A x
-    echo, origin = 0       x̂         x̂               h         ĥ = A x̂
-    noise, origin = 1      x₂ = B h₂ B h₂            h₂        h₃ = A x₂
-    echo, origin = 1       x₂        x₃ = B h₃       h₃        h₃
+    stage, by the pair's lower layer    r lower   v_A lower       r upper   v_B upper
+    odd: 1, even: 5   noise below       x         x̂ = B h         h = A x   A x
+    odd: 2, even: 6   its echo          x̂         B h             h         ĥ = A x̂
+    odd: 3, even: 7   noise above       x₂ = B h₂ B h₂            h₂        h₃ = A x₂
+    odd: 4, even: 8   its echo          x₂        x₃ = B h₃       h₃        A x₂
 """
 
 from .cell import Cell, Parameter, Recordable
 from .domains import LINEAR, Domain
 
 
-def _rectified_outside_of_pairs(u, pairing, out):
-    if pairing[0] > 0:
+def _rectified_outside_of_noise(u, stage, out):
+    if stage[0] > 0:
         out[...] = u
     else:
         u.clip(0.0, None, out=out)
 
 
 #: Rates are max(u, 0), but in phases of noise deviations from a baseline.
-RECTIFIED_OUTSIDE_OF_PAIRS = Domain(
+RECTIFIED_OUTSIDE_OF_NOISE = Domain(
     "rectified",
-    "u*paired + clip(u, 0, inf)*(1 - paired)",
-    _rectified_outside_of_pairs,
+    "u*clip(stage, 0, 1) + clip(u, 0, inf)*(1 - clip(stage, 0, 1))",
+    _rectified_outside_of_noise,
     (0.0, float("inf")),
-    ("u", "pairing"),
+    ("u", "stage"),
 )
 
 _COMMON = """
 du/dt = (1 - held)*pace*I_net/tau : 1
 I_net = soma - u : 1
-soma = gate_soma*((1 - paired)*v_B + noise + answer) + I_soma : 1
-v_B = gate_basal*(drive_basal + (1 - paired)*drive_bias) + I_basal : 1         # W h + b; A x in phases of noise
-noise = origin_here*(1 - echo)*drive_noise : 1                                 # x, or h₂
-answer = answers*(lower*v_A + upper*v_B) : 1                                   # x̂ or x₂; h or h₃
-paired = sign(pairing) : 1
-lower = paired*(1 - abs(pairing - 2 + odd)) : 1
-upper = paired*abs(pairing - 2 + odd) : 1
-origin_here = lower*(1 - origin) + upper*origin : 1
-answers = echo*origin_here + (1 - echo)*(1 - origin_here) : 1
-held = paired*echo*(1 - origin_here) : 1
-feedback = (1 - taught)*r + taught*delta : 1                                   # s: h or x̂; δ with the teacher
+soma = gate_soma*(from_basal*v_B + from_apical*v_A + from_noise*drive_noise) + I_soma : 1
+v_B = gate_basal*(drive_basal + (1 - clip(stage, 0, 1))*drive_bias) + I_basal : 1  # W h + b; A x in phases of noise
+from_basal = int(stage == 0) + int(stage == as_upper) + int(stage == as_upper + 3) : 1  # h = f(W h + b); A x; A x₂
+from_apical = int(stage == as_lower + 1) + int(stage == as_lower + 2) : 1               # x̂ = B h; x₂ = B h₂
+from_noise = int(stage == as_lower) + int(stage == as_upper + 2) : 1                    # x; h₂
+held = int(stage == as_upper + 1) + int(stage == as_lower + 3) : 1                      # h; x₂
+feedback = (1 - taught)*r + taught*delta : 1                                            # s: a rate; δ with the teacher
 drive_basal : 1
 drive_bias : 1
 drive_noise : 1
@@ -65,9 +61,7 @@ gate_apical : 1
 I_soma : 1
 I_basal : 1
 I_apical : 1
-pairing : 1 (shared)
-origin : 1 (shared)
-echo : 1 (shared)
+stage : 1 (shared)
 taught : 1 (shared)
 pace : 1 (shared)
 V_soma = V_rest + V_scale*u : volt
@@ -91,7 +85,8 @@ _RECORDABLES = (
 
 _PARAMETERS = (
     Parameter("tau", "second", "somatic time constant", "not in the poster, which has no physical time"),
-    Parameter("odd", "1", "1 in layers of odd number, 0 in others: which layers pair", "not in the poster"),
+    Parameter("as_lower", "1", "first stage in which the layer is the lower of a pair", "not in the poster"),
+    Parameter("as_upper", "1", "first stage in which the layer is the upper of a pair", "not in the poster"),
 )
 
 
@@ -104,8 +99,9 @@ class ReciprocalPyramidal(Cell):
     ----------
     tau : Quantity
         Somatic time constant. With an Euler step of τ the soma takes over, in one step, what it follows.
-    odd : int
-        1 if the number of the cell's layer is odd, else 0.
+    as_lower, as_upper : int
+        First stage in which the layer is the lower, and the upper, of a pair: 1 and 5 in layers of odd number, 5 and 1
+        in the others.
     domain : Domain, default the rectified one
         f, beside phases of noise.
     derivative : bool, default True
@@ -124,7 +120,7 @@ class ReciprocalPyramidal(Cell):
     outputs = ("r", "feedback")
     recordables = _RECORDABLES
 
-    def __init__(self, *, domain: Domain = RECTIFIED_OUTSIDE_OF_PAIRS, derivative: bool = True, **values):
+    def __init__(self, *, domain: Domain = RECTIFIED_OUTSIDE_OF_NOISE, derivative: bool = True, **values):
         super().__init__(domain, **values)
         self._derivative = derivative
         slope = "clip(sign(u), 0, 1)*" if derivative and domain is not LINEAR else ""
@@ -143,7 +139,7 @@ class ReciprocalOutput(Cell):
 
     Parameters
     ----------
-    tau, odd
+    tau, as_lower, as_upper
         As in `ReciprocalPyramidal`.
     domain : Domain, default the linear one
 

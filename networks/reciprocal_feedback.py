@@ -28,7 +28,7 @@ from pydantic import Field
 from ..errors import ParameterError
 from ..models import ReciprocalOutput, ReciprocalPyramidal, StimulusCell
 from ..models.domains import LINEAR
-from ..models.reciprocal import RECTIFIED_OUTSIDE_OF_PAIRS
+from ..models.reciprocal import RECTIFIED_OUTSIDE_OF_NOISE
 from ..parameters import (
     Architecture,
     Count,
@@ -52,12 +52,14 @@ from .states import PhaseEnd
 
 Factor = Annotated[float, Number, Field(gt=0, le=1)]
 
-#: Slot that noise enters, and the shared variable that says which layers pair.
-NOISE, PAIRING = "drive_noise", "pairing"
+#: Slot that noise enters, and the shared variable that says what is going on in phases of noise.
+NOISE, STAGE = "drive_noise", "stage"
 #: Names of the phases of noise, by where noise arises, before the parity of the pairs' lower layers is appended.
 BOTTOM = ("noise", "echo")
 BOTH = ("below", "below_echo", "above", "above_echo")
 PARITIES = ("even", "odd")
+#: First stage of the phases of noise, by the parity of the pairs' lower layers.
+FIRST_STAGE = {"odd": 1, "even": 5}
 
 
 def phase_of_pair(name: str, k: int) -> str:
@@ -368,15 +370,14 @@ def initial_weights(architecture: Sequence[int], forward: InitialForward, feedba
 
 def _populations(layers, sizes, nonlinearity: str, derivative: bool, tau) -> Iterator[PopulationSpec]:
     yield PopulationSpec(layers[0], StimulusCell(), sizes[0], layer=0)
-    domain = RECTIFIED_OUTSIDE_OF_PAIRS if nonlinearity == "relu" else LINEAR
+    domain = RECTIFIED_OUTSIDE_OF_NOISE if nonlinearity == "relu" else LINEAR
     for k, name in enumerate(layers[1:], start=1):
-        odd = float(k % 2)
-        hidden = name != layers[-1]
-        cell = (
-            ReciprocalPyramidal(domain=domain, derivative=derivative, tau=tau, odd=odd)
-            if hidden
-            else ReciprocalOutput(tau=tau, odd=odd)
-        )
+        here, below = (FIRST_STAGE[PARITIES[layer % 2]] for layer in (k, k - 1))
+        values = {"tau": tau, "as_lower": here, "as_upper": below}
+        if name == layers[-1]:
+            cell = ReciprocalOutput(**values)
+        else:
+            cell = ReciprocalPyramidal(domain=domain, derivative=derivative, **values)
         yield PopulationSpec(name, cell, sizes[k], layer=k)
 
 

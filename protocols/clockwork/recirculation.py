@@ -1,10 +1,10 @@
 """Protocols of reciprocal feedback: phases of noise, in which feedback learns, and a prediction with its error."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from ...networks.reciprocal_feedback import BOTH, BOTTOM, NOISE, PAIRING, PARITIES
+from ...networks.reciprocal_feedback import BOTH, BOTTOM, FIRST_STAGE, NOISE, PARITIES, STAGE
 from ...parameters import Positive, Steps, Switch, extends
 from .phases import Phase
 from .protocol import Protocol
@@ -14,7 +14,10 @@ NoiseAt = Literal["bottom", "both"]
 
 
 def noise_phases(
-    noise_at: NoiseAt = "bottom", noise: Noise | None = None, noise_steps: int = 2, echo_steps: int = 1
+    noise_at: NoiseAt = "bottom",
+    noise: Noise | Mapping[str, Noise] | None = None,
+    noise_steps: int = 2,
+    echo_steps: int = 1,
 ) -> Iterator[Phase]:
     """Give the phases of noise of a presentation: those of pairs 1-2, 3-4, … of layers, then of 2-3, 4-5, ….
 
@@ -22,20 +25,21 @@ def noise_phases(
     ----------
     noise_at : {"bottom", "both"}
         Whether noise arises in the lower layer of each pair, or in the lower and then in the upper one.
-    noise : Noise, optional
-        White, of unit variance by default.
+    noise : Noise, or mapping of str to Noise, optional
+        White, of unit variance by default; by slot, such as ``{"layer_1.drive_noise": Noise(mixing=L)}``, where layers
+        differ.
     noise_steps, echo_steps : int, default 2, 1
         Steps of a phase of noise, in which activity goes from the origin to the other layer; and of its echo.
     """
     names = {"bottom": BOTTOM, "both": BOTH}[noise_at]
-    entering = {NOISE: Noise() if noise is None else noise}
-    for parity, pairing in (("odd", 1), ("even", 2)):
+    entering = noise if isinstance(noise, Mapping) else {NOISE: Noise() if noise is None else noise}
+    for parity, first in FIRST_STAGE.items():
         for number, name in enumerate(names):
             echo = number % 2
             yield Phase(
                 f"{name}_{parity}",
                 echo_steps if echo else noise_steps,
-                course={PAIRING: float(pairing), "origin": float(number // 2), "echo": float(echo)},
+                course={STAGE: float(first + number)},
                 input="none" if echo else entering,
             )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...analysis import Finding, angle
 from ...analysis.pseudoinverse import condition, inverse_error, penrose_residuals
-from ...networks.reciprocal_feedback import ReciprocalFeedback
+from ...networks.reciprocal_feedback import STAGE, ReciprocalFeedback
 from ...networks.states import Layers
 from ...stimuli.stimuli import Stimuli
 from ...stimuli.stimulus import Stimulus
@@ -121,7 +121,7 @@ def recirculation(examined: Examined) -> Iterator[Finding]:
 
 
 def _of_noise(protocol: Protocol):
-    return [phase for phase in protocol.phases if "pairing" in phase.course]
+    return [phase for phase in protocol.phases if STAGE in phase.course]
 
 
 def _not_arrived(steps: int, eta: float, through_two: bool) -> float:
