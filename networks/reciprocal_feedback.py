@@ -284,11 +284,11 @@ class ReciprocalFeedback(Circuit):
         return 2.0
 
     def noise_bound(self, k: int, vectors: int, covariance: np.ndarray, both: bool = False) -> float:
-        """Largest η_B at which B_k, near its fixed point, keeps a finite mean square in phases of noise.
+        """Largest η_B at which learning from noise keeps a finite mean square, near its fixed point.
 
         B_k learns as a linear predictor of x from h = A x does (LMS). With Gaussian noise and H = ⟨hhᵀ⟩ that takes
-        η < 2/(λmax(H)(1 + 1/n) + Tr(H)/n), n the vectors; where A_k learns, too, the same with ⟨xxᵀ⟩ for its rate.
-        An estimate: from far away, and where both learn, about half of it is stable.
+        η s(H) < 2, s(H) = λmax(H)(1 + 1/n) + Tr(H)/n, n the vectors. Where A_k learns, too, at ρη, both changes lessen
+        one error, and η (s(H) + ρ s(⟨xxᵀ⟩)) < 2. An estimate: from far away about two thirds of it are stable then.
 
         Parameters
         ----------
@@ -306,10 +306,8 @@ class ReciprocalFeedback(Circuit):
         if both:
             variance = np.trace(covariance) / len(covariance)
             H, C = H + variance * np.eye(len(H)), C + variance * self.weights["W_fb"][k] @ self.weights["W_fb"][k].T
-        bound = _least_squares_bound(H, vectors)
-        if self.noise_rate_forward > 0:
-            bound = min(bound, _least_squares_bound(C, vectors) / self.noise_rate_forward)
-        return bound
+        spread = _spread(H, vectors) + self.noise_rate_forward * _spread(C, vectors)
+        return 2 / spread if spread > 0 else np.inf
 
     def noise_in(self, phases: Sequence) -> tuple[dict[int, np.ndarray], bool]:
         """Find covariances (N_k, N_k) of the noise in lower layers by pair k, and whether upper layers have noise, too.
@@ -346,10 +344,8 @@ class ReciprocalFeedback(Circuit):
                 )
 
 
-def _least_squares_bound(covariance: np.ndarray, vectors: int) -> float:
-    largest = np.linalg.eigvalsh(covariance)[-1]
-    spread = largest * (1 + 1 / vectors) + np.trace(covariance) / vectors
-    return 2 / spread if spread > 0 else np.inf
+def _spread(covariance: np.ndarray, vectors: int) -> float:
+    return float(np.linalg.eigvalsh(covariance)[-1] * (1 + 1 / vectors) + np.trace(covariance) / vectors)
 
 
 def initial_weights(architecture: Sequence[int], forward: InitialForward, feedback: str, seed: int) -> Weights:

@@ -1,10 +1,11 @@
 """Reciprocal feedback: what noise teaches, and what it is worth beside controls.
 
     python results/reciprocal_noise.py
+    python results/reciprocal_change.py
     python results/run.py --experiments results/reciprocal.toml
     python results/reciprocal.py
 
-The first two compute, the third writes ``results/reciprocal.md`` and two figures from what is kept. The words of
+The first three compute, the last writes ``results/reciprocal.md`` and two figures from what is kept. The words of
 ``reciprocal.md`` are those of ``reciprocal_notes.md``.
 """
 
@@ -15,8 +16,9 @@ import matplotlib as mpl
 mpl.use("Agg")
 import numpy as np
 import pandas as pd
+import reciprocal_change
 import reciprocal_noise
-from evidence import Evidence, short
+from evidence import Evidence, Sample, short
 from experiments import HERE, KEPT, read_experiments
 from matplotlib import pyplot as plt
 from tables import markdown, spread
@@ -63,6 +65,7 @@ def main():
     words = (HERE / "reciprocal_notes.md").read_text(encoding="utf-8")
     for name, table in (("shapes", shapes(kept)), ("limits", limits(kept)), ("root", roots(kept))):
         words = words.replace(f"<!-- {name} -->", table)
+    words = words.replace("<!-- change -->", change(reciprocal_change.read()))
     for task in TASKS:
         words = words.replace(f"<!-- {task} -->", learning(found, task))
     with replacing(HERE / "reciprocal.md") as file:
@@ -118,6 +121,24 @@ def _ratio(circuit: str) -> float:
     return rate / vectors
 
 
+def change(kept: pd.DataFrame) -> str:
+    """Test accuracy after the first and the last epoch of the first task, and of all later ones, mean over seeds."""
+    rows = []
+    for rule, values in kept.groupby("rule", sort=False):
+        cells = []
+        for first in (True, False):
+            tasks = values[(values["task"] == 1) == first]
+            for epoch in (1, values["epoch"].max()):
+                seeds = 100 * tasks[tasks["epoch"] == epoch].groupby("seed")["test_accuracy"].mean()
+                cells.append(spread(Sample(seeds.to_dict())))
+        last = values[(values["task"] == values["task"].max()) & (values["epoch"] == values["epoch"].max())]
+        angles = last.groupby("seed")["angle_1"].mean().dropna()
+        cells.append(spread(Sample(angles.to_dict()), 1))
+        rows.append([rule, ", ".join(map(str, sorted(values["seed"].unique()))), *cells])
+    header = ["rule", "seeds", "task 1, epoch 1", "epoch 5", "tasks 2 to 6, epoch 1", "epoch 5", "angle at the end (°)"]
+    return markdown(header, rows) if rows else "Not run."
+
+
 def learning(found: dict[str, Evidence], task: str) -> str:
     """Test accuracy after some epochs of each rule and control, and the angle of feedback at the end."""
     epochs, rows, revisions = TASKS[task][1], [], {}
@@ -136,7 +157,7 @@ def learning(found: dict[str, Evidence], task: str) -> str:
 @publication_style()
 def draw_noise(kept: pd.DataFrame):
     """Draw what noise teaches: distance from A⁺ by shape, its fluctuation, coloured noise, and what runs away."""
-    figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.2))
+    figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.2), layout="constrained")
     of = _of(kept, "shape")
     for number, name in enumerate(reciprocal_noise.SHAPES):
         for noise_at, line in (("bottom", "-"), ("both", "--")):
@@ -149,7 +170,11 @@ def draw_noise(kept: pd.DataFrame):
     axes[0, 0].set_title("A and B learn")
     of = _of(kept, "root")
     x = np.sqrt([_ratio(circuit) for circuit in of["circuit"]])
-    axes[0, 1].plot(x, of["value"], "o", color=CATEGORIES[0], markersize=4, label="a circuit each")
+    for number, seed in enumerate(reciprocal_noise.SEEDS):
+        ours = (of["seed"] == seed).to_numpy()
+        axes[0, 1].plot(
+            x[ours], of["value"][ours], "o", color=CATEGORIES[number], markersize=4, label=f"A of seed {seed}"
+        )
     across = np.array([x.min(), x.max()])
     axes[0, 1].plot(across, across * np.mean(of["value"] / x), color=REFERENCE, label=r"$\propto\sqrt{\eta/n}$")
     axes[0, 1].set(xscale="log", yscale="log", xlabel=r"$\sqrt{\eta/n}$, n vectors of noise")
@@ -178,7 +203,6 @@ def draw_noise(kept: pd.DataFrame):
     axes[1, 1].set(xlabel="Presentations of noise", ylabel="b", ylim=(-5, 2))
     axes[1, 1].legend()
     axes[1, 1].set_title("Noise in both layers, a held fixed")
-    figure.tight_layout()
     return figure
 
 
@@ -194,10 +218,14 @@ def _drawn(found: dict[str, Evidence], task: str) -> Iterator[tuple[str, Evidenc
 @publication_style()
 def draw_learning(found: dict[str, Evidence]):
     """Draw test error against epoch of each rule and control, mean and band of a standard deviation over seeds."""
-    figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.4))
+    figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.4), layout="constrained")
     handles = {}
     for ax, (task, (title, epochs)) in zip(axes.flat, TASKS.items(), strict=True):
-        for rule, evidence in _drawn(found, task):
+        drawn = list(_drawn(found, task))
+        if not drawn:
+            ax.set_axis_off()
+            continue
+        for rule, evidence in drawn:
             colour, line = LINES[rule]
             samples = [evidence.at(epoch) for epoch in range(1, epochs[-1] + 1)]
             mean, std = (np.array([getattr(each, what) for each in samples]) for what in ("mean", "std"))
@@ -205,10 +233,10 @@ def draw_learning(found: dict[str, Evidence]):
             (handles[_SHORT[rule]],) = ax.plot(x, 100 - mean, line, color=colour, marker="o", markersize=2.5)
             ax.fill_between(x, 100 - mean - std, 100 - mean + std, color=colour, alpha=0.15, linewidth=0)
         ax.set(title=title, xlabel="Epoch", ylabel="Test error (%)", yscale="log")
-        ax.yaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
         ax.yaxis.set_minor_formatter(mpl.ticker.FuncFormatter(lambda y, _: f"{y:g}" if y in (2, 3, 5, 20, 50) else ""))
-    figure.tight_layout(rect=(0, 0.08, 1, 1))
-    figure.legend(handles.values(), handles, loc="lower center", ncols=3)
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3)
     return figure
 
 
