@@ -2,8 +2,8 @@
 
     python results/reciprocal_change.py
 
-The output cells change their meaning six times, so that the weights never come to rest, and feedback that was learnt once
-is further and further from them. What is there already is not computed again.
+The output cells change their meaning five times, so that the weights never come to rest, and feedback that was learnt
+once is further and further from them. What is there already is not computed again.
 """
 
 from pathlib import Path
