@@ -35,6 +35,7 @@ def note(moment, ends):
 preparation.on_presentation.append(note)
 silence = np.zeros((50, 1))
 preparation.run(Stimulus(silence, learn=True, seed=n) for n in range(300))
+print(f"‖B − A⁺‖/‖A⁺‖ from {distances[0]:.2f} to {distances[-1]:.2f}")
 residuals = penrose_residuals(circuit.weights["W"][1], circuit.weights["W_fb"][1])
 print("what is missed of the four conditions of Penrose:", ", ".join(f"{each:.1e}" for each in residuals))
 
