@@ -44,7 +44,10 @@ def noise_phases(
             )
 
 
-@extends(Protocol, without=("phases", "plus", "minus", "predicts", "beta", "random_sign", "step", "evaluation"))
+_LEFT_OUT = ("phases", "plus", "minus", "predicts", "beta", "random_sign", "step", "jitter", "evaluation")
+
+
+@extends(Protocol, without=_LEFT_OUT)
 def recirculating(
     *,
     noise: Switch = True,
@@ -70,7 +73,8 @@ def recirculating(
     step : float, default 1
         Euler step η₀ = dt/τ: with 1 activity goes on by a layer in each step, as in the poster's equations.
     **stepping
-        `step_rule`, `step_decay`, `step_min`, `method`, `jitter`, `reset` and `allow_unstable`, as in `Protocol`.
+        `step_rule`, `step_decay`, `step_min`, `method`, `reset` and `allow_unstable`, as in `Protocol`. There is no
+        jitter: noise would not get through phases that are cut short.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def recirculating(
     first = list(noise_phases(noise_at, Noise(noise_deviation), noise_steps, echo_steps)) if noise else []
     phases = [*first, Phase("forward", 1), Phase("error", 1, teacher=True)]
     protocol = Protocol(phases, plus="error", minus="", predicts="forward", step=step, random_sign=False, **stepping)
-    return replace(protocol, evaluation=replace(protocol, phases=[Phase("forward", 1)], plus="", jitter=0.0))
+    return replace(protocol, evaluation=replace(protocol, phases=[Phase("forward", 1)], plus=""))
 
 
 def noise_alone(protocol: Protocol) -> Protocol:
