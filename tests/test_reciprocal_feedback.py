@@ -12,6 +12,7 @@ from corinfomax.errors import DivergenceError, ParameterError
 from corinfomax.networks import Backpropagation, ReciprocalFeedback
 from corinfomax.protocols.clockwork import Noise, Phase, Preparation, Protocol, recirculating
 from corinfomax.protocols.clockwork.recirculation import noise_phases
+from corinfomax.protocols.comparison.cost import cost_of
 from corinfomax.protocols.examinations.examined import Examined
 from corinfomax.protocols.systems import StaticLearner
 from corinfomax.protocols.systems.reciprocal_feedback import MODEL, align, recirculation
@@ -284,6 +285,13 @@ def test_recirculation_in_small_steps(method):
     assert changes[0].keys() == changes[1].keys()
     for place, change in changes[0].items():
         np.testing.assert_allclose(changes[1][place], change, rtol=0, atol=1e-4 if method == "euler" else 1e-3)
+
+
+def test_what_a_presentation_costs():
+    """Multiply-adds of plasticity: each synapse once by errors; of pairs with feedback, each way, once by noise."""
+    circuit = ReciprocalFeedback([3, 5, 4, 2])
+    cost = cost_of(Preparation(circuit, 6, protocol=recirculating()), circuit, np.ones((6, 3)), np.ones((6, 2)))
+    assert cost.plasticity == (15 + 20 + 8) + (5 + 4 + 2) + 2 * (20 + 8)
 
 
 def test_learning_from_noise_beforehand():
