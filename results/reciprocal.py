@@ -122,20 +122,20 @@ def _ratio(circuit: str) -> float:
 
 
 def change(kept: pd.DataFrame) -> str:
-    """Test accuracy after the first and the last epoch of the first task, and of all later ones, mean over seeds."""
+    """Test accuracy after the first and the last epoch of the first task and of the last half of them."""
     rows = []
-    for rule, values in kept.groupby("rule", sort=False):
+    for (plan, rule), values in kept.groupby(["plan", "rule"], sort=False):
         cells = []
-        for first in (True, False):
-            tasks = values[(values["task"] == 1) == first]
+        for tasks in (values[values["task"] == 1], values[values["task"] > values["task"].max() / 2]):
             for epoch in (1, values["epoch"].max()):
                 seeds = 100 * tasks[tasks["epoch"] == epoch].groupby("seed")["test_accuracy"].mean()
                 cells.append(spread(Sample(seeds.to_dict())))
         last = values[(values["task"] == values["task"].max()) & (values["epoch"] == values["epoch"].max())]
         angles = last.groupby("seed")["angle_1"].mean().dropna()
         cells.append(spread(Sample(angles.to_dict()), 1))
-        rows.append([rule, ", ".join(map(str, sorted(values["seed"].unique()))), *cells])
-    header = ["rule", "seeds", "task 1, epoch 1", "epoch 5", "tasks 2 to 6, epoch 1", "epoch 5", "angle at the end (°)"]
+        rows.append([plan, rule, ", ".join(map(str, sorted(values["seed"].unique()))), *cells])
+    header = ["", "rule", "seeds", "task 1, epoch 1", "last epoch", "last half of the tasks, epoch 1", "last epoch"]
+    header.append("angle of W_1 and B_1 at the end (°)")
     return markdown(header, rows) if rows else "Not run."
 
 
