@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "r_squared_by_output",
             "recall",
         ],
+        "pseudoinverse": ["condition", "inverse_error", "penrose_residuals"],
         "recordings": ["LayerRecording", "Recording", "as_recording", "read_recording"],
         "tables": ["read_history", "summarise"],
         "traces": ["Traces", "open_traces"],

@@ -52,6 +52,12 @@ QUANTITIES: dict[str, Quantity] = {
     "settling_residual": Quantity("1", "largest |τ_u du/ds| of unsaturated cells at the free phase's end"),
     "subspace_error": Quantity("1", "distance of FᵀF from the projector onto the principal subspace"),
     "objective": Quantity("1", "similarity matching's objective for the training covariance"),
+    "inverse_error": Quantity("1", "‖B - A⁺‖/‖A⁺‖, A from layer {k} to {above} and B back"),
+    "condition": Quantity("1", "condition number of W from layer {k} to {above}"),
+    "penrose_1": Quantity("1", "‖ABA - A‖/‖A‖, A from layer {k} to {above} and B back: Penrose's first condition"),
+    "penrose_2": Quantity("1", "‖BAB - B‖/‖B‖, A from layer {k} to {above} and B back: Penrose's second"),
+    "penrose_3": Quantity("1", "asymmetry of AB over its norm, A from layer {k} to {above}: Penrose's third"),
+    "penrose_4": Quantity("1", "asymmetry of BA over its norm, A from layer {k} to {above}: Penrose's fourth"),
     "recall": Quantity("1", "fraction of a class's test stimuli that are recognised"),
     "confusion": Quantity("1", "test stimuli of a class by the class that is predicted"),
 }  # fmt: skip

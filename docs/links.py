@@ -16,6 +16,7 @@ PAGES = {
     "results/README.md": "results.md",
     "results/depth.md": "depth.md",
     "results/entropy.md": "entropy.md",
+    "results/reciprocal.md": "reciprocal_results.md",
     "results/robustness.md": "robustness.md",
     "results/rules.md": "rules_results.md",
     "benchmarks/results/peers.md": "peers_cost.md",
@@ -26,6 +27,7 @@ PAGES = {
     "examples/custom_cell.py": "gallery/custom_cell.rst",
     "examples/custom_rule.py": "gallery/custom_rule.rst",
     "examples/custom_learner.py": "gallery/custom_learner.rst",
+    "examples/plot_reciprocal_feedback.py": "gallery/plot_reciprocal_feedback.rst",
     "examples/plot_rules.py": "gallery/plot_rules.rst",
 }
 

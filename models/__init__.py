@@ -7,6 +7,7 @@ from .noise import BackgroundInput
 from .point import CompetingPoint, HiddenPoint, LinearPoint, OutputPoint
 from .predictive import ErrorCell, NudgedOutputValue, OutputValue, RectifiedValue, SigmoidValue
 from .pyramidal import HiddenPyramidal, OutputPyramidal, StimulusCell
+from .reciprocal import ReciprocalOutput, ReciprocalPyramidal
 
 __all__ = [
     "DOMAINS",
@@ -30,6 +31,8 @@ __all__ = [
     "OutputPyramidal",
     "OutputValue",
     "Parameter",
+    "ReciprocalOutput",
+    "ReciprocalPyramidal",
     "Recordable",
     "RectifiedValue",
     "SigmoidValue",

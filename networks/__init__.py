@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "population": ["Population", "PopulationSpec"],
         "projection": ["Bias", "Projection"],
+        "reciprocal_feedback": ["ReciprocalFeedback", "ReconstructionRule", "RecirculationRule"],
         "schedules": ["Constant", "EpochDecay", "InverseTime", "LinearDecay", "Progress", "Staircase"],
         "similarity_matching": ["AntiHebbianRule", "HebbianRule", "SimilarityMatchingCircuit", "WhiteningRule"],
         "states": ["Layers", "PhaseEnd", "contrast"],

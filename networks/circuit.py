@@ -221,6 +221,17 @@ class Circuit(Trainable):
         """Least signed β at which the circuit has an equilibrium."""
         return -np.inf
 
+    def check_phases(self, phases: Sequence, replicas: int):
+        """Raise a `ParameterError` if learning in such phases would run away.
+
+        Parameters
+        ----------
+        phases : sequence of Phase
+            Of a protocol.
+        replicas : int
+            Stimuli presented at once.
+        """
+
     def initialise(self, populations: Mapping[str, Population], drives: Mapping[tuple[str, str], Drive]):
         """Set the cells' states when a stimulus has come on, where they are to be other than at rest or carried over.
 

@@ -287,8 +287,11 @@ class Backpropagation(Perceptron):
         Multiplies η every `learning_rate_every` epochs. At most 1, which keeps η.
     learning_rate_every : int, default 15
         Epochs.
+    initial_forward : {"uniform", "orthogonal"}
+        W_k and b uniform within ±1/√N_k, N_k the units of the layer below; or W_k with orthonormal rows or columns, and
+        b = 0.
     seed : int, default 0
-        Seed of the initial weights and biases, which are uniform within ±1/√N_k, N_k the units of the layer below.
+        Seed of the initial weights and biases.
     weights : mapping, optional
         Initial weights in place of the random ones, indexed as `weights`; see
         `corinfomax.networks.initial.with_users_weights`.
@@ -313,10 +316,14 @@ class Backpropagation(Perceptron):
         learning_rate: NonNegative = 1e-3,
         learning_rate_factor: Factor = 0.9,
         learning_rate_every: Count = 15,
+        initial_forward: initial.InitialForward = "uniform",
         seed: Seed = 0,
         weights: Any = None,
     ):
-        arrays = initial.uniform_by_fan_in(initial.generator(seed), architecture)
+        rng = initial.generator(seed)
+        arrays = initial.uniform_by_fan_in(rng, architecture)
+        if initial_forward == "orthogonal":
+            arrays = initial.with_orthogonal(rng, arrays)
         if weights is not None:
             arrays = initial.with_users_weights(weights, arrays)
         rate = Staircase(learning_rate, learning_rate_factor, learning_rate_every)
@@ -342,6 +349,8 @@ class FeedbackAlignment(Perceptron):
         Multiplies η every `learning_rate_every` epochs. At most 1, which keeps η.
     learning_rate_every : int, default 10
         Epochs.
+    initial_forward : {"uniform", "orthogonal"}
+        As in `Backpropagation`.
     seed : int, default 0
         Seed of the initial weights and biases, which are those of `Backpropagation` of the same seed, and of the
         feedback, Xavier-uniform.
@@ -370,6 +379,7 @@ class FeedbackAlignment(Perceptron):
         learning_rate: NonNegative = 1e-3,
         learning_rate_factor: Factor = 0.9,
         learning_rate_every: Count = 10,
+        initial_forward: initial.InitialForward = "uniform",
         seed: Seed = 0,
         weights: Any = None,
     ):
@@ -377,6 +387,8 @@ class FeedbackAlignment(Perceptron):
         arrays = initial.uniform_by_fan_in(rng, architecture)
         pairs = list(zip(architecture[1:-1], architecture[2:], strict=True))
         arrays["W_fb"] = {k: initial.xavier_uniform(rng, *pair) for k, pair in enumerate(pairs, start=1)}
+        if initial_forward == "orthogonal":
+            arrays = initial.with_orthogonal(rng, arrays)
         if weights is not None:
             arrays = initial.with_users_weights(weights, arrays)
         rate = Staircase(learning_rate, learning_rate_factor, learning_rate_every)

@@ -1,12 +1,16 @@
 """Initial weights that any network may begin with, and the user's own in their place."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
 from ..errors import ParameterError
 from ..units import real_array
 from .plasticity import Weights
+
+#: How forward weights may begin: uniform within ±1/√N of the layer below, or with orthonormal rows or columns.
+InitialForward = Literal["uniform", "orthogonal"]
 
 #: Weights that belong to layers, which count from 1; the others belong to pairs of layers, which count from 0.
 OF_LAYERS = ("B", "D", "O", "M", "b")
@@ -21,6 +25,19 @@ def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
     """Weights (post, pre) uniform within ±√(6/(post + pre))."""
     bound = np.sqrt(6 / (post + pre))
     return rng.uniform(-bound, bound, (post, pre))
+
+
+def orthogonal(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
+    """Weights (post, pre) with orthonormal rows or columns, whichever are fewer, of evenly distributed directions."""
+    Q, R = np.linalg.qr(rng.standard_normal((max(post, pre), min(post, pre))))
+    Q *= np.sign(np.diag(R))
+    return Q if post >= pre else Q.T
+
+
+def with_orthogonal(rng: np.random.Generator, weights: Weights) -> Weights:
+    """Draw W[k] of the same shapes with orthonormal rows or columns, and let biases be 0; other weights stay."""
+    W = {k: orthogonal(rng, *array.shape) for k, array in weights["W"].items()}
+    return {**weights, "W": W, "b": {k: np.zeros_like(b) for k, b in weights["b"].items()}}
 
 
 def kaiming_uniform(rng: np.random.Generator, architecture: Sequence[int]) -> Weights:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ..errors import ParameterError
-from ..parameters import validated_fields
+from ..parameters import Switch, validated_fields
 
 Weights = dict[str, dict[int, np.ndarray]]
 
@@ -193,6 +193,8 @@ class Plasticity:
     when : {"presentation", "phase", "step"}
         When ΔW is found and applied: at the end of a learning presentation; at the end of the phase that is read
         first; or in each step of that phase, of which it then sees the present state.
+    optional : bool, default False
+        Whether the rule rests under a protocol that lacks a phase which it reads; else such a protocol is refused.
 
     Raises
     ------
@@ -204,6 +206,7 @@ class Plasticity:
     optimiser: Any
     reads: str | Readout | tuple[str | Readout, ...] = ("plus", "minus")
     when: Literal["presentation", "phase", "step"] = "presentation"
+    optional: Switch = False
     readouts: tuple[Readout, ...] = field(init=False, repr=False)
 
     def __post_init__(self):

@@ -47,7 +47,7 @@ def test_error_cells_have_panels_below_their_layer_s(predictive):
         "soma",
         "error cell, from rest",
         "forward phase (no teacher)",
-        "relax phase (clamped to the target)",
+        "relax phase (with the teacher)",
     ]
 
 

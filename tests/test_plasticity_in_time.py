@@ -22,7 +22,7 @@ from corinfomax.networks import (
     Readout,
     Staircase,
 )
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
+from corinfomax.protocols.clockwork import Noise, Phase, Preparation, Protocol
 from corinfomax.stimuli import Stimulus
 
 ETA, RATE = 0.1, 0.05
@@ -32,14 +32,15 @@ class Tracking(Cell):
     """τ du/dt = W x + b - u + c (y - u), with a clamp c that is no nudge."""
 
     equations = """
-    du/dt = pace*(drive - u + clamp*(target - u))/tau : 1
+    du/dt = pace*(drive + drive_free - u + clamp*(target - u))/tau : 1
     drive : 1
+    drive_free : 1
     target : 1
     clamp : 1
     r : 1
     pace : 1 (shared)
     """
-    drives = ("drive", "target")
+    drives = ("drive", "drive_free", "target")
     state = ("u", "r")
     parameters = (Parameter("tau", "second", "time constant", "this test"),)
 
@@ -178,6 +179,53 @@ def test_what_a_phase_shows(x):
     assert np.abs(d - e).min() > 0
     for first, second in zip(shown[:6], shown[6:], strict=True):
         np.testing.assert_array_equal(first[0], second[0])
+
+
+def test_a_phase_fills_drive_slots(x):
+    """Noise of covariance deviation² L Lᵀ, the same by the same seed, and rates enter a slot; layer 0 is silent.
+
+    In the next phase the slot is empty again, and cells go on from where they are, for nothing else has come on.
+    """
+    L = np.array([[2.0, 0.0], [1.0, 0.5]])
+    noise = Noise(0.5, mixing=L)
+    np.testing.assert_allclose(noise.covariance(2), 0.25 * L @ L.T)
+    phases = [
+        Phase("a", 2, input={"drive_free": noise}),
+        Phase("b", 2, input={"cells.drive_free": np.array([0.1, 0.2])}),
+        Phase("c", 2, input="none"),
+    ]
+    circuit = build()
+    preparation = Preparation(circuit, replicas=4000, protocol=Protocol(phases, step=ETA))
+    shown, u = [], []
+    preparation.on_phase_end.append(lambda moment, end: shown.append(moment.layer(1).read("drive_free")))
+    preparation.on_phase_end.append(lambda moment, end: u.append(moment.layer(1).read("u")))
+    preparation.on_phase_end.append(lambda moment, end: np.testing.assert_array_equal(moment.layer(0).read("r"), 0))
+    for _ in range(2):
+        preparation.run([Stimulus(np.ones((3000, 3)), seed=6)])
+    drawn, given, empty = shown[:3]
+    np.testing.assert_allclose(drawn[:3000].T @ drawn[:3000] / 3000, noise.covariance(2), atol=0.06)
+    np.testing.assert_array_equal(drawn[3000:], 0)
+    np.testing.assert_array_equal(given[:3000], np.broadcast_to([0.1, 0.2], (3000, 2)))
+    np.testing.assert_array_equal(empty, 0)
+    np.testing.assert_array_equal(shown[3], drawn)
+    np.testing.assert_allclose(u[2], u[1] * (1 - ETA) ** 2, rtol=0, atol=1e-13)
+
+
+def test_an_optional_rule_rests_without_its_phases(x):
+    """Under a protocol that lacks a phase that it reads an optional rule moves nothing; others are refused (exact)."""
+    optional, needed = (
+        build(Plasticity(hebbian, GradientStep(("W", 0), RATE), reads=("other",), optional=choice))
+        for choice in (True, False)
+    )
+    before = optional.weights["W"][0].copy()
+    present(optional, Protocol([Phase("free", 3)], step=ETA), x)
+    np.testing.assert_array_equal(optional.weights["W"][0], before)
+    present(optional, Protocol([Phase("other", 3)], step=ETA), x)
+    assert np.abs(optional.weights["W"][0] - before).max() > 0
+    with pytest.raises(
+        ParameterError, match=r"rule of W\[0\]: reads a phase 'other' that the protocol lacks; has free"
+    ):
+        present(needed, Protocol([Phase("free", 3)], step=ETA), x)
 
 
 @pytest.mark.parametrize("reset", ["rest", "carry"])

@@ -48,6 +48,11 @@ SYSTEMS = {
         {"subspace_error", "objective", "definiteness_M"},
         {"scores", "circuit", "compartment_voltages"},
     ),
+    "digits_rf": (
+        ["architecture=[64,20,10]", "initial_noise=5"],
+        {"test_accuracy", "norm_W_0", "angle_1", "inverse_error_1", "condition_1", "penrose_1_1", "penrose_4_1"},
+        {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
+    ),
     "digits_fa_ce": (
         ["architecture=[64,20,10]"],
         {"test_accuracy", "loss", "norm_W_0", "angle_1"},
@@ -181,7 +186,7 @@ def test_circuits_are_recorded(trained, command, undrawn, tmp_path, name):
     Where the rate is the state, it stands for u.
     """
     run, _ = trained(name)
-    state = "u" if name.startswith("digits_pc") else "r"
+    state = "u" if name.startswith(("digits_pc", "digits_rf")) else "r"
     command("record", run, "--stimuli", "0,1", "--cells", "1:0-2", "--out", tmp_path / "a.npz")
     archive = read_recording(tmp_path / "a.npz").layers[1].traces
     for ending in ("h5", "nwb"):
@@ -202,6 +207,9 @@ def test_circuits_are_perturbed(trained, command, tmp_path, name):
     assert (code, err) == (0, "")
     assert (tmp_path / "e" / "report.md").exists()
     code, _, err = command("perturb", run, "--cut", "layer_1:apical", "--out", tmp_path / "f")
+    if name == "digits_rf":  # its cells have an apical dendrite
+        assert (code, err) == (0, "")
+        return
     assert (code, err.count("\n")) == (1, 1)
     assert "layer_1" in err
     assert "soma" in err

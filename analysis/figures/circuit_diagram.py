@@ -22,6 +22,8 @@ KINDS = {
     "CompetingPoint": "point cells",
     "OutputPoint": "point cells",
     "LinearPoint": "linear cells",
+    "ReciprocalPyramidal": "pyramidal cells",
+    "ReciprocalOutput": "pyramidal cells",
     "ErrorCell": "error cells",
     "SigmoidValue": "value cells",
     "RectifiedValue": "value cells",

@@ -15,6 +15,8 @@ from .style import PAGE, literal, new_figure, publication_style
 MOST_CELLS = 3
 #: Least space between names of phases, in widths of a panel.
 _GAP = 0.03
+#: Characters of names of phases that a panel has room for.
+_CHARACTERS = 30
 
 #: Label and colour of potentials, in the order in which they are drawn, each upon the one before it.
 COMPARTMENTS = {
@@ -226,27 +228,34 @@ def phase_colours(recording):
     -------
     dict of str to str
     """
-    further, colours = cycle(_TAUGHT_COLOURS.values()), {}
+    further, untaught, colours = cycle(_TAUGHT_COLOURS.values()), cycle(reversed(UNTAUGHT)), {}
     for name, steps in recording.phases():
         if name in colours:
             continue
         if recording.is_taught(steps):
             colours[name] = _TAUGHT_COLOURS[name] if name in _TAUGHT_COLOURS else next(further)
         else:
-            colours[name] = _UNTAUGHT_COLOURS.get(name, UNTAUGHT[1])
+            colours[name] = _UNTAUGHT_COLOURS[name] if name in _UNTAUGHT_COLOURS else next(untaught)
     return colours
 
 
 def _shade_phases(axes, recording):
     """Draw a band a phase; between two phases, at the last step of the earlier."""
-    time, colours = _milliseconds(recording), phase_colours(recording)
+    time, colours, short = _milliseconds(recording), phase_colours(recording), _short_names(recording)
     for name, steps in recording.phases():
         start, stop = time[steps.start - 1] if steps.start else 0.0, time[steps.stop - 1]
         for ax in axes:
             ax.axvspan(start, stop, color=colours[name], linewidth=0, zorder=0)
         look = {"transform": axes[0].get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 8}
-        axes[0].text((start + stop) / 2, 1.02, literal(name), color="0.25", **look)
+        axes[0].text((start + stop) / 2, 1.02, literal(short[name]), color="0.25", **look)
     axes[0].margins(x=0)
+
+
+def _short_names(recording):
+    """Give what stands above the bands of phases: their names, or numbers where names would not fit."""
+    names = [name for name, _ in recording.phases()]
+    fit = sum(len(name) + 1 for name in names) <= _CHARACTERS
+    return {name: name if fit else str(number) for number, name in enumerate(dict.fromkeys(names), start=1)}
 
 
 def _spread(names, ax):
@@ -279,8 +288,10 @@ def _legend(figure, recording, layers, ncols):
     handles = [Line2D([], [], color=looks[name][1], label=looks[name][0]) for name in dict.fromkeys(order)]
     beside = {words: colour for k in layers for _, words, colour, _ in _beside(recording, k)}
     handles += [Line2D([], [], color=colour, label=words) for words, colour in beside.items()]
+    short = _short_names(recording)
     for name, colour in phase_colours(recording).items():
-        label = f"{literal(name)} phase ({teaching(recording, name)})"
+        number = "" if short[name] == name else f"{short[name]}: "
+        label = f"{number}{literal(name)} phase ({teaching(recording, name)})"
         handles.append(Patch(facecolor=colour, edgecolor="0.7", linewidth=0.5, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
 
@@ -303,7 +314,7 @@ def teaching(recording, name, steps=None):
     bands = dict(recording.phases())
     clamped = {other for other, of in bands.items() if recording.is_taught(of) and not recording.beta[of].any()}
     if name in clamped:
-        return "clamped to the target"
+        return "with the teacher"
     if not recording.taught or (clamped and not recording.is_taught(bands[name])):
         return "no teacher"
     first, last = recording.beta[steps or bands[name]][[0, -1]]

@@ -6,6 +6,8 @@ Run by hand, in a minute; the pages show the files that it leaves beside itself.
   a circuit of the rule's preset for the digits is trained for a few epochs. Then it is presented a test stimulus that
   it takes for another, with the teacher. Drawn are the output cell of the right class and the hidden cell that the
   teacher moves most.
+- ``reciprocal_feedback``: the same in a circuit of preset ``digits_rf``, the cells of layer 1 and 2 that the error
+  reaches most.
 - ``feedback_alignment``: angle between W[1] and the feedback, and test accuracy, over epochs.
 - ``backpropagation``: test accuracy over epochs, of both losses.
 """
@@ -21,11 +23,12 @@ import pandas as pd
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from corinfomax import Stimulus
+from corinfomax import Preparation, Stimulus
 from corinfomax.analysis import accuracy, angle, read_recording
 from corinfomax.analysis.figures import compartment_voltages, courses, publication_style
 from corinfomax.protocols.recording import record
 from corinfomax.protocols.runs import Configuration
+from corinfomax.protocols.systems.reciprocal_feedback import learn_from_noise
 from corinfomax.stimuli import batches, load_stimuli
 
 HERE = Path(__file__).resolve().parent
@@ -110,6 +113,26 @@ def circuit(name):
     return compartment_voltages(recording, cells=cells)
 
 
+def reciprocal_feedback():
+    """Potentials of three cells through phases of noise, the prediction and its error."""
+    trained = Trained("digits_rf")
+    learn_from_noise(trained.learning, 300)
+    for number in range(3):
+        trained.epoch(number)
+    output = trained.looking.predict(DIGITS.x_test)
+    stimulus = int(np.flatnonzero(output.argmax(axis=1) != DIGITS.labels_test)[0])
+    looking = Preparation(trained.network, 1, protocol=trained.protocol, target="numpy")
+    row = slice(stimulus, stimulus + 1)
+    error = looking.present(DIGITS.x_test[row], DIGITS.y_test[row], learn=False, variables=("v_A",)).error
+    cells = {k: [int(np.abs(error.v_A[k][-1, 0]).argmax())] for k in (1, 2, 3)}
+    cells[4] = [int(DIGITS.labels_test[stimulus])]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recording.npz"
+        np.savez(path, **record(looking, DIGITS, [stimulus], cells))
+        recording = read_recording(path)
+    return compartment_voltages(recording, cells=cells)
+
+
 def feedback_alignment():
     """Angle and accuracy over epochs."""
     histories = {
@@ -139,7 +162,11 @@ def backpropagation():
 
 def main(names):
     """Draw what is named, or all."""
-    others = {"feedback_alignment": feedback_alignment, "backpropagation": backpropagation}
+    others = {
+        "reciprocal_feedback": reciprocal_feedback,
+        "feedback_alignment": feedback_alignment,
+        "backpropagation": backpropagation,
+    }
     for name in names or [*CIRCUITS, *others]:
         figure = others[name]() if name in others else circuit(name)
         path = HERE / f"{name}.png"

@@ -12,8 +12,10 @@ _here, __dir__, __all__ = lazy.attach(
         "moment": ["Moment"],
         "phases": ["Phase"],
         "preparation": ["Preparation"],
+        "recirculation": ["recirculating"],
         "protocol": ["Protocol", "clamped", "contrastive", "nudged", "settling"],
         "provenance": ["Provenance", "provenance"],
+        "sources": ["Noise"],
     },
 )
 

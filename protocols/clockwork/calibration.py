@@ -101,7 +101,7 @@ def _calibrated(preparation: Preparation, interval: Interval, shown: Sequence[St
     if longest == 1 or _silent(preparation.circuit, interval):
         return Calibration(1, longest, tolerance, {})
     deviations: dict[int, float] = {}
-    with _as_it_was(preparation) as rest:
+    with as_it_was(preparation) as rest:
         chosen = _longest_within(preparation, rest, interval, shown, _candidates(longest), tolerance, deviations)
     return Calibration(chosen, longest, tolerance, deviations)
 
@@ -172,7 +172,7 @@ def _deviation(ends: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> float
 
 
 @contextlib.contextmanager
-def _as_it_was(preparation: Preparation) -> Iterator[dict[str, np.ndarray]]:
+def as_it_was(preparation: Preparation) -> Iterator[dict[str, np.ndarray]]:
     """Make a context without hooks, after which states, which it gives, random generators and hooks are as before."""
     states, generators = preparation.state_dict(), runtime_device.get_random_state()
     hooks = [(called, list(called)) for called in (getattr(preparation, item.name) for item in fields(Hooks))]

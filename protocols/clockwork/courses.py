@@ -30,6 +30,7 @@ class Courses:
         self._varying: list[tuple[np.ndarray, np.ndarray]] = []
         self._before: list[tuple[np.ndarray, np.ndarray]] = []
         self._held: dict[Place, list[tuple[np.ndarray, np.ndarray]]] = {}
+        self._released: set[Place] = set()
         self._index = 0
 
     def held_by(self, protocol: Protocol) -> set[Place]:
@@ -103,11 +104,11 @@ class Courses:
 
     def begin(self, prepared: "Prepared"):
         """Begin a phase."""
-        released = list(self._held)
         self.end()
-        for place in released:
-            if place in self._recompute:
-                self._recompute[place]()
+        for place, recompute in self._recompute.items():
+            if place in self._released:
+                recompute()
+        self._released = set()
         self._held, self._varying, self._index = prepared.held, prepared.varying, 0
         self._before = [(view, view.copy()) for view in prepared.kept]
         for view, value in prepared.once:
@@ -135,6 +136,7 @@ class Courses:
         """Put back what the phase has set, and hold nothing any more."""
         for view, value in reversed(self._before):
             view[...] = value
+        self._released |= self._held.keys()
         self._before, self._held = [], {}
 
 

@@ -11,14 +11,13 @@ from pydantic import ConfigDict
 from ...errors import ParameterError
 from ...parameters import Finite, Steps, Switch, plainly_shown
 from ...units import real_array
+from .sources import Noise, Source, sources_of
 
 Course = Finite | list[Finite]
 CellCourse = Course | list[list[float]]
 
 #: Shared variables that the clockwork itself sets: the pace of integration, β, and 1 while targets reach the circuit.
 PACE, BETA, TAUGHT = "pace", "beta", "taught"
-#: What the input of a phase may be, beside an array.
-INPUTS = ("x", "none", "noise")
 
 
 @plainly_shown
@@ -43,9 +42,11 @@ class Phase:
     teacher : bool, optional
         Whether the targets reach the circuit. By default they do where β is not 0. True with β = 0 is for circuits that
         are clamped to their targets, not nudged.
-    input : {"x", "none", "noise"} or array (inputs,), default "x"
-        What layer 0 carries: the stimulus; nothing; white noise, a standard normal number for each cell and replica,
-        drawn as the phase begins; or the given rates.
+    input : {"x", "none", "noise"}, Noise, array (inputs,), or mapping of str to these, default "x"
+        What layer 0 carries: the stimulus; nothing; noise, by default white, a standard normal number for each cell and
+        replica, drawn as the phase begins; or the given rates. A mapping names drive slots that carry noise or rates
+        in place of layer 0, which then carries nothing: ``{"drive_noise": "noise"}`` those of all populations that have
+        them, ``{"layer_1.drive_noise": Noise(0.5)}`` that of one. Only slots that no projection fills can be named.
     reset : bool, default False
         Whether the cells are at rest when the phase begins.
     """
@@ -79,7 +80,7 @@ class Phase:
         for name in ("teacher", "reset"):
             if not isinstance(getattr(self, name), bool | None):
                 raise ParameterError(f"phase {self.name!r}: {name} = {getattr(self, name)!r} must be true or false")
-        self._check_input()
+        self.sources  # noqa: B018 - checks them
 
     def __getstate__(self):
         """What it was made of; what is computed of that and kept is no part of it, and is computed anew in copies."""
@@ -98,26 +99,18 @@ class Phase:
         if not fits or np.isinf(values).any() or (values.ndim < 2 and np.isnan(values).any()):
             raise ParameterError(f"phase {self.name!r}: the course of {variable} must be {allowed}")
 
-    def _check_input(self):
-        if isinstance(self.input, str):
-            if self.input not in INPUTS:
-                raise ParameterError(
-                    f"phase {self.name!r}: input = {self.input!r}: must be {', '.join(INPUTS)} or an array of rates"
-                )
-            return
-        try:
-            values = np.asarray(real_array(self.input), dtype=float)
-        except (TypeError, ValueError):
-            values = np.array(np.nan)
-        if values.ndim != 1 or not np.isfinite(values).all():
-            raise ParameterError(f"phase {self.name!r}: input must be {', '.join(INPUTS)} or an array of finite rates")
-
     @functools.cached_property
     def taught(self) -> bool:
         """Whether the targets reach the circuit."""
         return bool(np.any(self.beta)) if self.teacher is None else self.teacher
 
+    @functools.cached_property
+    def sources(self) -> tuple[str | Source | None, dict[str, Source]]:
+        """What layer 0 carries, "x" the stimulus, None nothing; and by slot what drive slots carry."""
+        return sources_of(self.input, f"phase {self.name!r}: input")
+
     @property
-    def shows_stimulus(self) -> bool:
-        """Whether layer 0 carries the stimulus."""
-        return isinstance(self.input, str) and self.input == "x"
+    def noisy(self) -> bool:
+        """Whether noise enters."""
+        layer_0, slots = self.sources
+        return any(isinstance(source, Noise) for source in (layer_0, *slots.values()))

@@ -396,5 +396,5 @@ class Preparation(Summarised):
         """Check that there is something to be learnt, when protocol or rules are others than the last time."""
         found = (self.protocol, self.circuit.plasticity, taught)
         if any(now is not before for now, before in zip(found, self._learnable, strict=True)):
-            self.protocol.check_learning(self.circuit.plasticity, taught)
+            self.protocol.check_learnt_by(self.circuit, self.replicas, taught)
             self._learnable = found

@@ -28,6 +28,7 @@ from ...networks.states import PhaseEnd
 from ...stimuli.stimulus import Stimulus
 from .compiled_cache import compiled_side_by_side
 from .courses import Courses, Prepared
+from .inputs import Inputs
 from .moment import Hooks, Moment, Now
 from .mounting import MountedCircuit
 from .phases import BETA, PACE, TAUGHT, Phase
@@ -89,25 +90,19 @@ class Presenter:
         self._stochastic = any(population.stochastic for population in self._populations.values())
         recompute = {place: drive.compute for place, drive in self.mounted.drives.items()}
         self._courses = Courses(self._populations, recompute)
+        self._inputs = Inputs(circuit, self._populations, self._layers)
         self.admit(protocol)
 
     def admit(self, protocol: Protocol, running: bool = False):
         """Check a protocol's courses, and prepare to hold what they hold; nothing else costs a step any time."""
         for each in (protocol, protocol.for_prediction):
-            self._check_inputs(each)
+            self._inputs.check(each.phases)
             held = self._courses.held_by(each) - self._held
             for population, variable in held if running else ():  # Brian2 takes no more objects in
                 raise ParameterError(f"{population}.{variable}: can be held from the next run on, not within this one")
             if held:
                 self.mounted.hold({place: functools.partial(self._courses.hold, *place) for place in sorted(held)})
                 self._held |= held
-
-    def _check_inputs(self, protocol: Protocol):
-        for phase in protocol.phases:
-            if not isinstance(phase.input, str) and len(phase.input) != (inputs := self._layers[0].size):
-                raise ParameterError(
-                    f"phase {phase.name!r}: input has {len(phase.input)} rates; layer 0 has {inputs} cells"
-                )
 
     def run(self, stimuli: Iterable[Stimulus]):
         """Present stimuli, checked ones, one after the other in one long run."""
@@ -177,8 +172,7 @@ class Presenter:
             lengths = dict(zip((phase.name for phase in self.protocol.phases), stimulus.steps, strict=True))
             phases = tuple(replace(phase, steps=lengths.get(phase.name, phase.steps)) for phase in phases)
         self._phases = phases
-        noisy = any(isinstance(phase.input, str) and phase.input == "noise" for phase in phases)
-        if stimulus.seed is not None and (self._stochastic or noisy):
+        if stimulus.seed is not None and (self._stochastic or any(phase.noisy for phase in phases)):
             b2.seed(stimulus.seed)
         self._ends: dict[str, PhaseEnd] = {}
         self._means: dict[Readout, PhaseEnd] = {}
@@ -187,8 +181,7 @@ class Presenter:
         now.stimulus, now.time, now.s = stimulus, 0.0, 0.0
         if self._following.reset == "rest" or phases[0].reset:
             self._rest()
-        self._shown = stimulus.x.copy()
-        self._input: np.ndarray | None = None
+        self._inputs.begin(stimulus.x)
         self._begin_phase(0)
         return True
 
@@ -198,8 +191,9 @@ class Presenter:
         if all(now is before for now, before in zip(found, self._noted, strict=True)):
             return
         self._noted = found
-        self._rules = {when: [rule for rule in plasticity if rule.when == when] for when in _WHEN}
-        readouts = {readout for rule in plasticity for readout in rule.readouts}
+        acting = protocol.acting(plasticity)
+        self._rules = {when: [rule for rule in acting if rule.when == when] for when in _WHEN}
+        readouts = {readout for rule in acting for readout in rule.readouts}
         self._phases_read = {protocol.phase_of(readout.phase) for readout in readouts}
         self._means_read = {readout for readout in readouts if readout.last}
 
@@ -211,6 +205,7 @@ class Presenter:
         now, circuit = self._now, self._circuit
         phase = now.phase = self._phases[index]
         self._phase_index, now.step = index, 0
+        self._courses.end()  # what the last phase set is over before values begin anew
         # Without targets nothing is to be nudged, and least of all towards 0.
         taught = phase.taught and now.stimulus.y is not None
         beta = now.stimulus.beta if taught or not phase.taught else 0.0
@@ -218,7 +213,8 @@ class Presenter:
         rested = phase.reset and index > 0
         if rested:
             self._rest()
-        anew = self._show_input(phase, anew=rested or index == 0)
+        anew = self._inputs.show(phase, anew=rested or index == 0)
+        self._inputs.fill(phase)
         drives = self.mounted.drives
         for drive in drives.values() if anew else ():
             drive.begin()
@@ -262,23 +258,6 @@ class Presenter:
             self._prepared[place] = self._following, phase, found
         return found
 
-    def _show_input(self, phase: Phase, anew: bool) -> bool:
-        """Let layer 0 carry what the phase shows; tell whether that is something else than before."""
-        x, rates = self._shown, self._layers[0].view("r")
-        if phase.shows_stimulus:
-            shown = x
-        elif not isinstance(phase.input, str):
-            shown = np.broadcast_to(np.asarray(phase.input, rates.dtype), x.shape)
-        elif phase.input == "none":
-            shown = np.zeros_like(x)
-        else:
-            shown = np.random.standard_normal(x.shape).astype(rates.dtype)  # noqa: NPY002 - the generator Brian2 seeds
-        anew = anew or shown is not self._input
-        self._input = shown
-        if anew:
-            rates[: len(x)], rates[len(x) :] = shown, 0
-        return anew
-
     def _readouts_of(self, phase: Phase) -> dict[Readout, list]:
         """Means over the phase's last part that rules read: the sums, and how many steps they are of."""
         return {item: [None, 0] for item in self._means_read if self._following.phase_of(item.phase) == phase.name}
@@ -290,7 +269,7 @@ class Presenter:
             name: {k: self._populations[place].read(variable)[:presented] for k, (place, variable) in places.items()}
             for name, places in self._circuit.signals.items()
         }
-        signals["r"][0] = self._input
+        signals["r"][0] = self._inputs.present
         return signals
 
     def _end_step(self):

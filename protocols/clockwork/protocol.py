@@ -153,6 +153,30 @@ class Protocol(Summarised):
         """Name of the phase that a rule reads as `name`: the part that a phase plays, or the phase itself."""
         return {"plus": self.plus, "minus": self.minus}.get(name, name)
 
+    def acting(self, plasticity: Sequence[Plasticity]) -> tuple[Plasticity, ...]:
+        """Pick the rules that act: all but optional ones that read a phase which is not there."""
+        names = {phase.name for phase in self.phases}
+        return tuple(
+            item
+            for item in plasticity
+            if not item.optional or all(self.phase_of(readout.phase) in names for readout in item.readouts)
+        )
+
+    def check_learnt_by(self, circuit: Circuit, replicas: int, taught: bool):
+        """Raise a `ParameterError` if nothing can be learnt, or learning would run away, unless instability is allowed.
+
+        Parameters
+        ----------
+        circuit : Circuit
+        replicas : int
+            Stimuli presented at once.
+        taught : bool
+            Whether there are targets.
+        """
+        self.check_learning(circuit.plasticity, taught)
+        if not self.allow_unstable:
+            circuit.check_phases(self.phases, replicas)
+
     def check_learning(self, plasticity: Sequence[Plasticity], taught: bool):
         """Raise a `ParameterError` if nothing can be learnt.
 
@@ -166,6 +190,7 @@ class Protocol(Summarised):
             Whether there are targets.
         """
         names = [phase.name for phase in self.phases]
+        plasticity = self.acting(plasticity)
         for item in plasticity:
             for readout in item.readouts:
                 phase = self.phase_of(readout.phase)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ...summary import Summary, Table, shown_unit
 from ..recording.recordables import recordables
+from .sources import shown_input
 
 
 def summary_of_preparation(preparation) -> Summary:
@@ -61,7 +62,7 @@ def _row(protocol, phase) -> tuple[str, ...]:
         f"{protocol.eta(phase).sum():.4g} τ",
         _course(phase.beta),
         "yes" if phase.taught else "",
-        phase.input if isinstance(phase.input, str) else f"{np.size(phase.input)} rates",
+        shown_input(phase.input),
         ", ".join(f"{name} = {_course(values)}" for name, values in phase.course.items()),
         ", ".join(part for part, name in parts if name == phase.name),
     )

@@ -1,5 +1,7 @@
 """What a presentation costs, counted from what really travels: multiply-adds, synaptic events, plasticity."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,16 +50,17 @@ def cost_of(learner: Learner, trainable: Trainable, x: np.ndarray, y: np.ndarray
     kept, progress, state = trainable.state_dict(), trainable.progress, learner.state_dict()
     for hook_list, hook in hooks:
         hook_list.append(hook)
+    products: list[float] = []
     try:
-        learner.run([Stimulus(x, y, beta, learn=True, seed=0)])
-        plasticity = sum(_products(trainable, target, len(x)) for target in trainable.targets)
+        with _counted_learning(trainable, len(x), products):
+            learner.run([Stimulus(x, y, beta, learn=True, seed=0)])
     finally:
         for hook_list, hook in hooks:
             hook_list.remove(hook)
         trainable.load_state_dict(kept)
         trainable.progress = progress
         learner.load_state_dict(state)
-    return Cost(count.all, plasticity, count.events)
+    return Cost(count.all, sum(products), count.events)
 
 
 class _Count:
@@ -102,6 +105,23 @@ def _hooks(learner: Learner, trainable: Trainable, count: _Count) -> list:
                 add(item, moment)
 
     return [(learner.on_phase_start, once), (learner.on_step, step)]
+
+
+@contextlib.contextmanager
+def _counted_learning(trainable: Trainable, stimuli: int, products: list[float]) -> Iterator[None]:
+    """Note the products of each rule each time it acts: several may move the same weights, at several moments."""
+    learn = trainable.learn
+
+    def counted(states, rules=None, *options):
+        learn(states, rules, *options)
+        for rule in trainable.plasticity if rules is None else rules:
+            products.append(_products(trainable, rule.target, stimuli))
+
+    trainable.learn = counted  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del trainable.learn
 
 
 def _products(trainable: Trainable, target: tuple[str, int], stimuli: int) -> float:

@@ -20,7 +20,7 @@ from ..runs import Configuration
 from ..runs.reading import presets
 
 #: Rules by the names that presets end with, the paper's own first.
-RULES = ("corinfomax", "ep", "csm", "pc", "pc_nudge", "fa_mse", "fa_ce", "bp_mse", "bp_ce")
+RULES = ("corinfomax", "ep", "csm", "pc", "pc_nudge", "rf", "fa_mse", "fa_ce", "bp_mse", "bp_ce")
 
 _FILE, _ARRAYS = ".toml", ".npz"
 

@@ -38,6 +38,8 @@ class Examined:
     target : {"auto", "cython", "numpy"}
     report : callable
         Told what is being done.
+    batch_size : int, default 20
+        Stimuli of a minibatch in training.
     """
 
     circuit: Trainable
@@ -47,6 +49,7 @@ class Examined:
     levers: Levers
     target: str = "auto"
     report: Callable[[str], object] = lambda what: None
+    batch_size: int = 20
 
     @cached_property
     def x(self) -> np.ndarray:

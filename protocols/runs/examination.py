@@ -61,9 +61,8 @@ def examine(
     circuit.astype(np.float64)
     try:
         tolerant = replace(protocol, allow_unstable=True)
-        return seen + list(
-            _findings(Examined(circuit, tolerant, stimuli, np.dtype(dtype), model.levers, target, report), model)
-        )
+        examined = Examined(circuit, tolerant, stimuli, np.dtype(dtype), model.levers, target, report, batch_size)
+        return seen + list(_findings(examined, model))
     finally:
         circuit.astype(kept)
 

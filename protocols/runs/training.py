@@ -142,7 +142,7 @@ class Training:
             if stimuli.y_train is not None:
                 self.circuit.check_targets(stimuli.y_train)
             if protocol is not None:
-                protocol.check_learning(self.circuit.plasticity, taught=stimuli.y_train is not None)
+                protocol.check_learnt_by(self.circuit, self.learner.replicas, stimuli.y_train is not None)
                 for beta in reversed(protocol.betas):
                     self.learner.check_beta(beta)
         except (ParameterError, StimulusError) as error:

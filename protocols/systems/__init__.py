@@ -25,6 +25,7 @@ MODELS: dict[str, Model | str] = {
         "contrastive_matching": "contrastive_matching:MODEL",
         "predictive_coding": "predictive_coding:CLAMPED",
         "nudged_predictive_coding": "predictive_coding:NUDGED",
+        "reciprocal_feedback": "reciprocal_feedback:MODEL",
         "similarity_matching": "similarity_matching:MODEL",
         "feedback_alignment": "feedforward:FEEDBACK_ALIGNMENT",
         "backpropagation": "feedforward:BACKPROPAGATION",
