@@ -138,7 +138,8 @@ def test_readme_is_short_and_has_each_system():
     table = readme.partition("## Systems")[2].partition("\n## ")[0]
     named = re.findall(r"\| `corinfomax train (\w+)` \|$", table, re.MULTILINE)
     models = {loads(presets()[name].read_text(encoding="utf-8"))["circuit"]["model"] for name in named}
-    assert models == set(MODELS)
+    own = {name for name, entry in MODELS.items() if isinstance(entry, str)}  # examples of other tests enter theirs
+    assert models == own
 
 
 def commands_in(text):

@@ -395,19 +395,3 @@ def test_rates_of_an_input_must_be_those_of_layer_0():
     protocol = Protocol([Phase("free", 3, input=[0.1, 0.2])], step=ETA)
     with pytest.raises(ParameterError, match=r"phase 'free': input has 2 rates; layer 0 has 3 cells"):
         Preparation(build(), protocol=protocol)
-
-
-def test_hooks_cannot_change_the_moment(x):
-    """A hook sees phase, step, time and β, and cannot set them."""
-    circuit = build()
-    preparation = Preparation(circuit, replicas=4, protocol=Protocol([Phase("free", 3)], step=ETA))
-    seen = []
-
-    def hook(moment):
-        seen.append((moment.phase.name, moment.step, round(1e3 * moment.time, 9), moment.beta, moment.presented))
-        with pytest.raises(AttributeError):
-            moment.step = 0
-
-    preparation.on_step.append(hook)
-    preparation.settle(x)
-    assert seen == [("free", step, step + 1.0, 0.0, 4) for step in range(3)]

@@ -1,4 +1,4 @@
-"""Brian2's state of the session, which users set for simulations of their own."""
+"""What users may set or see while something runs: Brian2's state of the session, and the present moment."""
 
 import brian2 as b2
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from brian2.devices.device import reset_device
 
 from corinfomax.networks import CorInfoMax
-from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
 from corinfomax.stimuli import Stimulus
 
 _SCHEDULE = ["start", "synapses", "groups", "thresholds", "resets", "end"]
@@ -60,3 +60,18 @@ def test_a_standalone_device_is_left_to_the_user(usual, tmp_path):
         assert (device.build_on_run, device.build_options) == (False, options)
     finally:
         reset_device()
+
+
+def test_hooks_cannot_change_the_moment(saturating_circuit):
+    """A hook sees phase, step, time and β, and cannot set them."""
+    preparation = Preparation(saturating_circuit((3, 4, 2)), replicas=4, protocol=Protocol([Phase("free", 3)]))
+    seen = []
+
+    def hook(moment):
+        seen.append((moment.phase.name, moment.step, round(2e3 * moment.time, 9), moment.beta, moment.presented))
+        with pytest.raises(AttributeError):
+            moment.step = 0
+
+    preparation.on_step.append(hook)
+    preparation.settle(np.full((4, 3), 0.5))
+    assert seen == [("free", step, step + 1.0, 0.0, 4) for step in range(3)]
