@@ -48,6 +48,16 @@ SYSTEMS = {
         {"subspace_error", "objective", "definiteness_M"},
         {"scores", "circuit", "compartment_voltages"},
     ),
+    "digits_nsm": (
+        ["architecture=[64,4]", "steps=40"],
+        {"similarity_error", "sparsity_1", "definiteness_M"},
+        {"scores", "circuit", "compartment_voltages"},
+    ),
+    "subspace_foldiak": (
+        ["steps=10"],
+        {"subspace_error", "definiteness_M"},
+        {"scores", "circuit", "compartment_voltages"},
+    ),
     "digits_fa_ce": (
         ["architecture=[64,20,10]"],
         {"test_accuracy", "loss", "norm_W_0", "angle_1"},
@@ -106,7 +116,11 @@ def test_training_ends_with_its_own_columns_and_figures(trained, name):
     _, columns, figures = SYSTEMS[name]
     assert columns <= set(read_history(run))
     assert figures <= {path.stem for path in (run / "figures").iterdir()}
-    last = "Test accuracy" if "test_accuracy" in columns else "Score: subspace_error"
+    last = (
+        "Test accuracy"
+        if "test_accuracy" in columns
+        else f"Score: {next(name for name in columns if name.endswith('_error'))}"
+    )
     assert any(line.startswith(last) for line in out.splitlines())
     assert name in CIRCUITS or "Brian2 is imported: False" in out
 

@@ -131,7 +131,7 @@ class Training:
         training = configuration.training
         try:
             self.learner, self.evaluator = (
-                configuration.build_learner(self.circuit, min(replicas, len(x)), protocol)
+                configuration.build_learner(self.circuit, min(replicas, len(x)), protocol, train=True)
                 for replicas, x in (
                     (training.batch_size, stimuli.x_train),
                     (training.test_replicas, stimuli.x_test),
@@ -139,6 +139,7 @@ class Training:
             )
             if stimuli.y_train is not None:
                 self.circuit.check_targets(stimuli.y_train)
+            self._model.suits(self.circuit, protocol, stimuli)
             if protocol is not None:
                 protocol.check_learning(self.circuit.plasticity, taught=stimuli.y_train is not None)
                 for beta in reversed(protocol.betas):

@@ -26,6 +26,8 @@ MODELS: dict[str, Model | str] = {
         "predictive_coding": "predictive_coding:CLAMPED",
         "nudged_predictive_coding": "predictive_coding:NUDGED",
         "similarity_matching": "similarity_matching:MODEL",
+        "nonnegative_similarity_matching": "similarity_matching:NONNEGATIVE",
+        "foldiak": "similarity_matching:FOLDIAK",
         "feedback_alignment": "feedforward:FEEDBACK_ALIGNMENT",
         "backpropagation": "feedforward:BACKPROPAGATION",
     }.items()
