@@ -30,14 +30,12 @@ from ..schedules import Constant, InverseTime, Schedule
 from ..states import PhaseEnd
 from .inverse import InverseStep
 from .rules import AntiHebbianRule, HebbianRule, PowerRule, WhiteningRule
-from .stability import check_spectrum, largest_step
+from .stability import EXPONENTS, check_spectrum, largest_step
 
 OneLayer = Annotated[Architecture, Field(max_length=2)]
 
 #: The only phase of a presentation.
 PHASE = "settle"
-#: p of the objectives, of which (2/p) Tr Mᵖ is a part.
-EXPONENTS = {"psp": 2.0, "psw": 1.0}
 
 
 class SimilarityMatchingCircuit(Circuit):

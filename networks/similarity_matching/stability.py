@@ -15,6 +15,8 @@ import numpy as np
 
 from ...errors import ParameterError
 
+#: p of the objectives, of which (2/p) Tr Mᵖ is a part.
+EXPONENTS = {"psp": 2.0, "psw": 1.0}
 #: Eigenvalues below this fraction of the largest are rounding.
 ROUNDING = 1e-10
 
