@@ -40,8 +40,8 @@ class SimilarityMatching(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         η_t = learning_rate/(learning_rate_offset + t) at sample t = 0, 1, …; by default .5/(1 - λ_{K+1}/λ_K), at most
         10, with λ of the samples of the first call. With the offset that is η_t = 1/(2t + 5) for a large gap.
     learning_rate_offset : float, optional
-        By default 5 (psp) or 20/(τ λ_K) (psw) times `learning_rate`'s default, λ of samples of length 1. PSW's η/τ has
-        to stay well below λ_K, the least eigenvalue that is to be found.
+        By default max(5, 1/(τ λ_K)) (psp) or 20/(τ λ_K) (psw) times `learning_rate`'s default, λ of samples of length
+        1: M forgets no faster than samples of its least component come.
     max_epochs : int, default 100
         Most passes of `fit` through the samples.
     tol : float, default 1e-3
@@ -211,7 +211,9 @@ class SimilarityMatching(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         # Foreign directions fade as t^(-2 learning_rate gap): take 1/t, unless they are next to as large.
         gap = 1 - values[K] / values[K - 1] if len(values) > K else 1.0
         rate = 0.5 / max(gap, 1 / _SLOWEST)
-        offset, size = (5 * rate, 0.01) if self.objective == "psp" else (20 * rate / (self.ratio * values[K - 1]), 1.0)
+        # M forgets at the rate η/τ: no faster than samples of the least component come (psp), or far slower (psw).
+        slow = rate / (self.ratio * values[K - 1])
+        offset, size = (max(5 * rate, slow), 0.01) if self.objective == "psp" else (20 * slow, 1.0)
         return OnlineMatching(
             size * directions.T,
             size * np.eye(K),

@@ -81,6 +81,11 @@ class OnlineMatching:
         if not (np.isfinite(self.W).all() and np.isfinite(self._lateral).all()):
             raise DivergenceError(f"sample {self.count}: weights are not finite; take a smaller learning_rate")
         self._lateral = np.asfortranarray((self._lateral + self._lateral.T) / 2)  # rounding would add up
+        if self.objective == "psp" and np.linalg.eigvalsh(self._lateral)[0] <= 0:
+            raise DivergenceError(
+                f"sample {self.count}: M⁻¹ has lost its definiteness to rounding, as M has forgotten directions "
+                "that few samples have; take a larger learning_rate_offset, or fewer components"
+            )
 
     def _project(self, x: np.ndarray):
         W, transposed, Q, t = self.W, self.W.T, self._lateral, self.count + self.learning_rate_offset
