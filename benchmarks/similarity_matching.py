@@ -150,8 +150,8 @@ TEXT = """# What learning from a sample costs
 decomposition. float64, one BLAS thread. After the first block weights of loop and estimator differ by {difference}.
 
 All learn in turns from the same blocks of {block} samples, {blocks} times. Samples a second are of the median block;
-the ratio is the median over blocks, its quartiles in brackets. The machine's load was {load}: beyond its processors others
-compute beside, and only ratios tell something.
+the ratio is the median over blocks, its quartiles in brackets. The machine's load was {load}: beyond its processors
+others compute beside, and only ratios tell something.
 
 The target for the estimator is a ratio of at most {target}. {verdict}
 

@@ -165,22 +165,22 @@ def spiked() -> dict[str, np.ndarray]:
 def digits() -> dict[str, np.ndarray]:
     """Feedforward weights of rectified cells on the bundled digits."""
     stimuli = load_stimuli("digits")
-    return _rectified(stimuli.x_train, stimuli.x_test, 32, epochs=15)
+    return _rectified(stimuli.x_train, stimuli.x_test, 32, epochs=12)
 
 
 def patches(data: Path) -> dict[str, np.ndarray]:
     """Feedforward weights of rectified cells on patches of 12 × 12 pixels from MNIST, those that have ink."""
     images = load_stimuli("mnist", data=data).x_train.reshape(-1, 28, 28)
     rng = np.random.default_rng(0)
-    rows, y, x = rng.integers(len(images), size=40000), *rng.integers(4, 13, size=(2, 40000))
+    rows, y, x = rng.integers(len(images), size=24000), *rng.integers(4, 13, size=(2, 24000))
     cut = np.array([images[n, i : i + 12, j : j + 12].ravel() for n, i, j in zip(rows, y, x, strict=True)])
-    cut = cut[cut.sum(axis=1) > 5][:22000]
-    return _rectified(cut[:20000], cut[20000:], 36, epochs=2)
+    cut = cut[cut.sum(axis=1) > 5][:12000]
+    return _rectified(cut[:10000], cut[10000:], 36, epochs=2)
 
 
 def _rectified(x: np.ndarray, x_test: np.ndarray, cells: int, epochs: int) -> dict[str, np.ndarray]:
     circuit = NonnegativeSimilarityMatching(
-        (x.shape[1], cells), learning_rate=20.0, learning_rate_offset=200.0, solver="fixed_point"
+        (x.shape[1], cells), learning_rate=3.0, learning_rate_offset=100.0, solver="fixed_point"
     )
     rng = np.random.default_rng(0)
     learnt_at_once(
