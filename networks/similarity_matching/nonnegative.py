@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import brian2 as b2
 import numpy as np
+from scipy.optimize import nnls
 
 from ...errors import DivergenceError
 from ...models import LinearPoint
@@ -25,8 +26,8 @@ from .circuit import PHASE, OneLayer, check_lesioned, checked_M, initial_weights
 from .rules import AntiHebbianRule, HebbianRule
 
 
-def nonnegative_fixed_point(driven: np.ndarray, M: np.ndarray, sweeps: int = 500, tolerance: float = 1e-10):
-    """Least of ½ yᵀMy - yᵀb over y ≥ 0, by coordinate descent, cell after cell for all stimuli at once.
+def nonnegative_fixed_point(driven: np.ndarray, M: np.ndarray) -> np.ndarray:
+    """Least of ½ yᵀMy - yᵀb over y ≥ 0, exactly, by SciPy's active sets: ‖Lᵀy - L⁻¹b‖ with M = LLᵀ.
 
     Parameters
     ----------
@@ -34,26 +35,13 @@ def nonnegative_fixed_point(driven: np.ndarray, M: np.ndarray, sweeps: int = 500
         b = W x, one stimulus a row.
     M : ndarray (k, k)
         Symmetric and positive definite.
-    sweeps : int, default 500
-        Most rounds through the cells.
-    tolerance : float, default 1e-10
-        Largest change of a round, relative to the largest rate, below which it is over.
 
     Returns
     -------
     ndarray (m, k)
     """
-    y = np.maximum(driven / np.diag(M), 0).T.copy()
-    driven, size = driven.T, np.diag(M)
-    for _ in range(sweeps):
-        largest = 0.0
-        for i in range(len(M)):
-            new = np.maximum(y[i] + (driven[i] - M[i] @ y) / size[i], 0)
-            largest = max(largest, float(np.abs(new - y[i]).max(initial=0.0)))
-            y[i] = new
-        if largest <= tolerance * max(float(y.max(initial=0.0)), 1e-300):
-            break
-    return y.T
+    L = np.linalg.cholesky(M)
+    return np.array([nnls(L.T, row)[0] for row in np.linalg.solve(L, driven.T).T])
 
 
 class NonnegativeSimilarityMatching(Circuit):
@@ -66,7 +54,7 @@ class NonnegativeSimilarityMatching(Circuit):
     ratio, learning_rate, learning_rate_offset, tau
         As in `SimilarityMatchingCircuit`; the rules are those of psp.
     solver : {"dynamics", "fixed_point"}
-        Whether a training run integrates the cells, or finds by coordinate descent where they settle.
+        Whether a training run integrates the cells, or finds by active sets where they settle.
     seed : int, default 0
         Seed of the initial W, ``|Gaussian|`` with variance 1/n, so that cells respond to stimuli that are rates.
         M begins as I.
