@@ -19,9 +19,9 @@ from corinfomax.analysis.subspaces import covariance, subspace_error
 from corinfomax.networks import NonnegativeSimilarityMatching, SimilarityMatchingCircuit
 from corinfomax.protocols.clockwork import settling
 from corinfomax.protocols.systems import StaticLearner
-from corinfomax.stimuli import load_stimuli
+from corinfomax.stimuli import load_stimuli, principal_subspace
 
-x = load_stimuli("subspace").x_train
+x = principal_subspace().x_train
 circuit = SimilarityMatchingCircuit((10, 3), objective="psp", learning_rate=1.0, learning_rate_offset=100.0)
 C, errors = covariance(x), []
 learner = StaticLearner(circuit, phase="settle")
@@ -38,9 +38,13 @@ fixed_point = circuit.states(x[:1]).r[1][0]
 print("largest distance from the fixed point:", np.abs(presentation.settle.r[1][-1, 0] - fixed_point).max())
 
 # %%
-# Rectified cells on handwritten digits.
+# Rectified cells on handwritten digits, centred. Their weights begin as digits: a cell that answers to nothing never
+# learns.
 digits = load_stimuli("digits").x_train
-rectified = NonnegativeSimilarityMatching((64, 12), learning_rate=3.0, learning_rate_offset=100.0)
+digits = digits - digits.mean(axis=0)
+rectified = NonnegativeSimilarityMatching(
+    (64, 12), learning_rate=3.0, learning_rate_offset=100.0, weights={"W_ff": {0: digits[:12]}}
+)
 minibatches = [part for _ in range(5) for part in np.array_split(digits, len(digits) // 20)]
 StaticLearner(rectified, 30, phase="settle").run(Stimulus(part, learn=True) for part in minibatches)
 

@@ -163,9 +163,10 @@ def spiked() -> dict[str, np.ndarray]:
 
 
 def digits() -> dict[str, np.ndarray]:
-    """Feedforward weights of rectified cells on the bundled digits."""
+    """Feedforward weights of rectified cells on the bundled digits, centred."""
     stimuli = load_stimuli("digits")
-    return _rectified(stimuli.x_train, stimuli.x_test, 32, epochs=12)
+    mean = stimuli.x_train.mean(axis=0)
+    return _rectified(stimuli.x_train - mean, stimuli.x_test - mean, 36, epochs=12)
 
 
 def patches(data: Path) -> dict[str, np.ndarray]:
@@ -179,8 +180,15 @@ def patches(data: Path) -> dict[str, np.ndarray]:
 
 
 def _rectified(x: np.ndarray, x_test: np.ndarray, cells: int, epochs: int) -> dict[str, np.ndarray]:
+    begin = x[
+        np.random.default_rng(1).choice(len(x), cells, replace=False)
+    ]  # a cell that answers to nothing never learns
     circuit = NonnegativeSimilarityMatching(
-        (x.shape[1], cells), learning_rate=3.0, learning_rate_offset=100.0, solver="fixed_point"
+        (x.shape[1], cells),
+        learning_rate=3.0,
+        learning_rate_offset=100.0,
+        solver="fixed_point",
+        weights={"W_ff": {0: begin}},
     )
     rng = np.random.default_rng(0)
     learnt_at_once(
