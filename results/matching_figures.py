@@ -55,7 +55,7 @@ def draw_thresholds(found: Arrays) -> Figure:
 
 @publication_style()
 def draw_features(weights: dict[str, np.ndarray]) -> Figure:
-    """Feedforward weights of rectified cells as pictures, each scaled to its own largest."""
+    """Feedforward weights of rectified cells as pictures, each scaled to its own largest; silent cells, whose weights fade, are blank."""
     titles = {"digits": "Digits, 8 × 8 pixels", "patches": "Patches of MNIST, 12 × 12 pixels"}
     figure = plt.figure(figsize=(7.4, 3.9))
     parts = np.atleast_1d(figure.subfigures(1, len(weights)))
@@ -66,6 +66,8 @@ def draw_features(weights: dict[str, np.ndarray]) -> Figure:
         for ax in axes.flat:
             ax.set_axis_off()
         for ax, row in zip(axes.flat, W, strict=False):
+            if np.linalg.norm(row) < 0.01 * np.linalg.norm(W, axis=1).max():
+                continue
             largest = np.abs(row).max()
             ax.imshow(row.reshape(side, side), cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
     return figure
