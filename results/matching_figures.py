@@ -55,7 +55,7 @@ def draw_thresholds(found: Arrays) -> Figure:
 
 @publication_style()
 def draw_features(weights: dict[str, np.ndarray]) -> Figure:
-    """Feedforward weights of rectified cells as pictures, each scaled to its own largest; silent cells, whose weights fade, are blank."""
+    """Feedforward weights of rectified cells as pictures; silent cells, whose weights fade, are blank."""
     titles = {"digits": "Digits, 8 × 8 pixels", "patches": "Patches of MNIST, 12 × 12 pixels"}
     figure = plt.figure(figsize=(7.4, 3.9))
     parts = np.atleast_1d(figure.subfigures(1, len(weights)))

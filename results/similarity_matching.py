@@ -170,13 +170,14 @@ def digits() -> dict[str, np.ndarray]:
 
 
 def patches(data: Path) -> dict[str, np.ndarray]:
-    """Feedforward weights of rectified cells on patches of 12 × 12 pixels from MNIST, those that have ink."""
+    """Feedforward weights of rectified cells on patches of 12 × 12 pixels from MNIST, those that have ink, centred."""
     images = load_stimuli("mnist", data=data).x_train.reshape(-1, 28, 28)
     rng = np.random.default_rng(0)
     rows, y, x = rng.integers(len(images), size=24000), *rng.integers(4, 13, size=(2, 24000))
     cut = np.array([images[n, i : i + 12, j : j + 12].ravel() for n, i, j in zip(rows, y, x, strict=True)])
     cut = cut[cut.sum(axis=1) > 5][:12000]
-    return _rectified(cut[:10000], cut[10000:], 36, epochs=2)
+    cut = cut - cut[:10000].mean(axis=0)
+    return _rectified(cut[:8000], cut[10000:], 36, epochs=2)
 
 
 def _rectified(x: np.ndarray, x_test: np.ndarray, cells: int, epochs: int) -> dict[str, np.ndarray]:
