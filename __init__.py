@@ -18,6 +18,7 @@ _get, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "networks": ["CorInfoMax"],
         "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],
+        "protocols.decomposition": ["SimilarityMatching"],
         "protocols.estimators": ["CorInfoMaxClassifier", "CorInfoMaxRegressor"],
         "protocols.recording": ["Presentation", "Selection", "StreamRecorder", "WeightSelection"],
         "protocols.reports": ["describe", "report"],

@@ -20,6 +20,8 @@ PAGES = {
     "results/robustness.md": "robustness.md",
     "results/rules.md": "rules_results.md",
     "benchmarks/results/peers.md": "peers_cost.md",
+    "results/similarity_matching.md": "similarity_matching.md",
+    "benchmarks/results/similarity_matching.md": "matching_cost.md",
     "benchmarks/results/recording.md": "recording_cost.md",
     "benchmarks/results/rules.md": "rules_cost.md",
     "benchmarks/results/training_step.md": "training_step.md",

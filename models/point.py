@@ -150,14 +150,15 @@ class LinearPoint(Cell):
 
         τ dy/dt = W x - M y
 
-    There is no leak beside M's diagonal, and no domain: rates are deviations from a baseline, of either sign.
+    There is no leak beside M's diagonal, and by default no domain: rates are deviations from a baseline,
+    of either sign.
 
     Parameters
     ----------
     tau : Quantity
         Time constant.
     domain : Domain, optional
-        None as published.
+        None as published; that of nonnegative similarity matching is `RECTIFIED`.
 
     Notes
     -----

@@ -21,6 +21,7 @@ from brian2.groups.neurongroup import StateUpdater
 from brian2.parsing.sympytools import sympy_to_str
 from brian2.stateupdaters.exponential_euler import get_conditionally_linear_system
 from brian2.utils.stringtools import get_identifiers
+from sympy import sympify
 
 from .expressions import computed, whole
 
@@ -116,7 +117,7 @@ def own_steps(group: b2.NeuronGroup, shape: tuple[int, int], moving: Collection[
         linear = get_conditionally_linear_system(group.equations, group.variables)
     except ValueError:  # Brian2 refuses it, too, and says why
         return None
-    coefficients = {name: sympy_to_str(A) for name, (A, _) in linear.items()}
+    coefficients = {name: sympy_to_str(sympify(A)) for name, (A, _) in linear.items()}
     moves = _identifiers(coefficients) & {*moving, *coefficients, "t", "i"}
     return None if moves else OwnSteps(group, shape, coefficients)
 

@@ -31,7 +31,7 @@ def test_references_are_read_back_from_bibtex_as_they_stand_in_the_citation_file
     found = entries("\n".join(bibtex(cited_alone(key)) for key in works() if key != PACKAGE))
     assert len(found) == len(CFF["references"]) > 12
     for work in CFF["references"]:
-        entry = found[f"{work['authors'][0]['family-names']}{work['year']}"]
+        entry = found[f"{work['authors'][0]['family-names']}{work['year']}".replace("ö", "o").replace("á", "a")]
         people = [(" ".join(p.last_names), " ".join(p.first_names + p.middle_names)) for p in entry.persons["author"]]
         assert people == [(person["family-names"], person["given-names"]) for person in work["authors"]]
         assert entry.fields["title"] == "{" + work["title"] + "}"

@@ -22,13 +22,14 @@ class GoldenRate:
         return self.factor * float(self.eta[progress.presentation])
 
 
-def archive(name):
+def archive(name, **options):
     """One archive, and its circuit; M is keyed by its layer."""
     golden = golden_archive(name)
     circuit = SimilarityMatchingCircuit(
         (int(golden["inputs"]), int(golden["outputs"])),
         objective=str(golden["rule"]),
         ratio=float(golden["tau"]),
+        **options,
         weights={"W_ff": {0: golden["init/W"]}, "M": {1: golden["init/M"]}},
         **({"learning_rate": float(golden["eta"]), "learning_rate_offset": None} if golden["eta"].ndim == 0 else {}),
     )

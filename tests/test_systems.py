@@ -53,6 +53,16 @@ SYSTEMS = {
         {"test_accuracy", "norm_W_0", "angle_1", "inverse_error_1", "condition_1", "penrose_1_1", "penrose_4_1"},
         {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
     ),
+    "digits_nsm": (
+        ["architecture=[64,4]", "steps=40"],
+        {"similarity_error", "sparsity_1", "definiteness_M"},
+        {"scores", "circuit", "compartment_voltages"},
+    ),
+    "subspace_foldiak": (
+        ["steps=10"],
+        {"subspace_error", "definiteness_M"},
+        {"scores", "circuit", "compartment_voltages"},
+    ),
     "digits_fa_ce": (
         ["architecture=[64,20,10]"],
         {"test_accuracy", "loss", "norm_W_0", "angle_1"},
@@ -111,7 +121,8 @@ def test_training_ends_with_its_own_columns_and_figures(trained, name):
     _, columns, figures = SYSTEMS[name]
     assert columns <= set(read_history(run))
     assert figures <= {path.stem for path in (run / "figures").iterdir()}
-    last = "Test accuracy" if "test_accuracy" in columns else "Score: subspace_error"
+    error = next((name for name in sorted(columns) if name.endswith("_error")), "")
+    last = "Test accuracy" if "test_accuracy" in columns else f"Score: {error}"
     assert any(line.startswith(last) for line in out.splitlines())
     assert name in CIRCUITS or "Brian2 is imported: False" in out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -149,7 +150,8 @@ def _version(folder: RunFolder) -> str | None:
 
 
 def _key(work: Mapping[str, Any]) -> str:
-    return f"{work['authors'][0]['family-names'].replace(' ', '')}{work['year']}"
+    name = unicodedata.normalize("NFKD", work["authors"][0]["family-names"])  # BibTeX wants keys in ASCII
+    return f"{name.encode('ascii', 'ignore').decode().replace(' ', '')}{work['year']}"
 
 
 def _entry(key: str, work: Mapping[str, Any]) -> dict[str, str]:

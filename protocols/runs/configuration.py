@@ -302,8 +302,10 @@ class Configuration:
         except ParameterError as error:
             raise ParameterError(f"{self.source}, [protocol]: {error}") from None
 
-    def build_learner(self, circuit: Trainable, replicas: int, protocol: Protocol | None) -> Learner:
-        """Mount a circuit of this configuration: what training and evaluation present stimuli to."""
+    def build_learner(
+        self, circuit: Trainable, replicas: int, protocol: Protocol | None, train: bool = False
+    ) -> Learner:
+        """Mount a circuit of this configuration: what experiments, or a training run, present stimuli to."""
         training = self.training
         return self.entry.mount(
             circuit,
@@ -312,6 +314,7 @@ class Configuration:
             dtype=np.dtype(training.dtype),
             target=training.target,
             blas_threads=training.blas_threads,
+            training=train,
         )
 
 

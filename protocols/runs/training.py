@@ -133,7 +133,7 @@ class Training:
         try:
             check_threads(training.blas_threads)
             self.learner, self.evaluator = (
-                configuration.build_learner(self.circuit, min(replicas, len(x)), protocol)
+                configuration.build_learner(self.circuit, min(replicas, len(x)), protocol, train=True)
                 for replicas, x in (
                     (training.batch_size, stimuli.x_train),
                     (training.test_replicas, stimuli.x_test),
@@ -141,6 +141,7 @@ class Training:
             )
             if stimuli.y_train is not None:
                 self.circuit.check_targets(stimuli.y_train)
+            self._model.suits(self.circuit, protocol, stimuli)
             if protocol is not None:
                 protocol.check_learnt_by(self.circuit, self.learner.replicas, stimuli.y_train is not None)
                 for beta in reversed(protocol.betas):

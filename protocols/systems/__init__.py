@@ -27,6 +27,8 @@ MODELS: dict[str, Model | str] = {
         "nudged_predictive_coding": "predictive_coding:NUDGED",
         "reciprocal_feedback": "reciprocal_feedback:MODEL",
         "similarity_matching": "similarity_matching:MODEL",
+        "nonnegative_similarity_matching": "similarity_matching:NONNEGATIVE",
+        "foldiak": "similarity_matching:FOLDIAK",
         "feedback_alignment": "feedforward:FEEDBACK_ALIGNMENT",
         "backpropagation": "feedforward:BACKPROPAGATION",
     }.items()

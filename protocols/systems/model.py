@@ -44,6 +44,12 @@ class Model:
     learner : callable, optional
         ``learner(trainable, replicas, dtype=…, blas_threads=…) -> Learner``, with ``protocol=…, target=…`` if there are
         protocols. By default `Preparation` if there are some, else `StaticLearner`.
+    trainer : callable, optional
+        ``trainer(trainable)``: what presents stimuli to it in training runs alone, in place of `learner` and called as
+        ``trainer(trainable)(trainable, replicas, dtype=…, blas_threads=…)``; None where that is the learner, too.
+    suits : callable
+        ``suits(trainable, protocol, stimuli)`` before a training run begins: a `ParameterError` if the training
+        stimuli are such that learning cannot succeed.
     metrics : callable
         ``metrics(trainable, states, stimuli)``: columns of the history, from the states in which the test stimuli leave
         the trainable; by default `test_accuracy` or `test_r_squared` alone.
@@ -87,6 +93,8 @@ class Model:
     tasks: tuple[str, ...] = ("classification", "regression")
     protocols: Mapping[str, Callable[..., Protocol]] = field(default_factory=dict)
     learner: Callable[..., Learner] | None = None
+    trainer: Callable[[Trainable], Callable[..., Learner] | None] = lambda trainable: None
+    suits: Callable[[Trainable, Protocol | None, Stimuli], object] = lambda trainable, protocol, stimuli: None
     metrics: Callable[[Trainable, Layers, Stimuli], dict[str, float]] = _performance
     settled: tuple[str, ...] = ("r",)
     quantities: Mapping[str, Quantity] = field(default_factory=dict)
@@ -121,7 +129,13 @@ class Model:
             raise ParameterError(f"model: {name} takes no seed, which runs give it")
 
     def mount(
-        self, trainable: Trainable, replicas: int, protocol: Protocol | None = None, target: str = "auto", **options
+        self,
+        trainable: Trainable,
+        replicas: int,
+        protocol: Protocol | None = None,
+        target: str = "auto",
+        training: bool = False,
+        **options,
     ) -> Learner:
         """Make what presents stimuli to a trainable of this model.
 
@@ -134,9 +148,13 @@ class Model:
             Of a model with protocols; by default that of the learner.
         target : {"auto", "cython", "numpy"}
             Brian2's code generation target, where there are dynamics.
+        training : bool, default False
+            Whether it is for a training run, which the model may have a `trainer` for.
         **options
             `dtype` and `blas_threads`.
         """
+        if training and (trainer := self.trainer(trainable)) is not None:
+            return trainer(trainable, replicas, **options)
         if self.protocols:
             options |= {"protocol": protocol, "target": target}
         return self._learner()(trainable, replicas, **options)

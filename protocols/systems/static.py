@@ -16,7 +16,7 @@ from ..clockwork.precision import agree_on_dtype
 from ..interruption import interrupted, on_interrupt
 from ..linear_algebra import limited_to
 
-#: The only phase of a presentation, by the name that rules read it under.
+#: The only phase of a presentation, by the name that rules of networks without dynamics read it under.
 PHASE = "forward"
 
 
@@ -51,20 +51,31 @@ class StaticLearner:
         Floating-point type of states and weights; by default the trainable's.
     blas_threads : int or None, default 1
         Threads of the linear algebra during a run, None for as many as the process has.
+    phase : str, default "forward"
+        What the trainable's rules call the one phase.
 
     Attributes
     ----------
+    prediction_phase : str
+        The same.
     on_presentation : list of callable
         Hooks ``hook(moment, ends)`` after each presentation and what was learnt from it.
     interrupted : bool
         Whether a signal ended the last run early. A hook may set it to the same effect.
     """
 
-    prediction_phase = PHASE
-
     @validated
-    def __init__(self, trainable: Trainable, replicas: Count = 1, *, dtype: Any = None, blas_threads: Count | None = 1):
+    def __init__(
+        self,
+        trainable: Trainable,
+        replicas: Count = 1,
+        *,
+        dtype: Any = None,
+        blas_threads: Count | None = 1,
+        phase: str = PHASE,
+    ):
         self.trainable, self.replicas, self.blas_threads = trainable, replicas, blas_threads
+        self.prediction_phase = phase
         self.dtype = agree_on_dtype(self, trainable, dtype)
         self.on_presentation: list[Callable] = []
         self.interrupted = False
@@ -121,15 +132,15 @@ class StaticLearner:
                     f"{rule}: acts at the end of each {rule.when}; without dynamics there are only presentations"
                 )
             for readout in rule.readouts:
-                if readout.phase != PHASE or readout.last is not None:
+                if readout.phase != self.prediction_phase or readout.last is not None:
                     raise ParameterError(
-                        f"{rule}: reads {readout}; without dynamics there is only the end of {PHASE!r}"
+                        f"{rule}: reads {readout}; without dynamics there is only the end of {self.prediction_phase!r}"
                     )
 
     def _present(self, stimulus: Stimulus):
         trainable = self.trainable
-        ends = {PHASE: trainable.states(stimulus.x, stimulus.y)}
-        if not all(np.isfinite(r).all() for k, r in ends[PHASE].r.items() if k):
+        ends = {self.prediction_phase: trainable.states(stimulus.x, stimulus.y)}
+        if not all(np.isfinite(r).all() for k, r in ends[self.prediction_phase].r.items() if k):
             raise DivergenceError("activity is not finite")
         if stimulus.learn:
             try:
@@ -171,7 +182,7 @@ class StaticLearner:
         ends: list[Layers] = []
 
         def collect(moment, found):
-            ends.append(found[PHASE])
+            ends.append(found[self.prediction_phase])
 
         self.on_presentation.append(collect)
         try:
