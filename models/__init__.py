@@ -7,9 +7,11 @@ from .noise import BackgroundInput
 from .point import CompetingPoint, HiddenPoint, LinearPoint, OutputPoint
 from .predictive import ErrorCell, NudgedOutputValue, OutputValue, RectifiedValue, SigmoidValue
 from .pyramidal import HiddenPyramidal, OutputPyramidal, StimulusCell
+from .spiking import GENERATORS, spiking
 
 __all__ = [
     "DOMAINS",
+    "GENERATORS",
     "NONNEGATIVE_UNIT_BOX",
     "PHYSICAL_SCALE",
     "SST",
@@ -35,4 +37,5 @@ __all__ = [
     "SigmoidValue",
     "StimulusCell",
     "domain_of",
+    "spiking",
 ]
