@@ -8,9 +8,11 @@ from .point import CompetingPoint, HiddenPoint, LinearPoint, OutputPoint
 from .predictive import ErrorCell, NudgedOutputValue, OutputValue, RectifiedValue, SigmoidValue
 from .pyramidal import HiddenPyramidal, OutputPyramidal, StimulusCell
 from .reciprocal import ReciprocalOutput, ReciprocalPyramidal
+from .spiking import GENERATORS, spiking
 
 __all__ = [
     "DOMAINS",
+    "GENERATORS",
     "NONNEGATIVE_UNIT_BOX",
     "PHYSICAL_SCALE",
     "SST",
@@ -38,4 +40,5 @@ __all__ = [
     "SigmoidValue",
     "StimulusCell",
     "domain_of",
+    "spiking",
 ]

@@ -100,8 +100,9 @@ class Cell:
     role : str
         What the cells are to the layer that they stand beside, such as "interneuron", "error" or "multiplier"; "" of
         the layer's own cells. Reports and figures go by it.
-    at_rest : dict of str to float
-        Standard deviations of state variables that fluctuate about zero at rest.
+    at_rest : dict of str to float or (float, float)
+        Standard deviations of state variables that fluctuate about zero at rest, or the bounds between which they are
+        uniform.
     per_cell : dict of str to ndarray (cells,)
         Values of variables that differ from cell to cell, written when a population is made.
 
@@ -142,7 +143,7 @@ class Cell:
                 raise ParameterError(f"{type(self).__name__}: {row.name} = {values[row.name]!r}: should be {allowed}")
         self.domain = domain
         self.values = values
-        self.at_rest: dict[str, float] = {}
+        self.at_rest: dict[str, float | tuple[float, float]] = {}
         self.per_cell = {} if domain is None else dict(domain.per_cell)
 
     def __reduce_ex__(self, protocol):
@@ -170,6 +171,9 @@ class Cell:
         """Threshold, reset and refractory condition, as Brian2's groups take them; empty for cells without spikes."""
         names = ("threshold", "reset", "refractory")
         return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+    def check_step(self, dt: b2.Quantity):
+        """Raise a `ParameterError` if the cell cannot be simulated in steps of `dt`; most can."""
 
 
 def _allowed(value: Any, unit: str) -> str:

@@ -104,6 +104,7 @@ class Population:
     ):
         self.name, self.cell, self.size, self.replicas = spec.name, spec.cell, spec.size, replicas
         self._shape = (replicas, spec.size)
+        spec.cell.check_step(clock.dt)
         self.group = _Cells(
             spec.size * replicas,
             spec.cell.equations,
@@ -251,7 +252,8 @@ class Population:
     @property
     def stochastic(self) -> bool:
         """Whether random numbers enter the cells' dynamics."""
-        return bool(self.cell.each_step or self.cell.at_rest or self.group.equations.is_stochastic)
+        drawn = "rand" in self.cell.threshold or self.cell.at_rest
+        return bool(self.cell.each_step or drawn or self.group.equations.is_stochastic)
 
     def rest(self):
         """Put the cells at rest: every state variable 0, or drawn from how it fluctuates there, and r = σ(0).
@@ -260,8 +262,13 @@ class Population:
         """
         for view, value in self._resting:
             view[...] = value
-        for variable, deviation in self.cell.at_rest.items():
-            self.write(variable, deviation * np.random.standard_normal(self._shape))  # noqa: NPY002
+        for variable, spread in self.cell.at_rest.items():
+            drawn = (
+                np.random.uniform(*spread, self._shape)  # noqa: NPY002
+                if isinstance(spread, tuple)
+                else spread * np.random.standard_normal(self._shape)  # noqa: NPY002
+            )
+            self.write(variable, drawn)
         if self.cell.domain is None:
             return
         if self._rate_at_rest is None or self.cell.at_rest:

@@ -1,0 +1,157 @@
+"""Cells that spike: a cell with a rate r becomes one that sends a filtered spike train s in place of it.
+
+    τ_s ds/dt = -s,   and at each spike   s += q,   q = 1/(r_max τ_s),
+
+where s is `train` in the equations, for recordings call Ση_i `s`. It has the time average (spikes per second)/r_max,
+which is r where r = 1 stands for r_max. What decides when a cell spikes is its *spike generator*:
+
+    coding               r - s ≥ q/2: it spikes as soon as its train falls behind its rate
+    integrate_and_fire   dv/dt = r_max r, v ≥ 1, then v -= 1; v(0) is uniform between 0 and 1
+    poisson              with probability r_max r dt in each step (escape noise)
+
+At a constant r the coding cell's s stays within q/2 of r, and its rate is 1/(τ_s ln((r + q/2)/(r - q/2))); below
+r = q/2 it is silent. The integrate-and-fire cell spikes at r_max r, and never is off by a whole spike. Both are
+regular, the Poisson cell is not.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Literal
+
+import brian2 as b2
+
+from ..errors import ParameterError, nearest
+from .cell import Cell, Parameter, Recordable
+
+_TRAIN = """
+dtrain/dt = -train/tau_s : 1                               # filtered spike train, s above
+"""
+
+_PARAMETERS = (
+    Parameter("r_max", "hertz", "rate for which r = 1 stands", "not in the paper; 200 Hz here"),
+    Parameter("tau_s", "second", "time constant of the filtered train", "not in the paper; 40 ms here"),
+    Parameter("tau_ref", "second", "refractory time", "not in the paper; 2 ms here"),
+)
+
+
+@dataclass(frozen=True)
+class _Generator:
+    """What decides when a cell spikes.
+
+    Parameters
+    ----------
+    threshold, reset, equations : str
+        As Brian2 takes them; `reset` and `equations` beside those of the train.
+    state : tuple of str
+        State variables beside those of the train.
+    uniform : tuple of str
+        Those of them that are uniform between 0 and 1 at rest.
+    largest_quantum : float
+        Largest q at which it codes its rate.
+    """
+
+    threshold: str
+    reset: str = ""
+    equations: str = ""
+    state: tuple[str, ...] = ()
+    uniform: tuple[str, ...] = ()
+    largest_quantum: float = float("inf")
+
+
+#: The spike generators, by name.
+GENERATORS = {
+    "coding": _Generator("r - train >= 0.5/(r_max*tau_s)", largest_quantum=0.5),
+    "integrate_and_fire": _Generator("v >= 1", "v -= 1", "dv/dt = r_max*r : 1\n", state=("v",), uniform=("v",)),
+    "poisson": _Generator("rand() < r_max*r*dt"),
+}
+
+
+class _Spiking:
+    """What `spiking` adds to a kind of cell: bounds on its parameters and on the step, and pickling."""
+
+    def __init__(self, **values):
+        super().__init__(**values)
+        name, generator = type(self).__name__, GENERATORS[self.generator]
+        for row in _PARAMETERS:
+            value, least = self.values[row.name], "at least 0" if row.name == "tau_ref" else "greater than 0"
+            if float(value) < 0 or (float(value) == 0 and row.name != "tau_ref"):
+                raise ParameterError(f"{name}: {row.name} = {value}: should be {least}")
+        r_max, tau_s, tau_ref = (self.values[row.name] for row in _PARAMETERS)
+        if (quantum := 1 / float(r_max * tau_s)) > generator.largest_quantum * (1 + 1e-12):
+            raise ParameterError(
+                f"{name}: q = 1/(r_max tau_s) = {quantum:.3g}: should be at most {generator.largest_quantum:g}, "
+                f"so tau_s at least {1 / (generator.largest_quantum * r_max) / b2.ms:g} ms at r_max = {r_max}"
+            )
+        if float(r_max * tau_ref) > 1 + 1e-12:
+            raise ParameterError(
+                f"{name}: tau_ref = {tau_ref} caps the rate at {1 / tau_ref}, below r_max = {r_max}; "
+                f"it should be at most {1 / r_max / b2.ms:g} ms"
+            )
+        self.at_rest = {**self.at_rest, **dict.fromkeys(generator.uniform, (0.0, 1.0))}
+
+    def check_step(self, dt: b2.Quantity):
+        """Raise a `ParameterError` if a cell could spike more than once in a step, of which all but one are lost."""
+        r_max = self.values["r_max"]
+        if float(r_max * dt) > 1 + 1e-12:
+            raise ParameterError(
+                f"{type(self).__name__}: r_max = {r_max}: several spikes in a step of {dt / b2.ms:g} ms would be lost; "
+                f"r_max should be at most {1 / dt / b2.Hz:g} Hz, or the step at most {1 / r_max / b2.ms:g} ms"
+            )
+
+    def __reduce_ex__(self, protocol):
+        return _unpickled, (self.rate_kind, self.generator), self.__dict__
+
+
+@functools.cache
+def spiking(kind: type[Cell], generator: Literal["coding", "integrate_and_fire", "poisson"]) -> type[Cell]:
+    """Make the kind of cell that spikes as a spike generator has it, where a kind of cell has a rate.
+
+    Parameters
+    ----------
+    kind : type of Cell
+        Any with a rate `r`: of a hidden layer, of an output layer, or `StimulusCell` for inputs that spike.
+    generator : {"coding", "integrate_and_fire", "poisson"}
+
+    Returns
+    -------
+    type of Cell
+        Its constructor takes what `kind` takes, and `r_max`, `tau_s` and `tau_ref` (0 for none). Its outputs are those
+        of `kind` and the filtered train `train`, which a `Projection` carries with ``output="train"``.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such generator, or `kind` has no rate or spikes already. And when a cell is made: if
+        r_max τ_s < 2 in a coding cell (q > ½), or the refractory time caps the rate below r_max.
+
+    Notes
+    -----
+    Drives arrive where they do in `kind`; r = σ(u) is what the cell would send if it did not spike. A step sees the
+    r that the step before has left. r < 0 gives no spikes.
+    """
+    if generator not in GENERATORS:
+        raise ParameterError(f"no spike generator {generator!r}; {nearest(generator, GENERATORS)}")
+    if kind.threshold:
+        raise ParameterError(f"{kind.__name__} spikes already")
+    if "r" not in kind.outputs:
+        raise ParameterError(f"{kind.__name__} has no rate r that spikes could carry")
+    chosen = GENERATORS[generator]
+    attributes = {
+        "__doc__": f"{kind.__name__} that spikes ({generator}); see `spiking`.",
+        "rate_kind": kind,
+        "generator": generator,
+        "equations": kind.equations + _TRAIN + chosen.equations,
+        "parameters": (*kind.parameters, *_PARAMETERS),
+        "state": (*kind.state, "train", *chosen.state),
+        "outputs": (*kind.outputs, "train"),
+        "recordables": (*kind.recordables, Recordable("train", "1", "", "filtered spike train")),
+        "threshold": chosen.threshold,
+        "reset": "\n".join(filter(None, (chosen.reset, "train += 1/(r_max*tau_s)"))),
+        "refractory": "tau_ref",
+    }
+    return type(f"Spiking{kind.__name__}", (_Spiking, kind), attributes)
+
+
+def _unpickled(kind: type[Cell], generator: str) -> Cell:
+    found = spiking(kind, generator)
+    return found.__new__(found)

@@ -1,0 +1,233 @@
+"""Cells that spike in place of a rate: each spike generator against theory, its bounds, and a circuit of such cells."""
+
+import pickle
+
+import brian2 as b2
+import numpy as np
+import pytest
+
+from corinfomax.errors import ParameterError
+from corinfomax.models import Cell, HiddenPoint, StimulusCell, spiking
+from corinfomax.networks import Circuit, CorInfoMax, PopulationSpec, Projection
+from corinfomax.networks.spikes import send_spikes
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
+
+DT, R_MAX, TAU_S = 0.5, 200.0, 40.0  # ms, Hz, ms
+QUANTUM = 1e3 / (R_MAX * TAU_S)
+RATES = np.array([0.0, 0.05, 0.06, 0.07, 0.1, 0.2, 0.35, 0.5, 0.8, 1.0])
+
+
+def values(r_max=R_MAX, tau_s=TAU_S, tau_ref=2.0):
+    return {"r_max": r_max * b2.Hz, "tau_s": tau_s * b2.ms, "tau_ref": tau_ref * b2.ms}
+
+
+class Rate(Cell):
+    """r is the drive itself."""
+
+    equations = "r = drive_soma : 1\ndrive_soma : 1\n"
+    drives = ("drive_soma",)
+    outputs = ("r",)
+
+
+def stimulus(generator, size, **changed):
+    return PopulationSpec("stimulus", spiking(StimulusCell, generator)(**values(**changed)), size, layer=0)
+
+
+def circuit(*populations, projections, weights):
+    return Circuit(
+        populations=populations, projections=projections, plasticity=[], weights={"W": weights},
+        layers=[spec.name for spec in populations], teacher=None, tau=10 * b2.ms,
+    )  # fmt: skip
+
+
+def rate_driven(generator, size, **changed):
+    """Spiking cells whose r is the stimulus."""
+    return {
+        "populations": (
+            PopulationSpec("stimulus", StimulusCell(), size, layer=0),
+            PopulationSpec("layer_1", spiking(Rate, generator)(**values(**changed)), size, layer=1),
+        ),
+        "projections": [Projection("stimulus", "layer_1", "drive_soma", ("W", 0), constant=True)],
+        "weights": {0: np.eye(size)},
+    }
+
+
+def shown(populations, projections, weights, x, steps, dt=DT, variables=("train",)):
+    """Records of a phase of so many steps."""
+    protocol = Protocol([Phase("run", steps)], step=dt / 10, method="exponential_euler")
+    parts = circuit(*populations, projections=projections, weights=weights)
+    return Preparation(parts, len(x), protocol=protocol, dtype="float64").present(x, variables=variables).run
+
+
+def trains(generator, rates=RATES, milliseconds=1000.0, replicas=1, dt=DT, **changed):
+    """Filtered trains (steps, replicas, cells), and whether each cell spikes in each step."""
+    x, steps = np.tile(rates, (replicas, 1)), round(milliseconds / dt)
+    run = shown(**rate_driven(generator, len(rates), **changed), x=x, steps=steps, dt=dt)
+    train = run.train[1].reshape(steps, replicas, len(rates))
+    before = np.concatenate([np.zeros_like(train[:1]), train[:-1]])
+    quantum = 1e3 / (changed.get("r_max", R_MAX) * changed.get("tau_s", TAU_S))
+    return train, train - before * np.exp(-dt / changed.get("tau_s", TAU_S)) > quantum / 2
+
+
+def test_rate_curve_of_the_coding_cell():
+    """Interspike intervals are τ_s ln((r + q/2)/(r - q/2)) (closed form) to two steps; none below q/2."""
+    _, spikes = trains("coding", dt=0.05)
+    for cell, r in enumerate(RATES):
+        found = np.flatnonzero(spikes[:, 0, cell])
+        if r < QUANTUM / 2:
+            assert len(found) == 0
+            continue
+        theory = TAU_S * np.log((r + QUANTUM / 2) / (r - QUANTUM / 2))
+        intervals = np.diff(found[found * 0.05 > 300]) * 0.05
+        assert len(intervals) > 1
+        assert np.abs(intervals - theory).max() < 2.01 * 0.05 * (r / (r - QUANTUM / 2))
+
+
+def test_train_of_the_coding_cell_stays_near_its_rate():
+    """|r - s| ≤ q/2, to the decay of one step, once s has risen; so |∫(r - s)| is at most T times r's log-mean bias."""
+    s, _ = trains("coding")
+    risen = s[600:, 0]
+    one_step = (RATES + QUANTUM / 2) * DT / TAU_S
+    assert (np.abs(RATES - risen) <= QUANTUM / 2 + one_step + 1e-6)[:, RATES > QUANTUM / 2].all()
+    active = RATES > QUANTUM
+    theory = RATES - QUANTUM / np.log((RATES + QUANTUM / 2) / np.maximum(RATES - QUANTUM / 2, 1e-9))
+    assert np.abs((RATES - risen.mean(0)) - theory)[active].max() < QUANTUM / 4
+
+
+def test_integrate_and_fire_cells_count_to_less_than_a_spike():
+    """|∫ r_max r dt - spikes| < 1 over any window from the onset on (theory), each cell with a phase of its own."""
+    rates = RATES
+    b2.seed(2)
+    _, spikes = trains("integrate_and_fire", rates, tau_s=5.0, replicas=3)
+    counts = np.cumsum(spikes, axis=0)
+    expected = np.arange(1, len(counts) + 1)[:, None, None] * R_MAX * rates * DT / 1e3
+    assert np.abs(counts - expected).max() < 1 + R_MAX * DT / 1e3
+    first = spikes[:, :, rates == 0.2].argmax(axis=0)
+    assert len(np.unique(first)) > 1
+
+
+def test_interval_cv():
+    """CV of intervals: sqrt(1 - r_max r dt) of a Bernoulli process a step for Poisson cells; 0, to a step, else."""
+    r = 0.2
+    for generator, changed, theory in (
+        ("poisson", {"tau_ref": 0.0}, np.sqrt(1 - R_MAX * r * DT / 1e3)),
+        ("coding", {}, 0.0),
+        ("integrate_and_fire", {"tau_s": 5.0}, 0.0),
+    ):
+        b2.seed(1)
+        _, spikes = trains(generator, np.full(20, r), 3000.0, **changed)
+        intervals = np.concatenate([np.diff(np.flatnonzero(train[600:])) for train in spikes[:, 0].T])
+        assert intervals.mean() * DT == pytest.approx(1e3 / (R_MAX * r), rel=0.06)
+        assert intervals.std() / intervals.mean() == pytest.approx(theory, abs=0.05)
+
+
+def test_refractory_period():
+    """No interval is shorter than the refractory time, at the greatest rate and while s rises to it in bursts."""
+    _, spikes = trains("coding", np.ones(1), 200.0, tau_ref=4.0)
+    intervals = np.diff(np.flatnonzero(spikes[:, 0, 0])) * DT
+    assert intervals.min() == pytest.approx(4.0)
+    _, free = trains("coding", np.ones(1), 200.0, tau_ref=0.0)
+    assert np.diff(np.flatnonzero(free[:, 0, 0])).min() == 1
+
+
+@pytest.mark.parametrize(
+    ("generator", "changed", "message"),
+    [
+        (
+            "coding",
+            {"tau_s": 9.0},
+            r"SpikingStimulusCell: q = .* = 0.556: should be at most 0.5, so tau_s at least 10 ms",
+        ),
+        (
+            "coding",
+            {"tau_ref": 6.0},
+            r"tau_ref = 6. ms caps the rate at 166.* below r_max = .*; it should be at most 5 ms",
+        ),
+        ("poisson", {"r_max": 0.0}, "r_max = .*should be greater than 0"),
+        ("poisson", {"tau_ref": -1.0}, "tau_ref = .*should be at least 0"),
+    ],
+)
+def test_settings_that_cannot_code(generator, changed, message):
+    """Each bound is refused in one line when the cell is made: q ≤ ½, r_max t_ref ≤ 1, and signs."""
+    with pytest.raises(ParameterError, match=message) as caught:
+        stimulus(generator, 1, **changed)
+    assert "\n" not in str(caught.value)
+
+
+def test_several_spikes_in_a_step_are_refused():
+    """Bound: r_max dt ≤ 1; the line names the population's cell, the greatest rate and the longest step."""
+    with pytest.raises(
+        ParameterError, match=r"several spikes in a step of 0.5 ms .* at most 2000 Hz, or the step .* 0.4"
+    ):
+        trains("poisson", r_max=2500.0, tau_ref=0.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "generator", "message"),
+    [
+        (StimulusCell, "codings", "no spike generator 'codings'; did you mean 'coding'"),
+        (spiking(StimulusCell, "coding"), "coding", "SpikingStimulusCell spikes already"),
+    ],
+)
+def test_kinds_that_cannot_be_made_to_spike(kind, generator, message):
+    """An unknown generator, and a cell that has a threshold already, are refused by name."""
+    with pytest.raises(ParameterError, match=message):
+        spiking(kind, generator)
+
+
+@pytest.mark.parametrize("generator", ["coding", "integrate_and_fire", "poisson"])
+def test_spiking_layers_carry_trains(generator):
+    """The drive of a layer is W s of the layer below, of one instant, by the same dense projection (NumPy)."""
+    b2.seed(3)
+    W, parts = np.random.default_rng(0).normal(size=(3, 4)), rate_driven(generator, 4)
+    layer = PopulationSpec("layer_2", spiking(Rate, generator)(**values()), 3, layer=2)
+    parts["populations"] += (layer,)
+    parts["projections"].append(Projection("layer_1", "layer_2", "drive_soma", ("W", 1), output="train"))
+    parts["weights"][1] = W
+    run = shown(**parts, x=[[0.2, 0.9, 0.5, 1.0]], steps=200, variables=("train", "drive_soma"))
+    sent = run.train[1].reshape(200, 4)
+    assert sent.max() > 0.2
+    np.testing.assert_allclose(run.drive_soma[2].reshape(200, 3), sent @ W.T, atol=1e-12)
+    assert run.train[2].max() > 0
+
+
+def test_input_cells_spike():
+    """Input cells send the train of a cell with the same r (independent population), from the first step on."""
+    x, size = [[0.1, 0.4, 0.9]], 3
+    layer = PopulationSpec("layer_1", HiddenPoint(tau=10 * b2.ms), size, layer=1)
+    carried = Projection("stimulus", "layer_1", "drive_feedforward", ("W", 0), output="train")
+    run = shown(
+        (stimulus("coding", size), layer), [carried], {0: np.eye(size)}, x, 400, variables=("drive_feedforward",)
+    )
+    theory, _ = trains("coding", np.array(x[0]), 200.0)
+    np.testing.assert_allclose(run.drive_feedforward[1].reshape(400, size), theory[:, 0], atol=1e-12)
+
+
+def test_a_spiking_cell_is_pickled():
+    """A made kind has no module to be imported from, and comes back as the same kind, with its values."""
+    cell = spiking(StimulusCell, "coding")(**values())
+    again = pickle.loads(pickle.dumps(cell))
+    assert type(again) is type(cell)
+    assert again.values == cell.values
+
+
+def test_a_circuit_sends_spikes():
+    """v_B is W_ff s of the layer below (NumPy), in a CorInfoMax circuit whose layers, inputs too, send trains."""
+    circuit = CorInfoMax([4, 5, 3], seed=1)
+    send_spikes(circuit)
+    W = circuit.weights["W_ff"][1].copy()
+    protocol = Protocol([Phase("run", 200)], step=0.05, method="exponential_euler")
+    preparation = Preparation(circuit, protocol=protocol, dtype="float64")
+    run = preparation.present([0.9, 0.8, 0.7, 1.0], variables=("train", "v_B")).run
+    sent = run.train[1].reshape(200, 5)
+    assert sent.max() > 0
+    np.testing.assert_allclose(run.v_B[2].reshape(200, 3), sent @ W.T, atol=1e-6)
+
+
+def test_a_circuit_that_cannot_send_spikes_is_left_as_it_was():
+    """Settings that cannot code a rate are refused, and populations and projections are the same objects as before."""
+    circuit = CorInfoMax([4, 5, 3])
+    before = circuit.populations, circuit.projections
+    with pytest.raises(ParameterError, match="q = 1"):
+        send_spikes(circuit, tau_s=5 * b2.ms)
+    assert (circuit.populations, circuit.projections) == before
