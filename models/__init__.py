@@ -8,7 +8,7 @@ from .point import CompetingPoint, HiddenPoint, LinearPoint, OutputPoint
 from .predictive import ErrorCell, NudgedOutputValue, OutputValue, RectifiedValue, SigmoidValue
 from .pyramidal import HiddenPyramidal, OutputPyramidal, StimulusCell
 from .reciprocal import ReciprocalOutput, ReciprocalPyramidal
-from .spiking import GENERATORS, spiking
+from .spiking import GENERATORS, Generator, spiking
 
 __all__ = [
     "DOMAINS",
@@ -23,6 +23,7 @@ __all__ = [
     "Constraints",
     "Domain",
     "ErrorCell",
+    "Generator",
     "HiddenPoint",
     "HiddenPyramidal",
     "LeakySST",

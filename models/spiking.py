@@ -23,6 +23,9 @@ import brian2 as b2
 from ..errors import ParameterError, nearest
 from .cell import Cell, Parameter, Recordable
 
+#: Names of the spike generators.
+Generator = Literal["coding", "integrate_and_fire", "poisson"]
+
 _TRAIN = """
 dtrain/dt = -train/tau_s : 1                               # filtered spike train, s above
 """
@@ -103,7 +106,7 @@ class _Spiking:
 
 
 @functools.cache
-def spiking(kind: type[Cell], generator: Literal["coding", "integrate_and_fire", "poisson"]) -> type[Cell]:
+def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
     """Make the kind of cell that spikes as a spike generator has it, where a kind of cell has a rate.
 
     Parameters

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ..errors import ParameterError
-from ..parameters import Switch, validated_fields
+from ..parameters import Index, Switch, validated_fields
 
 Weights = dict[str, dict[int, np.ndarray]]
 
@@ -156,24 +156,54 @@ class DenseChange:
 @validated_fields
 @dataclass(frozen=True)
 class Readout:
-    """What learning sees of a phase: the circuit's signals at its end, or their means over its last part.
+    """What learning sees of a phase: signals at its end, their means over a part, or their lock-in to its teacher.
 
     Parameters
     ----------
     phase : str
         Name of a phase, or the part that a phase plays in its protocol: "plus" or "minus" of a contrast.
-    last : int, optional
+    last : int or "all", optional
         Steps at the phase's end over which to average, or all of a phase that is cut shorter; without it the state at
         the end is read.
+    lock_in : int, optional
+        Reads (2/T) Σ_i b(i - lock_in) x_i of a phase of T steps in which the teacher oscillates, β(i) = β b(i) with
+        whole cycles: by how much the signals x follow the teacher, this many steps behind it. A running sum, as a
+        synapse could keep that sees the oscillation late.
     """
 
     phase: str
     last: Any = None
+    lock_in: Index | None = None
 
     def __post_init__(self):
         whole = isinstance(self.last, Integral) and not isinstance(self.last, bool)
-        if self.last is not None and not (whole and self.last >= 1):
-            raise ParameterError(f"readout of phase {self.phase!r}: last = {self.last!r} must be a whole number from 1")
+        if self.last not in (None, "all") and not (whole and self.last >= 1):
+            raise ParameterError(
+                f'readout of phase {self.phase!r}: last = {self.last!r} must be a whole number from 1, or "all"'
+            )
+        if self.last is not None and self.lock_in is not None:
+            raise ParameterError(f"readout of phase {self.phase!r}: takes last or lock_in, not both")
+
+    @property
+    def at_the_end(self) -> bool:
+        """Whether it is the state at the phase's end."""
+        return self.last is None and self.lock_in is None
+
+    def weights(self, course: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Weights of a phase's steps in the sum that is read, those of their β, and what both sums are divided by.
+
+        Parameters
+        ----------
+        course : ndarray (steps,)
+            b, β in units of the presentation's.
+        """
+        steps = len(course)
+        if self.lock_in is not None:
+            gate = 2 / steps * course
+            return np.roll(gate, self.lock_in), gate, 1.0
+        last = steps if self.last == "all" else min(self.last, steps)
+        chosen = np.repeat([0.0, 1.0], [steps - last, last])
+        return chosen, chosen, float(last)
 
 
 @validated_fields
@@ -224,7 +254,7 @@ class Plasticity:
                 f"{self}: acts in every step, which {type(self.optimiser).__name__} cannot; take GradientStep, or "
                 "when = 'presentation'"
             )
-        if self.when == "step" and readouts[0].last is not None:
+        if self.when == "step" and not readouts[0].at_the_end:
             raise ParameterError(
                 f"{self}: acts in every step of phase {readouts[0].phase!r}, of which there is no mean"
             )

@@ -1,19 +1,40 @@
 """Circuits whose layers send each other spike trains in place of rates."""
 
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import brian2 as b2
 
 from ..errors import ParameterError
-from ..models import spiking
+from ..models import Generator, spiking
 from .circuit import Circuit
 from .projection import Projection
 
 
+@dataclass(frozen=True)
+class Spikes:
+    """How layers send each other spike trains.
+
+    Parameters
+    ----------
+    generator : {"coding", "integrate_and_fire", "poisson"}
+    r_max : float
+        Spikes per second for which r = 1 stands.
+    tau_s, tau_ref : float
+        Time constant of the filtered train, and refractory time, in ms.
+    last : int
+        Steps at the end of a phase over which plasticity averages the trains.
+    """
+
+    generator: Generator
+    r_max: float
+    tau_s: float
+    tau_ref: float
+    last: int
+
+
 def send_spikes(
     circuit: Circuit,
-    generator: Literal["coding", "integrate_and_fire", "poisson"] = "coding",
+    generator: Generator = "coding",
     *,
     r_max: b2.Quantity = 200 * b2.Hz,
     tau_s: b2.Quantity = 40 * b2.ms,
@@ -21,7 +42,7 @@ def send_spikes(
 ):
     """Let the cells of all layers spike, those of the stimulus too, and projections between layers carry their trains.
 
-    What a layer sends to itself or to its interneurons stays a rate, and so does what plasticity reads.
+    Plasticity reads the trains, too. What a layer sends to itself or to its interneurons stays a rate.
 
     Parameters
     ----------
@@ -39,7 +60,7 @@ def send_spikes(
     """
     layer = {spec.name: spec.layer for spec in circuit.populations}
     values = {"r_max": r_max, "tau_s": tau_s, "tau_ref": tau_ref}
-    before = circuit.populations, circuit.projections
+    before = circuit.populations, circuit.projections, circuit.signals
     populations = tuple(
         replace(spec, cell=spiking(type(spec.cell), generator)(**spec.cell.arguments, **values))
         if spec.name in circuit.layers
@@ -53,8 +74,9 @@ def send_spikes(
         for item in circuit.projections
     )
     circuit.populations, circuit.projections = populations, projections
+    circuit.signals = circuit.signals | {"r": {k: (name, "train") for k, name in enumerate(circuit.layers)}}
     try:
         circuit._check()
     except ParameterError:
-        circuit.populations, circuit.projections = before
+        circuit.populations, circuit.projections, circuit.signals = before
         raise

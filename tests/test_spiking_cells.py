@@ -10,7 +10,8 @@ from corinfomax.errors import ParameterError
 from corinfomax.models import Cell, HiddenPoint, StimulusCell, spiking
 from corinfomax.networks import Circuit, CorInfoMax, PopulationSpec, Projection
 from corinfomax.networks.spikes import send_spikes
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
+from corinfomax.stimuli import Stimulus
 
 DT, R_MAX, TAU_S = 0.5, 200.0, 40.0  # ms, Hz, ms
 QUANTUM = 1e3 / (R_MAX * TAU_S)
@@ -231,3 +232,46 @@ def test_a_circuit_that_cannot_send_spikes_is_left_as_it_was():
     with pytest.raises(ParameterError, match="q = 1"):
         send_spikes(circuit, tau_s=5 * b2.ms)
     assert (circuit.populations, circuit.projections) == before
+
+
+@pytest.mark.parametrize("generator", ["coding", "integrate_and_fire"])
+def test_rules_of_a_spiking_circuit_read_means_of_trains(generator):
+    """Oracle: eqs 26, 27 by hand from trains recorded step by step, means over the phases' last parts; to 1e-12."""
+    rng = np.random.default_rng(0)
+    x, y, last = rng.uniform(size=(3, 6)), np.eye(4)[[0, 2, 3]], 10
+    circuit = CorInfoMax(
+        [6, 5, 4], signal="spikes", spike_generator=generator, spikes_read=last, tau_ref=0, initial_gain_ff=2.0
+    )
+    W = {key: {k: array.copy() for k, array in arrays.items()} for key, arrays in circuit.weights.items()}
+    protocol = contrastive(free_steps=40, nudge_steps=30)
+    preparation = Preparation(circuit, 3, protocol=protocol)
+    trains = {"free": [], "nudge": []}
+    preparation.on_step.append(
+        lambda moment: trains[moment.phase.name].append([moment.layer(k).view("train").copy() for k in range(3)])
+    )
+    preparation.run([Stimulus(x, y, 0.7, learn=True, seed=1)])
+    mean = {
+        name: [np.mean([step[k] for step in steps[-last:]], axis=0) for k in range(3)] for name, steps in trains.items()
+    }
+    for key, k, post, pre in (("W_ff", 0, 1, 0), ("W_ff", 1, 2, 1), ("W_fb", 1, 1, 2)):
+        theory = 0
+        for name, sign in (("nudge", 1), ("free", -1)):
+            s = mean[name]
+            theory = theory + sign * (s[post] - s[pre] @ W[key][k].T).T @ s[pre] / (3 * 0.7)
+        np.testing.assert_allclose(circuit.changes[key, k].dense(), theory, rtol=0, atol=1e-12)
+        assert np.abs(theory).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"convention": "authors"}, 'signal = "spikes" needs schedule = "synchronous", not "sequential"'),
+        ({"tau_s": 9.0}, r"q = 1/\(r_max tau_s\) = 0.556: should be at most 0.5"),
+        ({"tau_ref": 6.0}, "caps the rate at"),
+        ({"cell": "module:Class"}, "needs the circuit's own cells"),
+    ],
+)
+def test_settings_of_a_spiking_circuit_that_cannot_be(options, message):
+    """One line with the bound, when the circuit is made."""
+    with pytest.raises(ParameterError, match=message):
+        CorInfoMax([6, 5, 4], signal="spikes", **options)

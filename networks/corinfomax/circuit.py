@@ -24,6 +24,7 @@ from ...errors import ParameterError
 from ...parameters import extends
 from .. import custom_cells
 from ..circuit import Circuit
+from ..spikes import send_spikes
 from . import anatomy, initial, lateral, learning
 from .parameters import Deep, check_tolerance, resolve
 
@@ -109,6 +110,22 @@ class CorInfoMax(Circuit):
         BLAS products, or Brian2 `Synapses`.
     initial_gain_ff, initial_gain_fb : float or sequence of P, P - 1 floats, default 1
         Multiply the random initial W_ff^(k), W_fb^(k): in deep circuits each layer else loses part of the signal.
+    signal : {"rates", "spikes"}
+        What layers send each other, inputs too. Spike trains are not in the paper; plasticity then reads their means
+        over the last `spikes_read` steps of a phase, and SST cells still see rates.
+    spike_generator : {"coding", "integrate_and_fire", "poisson"}
+        What decides when a cell spikes; see `corinfomax.models.spiking`.
+    r_max : float, default 200
+        Spikes per second for which r = 1 stands.
+    tau_s, tau_ref : float, default 40, 2
+        Time constant of the filtered train, and refractory time, in ms.
+    spikes_read : int, default 100
+        Steps at a phase's end over which plasticity averages.
+    contrast : {"phases", "oscillation"}
+        Whether learning compares phases (eqs 26, 27), or goes by how the layers follow a teacher that oscillates (not
+        in the paper; see `OscillationRule` and the protocol `oscillating`).
+    gate_lag : int, default 4
+        Steps by which the gate of the oscillation's rule lags behind the teacher.
     seed : int, default 0
         Seed of the initial weights.
     weights : mapping, optional
@@ -164,6 +181,9 @@ class CorInfoMax(Circuit):
             derived=(*(("B",) if autapse else ("D", "O")), "A", "shunts"),
         )
         self.refresh()
+        if (spikes := self.parameters.spikes) is not None:
+            times = {name: getattr(spikes, name) * b2.ms for name in ("tau_s", "tau_ref")}
+            send_spikes(self, spikes.generator, r_max=spikes.r_max * b2.Hz, **times)
         custom_cells.install(self, self.parameters.cell, self.parameters.cell_parameters)
 
     def step_bound(self, beta: float) -> float:

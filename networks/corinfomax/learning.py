@@ -1,10 +1,18 @@
 """Which rule and which optimiser move which weights."""
 
 from ..optimisers import GradientStep
-from ..plasticity import Plasticity
+from ..plasticity import Plasticity, Readout
 from .parameters import Parameters
 from .recursions import AutapseRecursion, InverseRecursion, RegularisedInverse
-from .rules import BiasRule, CorrelationRule, FeedbackRule, ForwardRule, LateralRule
+from .rules import (
+    BiasRule,
+    CorrelationRule,
+    FeedbackRule,
+    ForwardRule,
+    LateralRule,
+    OscillationBiasRule,
+    OscillationRule,
+)
 
 
 def plasticity(parameters: Parameters) -> list[Plasticity]:
@@ -19,10 +27,22 @@ def plasticity(parameters: Parameters) -> list[Plasticity]:
 
 
 def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
-    rule = {"W_ff": ForwardRule, "b": BiasRule, "W_fb": FeedbackRule}[key](k)
+    if parameters.contrast == "oscillation":
+        rule = OscillationBiasRule(k) if key == "b" else OscillationRule(key, k)
+    else:
+        rule = {"W_ff": ForwardRule, "b": BiasRule, "W_fb": FeedbackRule}[key](k)
     rates = parameters.learning_rates
     rate = parameters.scheduled(rates["W_ff"][k - 1] if key == "b" else rates[key][k])
-    return Plasticity(rule, GradientStep((key, k), rate, parameters.weight_decay, excitatory=key in parameters.dale))
+    optimiser = GradientStep((key, k), rate, parameters.weight_decay, excitatory=key in parameters.dale)
+    return Plasticity(rule, optimiser, reads=_readouts(parameters))
+
+
+def _readouts(parameters: Parameters) -> tuple[Readout, ...]:
+    """The phases of a contrast: rates as they end, trains as means over their last parts. Or one oscillation."""
+    if parameters.contrast == "oscillation":
+        return Readout("plus", last="all"), Readout("plus", lock_in=parameters.gate_lag)
+    last = None if parameters.spikes is None else parameters.spikes.last
+    return Readout("plus", last=last), Readout("minus", last=last)
 
 
 def _lateral(parameters: Parameters, k: int) -> Plasticity:
@@ -34,4 +54,4 @@ def _lateral(parameters: Parameters, k: int) -> Plasticity:
         optimiser = AutapseRecursion(k, forgetting, *parameters.lateral_gains(k))
     else:
         optimiser = InverseRecursion(k, forgetting)
-    return Plasticity(rule, optimiser, reads=("plus",))
+    return Plasticity(rule, optimiser, reads=_readouts(parameters)[:1])

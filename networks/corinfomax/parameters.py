@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 from pydantic import BeforeValidator, Field
 
 from ...errors import ParameterError
+from ...models import Generator
 from ...models.domains import Domain, DomainChoice, domain_of
 from ...models.noise import COMPARTMENTS
 from ...parameters import (
@@ -17,6 +18,7 @@ from ...parameters import (
     Count,
     Finite,
     Fraction,
+    Index,
     NonNegative,
     Number,
     Positive,
@@ -28,6 +30,7 @@ from ...parameters import (
 )
 from ..interval import Interval
 from ..schedules import EpochDecay, LinearDecay, Schedule
+from ..spikes import Spikes
 from .conventions import CONVENTIONS, Convention, ConventionName, ScheduleName
 
 
@@ -54,6 +57,10 @@ _ENFORCING_TAU = 0.7
 _SLOWEST_TAU = 10.0
 
 
+#: What learning compares: two phases, or a circuit with itself while its teacher oscillates.
+Contrast = Literal["phases", "oscillation"]
+
+
 @dataclass(frozen=True)
 class Parameters:
     """What a CorInfoMax circuit is built from; `resolve` makes it from the constructor's keywords.
@@ -78,6 +85,10 @@ class Parameters:
         Steps between two renewals of the SST input: an `Interval` where a calibration is to find them.
     noise : mapping of str to float
         σ by compartment, of those that have background input.
+    spikes : Spikes, optional
+        Of layers that send each other spike trains.
+    contrast : {"phases", "oscillation"}
+    gate_lag : int
     """
 
     architecture: tuple[int, ...]
@@ -110,6 +121,9 @@ class Parameters:
     cell_parameters: Mapping[str, float]
     projection: Literal["dense", "synapses"]
     initial_gains: Mapping[str, Mapping[int, float]]
+    spikes: Spikes | None
+    contrast: Contrast
+    gate_lag: int
     seed: int
 
     @property
@@ -178,6 +192,14 @@ def resolve(
     projection: Literal["dense", "synapses"] = "dense",
     initial_gain_ff: Positive | list[Positive] = 1.0,
     initial_gain_fb: Positive | list[Positive] = 1.0,
+    signal: Literal["rates", "spikes"] = "rates",
+    spike_generator: Generator = "coding",
+    r_max: Positive = 200.0,
+    tau_s: Time = 40.0,
+    tau_ref: TimeOrNone = 2.0,
+    spikes_read: Count = 100,
+    contrast: Contrast = "phases",
+    gate_lag: Index = 4,
     seed: Seed = 0,
 ) -> Parameters:
     """Check the keywords of `CorInfoMax`, which describes them, and resolve them by layer and pair.
@@ -197,6 +219,11 @@ def resolve(
     if bias and projection == "synapses":
         raise ParameterError('bias = true needs projection = "dense"')
     check_tolerance(sst_tolerance, np.float64)
+    schedule = schedule or CONVENTIONS[convention].schedule
+    if signal == "spikes" and schedule != "synchronous":
+        raise ParameterError(f'signal = "spikes" needs schedule = "synchronous", not "{schedule}"')
+    if signal == "spikes" and cell is not None:
+        raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')
     sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
     return Parameters(
         architecture=tuple(architecture),
@@ -209,7 +236,7 @@ def resolve(
         weight_decay=weight_decay,
         bias=bias,
         convention=convention,
-        schedule=schedule or CONVENTIONS[convention].schedule,
+        schedule=schedule,
         entropy_gain=entropy_gain,
         lateral_rule=lateral_rule,
         lateral_refresh=lateral_refresh,
@@ -229,6 +256,9 @@ def resolve(
         cell=cell,
         cell_parameters=cell_parameters,
         projection=projection,
+        spikes=Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read) if signal == "spikes" else None,
+        contrast=contrast,
+        gate_lag=gate_lag,
         seed=seed,
     )
 

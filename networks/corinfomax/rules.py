@@ -1,6 +1,7 @@
 """Plasticity rules, eqs 26-30: pure functions of the layers' states at the phases' ends."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -80,6 +81,53 @@ def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndar
         np.concatenate([plus.r[pre], minus.r[pre]]),
         contrast(plus, minus),
     )
+
+
+@validated_fields
+@dataclass(frozen=True)
+class OscillationRule:
+    """Eqs 26, 27 to first order in β, of an oscillating teacher: ⟨(P - W Q) mᵀ + (p - W m) Qᵀ⟩/β (not in the paper).
+
+    p and m are means over the oscillation, of the postsynaptic and of the presynaptic layer, and P and Q by how much
+    the layers follow the teacher (`Readout` with `lock_in`). With no stored state of another phase.
+
+    Parameters
+    ----------
+    key : {"W_ff", "W_fb"}
+        Which way the weights lead.
+    k : int
+        Pair of layers k and k + 1.
+    """
+
+    key: Literal["W_ff", "W_fb"]
+    k: Index
+
+    def __call__(self, weights: Weights, mean: PhaseEnd, locked: PhaseEnd) -> OuterProducts:
+        """ΔW^(k), (post, pre)."""
+        post, pre = (self.k + 1, self.k) if self.key == "W_ff" else (self.k, self.k + 1)
+        W = weights[self.key][self.k]
+        bias = weights["b"][post] if "b" in weights and self.key == "W_ff" else 0
+        error = np.concatenate([locked.r[post] - locked.r[pre] @ W.T, mean.r[post] - mean.r[pre] @ W.T - bias])
+        return OuterProducts(error, np.concatenate([mean.r[pre], locked.r[pre]]), 1 / (len(mean.r[0]) * locked.beta))
+
+
+@validated_fields
+@dataclass(frozen=True)
+class OscillationBiasRule:
+    """The same of a constant unit, m = 1 and Q = 0: Δb_k = ⟨P - W_ff Q⟩/β (not in the paper).
+
+    Parameters
+    ----------
+    k : int
+        Layer, 1 … P.
+    """
+
+    k: Index
+
+    def __call__(self, weights: Weights, mean: PhaseEnd, locked: PhaseEnd) -> DenseChange:
+        """Δb_k, (N_k,)."""
+        followed = (locked.r[self.k] - locked.r[self.k - 1] @ weights["W_ff"][self.k - 1].T).sum(axis=0)
+        return DenseChange(followed / followed.dtype.type(len(mean.r[0]) * locked.beta))
 
 
 @validated_fields

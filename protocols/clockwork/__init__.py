@@ -13,7 +13,7 @@ _here, __dir__, __all__ = lazy.attach(
         "phases": ["Phase"],
         "preparation": ["Preparation"],
         "recirculation": ["recirculating"],
-        "protocol": ["Protocol", "clamped", "contrastive", "nudged", "settling"],
+        "protocol": ["Protocol", "clamped", "contrastive", "nudged", "oscillating", "settling"],
         "provenance": ["Provenance", "provenance"],
         "sources": ["Noise"],
     },

@@ -175,7 +175,7 @@ class Presenter:
         if stimulus.seed is not None and (self._stochastic or any(phase.noisy for phase in phases)):
             b2.seed(stimulus.seed)
         self._ends: dict[str, PhaseEnd] = {}
-        self._means: dict[Readout, PhaseEnd] = {}
+        self._read_sums: dict[Readout, PhaseEnd] = {}
         self._note_rules()
         self._finished = False
         now.stimulus, now.time, now.s = stimulus, 0.0, 0.0
@@ -195,7 +195,7 @@ class Presenter:
         self._rules = {when: [rule for rule in acting if rule.when == when] for when in _WHEN}
         readouts = {readout for rule in acting for readout in rule.readouts}
         self._phases_read = {protocol.phase_of(readout.phase) for readout in readouts}
-        self._means_read = {readout for readout in readouts if readout.last}
+        self._sums_read = {readout for readout in readouts if not readout.at_the_end}
 
     def _rest(self):
         for population in self._populations.values():
@@ -232,7 +232,7 @@ class Presenter:
             for population in self._populations.values():
                 if {"u", "r"} <= set(population.cell.state):
                     population.restart_from_rate()
-        self._averaged = self._readouts_of(phase) if now.stimulus.learn else {}
+        self._sums = self._sums_of(phase) if now.stimulus.learn else {}
         self._courses.begin(courses)
         for drive in drives.values() if anew or clamped else ():
             # A course may have set what constant projections carry.
@@ -258,9 +258,15 @@ class Presenter:
             self._prepared[place] = self._following, phase, found
         return found
 
-    def _readouts_of(self, phase: Phase) -> dict[Readout, list]:
-        """Means over the phase's last part that rules read: the sums, and how many steps they are of."""
-        return {item: [None, 0] for item in self._means_read if self._following.phase_of(item.phase) == phase.name}
+    def _sums_of(self, phase: Phase) -> dict[Readout, "_Sum"]:
+        """What rules read of more than one step of a phase, as running sums."""
+        course = np.broadcast_to(np.asarray(phase.beta, float), (phase.steps,))
+        read = [item for item in self._sums_read if self._following.phase_of(item.phase) == phase.name]
+        sums = {}
+        for item in read:
+            weights, of_beta, divisor = item.weights(course)
+            sums[item] = _Sum(weights, float(of_beta @ self._now.betas / divisor), divisor)
+        return sums
 
     def _signals(self) -> dict[str, dict[int, np.ndarray]]:
         """Present values of what rules read, of the replicas that are presented something."""
@@ -269,7 +275,7 @@ class Presenter:
             name: {k: self._populations[place].read(variable)[:presented] for k, (place, variable) in places.items()}
             for name, places in self._circuit.signals.items()
         }
-        signals["r"][0] = self._inputs.present
+        signals["r"].setdefault(0, self._inputs.present)  # unless rules read the inputs' own signal
         return signals
 
     def _end_step(self):
@@ -277,16 +283,15 @@ class Presenter:
         now.time += self._dt
         now.s += self._eta[now.step]
         learning = now.stimulus.learn
-        if now.step + 1 == phase.steps or self._hooks.on_step or self._averaged or (learning and self._rules["step"]):
+        if now.step + 1 == phase.steps or self._hooks.on_step or self._sums or (learning and self._rules["step"]):
             self.mounted.compute_unread()
         if learning and self._rules["step"]:
             self._learn_in_step()
         for hook in self._hooks.on_step:
             hook(self.moment)
-        for readout, mean in self._averaged.items():
-            if now.step >= phase.steps - readout.last:
-                mean[0] = _added(mean[0], self._signals())
-                mean[1] += 1
+        for running in self._sums.values():
+            if running.weights[now.step]:
+                running.add(self._signals(), now.step)
         now.step += 1
         if now.step < phase.steps:
             if self._courses.step(now.step) or self._hooks.on_step:
@@ -307,9 +312,8 @@ class Presenter:
         now = self._now
         if self._hooks.on_phase_end or self._hooks.on_presentation or now.phase.name in self._phases_read:
             self._ends[now.phase.name] = PhaseEnd(float(now.betas[-1]), self._signals())
-        for readout, (total, steps) in self._averaged.items():
-            means = {name: {k: value / steps for k, value in layers.items()} for name, layers in total.items()}
-            self._means[readout] = PhaseEnd(float(np.mean(now.betas[-steps:])), means)
+        for readout, running in self._sums.items():
+            self._read_sums[readout] = running.read()
         if now.stimulus.learn:
             self._learn([rule for rule in self._rules["phase"] if self._acts_in(rule, now.phase)])
         for hook in self._hooks.on_phase_end:
@@ -340,7 +344,7 @@ class Presenter:
         self._courses.hold_all()
 
     def _read(self, readout: Readout) -> PhaseEnd:
-        return self._means[readout] if readout.last else self._ends[self._following.phase_of(readout.phase)]
+        return self._ends[self._following.phase_of(readout.phase)] if readout.at_the_end else self._read_sums[readout]
 
     def _end_presentation(self):
         for name, population in self._populations.items():
@@ -358,7 +362,30 @@ class Presenter:
             self.mounted.network.stop()
 
 
-def _added(total, signals):
-    if total is None:
-        return signals
-    return {name: {k: total[name][k] + value for k, value in layers.items()} for name, layers in signals.items()}
+class _Sum:
+    """Signals of a phase's steps, weighted and summed up as they come.
+
+    Parameters
+    ----------
+    weights : ndarray (steps,)
+    beta : float
+        What belongs to the sum.
+    divisor : float
+    """
+
+    def __init__(self, weights: np.ndarray, beta: float, divisor: float):
+        self.weights, self._beta, self._divisor = weights, beta, divisor
+        self._total: dict[str, dict[int, np.ndarray]] = {}
+
+    def add(self, signals: dict[str, dict[int, np.ndarray]], step: int):
+        """Add those of one step."""
+        weight = float(self.weights[step])
+        for name, layers in signals.items():
+            total = self._total.setdefault(name, {})
+            for k, x in layers.items():
+                total[k] = total[k] + weight * x if k in total else weight * x
+
+    def read(self) -> PhaseEnd:
+        """Give the sum, and its β."""
+        found = {name: {k: x / self._divisor for k, x in layers.items()} for name, layers in self._total.items()}
+        return PhaseEnd(self._beta, found)

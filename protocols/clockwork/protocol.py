@@ -198,8 +198,10 @@ class Protocol(Summarised):
                     part = f" ({readout.phase} = {phase!r})" if phase != readout.phase else f" {phase!r}"
                     raise ParameterError(f"{item}: reads a phase{part} that the protocol lacks; has {', '.join(names)}")
                 steps = self.phases[names.index(phase)].steps
-                if readout.last is not None and readout.last > steps:
+                if readout.last not in (None, "all") and readout.last > steps:
                     raise ParameterError(f"{item}: reads the last {readout.last} of {steps} steps of phase {phase!r}")
+                if readout.lock_in is not None:
+                    self._check_oscillation(item, self.phases[names.index(phase)])
             first, *others = [names.index(self.phase_of(readout.phase)) for readout in item.readouts]
             if item.when != "presentation" and any(other >= first for other in others):
                 raise ParameterError(f"{item}: acts in phase {names[first]!r} and reads phases that are not over then")
@@ -207,6 +209,14 @@ class Protocol(Summarised):
             raise ParameterError("learning needs targets y")
         if any({"plus", "minus"} <= {readout.phase for readout in item.readouts} for item in plasticity):
             self._check_contrast()
+
+    def _check_oscillation(self, item: Plasticity, phase: Phase):
+        course = np.asarray(phase.beta, float)
+        if course.ndim == 0 or abs(course.mean()) > _LEAST_CONTRAST * np.abs(course).max() or not course.any():
+            raise ParameterError(
+                f"{item}: follows the oscillation of phase {phase.name!r}, whose β does not oscillate about 0 in whole "
+                "cycles; see corinfomax.protocols.clockwork.oscillating"
+            )
 
     def _check_contrast(self):
         ends = {phase.name: np.atleast_1d(phase.beta)[-1] for phase in self.phases}
@@ -318,6 +328,41 @@ def contrastive(
     free = Phase("free", free_steps if evaluation_steps is None else evaluation_steps)
     step = protocol.step if evaluation_step is None else evaluation_step
     return replace(protocol, evaluation=replace(protocol, phases=[free], step=step, jitter=0.0))
+
+
+@extends(Protocol, without=("phases", "plus", "minus", "predicts", "evaluation", "jitter"))
+def oscillating(*, settle_steps: Steps = 30, cycle_steps: Steps = 100, cycles: Steps = 1, **stepping) -> Protocol:
+    """Build the protocol of learning without phases: the teacher oscillates while the stimulus is on.
+
+    β(t) = β sin ωt after a time in which cells settle (not in the paper, which conjectures it). Rules that read a
+    `Readout` with `lock_in` learn from how the cells follow, and no free state is stored.
+
+    Parameters
+    ----------
+    settle_steps : int, default 30
+        Steps before the oscillation begins; what they end at is what the circuit predicts.
+    cycle_steps : int, default 100
+        Steps of a cycle, 50 ms.
+    cycles : int, default 1
+    **stepping
+        `beta`, `random_sign`, `step`, `step_rule`, `step_decay`, `step_min`, `method`, `reset` and `allow_unstable`, as
+        in `Protocol`.
+
+    Returns
+    -------
+    Protocol
+        With the phases ``settle`` and ``oscillation``.
+
+    Raises
+    ------
+    ParameterError
+        For a cycle of fewer than 8 steps, which is no oscillation any more.
+    """
+    if cycle_steps < 8:
+        raise ParameterError(f"cycle_steps = {cycle_steps}: should be at least 8")
+    course = np.sin(2 * np.pi * np.arange(1, cycles * cycle_steps + 1) / cycle_steps)
+    phases = [Phase("settle", settle_steps), Phase("oscillation", cycles * cycle_steps, beta=course)]
+    return Protocol(phases, plus="oscillation", minus="settle", **stepping)
 
 
 @extends(Protocol, without=("phases", "plus", "minus", "predicts", "beta", "random_sign", "evaluation"))

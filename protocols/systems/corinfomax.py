@@ -7,7 +7,7 @@ from ...stimuli.stimuli import Stimuli
 from ...stimuli.stimulus import Stimulus
 from ..clockwork.calibration import calibrate
 from ..clockwork.preparation import Preparation
-from ..clockwork.protocol import Protocol, contrastive
+from ..clockwork.protocol import Protocol, contrastive, oscillating
 from ..examinations.corinfomax import (
     LEVERS,
     constraints,
@@ -73,7 +73,7 @@ def why_unlearnt(
 MODEL = Model(
     trainable=CorInfoMax,
     tasks=("classification", "regression"),
-    protocols={"contrastive": contrastive, "phases": Protocol},
+    protocols={"contrastive": contrastive, "oscillating": oscillating, "phases": Protocol},
     metrics=metrics,
     settled=("r", "u", "I_net"),
     examinations=(fading, constraints, lifting, renewal),
