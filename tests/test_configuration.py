@@ -50,6 +50,8 @@ def test_each_preset_loads_and_builds_its_circuit_and_protocol(name):
     names = {
         "contrastive": ["free", "nudge"],
         "settling": ["settle"],
+        "recirculating": ["noise_odd", "echo_odd", "noise_even", "echo_even", "forward", "error"],
+        "oscillating": ["settle", "oscillation"],
         "clamped": ["forward", "relax"],
         "nudged": ["forward", "nudge"],
     }

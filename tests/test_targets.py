@@ -11,19 +11,20 @@ from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.base import BrianObjectException
 
 from corinfomax.errors import ParameterError
-from corinfomax.protocols.clockwork import Preparation, contrastive
-from corinfomax.protocols.clockwork.target import VectorisedCodeObject, _compiled_code_works, code_object_class
+from corinfomax.protocols.clockwork import Preparation, compiler, contrastive
+from corinfomax.protocols.clockwork.compiler import works
+from corinfomax.protocols.clockwork.target import VectorisedCodeObject, code_object_class
 
 
 @pytest.fixture
 def no_preference(monkeypatch):
     """Undo the session's preference and Brian2's memory of what it found."""
     preferred = b2.prefs.codegen.target
-    _compiled_code_works.cache_clear()
+    works.cache_clear()
     monkeypatch.setattr(sys.modules["brian2.devices.device"], "_auto_target", None)
     b2.prefs.codegen.target = "auto"
     yield
-    _compiled_code_works.cache_clear()
+    works.cache_clear()
     b2.prefs.codegen.target = preferred
 
 
@@ -74,7 +75,7 @@ def test_spiking_cells_compiled():
 
 def test_missing_compiler(no_preference, monkeypatch, caplog, saturating_circuit):
     """Without a compiler "auto" takes the numpy target with exactly one line of notice, and the circuit runs."""
-    monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: False))
+    monkeypatch.setattr(compiler, "failure", lambda: "the compiler fails")
     with caplog.at_level(logging.INFO):
         for _ in range(2):
             preparation = Preparation(saturating_circuit((6, 5, 4)), protocol=contrastive(free_steps=2))
@@ -88,7 +89,7 @@ def test_missing_compiler(no_preference, monkeypatch, caplog, saturating_circuit
 
 def test_a_compiler_that_is_gone(no_preference, monkeypatch, tmp_path):
     """With nothing on the PATH "auto" takes the numpy target, whatever Brian2 once compiled; "cython" is refused."""
-    monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: True))
+    monkeypatch.setattr(compiler, "failure", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert code_object_class("auto") is NumpyCodeObject
     with pytest.raises(ParameterError, match="'cython': no C compiler found"):

@@ -46,7 +46,7 @@ class VectorisedCodeObject(CythonCodeObject):
             b2.prefs[key] = usual
         # Brian2 finds compiled code again by its source alone, whatever the compiler's arguments.
         self.code.run = _with_plain_buffers(self.code.run) + "\n# vectorised"
-        if self.template_name == "stateupdate":
+        if self.template_name == "stateupdate" and isinstance(getattr(self.owner, "state_updater", None), Integration):
             self._simplify_loop()
             self._leave_names_out()
 

@@ -107,7 +107,7 @@ FOLDIAK = Model(
     trainable=FoldiakCircuit,
     metrics=metrics_of_foldiak,
     score="subspace_error",
-    reads_like="Földiák's decorrelation",
+    reads_like="anti-hebbian decorrelation",
     citations=("Foldiak1989",),
     **_COMMON,
 )
