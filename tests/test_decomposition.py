@@ -126,7 +126,7 @@ def test_what_cannot_be_right_is_refused_in_one_line(settings, x, message):
 
 
 def test_an_inverse_lost_to_rounding_is_told():
-    """Large rates for long let M forget directions: its inverse turns indefinite, or infinite, by rounding: an error."""
+    """Large rates for long let M forget directions: its inverse turns indefinite, or infinite, which is an error."""
     x = StandardScaler(with_std=False).fit_transform(load_digits().data)
     with pytest.raises(
         DivergenceError, match=r"M⁻¹ has lost its definiteness .* larger learning_rate_offset|weights are not finite"

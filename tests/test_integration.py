@@ -1,9 +1,13 @@
-"""Exponential Euler with steps of the cells' own, against Brian2's form of it."""
+"""Exponential Euler with steps of the cells' own, against Brian2's form of it, and the precision of compiled cells."""
 
+import brian2 as b2
 import numpy as np
 import pytest
 
+from corinfomax.models import Cell, Parameter, StimulusCell
+from corinfomax.networks import Circuit, PopulationSpec
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
+from corinfomax.stimuli import Stimulus
 
 RNG = np.random.default_rng(5)
 GATES = {
@@ -54,3 +58,29 @@ def test_a_hook_that_sets_a_gate_is_followed_in_the_next_step(saturating_circuit
     for before, after in zip(cut[2:], cut[3:], strict=False):
         np.testing.assert_allclose(after, before * expected, rtol=0, atol=1e-14)
     assert np.abs(cut[2]).max() > 0.01
+
+
+class Bare(Cell):
+    """A cell with nothing that could be set."""
+
+    equations = "du/dt = (0.1 - u)/tau : 1\nr = u : 1\n"
+    state = ("u",)
+    parameters = (Parameter("tau", "second", "time constant", "this test"),)
+
+    def __init__(self):
+        super().__init__(None, tau=7 * b2.ms)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-15), ("float32", 1e-7)])
+def test_compiled_cells_compute_in_their_own_precision(dtype, tolerance):
+    """Theory, of a cell that nothing sets: u(n) = .1 (1 - (1 - dt/τ)ⁿ), to a rounding of the cells' type."""
+    specs = [PopulationSpec("stimulus", StimulusCell(), 2, layer=0), PopulationSpec("cells", Bare(), 3, layer=1)]
+    circuit = Circuit(
+        populations=specs, projections=[], plasticity=[], weights={}, layers=["stimulus", "cells"],
+        teacher=None, tau=7 * b2.ms,
+    )  # fmt: skip
+    protocol = Protocol([Phase("free", 20)], step=0.05)
+    preparation = Preparation(circuit, 2, dtype=dtype, protocol=protocol, target="cython")
+    preparation.run([Stimulus(np.zeros((2, 2)))])
+    theory = 0.1 * (1 - 0.95**20)
+    np.testing.assert_allclose(preparation.layer(1).read("u"), theory, rtol=tolerance * 4, atol=0)

@@ -52,10 +52,12 @@ class VectorisedCodeObject(CythonCodeObject):
 
     def _simplify_loop(self):
         """Read what is alike in all cells, as parameters mostly are, once; compute in the precision of the cells."""
-        alike = [item for item in self.variables.values() if isinstance(item, ArrayVariable) and _may_be_alike(item)]
-        names = {self.device.get_array_name(item) for item in alike}
+        arrays = [item for item in self.variables.values() if isinstance(item, ArrayVariable)]
+        names = {self.device.get_array_name(item) for item in arrays if _may_be_alike(item)}
         self.code.run = _with_alike_values(self.code.run, names)
-        if all(item.dtype == np.float32 for item in alike):
+        # Those of cells: a clock's times are in double precision always.
+        types = {item.dtype for item in arrays if item.owner is self.owner and np.issubdtype(item.dtype, np.floating)}
+        if types == {np.dtype(np.float32)}:
             self.code.run = _DOUBLES.sub("cdef float ", self.code.run)
         self.namespace["_alike"] = self.owner.state_updater.alike
 
