@@ -10,8 +10,7 @@ from ..errors import ParameterError
 from ..parameters import Count, Finite, Index, NonNegative, validated_fields
 
 
-@validated_fields
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # not validated: one is made for each minibatch
 class Progress:
     """How far training has come.
 
@@ -23,8 +22,8 @@ class Progress:
         Minibatches that have been learnt from, through all epochs.
     """
 
-    epoch: Index = 0
-    presentation: Index = 0
+    epoch: int = 0
+    presentation: int = 0
 
 
 #: A number as a function of progress.

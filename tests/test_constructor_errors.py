@@ -39,6 +39,7 @@ MADE_HERE = {
     "Moment",
     "OuterProducts",
     "PhaseEnd",
+    "Progress",
     "Provenance",
     "Experiment",
     "Learner",

@@ -31,11 +31,6 @@ SYSTEMS = {
         {"test_accuracy", "norm_ff_0", "saturation_1"},
         {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
     ),
-    "digits_phase_free": (
-        ["architecture=[64,20,10]", "settle_steps=8", "cycle_steps=8", "gate_lag=1"],
-        {"test_accuracy", "norm_ff_0", "saturation_1"},
-        {"learning_curve", "circuit", "compartment_voltages", "activity_histograms"},
-    ),
     "digits_ep": (
         ["architecture=[64,20,10]", "free_steps=8"],
         {"test_accuracy", "norm_W_0", "saturation_1"},
@@ -215,7 +210,7 @@ def test_circuits_are_recorded(trained, command, undrawn, tmp_path, name):
     Where the rate is the state, it stands for u.
     """
     run, _ = trained(name)
-    state = "u" if name.startswith(("digits_pc", "digits_rf", "digits_spiking", "digits_phase_free")) else "r"
+    state = "u" if name.startswith(("digits_pc", "digits_rf", "digits_spiking")) else "r"
     command("record", run, "--stimuli", "0,1", "--cells", "1:0-2", "--out", tmp_path / "a.npz")
     archive = read_recording(tmp_path / "a.npz").layers[1].traces
     for ending in ("h5", "nwb"):
@@ -236,7 +231,7 @@ def test_circuits_are_perturbed(trained, command, tmp_path, name):
     assert (code, err) == (0, "")
     assert (tmp_path / "e" / "report.md").exists()
     code, _, err = command("perturb", run, "--cut", "layer_1:apical", "--out", tmp_path / "f")
-    if name in ("digits_rf", "digits_spiking", "digits_phase_free"):  # their cells have an apical dendrite
+    if name in ("digits_rf", "digits_spiking"):  # their cells have an apical dendrite
         assert (code, err) == (0, "")
         return
     assert (code, err.count("\n")) == (1, 1)
