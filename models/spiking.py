@@ -2,16 +2,16 @@
 
     τ_s ds/dt = -s,   and at each spike   s += q,   q = 1/(r_max τ_s),
 
-where s is `train` in the equations, for recordings call Ση_i `s`. It has the time average (spikes per second)/r_max,
-which is r where r = 1 stands for r_max. What decides when a cell spikes is its *spike generator*:
+where s is `train` in the equations, for recordings call Ση_i `s`. Its time average is (spikes per second)/r_max. What
+decides when a cell spikes is its *spike generator*:
 
     coding               r - s ≥ q/2: it spikes as soon as its train falls behind its rate
     integrate_and_fire   dv/dt = r_max r, v ≥ 1, then v -= 1; v(0) is uniform between 0 and 1
     poisson              with probability r_max r dt in each step (escape noise)
 
-At a constant r the coding cell's s stays within q/2 of r, and its rate is 1/(τ_s ln((r + q/2)/(r - q/2))); below
-r = q/2 it is silent. The integrate-and-fire cell spikes at r_max r, and never is off by a whole spike. Both are
-regular, the Poisson cell is not.
+At a constant r the coding cell's s stays within q/2 of r, and its rate is 1/(τ_s ln((r + q/2)/(r - q/2))): on average
+s is less than r, by about q²/(12 r), and below r = q/2 the cell is silent. The integrate-and-fire cell spikes at
+r_max r, and never is off by a whole spike. Both are regular, the Poisson cell is not.
 """
 
 import functools

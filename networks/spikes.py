@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import brian2 as b2
+import numpy as np
 
 from ..errors import ParameterError
 from ..models import Generator, spiking
@@ -59,6 +60,13 @@ def send_spikes(
         was. Or when it is mounted, if several spikes can fall into a step.
     """
     layer = {spec.name: spec.layer for spec in circuit.populations}
+    for spec in circuit.populations:
+        domain = spec.cell.domain if spec.name in circuit.layers else None
+        if domain is not None and not (np.min(domain.lower) >= 0 and domain.bounds[1] <= 1):
+            raise ParameterError(
+                f"{spec.name}: spikes carry rates from 0 to 1; its domain {domain.name} goes from "
+                f"{np.min(domain.lower):g} to {domain.bounds[1]:g}"
+            )
     values = {"r_max": r_max, "tau_s": tau_s, "tau_ref": tau_ref}
     before = circuit.populations, circuit.projections, circuit.signals
     populations = tuple(

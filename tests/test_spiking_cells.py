@@ -269,6 +269,7 @@ def test_rules_of_a_spiking_circuit_read_means_of_trains(generator):
         ({"tau_s": 9.0}, r"q = 1/\(r_max tau_s\) = 0.556: should be at most 0.5"),
         ({"tau_ref": 6.0}, "caps the rate at"),
         ({"cell": "module:Class"}, "needs the circuit's own cells"),
+        ({"domain": "B_inf"}, "goes from -1 to 1"),
     ],
 )
 def test_settings_of_a_spiking_circuit_that_cannot_be(options, message):

@@ -62,8 +62,8 @@ def _begin_others():
     """Let processes of their own prepare what waits, from the last one on; Brian2 waits for what they compile."""
     objects = _waiting[::-1]
     _waiting.clear()
-    if sys.platform != "linux" or multiprocessing.current_process().daemon:
-        return  # elsewhere a process cannot be had as a copy of this one
+    if sys.platform != "linux" or multiprocessing.parent_process() is not None:
+        return  # elsewhere a process cannot be had as a copy of this one, and workers have each other beside them
     helpers = min(_HELPERS, len(objects), len(os.sched_getaffinity(0)) - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of other threads, which no helper needs
@@ -75,6 +75,7 @@ def _begin_others():
 def _prepare(objects: Sequence[Any]):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    logging.disable()  # a thread of the original may have been printing as this copy was made
     with contextlib.suppress(Exception):  # who waits for it finds out, and says so
         for item in objects:
             item.before_run({})

@@ -1,6 +1,5 @@
 """Whether Brian2 can have code compiled on this machine, found out in a tenth of the time that its own test takes."""
 
-import ctypes
 import functools
 import hashlib
 import importlib.util
@@ -24,8 +23,13 @@ from platformdirs import user_cache_path
 
 logger = logging.getLogger("corinfomax")
 
-#: Needs what Cython's code needs: headers of Python and of C++, a compiler and a linker.
-_TRIAL = '#include <Python.h>\n#include <set>\nextern "C" int trial() { return std::set<int>().size() + 3; }\n'
+#: A module that needs what Cython's code needs: headers of Python and of C++, a compiler and a linker.
+_TRIAL = """
+#include <Python.h>
+#include <set>
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "trial", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit_trial(void) { return std::set<int>().empty() ? PyModule_Create(&definition) : NULL; }
+"""
 
 
 @functools.cache
@@ -55,13 +59,16 @@ def failure() -> str | None:
     """Say why a few lines cannot be compiled; None if they can, or could when this compiler was last asked."""
     cache = Path(get_cython_cache_dir()).expanduser()
     compiler, _ = get_compiler_and_args()
-    asked = (sys.version, sys.executable, compiler, os.environ.get("CC"), os.environ.get("CXX"), str(cache))
+    command = shutil.which(shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")[0])
+    made = None if command is None else os.stat(command).st_mtime_ns  # an upgrade is another compiler
+    environment = (os.environ.get("CC"), os.environ.get("CXX"))
+    asked = (sys.version, sys.executable, compiler, *environment, command, made, str(cache))
     note = user_cache_path("corinfomax") / "compiled" / f"works-{hashlib.sha256(repr(asked).encode()).hexdigest()[:16]}"
     try:
         if note.exists() and os.access(cache, os.W_OK):
             return None
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
+        with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as folder:
             _compile(Path(folder), compiler)
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()
@@ -78,6 +85,5 @@ def _compile(folder: Path, compiler: str):
     build.build_temp = build.build_lib = str(folder)
     with std_silent():
         build.run()
-    library = folder / build.get_ext_filename("trial")
-    if ctypes.CDLL(str(library)).trial() != 3:
-        raise OSError("what was compiled gives wrong results")
+    found = importlib.util.spec_from_file_location("trial", folder / build.get_ext_filename("trial"))
+    importlib.util.module_from_spec(found)

@@ -15,7 +15,7 @@ from brian2.core.variables import ArrayVariable
 from ...errors import ParameterError
 from ...networks.integration import Integration
 from .compiled_cache import checked_cache
-from .compiler import missing_tool, works
+from .compiler import failure, missing_tool, works
 
 Target = Literal["auto", "cython", "numpy"]
 
@@ -186,6 +186,6 @@ def code_object_class(target: Target) -> type[NumpyCodeObject]:
         target = b2.prefs.codegen.target
     if target == "auto":
         target = "cython" if works() else "numpy"
-    elif target == "cython" and (missing := missing_tool()) is not None:
+    elif target == "cython" and (missing := missing_tool() or failure()) is not None:
         raise ParameterError(f"target = 'cython': {missing}; install what is missing, or take 'numpy' or 'auto'")
     return VectorisedCodeObject if target == "cython" else NumpyCodeObject
