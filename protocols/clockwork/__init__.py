@@ -10,10 +10,11 @@ _here, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "calibration": ["Calibration", "calibrate"],
         "moment": ["Moment"],
+        "oscillation": ["oscillating"],
         "phases": ["Phase"],
         "preparation": ["Preparation"],
         "recirculation": ["recirculating"],
-        "protocol": ["Protocol", "clamped", "contrastive", "nudged", "oscillating", "settling"],
+        "protocol": ["Protocol", "clamped", "contrastive", "nudged", "settling"],
         "provenance": ["Provenance", "provenance"],
         "sources": ["Noise"],
     },

@@ -6,8 +6,9 @@ from ...networks.states import Layers
 from ...stimuli.stimuli import Stimuli
 from ...stimuli.stimulus import Stimulus
 from ..clockwork.calibration import calibrate
+from ..clockwork.oscillation import oscillating
 from ..clockwork.preparation import Preparation
-from ..clockwork.protocol import Protocol, contrastive, oscillating
+from ..clockwork.protocol import Protocol, contrastive
 from ..examinations.corinfomax import (
     LEVERS,
     constraints,
