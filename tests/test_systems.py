@@ -56,11 +56,6 @@ SYSTEMS = {
         {"subspace_error", "objective", "definiteness_M"},
         {"scores", "circuit", "compartment_voltages"},
     ),
-    "digits_psw": (
-        ["architecture=[64,3]", "steps=40"],
-        {"subspace_error", "objective", "definiteness_M"},
-        {"scores", "circuit", "compartment_voltages"},
-    ),
     "digits_rf": (
         ["architecture=[64,20,10]", "initial_noise=5"],
         {"test_accuracy", "norm_W_0", "angle_1", "inverse_error_1", "condition_1", "penrose_1_1", "penrose_4_1"},
