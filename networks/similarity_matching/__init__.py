@@ -6,9 +6,10 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "circuit": ["SimilarityMatchingCircuit", "initial_weights"],
+        "circuit": ["SimilarityMatchingCircuit"],
         "foldiak": ["FoldiakCircuit"],
         "inverse": ["InverseStep"],
+        "layer": ["initial_weights"],
         "nonnegative": ["NonnegativeSimilarityMatching", "nonnegative_fixed_point"],
         "online": ["OnlineMatching"],
         "rules": ["AntiHebbianRule", "DecorrelationRule", "HebbianRule", "OjaRule", "PowerRule", "WhiteningRule"],

@@ -4,36 +4,21 @@ Oja's rule for each cell, and lateral inhibition that learns until the outputs a
 of which these rules are the descent. At best the cells span the principal subspace, but F = M⁻¹W is not orthonormal.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import brian2 as b2
 import numpy as np
 
-from ...errors import DivergenceError, ParameterError
 from ...models import LinearPoint
 from ...parameters import Positive, Seed, Time, validated
-from ..circuit import Circuit
-from ..initial import with_users_weights
 from ..optimisers import GradientStep
 from ..plasticity import Plasticity
-from ..schedules import Constant, InverseTime, Schedule
 from ..states import PhaseEnd
-from .circuit import (
-    PHASE,
-    OneLayer,
-    check_lesioned,
-    checked_M,
-    filters,
-    initial_weights,
-    one_layer,
-    settled,
-    step_bound,
-)
+from .layer import PHASE, InhibitedLayer, OneLayer, check_components, initial_weights, rates
 from .rules import DecorrelationRule, OjaRule
 
 
-class FoldiakCircuit(Circuit):
+class FoldiakCircuit(InhibitedLayer):
     """A layer of linear cells by Oja's rule and anti-Hebbian decorrelation, τ dy/dt = -y + W x - (M - I) y.
 
     Parameters
@@ -79,54 +64,31 @@ class FoldiakCircuit(Circuit):
         seed: Seed = 0,
         weights: Any = None,
     ):
-        inputs, outputs = self.architecture = tuple(architecture)
-        if outputs > inputs:
-            raise ParameterError(
-                f"architecture = {list(architecture)}: there are no {outputs} components of {inputs} inputs"
-            )
+        check_components(architecture)
         self.solver = solver
-        arrays = initial_weights(inputs, outputs, seed)
-        if weights is not None:
-            arrays = with_users_weights(weights, arrays)
-        arrays["M"][1] = checked_M(arrays["M"][1])
-
-        def rate(factor: float) -> Schedule:
-            value = factor * learning_rate
-            return Constant(value) if learning_rate_offset is None else InverseTime(value, learning_rate_offset)
-
-        self._rate_M = rate(1 / ratio)
+        rate = rates(learning_rate, learning_rate_offset)
+        rate_M = rate(1 / ratio)
         super().__init__(
-            **one_layer(LinearPoint(tau=tau * b2.ms), inputs, outputs, tau),
+            architecture,
+            LinearPoint(tau=tau * b2.ms),
+            tau,
             plasticity=[
                 Plasticity(OjaRule(), GradientStep(("W_ff", 0), rate(1)), reads=(PHASE,)),
-                Plasticity(DecorrelationRule(), GradientStep(("M", 1), self._rate_M, symmetric=True), reads=(PHASE,)),
+                Plasticity(DecorrelationRule(), GradientStep(("M", 1), rate_M, symmetric=True), reads=(PHASE,)),
             ],
-            weights=arrays,
+            rate_M=rate_M,
+            initial=initial_weights(*architecture, seed),
+            weights=weights,
         )
 
     @property
     def filters(self) -> np.ndarray:
         """F = M⁻¹W, what the settled layer does to its input, (k, n), float64."""
-        return filters(self.weights)
+        return self._linear_filters()
 
     def states(self, x: np.ndarray, y: np.ndarray | None = None) -> PhaseEnd:
         """Where the layer settles, y = M⁻¹W x, as in `SimilarityMatchingCircuit`."""
-        return settled(self, x)
+        return self._settled(x)
 
-    def step_bound(self, beta: float) -> float:
-        """Largest Euler step: η λmax < 2, λmax the largest eigenvalue of the present M."""
-        return step_bound(self.weights)
-
-    def check_lesioned(self, lesions: Mapping[tuple[str, int], np.ndarray]):
-        """Raise a `ParameterError` if M's eigenvalues would not all have positive real parts."""
-        check_lesioned(self.weights, lesions)
-
-    def check_finite(self):
-        """Raise a `DivergenceError` for weights that are not finite, or if M is no longer positive definite."""
-        super().check_finite()
-        least = np.linalg.eigvalsh(self.weights["M"][1].astype(np.float64))[0]
-        if least <= 0:
-            raise DivergenceError(
-                f"weights M[1] have the least eigenvalue {least:.3g}; it must stay above 0 for the layer to settle "
-                f"(η/τ = {self._rate_M(self.progress):.3g}; take less)"
-            )
+    def _remedy(self) -> str:
+        return "take less"

@@ -5,24 +5,19 @@ settles at the least of ½ yᵀMy - yᵀWx over y ≥ 0. The objective is min_{Y
 matrix factorisation. There are no closed fixed points of learning, and no thresholds of τ that could be told before.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import brian2 as b2
 import numpy as np
 from scipy.optimize import nnls
 
-from ...errors import DivergenceError
 from ...models import LinearPoint
 from ...models.domains import RECTIFIED
 from ...parameters import Positive, Seed, Time, validated
-from ..circuit import Circuit
-from ..initial import with_users_weights
 from ..optimisers import GradientStep
 from ..plasticity import Plasticity
-from ..schedules import Constant, InverseTime, Schedule
 from ..states import PhaseEnd
-from .circuit import PHASE, OneLayer, check_lesioned, checked_M, initial_weights, one_layer, settled, step_bound
+from .layer import PHASE, InhibitedLayer, OneLayer, initial_weights, rates
 from .rules import AntiHebbianRule, HebbianRule
 
 
@@ -44,7 +39,7 @@ def nonnegative_fixed_point(driven: np.ndarray, M: np.ndarray) -> np.ndarray:
     return np.array([nnls(L.T, row)[0] for row in np.linalg.solve(L, driven.T).T])
 
 
-class NonnegativeSimilarityMatching(Circuit):
+class NonnegativeSimilarityMatching(InhibitedLayer):
     """A layer of rectified cells that matches the similarities of its outputs to those of its stimuli.
 
     Parameters
@@ -85,48 +80,25 @@ class NonnegativeSimilarityMatching(Circuit):
         seed: Seed = 0,
         weights: Any = None,
     ):
-        inputs, outputs = self.architecture = tuple(architecture)
         self.ratio, self.solver = ratio, solver
-        arrays = initial_weights(inputs, outputs, seed)
-        arrays["W_ff"][0] = np.abs(arrays["W_ff"][0])
-        if weights is not None:
-            arrays = with_users_weights(weights, arrays)
-        arrays["M"][1] = checked_M(arrays["M"][1])
-
-        def rate(factor: float) -> Schedule:
-            value = factor * learning_rate
-            return Constant(value) if learning_rate_offset is None else InverseTime(value, learning_rate_offset)
-
-        self._rate_M = rate(1 / ratio)
-        lateral = GradientStep(("M", 1), self._rate_M, weight_decay=1.0, symmetric=True)
+        initial = initial_weights(*architecture, seed)
+        initial["W_ff"][0] = np.abs(initial["W_ff"][0])
+        rate = rates(learning_rate, learning_rate_offset)
+        rate_M = rate(1 / ratio)
+        lateral = GradientStep(("M", 1), rate_M, weight_decay=1.0, symmetric=True)
         super().__init__(
-            **one_layer(LinearPoint(RECTIFIED, tau=tau * b2.ms), inputs, outputs, tau),
+            architecture,
+            LinearPoint(RECTIFIED, tau=tau * b2.ms),
+            tau,
             plasticity=[
                 Plasticity(HebbianRule(), GradientStep(("W_ff", 0), rate(2), weight_decay=1.0), reads=(PHASE,)),
                 Plasticity(AntiHebbianRule(), lateral, reads=(PHASE,)),
             ],
-            weights=arrays,
+            rate_M=rate_M,
+            initial=initial,
+            weights=weights,
         )
 
     def states(self, x: np.ndarray, y: np.ndarray | None = None) -> PhaseEnd:
         """Where the layer settles, as in `SimilarityMatchingCircuit`, by `nonnegative_fixed_point`."""
-        return settled(self, x, lambda M, driven: nonnegative_fixed_point(driven.T, M).T)
-
-    def step_bound(self, beta: float) -> float:
-        """Largest Euler step: η λmax < 2, λmax the largest eigenvalue of the present M, as if all cells were active."""
-        return step_bound(self.weights)
-
-    def check_lesioned(self, lesions: Mapping[tuple[str, int], np.ndarray]):
-        """Raise a `ParameterError` if M's eigenvalues would not all have positive real parts."""
-        check_lesioned(self.weights, lesions)
-
-    def check_finite(self):
-        """Raise a `DivergenceError` for weights that are not finite, or if M is no longer positive definite."""
-        super().check_finite()
-        least = np.linalg.eigvalsh(self.weights["M"][1].astype(np.float64))[0]
-        if least <= 0:
-            rate = self._rate_M(self.progress)
-            raise DivergenceError(
-                f"weights M[1] have the least eigenvalue {least:.3g}; it must stay above 0 for the layer to settle "
-                f"(η/τ = {rate:.3g}; below 1 would have kept M so)"
-            )
+        return self._settled(x, lambda M, driven: nonnegative_fixed_point(driven.T, M).T)
