@@ -194,7 +194,6 @@ class Transmission:
             return lambda out: np.dot(read(), weights[key][k], out=out)
         return lambda out: np.dot(read(), weights[key][k].T, out=out)
 
-    @property
     def weights(self) -> np.ndarray:
         """Present weights."""
         key, k = self.projection.weights
@@ -257,7 +256,7 @@ class Drive:
     def weights(self) -> np.ndarray:
         """Present weights of the only projection into this slot."""
         (transmission,) = self.transmissions
-        return transmission.weights
+        return transmission.weights()
 
     def begin(self):
         """Compute what stays as it is while an input is on."""
@@ -353,7 +352,5 @@ class SynapticTransmission(Transmission):
 
     def copy_weights(self):
         """Take the circuit's present weights over into the synapses."""
-        key, k = self.projection.weights
-        weights = self._weights[key][k]
-        weights = weights.T if self.projection.transposed else weights
+        weights = self.weights().T if self.projection.transposed else self.weights()
         self.synapses.variables["w"].get_value()[:] = np.tile(weights.ravel(), self._replicas)
