@@ -174,15 +174,12 @@ def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bo
     """Compare runs that exist."""
     import pandas as pd
 
-    rows, histories = [], []
     opened = [trained.Run(path, trust) for path in runs]
-    for run, rule in zip(opened, comparisons.names_of(opened), strict=True):
-        console.print(f"measuring {run.folder.path}")
-        found = comparisons.measure(run)
-        rows.append({**found, "rule": rule, "status": "finished"})
-        history = analysis.read_history(run.folder.path)
-        histories.append(history.assign(stimuli=found["stimuli"], rule=rule, seed=found["seed"]))
-    table = pd.DataFrame(rows)
+    table = comparisons.measured(opened, lambda run: console.print(f"measuring {run.folder.path}"))
+    histories = [
+        analysis.read_history(run.folder.path).assign(stimuli=row.stimuli, rule=row.rule, seed=row.seed)
+        for run, row in zip(opened, table.itertuples(), strict=True)
+    ]
     summary = analysis.summarise_learners(table, against)
     out = out if out is not None else _OUT / "runs"
     make_folder(out)

@@ -55,15 +55,8 @@ def doctor(
             configuration.stimuli.data = str(data)
         circuit = configuration.build_circuit()
     with console.status("examining") as status:
-        findings += runs.examine(
-            circuit,
-            configuration.build_protocol(),
-            configuration.load_stimuli(),
-            configuration.entry,
-            batch_size=configuration.training.batch_size,
-            dtype=configuration.training.dtype,
-            target=configuration.training.target,
-            report=lambda what: status.update(f"examining: {what}"),
+        findings += runs.examine_configured(
+            circuit, configuration, report=lambda what: status.update(f"examining: {what}")
         )
     _print(findings)
     return [

@@ -1,6 +1,9 @@
 """What a finished run has come to, in the numbers that comparisons need."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +14,10 @@ from ..runs.loading import KEPT
 from ..systems import Learner
 from ..systems.metrics import score_of
 from .cost import cost_of
+from .naming import names_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: ε of the correlative mutual information, the same for all rules: that of the published CorInfoMax circuits.
 EPSILON = 0.15
@@ -23,6 +30,24 @@ MEASURED = (
 _STIMULI = 1000
 #: Training stimuli that costs are counted on.
 _COUNTED = 20
+
+
+def measured(runs: Sequence[Run], tell: Callable[[Run], object] = lambda run: None) -> pd.DataFrame:
+    """Measure runs that exist, a row for each: what `measure` gives, `rule` (see `names_of`) and `status`.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    tell : callable
+        Told each run before it is measured.
+    """
+    import pandas as pd
+
+    rows = []
+    for run, rule in zip(runs, names_of(runs), strict=True):
+        tell(run)
+        rows.append({**measure(run), "rule": rule, "status": "finished"})
+    return pd.DataFrame(rows)
 
 
 def measure(run: Run) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -14,9 +13,9 @@ from ...analysis import Finding, diagnose
 from ...analysis.files import replacing
 from ...errors import CorInfoMaxError, FigureError, ParameterError
 from ...summary import Table
-from ..comparison.naming import names_of, shortest
+from ..comparison.naming import shortest
 from ..runs.citations import cite
-from ..runs.examination import examine
+from ..runs.examination import examine_configured
 from ..runs.run import Run
 from .model_description import describe
 
@@ -109,13 +108,8 @@ def _shown(title: str, table: Table, text: str = "") -> dict[str, str]:
 
 
 def _versions(run: Run) -> Table:
-    path = run.folder.path / "environment.json"
-    try:
-        versions = json.loads(path.read_text(encoding="utf-8"))["versions"]
-        rows = [(str(name), str(version)) for name, version in versions.items()]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # missing or damaged
-        rows = [("unknown", f"{path.name} is missing or damaged")]
-    return Table(("package", "version"), rows)
+    rows = list(run.folder.versions().items())
+    return Table(("package", "version"), rows or [("unknown", "environment.json is missing or damaged")])
 
 
 def _course(run: Run) -> tuple[Table, str]:
@@ -132,13 +126,8 @@ def _course(run: Run) -> tuple[Table, str]:
 
 def _findings(run: Run, tell: Callable[[str], object]) -> list[Finding]:
     tell(f"{run.folder.path}: examining")
-    configuration = run.configuration
-    training = configuration.training
     try:
-        examined = examine(
-            run.circuit, configuration.build_protocol(), run.stimuli, configuration.entry,
-            batch_size=training.batch_size, dtype=training.dtype, target=training.target,
-        )  # fmt: skip
+        examined = examine_configured(run.circuit, run.configuration)
     except CorInfoMaxError as error:  # as where the stimuli are not on this machine
         examined = [Finding("Examination", f"not done: {error}", "")]
     return [*diagnose(run.folder.history()), *examined]
@@ -164,14 +153,9 @@ def _figures(run: Run, tell: Callable[[str], object]) -> list[dict[str, str]]:
 
 def _comparison(runs: Sequence[Run], tell: Callable[[str], object]) -> str:
     """A table of all kinds of run, over their seeds, with paired differences from the first one."""
-    import pandas as pd
-
     from ...analysis import summarise_learners
-    from ..comparison import measure
+    from ..comparison import measured
 
-    rows, names = [], names_of(runs)
-    for run, name in zip(runs, names, strict=True):
-        tell(f"{run.folder.path}: measuring")
-        rows.append({**measure(run), "rule": name, "status": "finished"})
-    summary = summarise_learners(pd.DataFrame(rows), names[0])
+    table = measured(runs, lambda run: tell(f"{run.folder.path}: measuring"))
+    summary = summarise_learners(table, table["rule"].iloc[0])
     return summary.to_html(index=False, float_format=lambda value: f"{value:.4g}", na_rep="–", border=0)

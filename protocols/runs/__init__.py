@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "citations": ["cite", "cited"],
         "configuration": ["Configuration"],
-        "examination": ["examine"],
+        "examination": ["examine", "examine_configured"],
         "folder": ["RunFolder", "claim_folder", "latest_folder", "new_folder"],
         "random_streams": ["seed_of_tests"],
         "reading": ["presets"],

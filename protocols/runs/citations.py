@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import unicodedata
@@ -16,7 +15,6 @@ from ...errors import ParameterError, nearest
 from ...stimuli.registry import citations_of
 from ..systems import MODELS, model_named
 from .configuration import Configuration
-from .folder import RunFolder
 from .reading import presets
 from .run import Run
 
@@ -133,20 +131,12 @@ def bibtex(entry: Mapping[str, str] | str) -> str:
 def opened(source: str | os.PathLike[str] | Run, trust: bool) -> tuple[Configuration, str | None]:
     """Give the configuration, and of a run the version of the package that it was begun with."""
     if isinstance(source, Run):
-        return source.configuration, _version(source.folder)
+        return source.configuration, source.folder.versions().get(PACKAGE)
     path = Path(os.path.expanduser(source))
     if path.suffix != ".toml" and str(source) not in presets() and (path.is_dir() or path.name != str(source)):
         run = Run(path, trust)
-        return run.configuration, _version(run.folder)
+        return run.configuration, run.folder.versions().get(PACKAGE)
     return Configuration.read(source, trust=trust), None
-
-
-def _version(folder: RunFolder) -> str | None:
-    try:
-        environment = json.loads((folder.path / "environment.json").read_text(encoding="utf-8"))
-        return str(environment["versions"][PACKAGE])
-    except (OSError, ValueError, LookupError, TypeError):  # missing or damaged: the package's own, then
-        return None
 
 
 def _key(work: Mapping[str, Any]) -> str:

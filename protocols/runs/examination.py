@@ -15,6 +15,7 @@ from ..examinations.examined import Examined
 from ..examinations.inputs import inputs
 from ..examinations.static import examine_static
 from ..systems import Model
+from .configuration import Configuration
 
 
 def examine(
@@ -65,6 +66,31 @@ def examine(
         return seen + list(_findings(examined, model))
     finally:
         circuit.astype(kept)
+
+
+def examine_configured(
+    circuit: Trainable, configuration: Configuration, report: Callable[[str], object] = lambda what: None
+) -> list[Finding]:
+    """Examine a learner with the protocol, the stimuli and the training of its configuration; see `examine`.
+
+    Parameters
+    ----------
+    circuit : Trainable
+    configuration : Configuration
+    report : callable
+        Told what is being done.
+    """
+    training = configuration.training
+    return examine(
+        circuit,
+        configuration.build_protocol(),
+        configuration.load_stimuli(),
+        configuration.entry,
+        batch_size=training.batch_size,
+        dtype=training.dtype,
+        target=training.target,
+        report=report,
+    )
 
 
 def _findings(examined: Examined, model: Model) -> Iterator[Finding]:

@@ -172,6 +172,14 @@ class RunFolder:
             return []
         return read_history(self.path).to_dict("records")
 
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that the run was begun with; none if ``environment.json`` is missing or damaged."""
+        try:
+            environment = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+            return {str(package): str(version) for package, version in environment["versions"].items()}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return {}
+
     def write_perturbations(self, text: str):
         """Write ``perturbations.toml``."""
         self._write(PERTURBATIONS, lambda file: file.write(text.encode()))
