@@ -1,6 +1,7 @@
 """Voltages of circuits with error cells, and of phases with a teacher that clamps."""
 
 import json
+from types import SimpleNamespace
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -9,6 +10,7 @@ import pytest
 
 from corinfomax.analysis import read_recording
 from corinfomax.analysis.figures import compartment_voltages
+from corinfomax.analysis.figures.voltages import teaching
 
 matplotlib.use("Agg")
 
@@ -81,3 +83,20 @@ def test_names_of_short_phases_stay_clear_of_others(predictive, tmp_path, steps)
         panel = ax.get_window_extent()
         first, second = (text.get_window_extent() for text in ax.texts)
         assert panel.x0 - 1 <= first.x0 < first.x1 < second.x0 < second.x1 <= panel.x1 + 1
+
+
+@pytest.mark.parametrize(
+    ("course", "told"),
+    [
+        (np.full(8, 2.0), "+2"),
+        (np.linspace(0, 2, 8), "0 to +2"),
+        (2 * np.sin(2 * np.pi * np.arange(1, 9) / 8), "-2 to +2"),
+    ],
+    ids=["constant", "ramp", "oscillation"],
+)
+def test_the_course_of_beta_is_told(course, told):
+    """Theory: a constant, both ends of a ramp, and the bounds of a β that turns."""
+    recording = SimpleNamespace(
+        beta=course, taught=True, phases=lambda: [("nudge", slice(0, 8))], is_taught=lambda steps: True
+    )
+    assert teaching(recording, "nudge") == rf"$\beta$ = {told}"

@@ -317,7 +317,10 @@ def teaching(recording, name, steps=None):
         return "with the teacher"
     if not recording.taught or (clamped and not recording.is_taught(bands[name])):
         return "no teacher"
-    first, last = recording.beta[steps or bands[name]][[0, -1]]
+    betas = recording.beta[steps or bands[name]]
+    first, last = betas[[0, -1]]
+    if not min(first, last) <= betas.min() <= betas.max() <= max(first, last):  # it turns, as an oscillation does
+        first, last = betas.min(), betas.max()
     course = " to ".join(f"{beta:+.3g}" if beta else "0" for beta in dict.fromkeys((first, last)))
     return rf"$\beta$ = {course}"
 
