@@ -14,6 +14,7 @@ import corinfomax
 from corinfomax import CorInfoMax, Phase, Preparation, Protocol
 from corinfomax.errors import ParameterError
 from corinfomax.networks import Backpropagation, EquilibriumPropagation, PredictiveCoding
+from corinfomax.protocols.clockwork import Noise
 from corinfomax.protocols.perturbations import Intervention, Silence
 
 WAYS = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda item: pickle.loads(pickle.dumps(item))}
@@ -221,3 +222,18 @@ def test_a_protocol_that_was_used_pickles_as_before(preparation, x):
     Preparation(preparation.circuit, 4, protocol=protocol, target="numpy").present(x, np.full((4, 3), 0.5))
     assert pickle.dumps(protocol) == before
     assert pickle.loads(before) == protocol
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("none", "none"),
+        ([0.1, 0.2], "2 rates"),
+        (Noise(0.5), "noise of deviation 0.5"),
+        ({"drive_noise": {"deviation": 0.5}}, "drive_noise: noise of deviation 0.5"),
+        ({"a.drive_noise": [1.0, 2.0, 3.0], "drive_noise": "noise"}, "a.drive_noise: 3 rates, drive_noise: noise"),
+    ],
+)
+def test_a_protocol_tells_what_a_phase_shows(given, told):
+    """Noise by what it is, also where a parameter file has it as a table; of arrays how many rates."""
+    assert told in repr(Protocol([Phase("free", 3, input=given)]))

@@ -91,7 +91,7 @@ def sources_of(given: Any, where: str) -> tuple[str | Source | None, dict[str, S
         slots = {}
         for slot, source in given.items():
             if isinstance(source, Mapping):
-                source = Noise(**source)
+                source = Noise(**{str(key): value for key, value in source.items()})
             source, _ = sources_of(source, f"{where} of {slot}")
             if not isinstance(slot, str) or isinstance(source, str | None):
                 raise ParameterError(f"{where}: must map drive slots to noise or arrays, as {{'drive_noise': 'noise'}}")
@@ -114,10 +114,14 @@ def sources_of(given: Any, where: str) -> tuple[str | Source | None, dict[str, S
 
 def shown_input(given: Any) -> str:
     """Write the input of a phase in a few words, for tables."""
-    if isinstance(given, str):
-        return given
-    if isinstance(given, Noise):
-        return "noise"
-    if isinstance(given, Mapping):
-        return ", ".join(f"{slot}: {shown_input(source)}" for slot, source in given.items())
-    return f"{np.size(given)} rates"
+    layer_0, slots = sources_of(given, "input")
+    return ", ".join(f"{slot}: {_shown(source)}" for slot, source in slots.items()) or _shown(layer_0)
+
+
+def _shown(source: str | Source | None) -> str:
+    if isinstance(source, Noise):
+        deviation = "" if source.deviation == 1 else f" of deviation {source.deviation:g}"
+        return f"noise{deviation}" if source.mixing is None else f"mixed noise{deviation}"
+    if source is None:
+        return "none"
+    return source if isinstance(source, str) else f"{source.size} rates"
