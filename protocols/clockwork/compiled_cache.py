@@ -9,7 +9,6 @@ import functools
 import hashlib
 import logging
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from typing import Any
 
 from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
 from platformdirs import user_cache_path
+
+from ..linear_algebra import usable_cores
 
 logger = logging.getLogger("corinfomax")
 
@@ -64,7 +65,7 @@ def _begin_others():
     _waiting.clear()
     if sys.platform != "linux" or multiprocessing.parent_process() is not None:
         return  # elsewhere a process cannot be had as a copy of this one, and workers have each other beside them
-    helpers = min(_HELPERS, len(objects), len(os.sched_getaffinity(0)) - 1)
+    helpers = min(_HELPERS, len(objects), usable_cores() - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of other threads, which no helper needs
         for number in range(helpers):
