@@ -34,7 +34,9 @@ def read_history(folder):
     path = Path(folder) / "history.csv"
     try:
         text = path.read_text(encoding="utf-8")
-        history = pd.read_csv(io.StringIO(text), float_precision="round_trip")
+        # Since pandas 3.1 numbers are read as they were written, and to ask for it is deprecated.
+        exact = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+        history = pd.read_csv(io.StringIO(text), **exact)
     except FileNotFoundError:
         raise RunError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors

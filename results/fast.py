@@ -17,6 +17,7 @@ from matplotlib import pyplot as plt
 from tabulate import tabulate
 
 import corinfomax
+from corinfomax.analysis import read_history
 from corinfomax.analysis.figures import publication_style
 from corinfomax.analysis.figures.meanings import CATEGORIES
 from corinfomax.protocols.clockwork import Preparation, contrastive
@@ -33,19 +34,18 @@ STIMULI, AT_REST = 1000, 3000
 def history(preset: str, seed: int, data: Path | None) -> pd.DataFrame:
     """Train what is missing of a run; its history, with the seconds of training since its beginning."""
     folder = RUNS / f"{preset}_{seed}"
-    kept = folder / "history.csv"
-    if not kept.exists() or len(pd.read_csv(kept)) < EPOCHS:
+    if not (folder / "history.csv").exists() or len(read_history(folder)) < EPOCHS:
         settings = {} if folder.exists() else {"seed": seed, "epochs": EPOCHS}
         where = {} if data is None else {"data": str(data)}
         source = None if folder.exists() else preset
         corinfomax.train(source, out=folder, resume=folder.exists(), progress=False, **settings, **where)
-    found = pd.read_csv(kept, float_precision="round_trip")
+    found = read_history(folder)
     return found.assign(since=found["seconds"].cumsum())
 
 
 def distances(folder: Path) -> list[dict]:
     """How far the free phase of each protocol leaves a trained circuit from rest."""
-    run = corinfomax.load(folder)
+    run = corinfomax.Run(folder)
     x, labels = run.stimuli.x_test[:STIMULI], run.stimuli.labels_test[:STIMULI]
     protocols = {
         "few large steps": run.protocol,

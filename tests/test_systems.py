@@ -82,7 +82,7 @@ CIRCUITS = [name for name in SYSTEMS if not name.startswith(("digits_bp", "digit
 
 
 def settings(name):
-    return ["epochs=2", "target=numpy", *SYSTEMS[name][0]]
+    return ["epochs=2", "batch_size=80", "target=numpy", *SYSTEMS[name][0]]
 
 
 def in_this_process(words):
@@ -145,13 +145,13 @@ def test_a_run_goes_on_bit_by_bit(tmp_path, name):
     whole.run()
 
     def stop(moment, ends):
-        stopped.learner.interrupted |= (stopped.epoch, stopped.batch) == (1, 20)
+        stopped.learner.interrupted |= (stopped.epoch, stopped.batch) == (1, 7)
 
     stopped.learner.on_presentation.append(stop)
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
     again = Training(configuration, stopped.folder, resume=True)
-    assert (again.epoch, again.batch) == (1, 21)
+    assert (again.epoch, again.batch) == (1, 8)
     again.run()
     for training in (again, killed_and_resumed(configuration, tmp_path / "c")):
         one, other = (each.folder.arrays("checkpoint.npz") for each in (whole, training))
