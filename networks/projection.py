@@ -269,6 +269,8 @@ class Drive:
 
     def follow(self):
         """Compute what varies from the present signals, as when they have been set anew."""
+        if not self._varying:
+            return
         for item, part in zip(self._varying, self._parts, strict=True):
             item.begin(part)
         self._sum()

@@ -70,7 +70,7 @@ class Inputs:
 
     def begin(self, x: np.ndarray):
         """Begin a presentation of stimuli x."""
-        self._x, self._nothing = x.copy(), np.zeros_like(x)
+        self._x, self._nothing = x.copy(), None
         self.present: np.ndarray | None = None
 
     def show(self, phase: Phase, anew: bool) -> bool:
@@ -79,7 +79,7 @@ class Inputs:
         if isinstance(source, str):
             shown = self._x
         elif source is None:
-            shown = self._nothing
+            shown = self._nothing = np.zeros_like(self._x) if self._nothing is None else self._nothing
         else:
             shown = _values(source, self._x.shape).astype(rates.dtype)
         anew = anew or shown is not self.present
