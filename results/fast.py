@@ -131,8 +131,9 @@ Test accuracy (%) is told as mean ± standard deviation over seeds (0, 1, …), 
 ## How far from rest
 
 A circuit of `mnist_fast`, trained, and {stimuli} test stimuli: the distance ‖r - r*‖/‖r*‖, median over stimuli, of what
-the free phase ends at, from rest r*, the state after {rest} steps of .05. Output cells are saturated for most stimuli. Learning
-compares phases of the same circuit, with both signs of β, so that what is left of the relaxation cancels in the mean.
+the free phase ends at, from rest r*, the state after {rest} steps of .05. Output cells are saturated for most stimuli.
+Learning compares phases of the same circuit, with both signs of β, so that what is left of the relaxation cancels in
+the mean.
 
 {distances}
 """
