@@ -72,16 +72,17 @@ def trains(generator, rates=RATES, milliseconds=1000.0, replicas=1, dt=DT, **cha
 
 def test_rate_curve_of_the_coding_cell():
     """Interspike intervals are τ_s ln((r + q/2)/(r - q/2)) (closed form) to two steps; none below q/2."""
-    _, spikes = trains("coding", dt=0.05)
+    dt = 0.1
+    _, spikes = trains("coding", milliseconds=800.0, dt=dt)
     for cell, r in enumerate(RATES):
         found = np.flatnonzero(spikes[:, 0, cell])
         if r < QUANTUM / 2:
             assert len(found) == 0
             continue
         theory = TAU_S * np.log((r + QUANTUM / 2) / (r - QUANTUM / 2))
-        intervals = np.diff(found[found * 0.05 > 300]) * 0.05
+        intervals = np.diff(found[found * dt > 300]) * dt
         assert len(intervals) > 1
-        assert np.abs(intervals - theory).max() < 2.01 * 0.05 * (r / (r - QUANTUM / 2))
+        assert np.abs(intervals - theory).max() < 2.01 * dt * (r / (r - QUANTUM / 2))
 
 
 def test_train_of_the_coding_cell_stays_near_its_rate():
@@ -110,13 +111,13 @@ def test_integrate_and_fire_cells_count_to_less_than_a_spike():
 def test_interval_cv():
     """CV of intervals: sqrt(1 - r_max r dt) of a Bernoulli process a step for Poisson cells; 0, to a step, else."""
     r = 0.2
-    for generator, changed, theory in (
-        ("poisson", {"tau_ref": 0.0}, np.sqrt(1 - R_MAX * r * DT / 1e3)),
-        ("coding", {}, 0.0),
-        ("integrate_and_fire", {"tau_s": 5.0}, 0.0),
+    for generator, cells, milliseconds, changed, theory in (
+        ("poisson", 40, 2000.0, {"tau_ref": 0.0}, np.sqrt(1 - R_MAX * r * DT / 1e3)),
+        ("coding", 1, 800.0, {}, 0.0),
+        ("integrate_and_fire", 5, 800.0, {"tau_s": 5.0}, 0.0),
     ):
         b2.seed(1)
-        _, spikes = trains(generator, np.full(20, r), 3000.0, **changed)
+        _, spikes = trains(generator, np.full(cells, r), milliseconds, **changed)
         intervals = np.concatenate([np.diff(np.flatnonzero(train[600:])) for train in spikes[:, 0].T])
         assert intervals.mean() * DT == pytest.approx(1e3 / (R_MAX * r), rel=0.06)
         assert intervals.std() / intervals.mean() == pytest.approx(theory, abs=0.05)
