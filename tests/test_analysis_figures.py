@@ -180,7 +180,7 @@ def assert_nothing_overlaps(figure):
         assert not any(box.overlaps(other) for other in boxes[:n])
 
 
-@pytest.mark.parametrize("number", [1, 3, 4, 6, 10])
+@pytest.mark.parametrize("number", [1, 4, 9])
 def test_many_cells_fit_a_page(recording, number):
     """All cells are drawn, in rows as wide as a page (7.1 inches) at most, with panels of an inch and texts apart.
 
@@ -208,8 +208,8 @@ def test_the_target_s_cell_is_always_drawn(recording):
 def test_a_run_is_drawn_whole(run):
     """All eight figures in two formats; no figure stays open and the user's settings are untouched."""
     settings = dict(matplotlib.rcParams)
-    paths = draw_run(run, formats=("png", "svg"))
-    assert {path.name for path in paths} == {f"{name}.{kind}" for name in ALL_FIGURES for kind in ("png", "svg")}
+    paths = draw_run(run, formats=("png", "pdf"))
+    assert {path.name for path in paths} == {f"{name}.{kind}" for name in ALL_FIGURES for kind in ("png", "pdf")}
     assert all(path.parent == run / "figures" and path.stat().st_size > 0 for path in paths)
     assert plt.get_fignums() == []
     assert dict(matplotlib.rcParams) == settings
@@ -267,6 +267,8 @@ def test_damaged_sources_are_named(run, name):
 
 def test_sources_that_cannot_be_drawn_are_named(run):
     """An image shape at odds with the weights is a RunError that names the checkpoint."""
+    for other in ("activity.npz", "recording.npz"):
+        (run / other).unlink()
     np.savez(run / "checkpoint.npz", **{"weights/W_ff/0": np.ones((5, 4)), "image_shape": np.array([3, 3])})
     with pytest.raises(RunError, match=r"checkpoint\.npz: cannot be drawn"):
         draw_run(run)
