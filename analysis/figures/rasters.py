@@ -5,13 +5,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
-from .meanings import SOMA, category_look
+from .meanings import CATEGORIES, SOMA
 from .phase_bands import milliseconds, phase_patches, shade_phases, spread
 from .style import PAGE, new_figure, publication_style
 from .voltages import SPIKE, cell_title, missed_target, spikes_of, title_of
 
 #: Cells of a layer whose potentials are drawn where none are chosen, and most of all layers.
 _CELLS_OF_A_LAYER, _MOST_CELLS = 2, 8
+#: Which of the colours that tell things apart are those of cells: not the greys, as most spikes are black.
+_COLOURS = (0, 2, 6, 4, 1, 5, 7, 9)
 #: Inches of a raster for each cell, and its bounds; and of a panel of potentials.
 _PER_CELL, _LOWEST, _HIGHEST, _POTENTIAL = 0.012, 0.6, 1.5, 0.62
 
@@ -55,7 +57,7 @@ def spike_raster(recording, stimulus=0, cells=None, figure=None):
     if figure is None:
         figure = new_figure(PAGE, 1.3 + 0.12 * len(heights) + sum(heights))
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    colours = {cell: category_look(n)["color"] for n, cell in enumerate(chosen)}
+    colours = {cell: CATEGORIES[n] for cell, n in zip(chosen, _COLOURS, strict=False)}
     for ax, k in zip(axes, layers, strict=False):
         _draw_raster(ax, recording, stimulus, k, colours)
     for ax, (k, cell) in zip(axes[len(layers) :], chosen, strict=True):
@@ -89,8 +91,7 @@ def _chosen(recording, stimulus, cells):
 
 def _telling(recording, stimulus, k, recorded):
     """Pick cells of a layer: in the output the target's, then those that spike most."""
-    spiking = recording.spikes_of(k) is not None
-    ranked = sorted(recorded, key=lambda cell: -len(spikes_of(recording, k, stimulus, cell)) if spiking else 0)
+    ranked = sorted(recorded, key=lambda cell: -len(spikes_of(recording, k, stimulus, cell)))
     target = recording.target_cell(stimulus) if k == recording.output_layer else None
     if target in ranked:
         ranked = [target, *(cell for cell in ranked if cell != target)]
@@ -118,7 +119,7 @@ def _draw_raster(ax, recording, stimulus, k, colours):
 def _draw_potential(ax, recording, stimulus, k, cell, colour):
     layer, time = recording.layers[k], milliseconds(recording)
     volts = 1e3 * layer["V_soma"][:, stimulus, layer.cells.tolist().index(cell)]
-    spikes = spikes_of(recording, k, stimulus, cell) if recording.spikes_of(k) is not None else np.zeros(0)
+    spikes = spikes_of(recording, k, stimulus, cell)
     low, high = float(volts.min()), float(volts.max())
     room = max(high - low, 1.0)
     at_spike = np.interp(spikes, time, volts)

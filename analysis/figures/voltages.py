@@ -113,7 +113,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
 
 
 def spikes_of(recording, k, stimulus, cell):
-    """Give the times in ms at which a cell of layer k spikes.
+    """Give the times in ms at which a cell of layer k spikes; none where cells do not spike.
 
     Parameters
     ----------
@@ -126,6 +126,8 @@ def spikes_of(recording, k, stimulus, cell):
     array, (spikes,)
     """
     trains = recording.spikes_of(k)
+    if trains is None:
+        return np.zeros(0)
     return 1e3 * trains.time[(trains.row == stimulus) & (trains.cell == cell)]
 
 
