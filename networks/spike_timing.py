@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..parameters import Finite, Index, validated_fields
 from .plasticity import OuterProducts, Weights
 from .states import PhaseEnd
 
 
+@validated_fields
 @dataclass(frozen=True)
 class PairRule:
     """Pair-based spike-timing-dependent plasticity between two layers, for ``Plasticity(…, when="spike")``.
@@ -32,10 +34,10 @@ class PairRule:
     Song, Miller & Abbott 2000, Nat. Neurosci. 3, 919; Morrison, Diesmann & Gerstner 2008, Biol. Cybern. 98, 459.
     """
 
-    pre: int
-    post: int
-    A_plus: float
-    A_minus: float
+    pre: Index
+    post: Index
+    A_plus: Finite
+    A_minus: Finite
     trace_pre: str = "train"
     trace_post: str = "train"
 
