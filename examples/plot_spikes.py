@@ -40,9 +40,14 @@ accuracy = np.mean(preparation.predict(digits.x_test).argmax(axis=1) == digits.l
 print(f"{100 * accuracy:.0f} % of the test stimuli are recognised")
 
 # %%
-# Spikes come as events. A presentation has them by population, and tables of rates and intervals of them.
-shown = preparation.present(digits.x_test[:20], digits.y_test[:20], beta=2.0, learn=False)
-for name, trains in shown.spikes.items():
+# Twenty test stimuli at once, with the potentials of some cells and the spikes of all. Spikes come as events, by
+# population, and with tables of rates and intervals.
+arrays = record(preparation, digits, range(20), {1: range(0, 128, 4), 2: range(10)}, beta=2.0)
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "recording.npz"
+    np.savez(path, **arrays)
+    recording = read_recording(path)
+for name, trains in recording.spikes.items():
     table = trains.statistics()
     active = table[table["spikes"] > 0]
     print(
@@ -53,10 +58,5 @@ for name, trains in shown.spikes.items():
 # %%
 # The raster of one stimulus, and below it the somatic potentials of four cells. Inputs spike most when the stimulus
 # comes on: their trains begin at 0 and have to rise to their rates.
-arrays = record(preparation, digits, [3], {1: range(128), 2: range(10)}, beta=2.0)
-with tempfile.TemporaryDirectory() as folder:
-    path = Path(folder) / "recording.npz"
-    np.savez(path, **arrays)
-    recording = read_recording(path)
-spike_raster(recording)
+spike_raster(recording, stimulus=3)
 plt.show()
