@@ -35,6 +35,8 @@ PARAMETERS = (
         "V_rest", "volt", "resting potential with background input", "not in the paper; a little below threshold"
     ),
 )
+#: Lowest potential that the reset has by default: about the reversal potential of potassium.
+LOWEST = -90 * b2.mV
 #: What the soma has to have.
 _CONDUCTANCES = ("tau_u", "g_lk", "g_B")
 _SOMA = re.compile(r"^(du/dt = .*? : 1)(?! \()", flags=re.MULTILINE)
@@ -75,15 +77,26 @@ class LeakySoma:
 
 
 def _below_threshold(name: str, values: Mapping[str, Any]) -> b2.Quantity:
-    """By how much the reset lies below the threshold if f = r_max at u_∞ = 1."""
+    """By how much the reset lies below the threshold if f = r_max at u_∞ = 1, or say that it would be too low."""
     least = 1 / values["r_max"] - values["tau_ref"]
     if least <= 0 * b2.second:
         raise ParameterError(
             f"{name}: tau_ref = {values['tau_ref']} leaves no time between spikes at r_max = {values['r_max']}; "
             f"it should be less than {1 / values['r_max'] / b2.ms:g} ms"
         )
-    beyond = 1 / np.expm1(float(least / membrane_time_constant(values)))  # (V_∞ - V_threshold)/(V_threshold - V_reset)
-    return PHYSICAL_SCALE["V_scale"] / (BACKGROUND + beyond)
+    tau_m, scale = membrane_time_constant(values), PHYSICAL_SCALE["V_scale"]
+    most = values["V_threshold"] - LOWEST
+    with np.errstate(over="ignore"):
+        beyond = 1 / np.expm1(float(least / tau_m))  # (V_∞ - V_threshold)/(V_threshold - V_reset)
+    below = scale / (BACKGROUND + beyond)
+    if below > most:
+        bound = least / np.log1p(1 / max(float(scale / most) - BACKGROUND, 1e-9))
+        raise ParameterError(
+            f"{name}: tau_u = {values['tau_u']}: a membrane time constant of {tau_m / b2.ms:.3g} ms is too short for "
+            f"r_max = {values['r_max']}, as the reset would be below {LOWEST}; "
+            f"tau_u should be at least {float(values['tau_u'] * bound / tau_m / b2.ms):.3g} ms"
+        )
+    return below
 
 
 def membrane_time_constant(values: Mapping[str, Any]) -> b2.Quantity:

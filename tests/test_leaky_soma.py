@@ -112,16 +112,16 @@ def test_synapses_are_exponential():
     To 1e-6 of W q, and to the first order in the step.
     """
     circuit = CorInfoMax(
-        [1, 1, 1], signal="spikes", spike_generator=LEAKY, tau_u=120.0, r_max=50.0, tau_s=20.0, tau_ref=0,
+        [1, 1, 1], signal="spikes", spike_generator=LEAKY, tau_u=120.0, r_max=100.0, tau_s=20.0, tau_ref=0,
         epsilon=1 / 6, weights={"W_ff": {0: np.full((1, 1), 0.2)}},
     )  # fmt: skip
-    steps = 400
+    steps = 200
     protocol = Protocol([Phase("run", steps)], step=DT / 120, method="exponential_euler")
     preparation = Preparation(circuit, protocol=protocol, dtype="float64")
-    shown = preparation.present([1.0], seed=3, variables=("v_B", "u"))  # 20 ms, the time from one spike to the next
+    shown = preparation.present([1.0], seed=3, variables=("v_B", "u"))  # 10 ms, the time from one spike to the next
     assert len(shown.spikes["stimulus"]) == 1
     assert not len(shown.spikes["layer_1"])
-    first, q = round(shown.spikes["stimulus"].time[0] / (DT / 1e3)) - 1, 1.0
+    first, q = round(shown.spikes["stimulus"].time[0] / (DT / 1e3)) - 1, 0.5
     t = DT * np.arange(steps - first)
     brought = 0.2 * q * np.exp(-t / 20)
     np.testing.assert_allclose(shown.run.v_B[1][first:, 0, 0], brought, rtol=0, atol=1e-6)
@@ -158,6 +158,10 @@ def test_a_circuit_of_leaky_cells():
             "V_reset = -45. mV: must be below V_threshold = -50. mV",
         ),
         (lambda: hidden(V_reset=-60 * b2.mV, V_rest=-50 * b2.mV), "V_rest = -50. mV: must be below V_threshold"),
+        (
+            lambda: hidden(tau_u=10 * b2.ms),
+            r"tau_u = 10. ms: a membrane .* of 0.833 ms is .*; tau_u should be at least 22.4 ms",
+        ),
         (lambda: hidden(V_threshold=-50), "V_threshold = -50: should be of the unit volt"),
         (lambda: hidden(domain=domain_of("B_1_plus", 3)), "takes no domain with constraints"),
     ],
@@ -167,6 +171,12 @@ def test_somata_that_cannot_be(make, message):
     with pytest.raises(ParameterError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_the_shortest_membrane_time_constant():
+    """At the bound that the line tells, 3 ms/ln 5, the reset is at -90 mV (closed form)."""
+    cell = hidden(tau_u=12 * 3 / np.log(5) * (1 + 1e-9) * b2.ms)
+    assert float(cell.values["V_reset"] / b2.mV) == pytest.approx(-90, abs=1e-6)
 
 
 def test_point_cells_integrate_and_fire():

@@ -11,9 +11,9 @@ from .style import PAGE, new_figure, publication_style
 from .voltages import SPIKE, cell_title, missed_target, spikes_of, title_of
 
 #: Cells of a layer whose potentials are drawn where none are chosen, and most of all layers.
-_CELLS_OF_A_LAYER, _MOST_CELLS = 2, 8
+_CELLS_OF_A_LAYER, _MOST_CELLS = 2, 6
 #: Which of the colours that tell things apart are those of cells: not the greys, as most spikes are black.
-_COLOURS = (0, 2, 6, 4, 1, 5, 7, 9)
+_COLOURS = (0, 2, 6, 4, 1, 5)
 #: Inches of a raster for each cell, and its bounds; and of a panel of potentials.
 _PER_CELL, _LOWEST, _HIGHEST, _POTENTIAL = 0.012, 0.6, 1.5, 0.62
 
@@ -32,8 +32,8 @@ def spike_raster(recording, stimulus=0, cells=None, figure=None):
     stimulus : int
         Which of the recorded stimuli, counted from 0 within the recording.
     cells : dict of int to sequence of int, optional
-        The cells by layer whose potentials are drawn, of those recorded; by default the two of each layer that spike
-        most, and in the output the target's cell first.
+        The cells by layer whose potentials are drawn, of those recorded, the first six, the output's before others; by
+        default the two of each layer that spike most, and in the output the target's cell first.
     figure : matplotlib.figure.Figure, optional
         Where to draw, an empty figure; a new one by default.
 
