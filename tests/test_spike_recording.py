@@ -100,6 +100,7 @@ def test_a_presentation_has_its_spikes(recorded):
     """`present` gives the events that the stream has of the same minibatch: row by row the same table."""
     shown = prepared().present(minibatches()[0].x, minibatches()[0].y, 0.7, learn=False)
     assert [*shown.spikes] == [*LAYERS]
+    assert f"layer_1       5        {len(shown.spikes['layer_1'])}" in repr(shown)
     with open_traces(recorded[0]) as traces:
         for name in ("stimulus", "layer_1"):
             streamed = traces.spikes[name]

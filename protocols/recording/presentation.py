@@ -108,7 +108,9 @@ class Presentation(Summarised):
         phases = Table(("phase", "steps", "time", "β", ""), rows)
         last = next(reversed(self.phases.values()), None)
         heading = f"Presentation: {', '.join(f'{name} {len(trace.t)} steps' for name, trace in self.phases.items())}"
-        return Summary(heading, [phases, *([] if last is None else last._tables())])
+        spikes = [(name, len(trains.cells), len(trains)) for name, trains in self._spikes.items()]
+        tables = [Table(("population", "cells", "spikes"), spikes)] if spikes else []
+        return Summary(heading, [phases, *([] if last is None else last._tables()), *tables])
 
     def to_dataframe(self, layer: int):
         """Give what was recorded of a layer as a tidy table of pandas.
