@@ -3,10 +3,14 @@
     τ_u du/dt = -g_lk u + g_A (v_A - u) + g_B (v_B - u),   V = V_rest + V_scale u
 
 is the soma of the three-compartment cell as it is: leak, and what comes from the dendrites. Where V reaches V_threshold
-the cell spikes, V falls to V_reset and stays there for τ_ref. At constant dendritic potentials V would go to
-V_∞ = V_rest + V_scale u_∞ with the time constant τ_m = τ_u/(g_lk + g_A + g_B), so that the cell fires at
+the cell spikes, V falls to V_reset and stays there for τ_ref. In output cells the teacher's current is β(y - r), as in
+eq 14 (see `leaky`). At constant dendritic potentials V would go to V_∞ = V_rest + V_scale u_∞ with the time constant
+τ_m = τ_u/(g_lk + g_A + g_B), so that the cell fires at
 
     f = 1/(τ_ref + τ_m ln((V_∞ - V_reset)/(V_∞ - V_threshold))),   V_∞ > V_threshold.
+
+Only τ_ref bounds that rate, where rates of the paper end at 1. So synapses saturate: a spike adds q to the train s, but to
+no more than s has at its peaks if the cell fires at r_max.
 
 V_rest is the level that background input holds the cell at, a little below threshold, as in a cortex that is awake: it
 is for the deviations from it that u stands. Unless they are given, reset and rest are such that f = r_max at u_∞ = 1
@@ -19,7 +23,6 @@ from typing import Any
 
 import brian2 as b2
 import numpy as np
-from sympy import sympify
 
 from ..errors import ParameterError
 from .cell import PHYSICAL_SCALE, Parameter
@@ -37,9 +40,12 @@ PARAMETERS = (
 )
 #: Lowest potential that the reset has by default: about the reversal potential of potassium.
 LOWEST = -90 * b2.mV
+#: What a spike does to the filtered train: no train exceeds the peak of one at the rate r_max, for synapses saturate.
+JUMP = "train = clip(train + 1/(r_max*tau_s), 0, 1/(r_max*tau_s)/(1 - exp(-1/(r_max*tau_s))))"
 #: What the soma has to have.
 _CONDUCTANCES = ("tau_u", "g_lk", "g_B")
 _SOMA = re.compile(r"^(du/dt = .*? : 1)(?! \()", flags=re.MULTILINE)
+_TEACHER = "g_A*(v_A - u)"
 
 
 def has_soma(equations: str) -> bool:
@@ -47,8 +53,14 @@ def has_soma(equations: str) -> bool:
     return bool(_SOMA.search(equations))
 
 
-def held_while_refractory(equations: str) -> str:
-    """Let u stand still while a cell is refractory."""
+def leaky(equations: str) -> str:
+    """Let u stand still while a cell is refractory, and a teacher act on what the cell sends.
+
+    Between reset and threshold u tells nothing of the rate, so that β(y - u) would not pull a rate towards y, but with
+    its conductance β quicken the membrane. What acts is β(y - r), the teacher of eq 14.
+    """
+    taught = "\nbeta : 1 (shared)" in equations
+    equations = equations.replace(_TEACHER, "g_A*(v_A - r)") if taught else equations
     return _SOMA.sub(r"\1 (unless refractory)", equations)
 
 
@@ -100,12 +112,12 @@ def _below_threshold(name: str, values: Mapping[str, Any]) -> b2.Quantity:
 
 
 def membrane_time_constant(values: Mapping[str, Any]) -> b2.Quantity:
-    """τ_m = τ_u/(g_lk + g_A + g_B) of a cell with these parameters, of one that is taught while β = 0.
+    """τ_m = τ_u/(g_lk + g_A + g_B) of a cell with these parameters; of one that is taught without g_A.
 
     Parameters
     ----------
     values : mapping
-        `tau_u`, `g_lk`, `g_B`, and `g_A`, a number or an expression of beta.
+        `tau_u`, `g_lk`, `g_B`, and `g_A`, an expression of β where a cell is taught.
     """
-    g_A = float(sympify(str(values.get("g_A", 0)), locals={"beta": 0}))
-    return values["tau_u"] / (values["g_lk"] + values["g_B"] + g_A)
+    g_A = values.get("g_A", 0)
+    return values["tau_u"] / (values["g_lk"] + values["g_B"] + (0 if isinstance(g_A, str) else g_A))

@@ -53,6 +53,8 @@ class _Generator:
         Those of them that are uniform between 0 and 1 at rest.
     largest_quantum : float
         Largest q at which it codes its rate.
+    jump : str
+        What a spike does to the train.
     """
 
     threshold: str
@@ -61,6 +63,7 @@ class _Generator:
     state: tuple[str, ...] = ()
     uniform: tuple[str, ...] = ()
     largest_quantum: float = float("inf")
+    jump: str = "train += 1/(r_max*tau_s)"
 
 
 #: The spike generators, by name.
@@ -68,7 +71,9 @@ GENERATORS = {
     "coding": _Generator("r - train >= 0.5/(r_max*tau_s)", largest_quantum=0.5),
     "integrate_and_fire": _Generator("v >= 1", "v -= 1", "dv/dt = r_max*r : 1\n", state=("v",), uniform=("v",)),
     "poisson": _Generator("rand() < r_max*r*dt"),
-    "leaky_integrate_and_fire": _Generator("V_soma >= V_threshold", "u = (V_reset - V_rest)/V_scale"),
+    "leaky_integrate_and_fire": _Generator(
+        "V_soma >= V_threshold", "u = (V_reset - V_rest)/V_scale", jump=leaky_soma.JUMP
+    ),
 }
 
 
@@ -152,16 +157,14 @@ def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
         "__doc__": f"{kind.__name__} that spikes ({generator}); see `spiking`.",
         "rate_kind": kind,
         "generator": generator,
-        "equations": (leaky_soma.held_while_refractory(kind.equations) if leaky else kind.equations)
-        + _TRAIN
-        + chosen.equations,
+        "equations": (leaky_soma.leaky(kind.equations) if leaky else kind.equations) + _TRAIN + chosen.equations,
         "parameters": (*kind.parameters, *_PARAMETERS, *(leaky_soma.PARAMETERS if leaky else ())),
         "potential": "train" if leaky else kind.potential,
         "state": (*kind.state, "train", *chosen.state),
         "outputs": (*kind.outputs, "train"),
         "recordables": (*kind.recordables, Recordable("train", "1", "", "filtered spike train")),
         "threshold": chosen.threshold,
-        "reset": "\n".join(filter(None, (chosen.reset, "train += 1/(r_max*tau_s)"))),
+        "reset": "\n".join(filter(None, (chosen.reset, chosen.jump))),
         "refractory": "tau_ref",
     }
     bases = (leaky_soma.LeakySoma, _Spiking, kind) if leaky else (_Spiking, kind)

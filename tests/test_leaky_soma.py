@@ -5,6 +5,7 @@ import pickle
 import brian2 as b2
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from corinfomax.errors import ParameterError
 from corinfomax.models import HiddenPoint, HiddenPyramidal, OutputPyramidal, StimulusCell, spiking
@@ -94,16 +95,41 @@ def test_a_cell_fires_at_r_max_where_u_is_one(mount, tau_ref, g):
     assert cell.values["V_reset"] < cell.values["V_rest"] < cell.values["V_threshold"]
 
 
-def test_output_cells_have_their_own_reset():
-    """An output cell's time constant counts its apical conductance at β = 0: resets by the closed form, to 1e-9."""
+@pytest.mark.parametrize("beta", [0.0, 2.0, -1.0])
+def test_a_teacher_pulls_the_rate_of_an_output_cell(mount, beta):
+    """Rates are the roots r of r_max r = f(u_∞), u_∞ = (g_B v_B + β(y - r))/(g_lk + g_B), to .02; y = 0, ½, 1."""
     options = {"v_A": "drive_apical", "tau_u": TAU_U, "g_lk": G_LK, "g_B": G_B, "tau_ref": 2 * b2.ms, **TRAINS}
-    for g_A, total in (("beta", 6.5), ("1 + beta", 7.5), ("1", 7.5)):
-        cell = spiking(OutputPyramidal, LEAKY)(g_A=g_A, **options)
-        below = float((cell.values["V_threshold"] - cell.values["V_reset"]) / b2.mV)
-        rest = float((cell.values["V_threshold"] - cell.values["V_rest"]) / b2.mV)
-        assert rest == pytest.approx(below / 4, abs=1e-9)
-        limit = 20 - rest  # V_∞ - V_threshold at u_∞ = 1
-        assert 2 + 120 / total * np.log((limit + below) / limit) == pytest.approx(5.0, abs=1e-9)
+    cell, y = spiking(OutputPyramidal, LEAKY)(g_A="beta", **options), np.array([0.0, 0.5, 1.0])
+    mounted = mount(cell, step=0.1 / 120, tau=TAU_U, method="exponential_euler")
+    mounted.cells.rest()
+    for name, value in (("drive_basal", 0.6), ("drive_apical", y), ("beta", beta)):
+        mounted.cells.write(name, value)
+    mounted.network.add(b2.NetworkOperation(mounted.cells.set_rate, clock=mounted.clock, when="end"))
+    train = b2.StateMonitor(mounted.cells.group, "train", record=range(3), when="end", clock=mounted.clock)
+    mounted.network.add(train)
+    mounted.advance(2500)
+    threshold, reset, rest = (float(cell.values[f"V_{name}"] / b2.mV) for name in ("threshold", "reset", "rest"))
+
+    def excess(r, y):
+        V = rest + 20 * (G_B * 0.6 + beta * (y - r)) / (G_LK + G_B)
+        return 1 / (2 + 120 / (G_LK + G_B) * np.log((V - reset) / (V - threshold))) / 0.2 - r if threshold < V else -r
+
+    theory = [brentq(excess, 0, 2, args=(each,)) for each in y]
+    assert theory[0] != theory[2] or beta == 0
+    np.testing.assert_allclose(train.train[:, 1250:].mean(axis=1), theory, rtol=0, atol=0.02)
+
+
+def test_trains_saturate(mount):
+    """At a rate of twice r_max a train ends each rise at the peak of one at r_max, q/(1 - exp(-1/(r_max τ_s)))."""
+    cell = hidden(0.0, V_threshold=-50 * b2.mV, V_reset=-60 * b2.mV, V_rest=-50.1 * b2.mV)
+    mounted = mount(cell, step=DT / 120, tau=TAU_U, method="exponential_euler")
+    mounted.cells.rest()
+    mounted.cells.write("drive_basal", 8.0)
+    train = b2.StateMonitor(mounted.cells.group, "train", record=[0], when="end", clock=mounted.clock)
+    mounted.network.add(train)
+    mounted.advance(1200)
+    assert train.train[0].max() == pytest.approx(0.25 / (1 - np.exp(-0.25)), abs=1e-9)
+    assert train.train[0][800:].min() > 1
 
 
 def test_synapses_are_exponential():
