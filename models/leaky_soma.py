@@ -9,8 +9,8 @@ eq 14 (see `leaky`). At constant dendritic potentials V would go to V_∞ = V_re
 
     f = 1/(τ_ref + τ_m ln((V_∞ - V_reset)/(V_∞ - V_threshold))),   V_∞ > V_threshold.
 
-Only τ_ref bounds that rate, where rates of the paper end at 1. So synapses saturate: a spike adds q to the train s, but to
-no more than s has at its peaks if the cell fires at r_max.
+Only τ_ref bounds that rate, where rates of the paper end at 1. So synapses saturate: a spike adds q to the train s, up
+to the peaks that s has if the cell fires at r_max.
 
 V_rest is the level that background input holds the cell at, a little below threshold, as in a cortex that is awake: it
 is for the deviations from it that u stands. Unless they are given, reset and rest are such that f = r_max at u_∞ = 1
