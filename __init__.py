@@ -20,7 +20,7 @@ _get, __dir__, __all__ = lazy.attach(
         "protocols.clockwork": ["Phase", "Preparation", "Protocol", "contrastive"],
         "protocols.decomposition": ["SimilarityMatching"],
         "protocols.estimators": ["CorInfoMaxClassifier", "CorInfoMaxRegressor"],
-        "protocols.recording": ["Presentation", "Selection", "StreamRecorder", "WeightSelection"],
+        "protocols.recording": ["Presentation", "Selection", "SpikeSelection", "StreamRecorder", "WeightSelection"],
         "protocols.reports": ["describe", "report"],
         "protocols.runs": ["Run", "cite", "load", "train"],
         "stimuli": ["Stimulus"],

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "pseudoinverse": ["condition", "inverse_error", "penrose_residuals"],
         "recordings": ["LayerRecording", "Recording", "as_recording", "read_recording"],
+        "spikes": ["SpikeTrains"],
         "tables": ["read_history", "summarise"],
         "traces": ["Traces", "open_traces"],
         "weights": ["angle", "definiteness"],

@@ -43,9 +43,11 @@ def labelled(traces, group: PopulationTraces, variables: Sequence[str] | None = 
 
 
 def tree(traces) -> xarray.DataTree:
-    """Label all that was recorded of populations."""
+    """Label all that was recorded of populations, and their spikes."""
     xarray = require_xarray()
-    return xarray.DataTree.from_dict({group.name: labelled(traces, group) for group in traces.groups})
+    found = {group.name: labelled(traces, group) for group in traces.groups}
+    spikes = {f"spikes/{name}": trains.to_xarray() for name, trains in traces.spikes.items()}
+    return xarray.DataTree.from_dict(found | spikes)
 
 
 def require_xarray():

@@ -15,6 +15,7 @@ import pandas as pd
 from ..errors import ParameterError
 from .files import replacing_path
 from .hdf5 import read
+from .nwb_units import add_units
 from .series import Trace
 from .session import Session, Signal
 from .traces import Traces
@@ -110,6 +111,8 @@ def export_nwb(
     - ``intervals/epochs``, a row for each phase of each trial, tagged with its name.
     - ``processing/circuit/cells``, a row for each recorded site: population, layer, cell type, cell and compartment;
       and ``processing/circuit/signals``, which tells for each time series the rows of its columns, in order.
+    - ``units``, a row for each cell whose spikes were recorded: its spike times, each where its step begins, the
+      intervals in which it was observed, population, layer, cell type and cell. There are no electrodes.
     - ``processing/plasticity/W_ff_0`` and so on, tables of recorded weights and their changes by presentation; the
       numbers of the cells on their axes are in ``W_ff_0_cells``.
     - the circuit's parameter file in `notes`, versions of the software in `data_collection`.
@@ -125,6 +128,7 @@ def export_nwb(
     file, session = _new_file(traces, description, keywords), Session(traces)
     samples = _add_traces(file, traces, session, compression)
     _add_trials(file, session, samples)
+    add_units(file, traces, session)
     _add_weights(file, traces, session, compression)
     with replacing_path(path) as temporary, NWBHDF5IO(temporary, "w") as io:
         io.write(file)

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
 from ..errors import ParameterError, RunError
 from .archives import read_archive
+from .spikes import SpikeTrains
 
 LAYER_PREFIX = "layer_"
+SPIKES_PREFIX = "spikes/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +92,8 @@ class Recording:
         Whether targets reach the circuit, be it nudged or clamped; by default where β is not 0.
     companions : dict of str to Companions
         Cells beside the recorded ones, such as error cells, by the name of their population.
+    spikes : dict of str to SpikeTrains
+        Spikes of all cells, by population, those of the layers first; empty where no cell spikes.
     """
 
     t: np.ndarray
@@ -106,6 +111,7 @@ class Recording:
     taught: bool = True
     teacher: np.ndarray | None = None
     companions: dict[str, Companions] = field(default_factory=dict)
+    spikes: dict[str, SpikeTrains] = field(default_factory=dict)
 
     def potentials(self, k):
         """Name the potentials that were recorded of layer k's cells, in volts, in the order of the file."""
@@ -116,6 +122,10 @@ class Recording:
         changes = np.flatnonzero(self.phase[1:] != self.phase[:-1]) + 1
         edges = [0, *changes.tolist(), len(self.phase)]
         return [(str(self.phase[a]), slice(a, b)) for a, b in pairwise(edges)]
+
+    def spikes_of(self, k):
+        """Spikes of the cells of layer k, 0 for the inputs; None where they do not spike."""
+        return next((trains for trains in self.spikes.values() if trains.layer == k), None)
 
     def is_taught(self, steps):
         """Whether targets reach the circuit in some steps, a slice of them."""
@@ -195,6 +205,12 @@ def as_recording(archive, path):
     except (ValueError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: damaged ({error})") from None
     _check_shapes(recording, path)
+    try:
+        recording.spikes.update(_spikes(archive, recording))
+    except KeyError as error:
+        raise RunError(f"{path}: has no {error.args[0]}") from None
+    except (ValueError, TypeError, IndexError) as error:
+        raise RunError(f"{path}: damaged ({error})") from None
     return recording
 
 
@@ -210,6 +226,56 @@ def _companions(archive):
         name: Companions(**_cells_and_traces(archive, name), layer=int(row["layer"]), kind=str(row["kind"]))
         for name, row in table.items()
     }
+
+
+def _spikes(archive, recording):
+    """Spikes by population, in the presentations and phases that the recording has."""
+    names = [key.removeprefix(SPIKES_PREFIX) for key in archive if key.startswith(SPIKES_PREFIX)]
+    names = dict.fromkeys(name.rpartition("/")[0] for name in names)
+    if not names:
+        return {}
+    t, count = recording.t, len(recording.stimuli)
+    dt = float(t[1] - t[0]) if len(t) > 1 else float(t[0])
+    bands = recording.phases()
+    trials = pd.DataFrame(
+        {
+            "trial": 0,
+            "replica": np.arange(count),
+            "stimulus": recording.stimuli,
+            "label": -1 if recording.labels is None else recording.labels,
+            "start": 0.0,
+            "stop": float(t[-1]),
+        }
+    )
+    edges = np.array([0.0, *(t[steps.stop - 1] for _, steps in bands)])
+    phases = pd.DataFrame(
+        {
+            "row": np.repeat(np.arange(count), len(bands)),
+            "name": np.tile(np.array([name for name, _ in bands], dtype=object), count),
+            "start": np.tile(edges[:-1], count),
+            "stop": np.tile(edges[1:], count),
+        }
+    )
+    found = {}
+    for name in names:
+        told = {
+            key: archive[f"{SPIKES_PREFIX}{name}/{key}"]
+            for key in ("time", "stimulus", "cell", "size", "layer", "kind")
+        }
+        time, row, cell, size = told["time"], told["stimulus"], told["cell"], int(told["size"])
+        if len({each.shape for each in (time, row, cell)}) != 1 or time.ndim != 1:
+            raise ValueError(f"spikes of {name} differ in length")
+        for what, numbers, limit in (("stimuli", row, count), ("cells", cell, size)):
+            if numbers.dtype.kind not in "iu" or not ((numbers >= 0) & (numbers < limit)).all():
+                raise ValueError(f"{what} of the spikes of {name} are out of range")
+        if not ((time > 0) & (time < edges[-1] + dt / 2)).all() or (np.diff(time) < 0).any():
+            raise ValueError(f"times of the spikes of {name} are not in order, or beyond the recording")
+        phase = np.searchsorted(edges[1:] + dt / 2, time)
+        found[name] = SpikeTrains(
+            name, int(told["layer"]), str(told["kind"]), np.arange(size), time, cell, row * len(bands) + phase,
+            trials, phases, dt,
+        )  # fmt: skip
+    return found
 
 
 def _cells_and_traces(archive, name):

@@ -8,16 +8,20 @@ the samples of a trial or phase are those from its start up to, and without, its
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from .events import SpikeEvents
 from .series import PopulationTraces, Trace
 from .traces import Traces
 
 #: Values that are read at once, where a presentation is longer.
 _VALUES_AT_ONCE = 2**20
+#: Spikes that are sorted at once, unless a single cell has more.
+_SPIKES_AT_ONCE = 2**22
 
 
 class Session:
@@ -37,7 +41,8 @@ class Session:
     def __init__(self, traces: Traces):
         self._traces = traces
         trials = traces.trials
-        recorded = {int(number) for group in traces.groups for number in group.replicas}
+        groups = (*traces.groups, *traces.spikes.events.values())
+        recorded = {int(number) for group in groups for number in group.replicas}
         if recorded:
             trials = trials[trials["replica"].isin(recorded)]
         self._begun = np.rint(trials["start"].to_numpy() / traces.dt).astype(np.int64)  # steps of the recording
@@ -67,6 +72,11 @@ class Session:
         stops = np.concatenate([[0.0], self.trials["stop"].to_numpy()])
         return stops[np.searchsorted(self.trials["trial"].to_numpy(), presentations, "right")]
 
+    def units(self, events: SpikeEvents) -> Units:
+        """Return the spike trains of a population in the session."""
+        trial = self._traces.phases["trial"].to_numpy(np.int64)
+        return Units(self, events, trial, self._starts - self._begun, self._traces.dt)
+
     def signal(self, group: PopulationTraces) -> Signal:
         """Return where the samples of a population stand in the session."""
         number = self._traces.phases["trial"].to_numpy()[group.phase]
@@ -82,6 +92,61 @@ class Session:
         return Signal(
             rows, first[filled], last[filled], lines[filled], shifts[filled], steps, group.every, self._traces.dt
         )
+
+
+class Units:
+    """Spike trains of a population in a session, cell by cell.
+
+    Attributes
+    ----------
+    counts : ndarray of int (cells,)
+        Spikes of each cell, in the order of `SpikeEvents.cells`.
+    observed : ndarray (intervals, 2)
+        Seconds of the session in which spikes were recorded; what follows without a gap is one interval.
+    """
+
+    def __init__(self, session: Session, events: SpikeEvents, phase_trials: np.ndarray, shifts: np.ndarray, dt: float):
+        self._events, self._phase_trials, self._shifts, self._dt = events, phase_trials, shifts, dt
+        self._size = int(events.replicas.max()) + 1
+        keys = session.trials["trial"].to_numpy(np.int64) * self._size + session.trials["replica"].to_numpy(np.int64)
+        of_population = session.trials["replica"].isin(events.replicas).to_numpy()
+        self._keys, self._shifts = keys[of_population], shifts[of_population]  # in ascending order
+        self._order = np.argsort(events.cells)
+        self.counts = np.zeros(len(events.cells), np.int64)
+        for part in events.parts():
+            self.counts += np.bincount(self._places(part["cell"]), minlength=len(self.counts))
+        phases = session.phases
+        kept = of_population[phases["row"]] & phases["name"].isin(events.phases).to_numpy()
+        start, stop = (phases[name].to_numpy(float)[kept] for name in ("start", "stop"))
+        begins = np.concatenate([[True], start[1:] - stop[:-1] > dt / 2])[: len(start)]
+        ends = np.concatenate([begins[1:], [True]])[: len(start)]
+        self.observed = np.stack([start[begins], stop[ends]], axis=1)
+
+    def times(self) -> Iterator[np.ndarray]:
+        """Seconds of the session at which the steps of the spikes begin: of the first cell, then the next, in parts."""
+        first = 0
+        while first < len(self.counts):
+            total = np.cumsum(self.counts[first:])
+            last = first + max(1, int(np.searchsorted(total, _SPIKES_AT_ONCE, "right")))
+            yield self._times_of(first, last)
+            first = last
+
+    def _times_of(self, first: int, last: int) -> np.ndarray:
+        places, steps = [], []
+        for part in self._events.parts():
+            place = self._places(part["cell"])
+            kept = (place >= first) & (place < last)
+            key = self._phase_trials[part["phase"][kept]] * self._size + part["replica"][kept]
+            step = np.rint(part["time"][kept] / self._dt).astype(np.int64) - 1
+            places.append(place[kept])
+            steps.append(step + self._shifts[np.searchsorted(self._keys, key)])
+        if not places:
+            return np.zeros(0)
+        found = np.concatenate(steps)
+        return found[np.lexsort((found, np.concatenate(places)))] * self._dt
+
+    def _places(self, cells: np.ndarray) -> np.ndarray:
+        return self._order[np.searchsorted(self._events.cells[self._order], cells)]
 
 
 class Signal:

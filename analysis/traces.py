@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ParameterError, RunError
+from .events import RecordedSpikes, SpikeEvents
 from .files import replacing
 from .former import by_layer
 from .hdf5 import check_self_contained, one_line, opened
@@ -22,6 +23,7 @@ from .series import PopulationTraces, Trace, WeightTraces
 from .trials import check_clock, read_phases, read_trials
 
 if TYPE_CHECKING:
+    import neo
     import xarray
 
 #: What a recording's attributes `format` and `version` say.
@@ -47,6 +49,8 @@ class Traces:
     ----------
     path : Path
     groups : tuple of PopulationTraces
+    spikes : mapping of str to SpikeTrains
+        By population; read from the file when one is asked for.
     weights : dict of str to WeightTraces
         By names such as ``"W_ff_0"`` and, of layer 1, ``"B_1"``, which the file of version 0.1.0 calls ``"B_0"``.
     version : int
@@ -106,6 +110,9 @@ class Traces:
             group.check(len(self._phases["trial"]), int(attributes["replicas"]))
         for weights in self.weights.values():
             weights.check(len(self._trials["start"]))
+        told = len(self._phases["trial"]), int(attributes["replicas"])
+        events = self._file["spikes"].values() if "spikes" in self._file else ()
+        self.spikes = RecordedSpikes(self, [SpikeEvents(group, *told) for group in events])
 
     def _read_weights(self) -> dict[str, WeightTraces]:
         found = {name: WeightTraces.of(group) for name, group in self._file["weights"].items()}
@@ -130,7 +137,8 @@ class Traces:
     def __repr__(self) -> str:
         count, stimuli = len(self._trials["start"]), int(self._trials["presented"].sum())
         presented = f"{count} presentation{'s' * (count != 1)}, {stimuli} stimul{'us' if stimuli == 1 else 'i'} in all"
-        return f"<Traces {self.path}: {', '.join(map(repr, self.groups))}; {presented}>"
+        recorded = map(repr, (*self.groups, *self.spikes.events.values()))
+        return f"<Traces {self.path}: {', '.join(recorded)}; {presented}>"
 
     def __getitem__(self, key: tuple[str, str]) -> Trace:
         if not isinstance(key, tuple) or len(key) != 2:
@@ -248,7 +256,8 @@ class Traces:
             data array for each variable, in its unit (attribute `units`). Along time lie also s, trial, phase (its
             name) and beta, along time and replica stimulus and label, -1 where there is none. Of all populations a tree
             of such data sets, by their names. They stay usable when this recording is closed. Of a recording by an
-            earlier version, whose axes have no names, all is read at once.
+            earlier version, whose axes have no names, all is read at once. Spikes are in the tree under
+            ``spikes/layer_1`` and so on, as `SpikeTrains.to_xarray` has them.
 
         Raises
         ------
@@ -261,6 +270,12 @@ class Traces:
             return tree(self)
         chosen = None if variables is None else np.atleast_1d(variables).tolist()
         return labelled(self, self.group(population, chosen), chosen)
+
+    def to_neo(self) -> neo.Block:
+        """Give all spikes as neo has them, see `analysis.neo_blocks.neo_block`; needs the extra `neo`."""
+        from .neo_blocks import neo_block
+
+        return neo_block(self.spikes.values())
 
     def rows_of_trials(self, trial: np.ndarray) -> dict[str, np.ndarray]:
         """Stimuli and labels by the numbers of trials, (len(trial), replicas); -1 where there is none."""
@@ -315,7 +330,8 @@ class Traces:
         """Write all traces, in their units, and the tables to a NumPy archive; one trace at a time is in memory.
 
         Keys are ``layer_1/V_soma`` (steps, replicas, cells), ``layer_1/time``, ``layer_1/cells``, ``W_ff_0/values``,
-        ``trials/start``, ``phases/name`` and so on; of a second selection of a population, ``layer_1-2/…``.
+        ``trials/start``, ``phases/name`` and so on; of a second selection of a population, ``layer_1-2/…``. Spikes are
+        ``spikes/layer_1/time``, ``phase`` (row of the phases), ``replica`` and ``cell``.
         """
         arrays: dict = {"units": np.array(json.dumps(self.units)), "parameters": np.array(self.parameters)}
         if self.seed is not None:
@@ -324,6 +340,9 @@ class Traces:
             arrays |= {f"{name}/{variable}": trace for variable, trace in group.traces.items()}
             arrays |= {f"{name}/{column}": getattr(group, column) for column in ("time", "s", "phase", "beta")}
             arrays |= {f"{name}/cells": group.cells, f"{name}/replicas": group.replicas}
+        for name, events in self.spikes.events.items():
+            arrays |= {f"spikes/{name}/{column}": values for column, values in events.read().items()}
+            arrays |= {f"spikes/{name}/cells": events.cells, f"spikes/{name}/replicas": events.replicas}
         for name, group in zip(self.weights, self._file["weights"].values(), strict=True):
             arrays |= {f"{name}/{column}": dataset for column, dataset in group.items()}
         arrays |= {f"trials/{name}": values for name, values in self._trials.items()}
@@ -333,17 +352,32 @@ class Traces:
             np.savez(file, **arrays)
 
     def save_csv(self, path: str | os.PathLike):
-        """Write all traces as one tidy table, `frames` one after the other, with units in the header: V_soma (V)."""
-        units = {"time": "s"} | self.units
-        with replacing(Path(os.path.expanduser(path))) as file:
-            for number, frame in enumerate(self.frames()):
-                named = [name if units.get(name, "1") == "1" else f"{name} ({units[name]})" for name in frame]
-                frame.to_csv(file, index=False, header=named if number == 0 else False)
+        """Write all traces as one tidy table, `frames` one after the other, with units in the header: V_soma (V).
+
+        Spikes, which are events, have a table of their own, a row for each: ``a_spikes.csv`` beside ``a.csv``.
+        """
+        path = Path(os.path.expanduser(path))
+        with replacing(path) as file:
+            _write_csv(file, self.frames(), {"time": "s"} | self.units)
+        if self.spikes:
+            with replacing(spikes_beside(path)) as file:
+                _write_csv(file, (trains.dataframe() for trains in self.spikes.values()), {"time": "s"})
 
 
 def open_traces(path: str | os.PathLike) -> Traces:
     """Open a recording by `StreamRecorder`; best in a ``with`` statement."""
     return Traces(path)
+
+
+def spikes_beside(path: Path) -> Path:
+    """Name the table of spikes that stands beside a table of traces."""
+    return path.with_name(f"{path.stem}_spikes{path.suffix}")
+
+
+def _write_csv(file, frames, units):
+    for number, frame in enumerate(frames):
+        named = [name if units.get(name, "1") == "1" else f"{name} ({units[name]})" for name in frame]
+        frame.to_csv(file, index=False, header=named if number == 0 else False)
 
 
 def is_recording(path: str | os.PathLike) -> bool:

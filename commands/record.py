@@ -38,7 +38,8 @@ def record(
         str | None, typer.Option(help="As layer_1,SST_1,multiplier_1; by default all layers.")
     ] = None,
     variables: Annotated[
-        str | None, typer.Option(help="As V_soma,rate; by default potentials and rates, as the cells declare them.")
+        str | None,
+        typer.Option(help="As V_soma,rate,spikes; by default potentials, rates and spikes, as the cells have them."),
     ] = None,
     phases: Annotated[str | None, typer.Option(help="As free,nudge; by default all.")] = None,
     every: Annotated[int | None, typer.Option(help="Every n-th step of a phase only.")] = None,
@@ -49,14 +50,15 @@ def record(
 ) -> dict:
     """Record chosen cells through the phases of a presentation.
 
-    Without --out, or to a .npz, compartment voltages are also drawn. The archive holds time (s), integration variable
+    Without --out, or to a .npz, compartment voltages are also drawn, and of circuits that spike the spikes of all
+    cells. The archive holds time (s), integration variable
     s, phase and β of each step, and for each layer what its cells declare, such as somatic, basal and apical potentials
     (V), rates (Hz) and SST currents. Layers count from 1, the output is the last. Drawn are the chosen cells in their
     order, six of each layer at most, and in the output also the cell of the stimulus's class.
 
     To HDF5 (.h5, which is netCDF-4), NWB (.nwb, trials one after the other) or a tidy table (.csv, units in its header)
     any number of stimuli is recorded, of all populations, in bounded memory: choose with --populations, --variables,
-    --phases, --every and --replicas.
+    --phases, --every and --replicas. Spikes, where there are some, are events, as the variable spikes chooses them.
 
     Examples: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9` ·
     `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
@@ -132,12 +134,12 @@ def _record_and_draw(opened, path: Path, chosen: list[int], cells: list[str] | N
 
 def _draw(recording: "analysis.Recording", path: Path, selection: dict[int, list[int]] | None) -> list[Path]:
     """Draw each stimulus with the chosen cells, and its target's in the output; a picture that fails is one line."""
-    from ..analysis.figures import Album, compartment_voltages, layers_with_potentials  # with matplotlib
+    from ..analysis.figures import Album, compartment_voltages, layers_with_potentials, spike_raster  # with matplotlib
 
     album, potentials, beside = Album(), layers_with_potentials(recording), []
     chosen = {k: indices for k, indices in (selection or {}).items() if k in potentials}
     for position, stimulus in enumerate(recording.stimuli.tolist()):
-        draw, added = partial(compartment_voltages, recording, stimulus=position), []
+        draw, added, cells = partial(compartment_voltages, recording, stimulus=position), [], None
         if selection is not None:
             cells, target = {k: indices[:_MOST_DRAWN] for k, indices in chosen.items()}, recording.target_cell(position)
             of_output = cells.get(recording.output_layer, [])
@@ -148,6 +150,9 @@ def _draw(recording: "analysis.Recording", path: Path, selection: dict[int, list
         if (cells if selection is not None else potentials) and album.save([picture], draw):
             output.print(f"{picture}")
             beside += added
+        raster = path.with_name(f"{path.stem}_stimulus_{stimulus}_spikes.png")
+        if recording.spikes and album.save([raster], partial(spike_raster, recording, position, cells)):
+            output.print(f"{raster}")
     if album.written and (cut := [str(k) for k, indices in chosen.items() if len(indices) > _MOST_DRAWN]):
         console.print(f"Drawn are the first {_MOST_DRAWN} cells of layer {' and '.join(cut)}.")
     if beside:

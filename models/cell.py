@@ -138,13 +138,17 @@ class Cell:
             raise ParameterError(f"{type(self).__name__}: has a {stray[0]} and no threshold, so that it never spikes")
         if not isinstance(domain, Domain | None):
             raise ParameterError(f"{type(self).__name__}: domain = {domain!r}: should be a Domain; see domain_of")
-        for row in self.parameters:
-            if allowed := _allowed(values[row.name], row.unit):
-                raise ParameterError(f"{type(self).__name__}: {row.name} = {values[row.name]!r}: should be {allowed}")
+        self._check_units(values)
         self.domain = domain
         self.values = values
         self.at_rest: dict[str, float | tuple[float, float]] = {}
         self.per_cell = {} if domain is None else dict(domain.per_cell)
+
+    def _check_units(self, values: dict[str, Any]):
+        """Raise a `ParameterError` if one of these values of parameters is of another unit than its row tells."""
+        for row in self.parameters:
+            if row.name in values and (allowed := _allowed(values[row.name], row.unit)):
+                raise ParameterError(f"{type(self).__name__}: {row.name} = {values[row.name]!r}: should be {allowed}")
 
     def __reduce_ex__(self, protocol):
         """Pickle cells of a class from a file by the file's path, for their module has no name to be imported by."""

@@ -8,6 +8,7 @@ decides when a cell spikes is its *spike generator*:
     coding               r - s ≥ q/2: it spikes as soon as its train falls behind its rate
     integrate_and_fire   dv/dt = r_max r, v ≥ 1, then v -= 1; v(0) is uniform between 0 and 1
     poisson              with probability r_max r dt in each step (escape noise)
+    leaky_integrate_and_fire   V_soma ≥ V_threshold, then V_soma = V_reset (see `leaky_soma`); r is then what s says
 
 At a constant r the coding cell's s stays within q/2 of r, and its rate is 1/(τ_s ln((r + q/2)/(r - q/2))): on average
 s is less than r, by about q²/(12 r), and below r = q/2 the cell is silent. The integrate-and-fire cell spikes at
@@ -21,10 +22,11 @@ from typing import Literal
 import brian2 as b2
 
 from ..errors import ParameterError, nearest
+from . import leaky_soma
 from .cell import Cell, Parameter, Recordable
 
 #: Names of the spike generators.
-Generator = Literal["coding", "integrate_and_fire", "poisson"]
+Generator = Literal["coding", "integrate_and_fire", "poisson", "leaky_integrate_and_fire"]
 
 _TRAIN = """
 dtrain/dt = -train/tau_s : 1                               # filtered spike train, s above
@@ -51,6 +53,8 @@ class _Generator:
         Those of them that are uniform between 0 and 1 at rest.
     largest_quantum : float
         Largest q at which it codes its rate.
+    jump : str
+        What a spike does to the train.
     """
 
     threshold: str
@@ -59,6 +63,7 @@ class _Generator:
     state: tuple[str, ...] = ()
     uniform: tuple[str, ...] = ()
     largest_quantum: float = float("inf")
+    jump: str = "train += 1/(r_max*tau_s)"
 
 
 #: The spike generators, by name.
@@ -66,6 +71,9 @@ GENERATORS = {
     "coding": _Generator("r - train >= 0.5/(r_max*tau_s)", largest_quantum=0.5),
     "integrate_and_fire": _Generator("v >= 1", "v -= 1", "dv/dt = r_max*r : 1\n", state=("v",), uniform=("v",)),
     "poisson": _Generator("rand() < r_max*r*dt"),
+    "leaky_integrate_and_fire": _Generator(
+        "V_soma >= V_threshold", "u = (V_reset - V_rest)/V_scale", jump=leaky_soma.JUMP
+    ),
 }
 
 
@@ -113,13 +121,15 @@ def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
     ----------
     kind : type of Cell
         Any with a rate `r`: of a hidden layer, of an output layer, or `StimulusCell` for inputs that spike.
-    generator : {"coding", "integrate_and_fire", "poisson"}
+    generator : {"coding", "integrate_and_fire", "poisson", "leaky_integrate_and_fire"}
+        Of the last, cells without a somatic potential, such as those of the stimulus, integrate and fire.
 
     Returns
     -------
     type of Cell
-        Its constructor takes what `kind` takes, and `r_max`, `tau_s` and `tau_ref` (0 for none). Its outputs are those
-        of `kind` and the filtered train `train`, which a `Projection` carries with ``output="train"``.
+        Its constructor takes what `kind` takes, and `r_max`, `tau_s` and `tau_ref` (0 for none); with a leaky soma also
+        `V_threshold`, `V_reset` and `V_rest`, which have defaults. Its outputs are those of `kind` and the filtered
+        train `train`, which a `Projection` carries with ``output="train"``.
 
     Raises
     ------
@@ -130,7 +140,8 @@ def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
     Notes
     -----
     Drives arrive where they do in `kind`; r = σ(u) is what the cell would send if it did not spike. A step sees the
-    r that the step before has left. r < 0 gives no spikes.
+    r that the step before has left. r < 0 gives no spikes. With a leaky soma it is u that spikes and is reset; r is
+    σ(s), what interneurons and readouts see of the cell.
     """
     if generator not in GENERATORS:
         raise ParameterError(f"no spike generator {generator!r}; {nearest(generator, GENERATORS)}")
@@ -138,21 +149,26 @@ def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
         raise ParameterError(f"{kind.__name__} spikes already")
     if "r" not in kind.outputs:
         raise ParameterError(f"{kind.__name__} has no rate r that spikes could carry")
+    leaky = generator == "leaky_integrate_and_fire" and leaky_soma.has_soma(kind.equations)
+    if generator == "leaky_integrate_and_fire" and not leaky:
+        return spiking(kind, "integrate_and_fire")
     chosen = GENERATORS[generator]
     attributes = {
         "__doc__": f"{kind.__name__} that spikes ({generator}); see `spiking`.",
         "rate_kind": kind,
         "generator": generator,
-        "equations": kind.equations + _TRAIN + chosen.equations,
-        "parameters": (*kind.parameters, *_PARAMETERS),
+        "equations": (leaky_soma.leaky(kind.equations) if leaky else kind.equations) + _TRAIN + chosen.equations,
+        "parameters": (*kind.parameters, *_PARAMETERS, *(leaky_soma.PARAMETERS if leaky else ())),
+        "potential": "train" if leaky else kind.potential,
         "state": (*kind.state, "train", *chosen.state),
         "outputs": (*kind.outputs, "train"),
         "recordables": (*kind.recordables, Recordable("train", "1", "", "filtered spike train")),
         "threshold": chosen.threshold,
-        "reset": "\n".join(filter(None, (chosen.reset, "train += 1/(r_max*tau_s)"))),
+        "reset": "\n".join(filter(None, (chosen.reset, chosen.jump))),
         "refractory": "tau_ref",
     }
-    return type(f"Spiking{kind.__name__}", (_Spiking, kind), attributes)
+    bases = (leaky_soma.LeakySoma, _Spiking, kind) if leaky else (_Spiking, kind)
+    return type(f"Spiking{kind.__name__}", bases, attributes)
 
 
 def _unpickled(kind: type[Cell], generator: str) -> Cell:

@@ -43,6 +43,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "SimilarityMatchingCircuit",
             "WhiteningRule",
         ],
+        "spike_timing": ["PairRule"],
         "states": ["Layers", "PhaseEnd", "contrast"],
         "trainable": ["Trainable"],
     },

@@ -138,6 +138,12 @@ class Circuit(Trainable):
         return describe(self.populations, self.projections, self.layers, self.teacher)
 
     @property
+    def spiking_layers(self) -> tuple[int, ...]:
+        """Layers whose cells spike, 0 for the stimulus."""
+        cells = {spec.name: spec.cell for spec in self.populations}
+        return tuple(k for k, name in enumerate(self.layers) if cells[name].threshold)
+
+    @property
     def intervals(self) -> dict[str, Interval]:
         """Intervals between renewals of drives that a calibration may change, by name."""
         return {each.every.name: each.every for each in self.projections if isinstance(each.every, Interval)}

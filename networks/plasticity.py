@@ -220,9 +220,13 @@ class Plasticity:
         `load_state_dict`; and `in_steps`, whether it can act in every step.
     reads : tuple of str or Readout, default ("plus", "minus")
         Phases, or the parts that they play in the protocol. A name stands for the state at the phase's end.
-    when : {"presentation", "phase", "step"}
+    when : {"presentation", "phase", "step", "spike"}
         When ΔW is found and applied: at the end of a learning presentation; at the end of the phase that is read
-        first; or in each step of that phase, of which it then sees the present state.
+        first; in each step of that phase, of which it then sees the present state; or in those of its steps in which a
+        cell spikes. Then the state has also `spikes`, (replicas, cells) by layer, True of the cells that spike, and ΔW
+        is applied whole, where in every step it is multiplied by the step.
+    triggers : tuple of int, default ()
+        Layers whose spikes a rule of ``when="spike"`` waits for, 0 for the stimulus; all that spike by default.
     optional : bool, default False
         Whether the rule rests under a protocol that lacks a phase which it reads; else such a protocol is refused.
 
@@ -235,29 +239,31 @@ class Plasticity:
     rule: Callable[..., Change]
     optimiser: Any
     reads: str | Readout | tuple[str | Readout, ...] = ("plus", "minus")
-    when: Literal["presentation", "phase", "step"] = "presentation"
+    when: Literal["presentation", "phase", "step", "spike"] = "presentation"
     optional: Switch = False
+    triggers: tuple[Index, ...] = ()
     readouts: tuple[Readout, ...] = field(init=False, repr=False)
 
     def __post_init__(self):
         reads = (self.reads,) if isinstance(self.reads, str | Readout) else self.reads
         readouts = tuple(read if isinstance(read, Readout) else Readout(read) for read in reads)
         object.__setattr__(self, "readouts", readouts)
-        if self.when not in ("presentation", "phase", "step"):
-            raise ParameterError(f"{self}: when = {self.when!r} must be 'presentation', 'phase' or 'step'")
+        if self.when not in ("presentation", "phase", "step", "spike"):
+            raise ParameterError(f"{self}: when = {self.when!r} must be 'presentation', 'phase', 'step' or 'spike'")
+        if self.triggers and self.when != "spike":
+            raise ParameterError(f"{self}: triggers = {self.triggers}: need when = 'spike', not {self.when!r}")
         if not hasattr(self.optimiser, "target"):
             raise ParameterError(f"Plasticity: optimiser = {self.optimiser!r}: should be one, such as GradientStep")
         if not readouts:
             raise ParameterError(f"{self}: reads no phase")
-        if self.when == "step" and not getattr(self.optimiser, "in_steps", False):
+        often = {"step": "in every step", "spike": "at spikes"}.get(self.when)
+        if often and not getattr(self.optimiser, "in_steps", False):
             raise ParameterError(
-                f"{self}: acts in every step, which {type(self.optimiser).__name__} cannot; take GradientStep, or "
+                f"{self}: acts {often}, which {type(self.optimiser).__name__} cannot; take GradientStep, or "
                 "when = 'presentation'"
             )
-        if self.when == "step" and not readouts[0].at_the_end:
-            raise ParameterError(
-                f"{self}: acts in every step of phase {readouts[0].phase!r}, of which there is no mean"
-            )
+        if often and not readouts[0].at_the_end:
+            raise ParameterError(f"{self}: acts {often} of phase {readouts[0].phase!r}, of which there is no mean")
 
     @property
     def target(self) -> tuple[str, int]:

@@ -250,6 +250,13 @@ class Population:
         return probe(self.group, variable, self._shape, replicas, cells)
 
     @property
+    def spikes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Replicas and cells that have spiked in the last step, two arrays (spikes,); empty where none do."""
+        if not self.cell.threshold:
+            return np.zeros(0, int), np.zeros(0, int)
+        return np.divmod(self.group.spikes, self.size)
+
+    @property
     def stochastic(self) -> bool:
         """Whether random numbers enter the cells' dynamics."""
         drawn = "rand" in self.cell.threshold or self.cell.at_rest

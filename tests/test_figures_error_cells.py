@@ -10,7 +10,7 @@ import pytest
 
 from corinfomax.analysis import read_recording
 from corinfomax.analysis.figures import compartment_voltages
-from corinfomax.analysis.figures.voltages import teaching
+from corinfomax.analysis.figures.phase_bands import teaching
 
 matplotlib.use("Agg")
 

@@ -173,6 +173,7 @@ def test_readme_example_runs(capsys, tmp_path, monkeypatch):
         ("python", "protocol", ""),
         ("recording", "record", "V_apical"),
         ("recording", "stream", "V_soma"),
+        ("recording", "spikes", "replica  layer population  cell"),
         ("domains", "domain", "λ"),
         ("perturbing", "intervention", "W_fb moved: 0.0"),
         ("extending", "cell", ""),

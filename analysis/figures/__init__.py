@@ -7,6 +7,7 @@ from .comparison import courses, differences
 from .embedding import embedding
 from .perturbation import perturbation_effects, perturbed_learning
 from .predictions import confusion_matrix, predicted_against_true
+from .rasters import spike_raster
 from .report import Album, draw_run, save_figure
 from .style import publication_style
 from .training import alignment, course, information, learning_curve, signs
@@ -38,5 +39,6 @@ __all__ = [
     "save_figure",
     "settling_animation",
     "signs",
+    "spike_raster",
     "weight_histogram",
 ]

@@ -9,8 +9,9 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from ...errors import ParameterError
 from ..files import make_folder, replacing
 from .meanings import TEACHER
+from .phase_bands import phase_colours, teaching
 from .style import literal, new_figure, publication_style
-from .voltages import compartments_of, layers_with_potentials, missed_target, phase_colours, teaching
+from .voltages import compartments_of, layers_with_potentials, missed_target
 
 #: Frames that a presentation is shown in, unless asked otherwise.
 MOST_FRAMES = 150

@@ -21,6 +21,7 @@ from .animation import save_animation, settling_animation
 from .circuit_diagram import circuit_diagram
 from .embedding import embeddable, embedding
 from .predictions import confusion_matrix, predicted_against_true
+from .rasters import spike_raster
 from .style import new_figure, new_panels, publication_style
 from .training import alignment, course, information, learning_curve, scores, signs
 from .voltages import compartment_voltages, layers_with_potentials
@@ -282,6 +283,8 @@ def _draw_recording(path):
     recording = read_recording(path)
     if layers_with_potentials(recording):
         yield "compartment_voltages", lambda: compartment_voltages(recording)
+    if recording.spikes:
+        yield "spike_raster", lambda: spike_raster(recording)
 
 
 def _numbered(archive, prefix, suffix=""):

@@ -5,19 +5,14 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
-from .meanings import APICAL, BASAL, ERROR, MULTIPLIER, OTHERS, SOMA, SST, TAUGHT, UNTAUGHT
-from .style import PAGE, literal, new_figure, publication_style
+from .meanings import APICAL, BASAL, ERROR, MULTIPLIER, OTHERS, SOMA, SST
+from .phase_bands import milliseconds, phase_patches, shade_phases, spread
+from .style import PAGE, new_figure, publication_style
 
 MOST_CELLS = 3
-#: Least space between names of phases, in widths of a panel.
-_GAP = 0.03
-#: Characters of names of phases that a panel has room for.
-_CHARACTERS = 30
-
 #: Label and colour of potentials, in the order in which they are drawn, each upon the one before it.
 COMPARTMENTS = {
     "V_apical": ("apical dendrite", APICAL),
@@ -28,9 +23,8 @@ COMPARTMENTS = {
 INTERNEURON = "V_SST"
 #: Colours of populations beside a layer by what their kind is called.
 _COMPANIONS = {"error cell": ERROR, "multiplier cell": MULTIPLIER}
-#: Phases with the teacher are coloured, in turn where they have names of their own; the others are grey.
-_TAUGHT_COLOURS = {"nudge": TAUGHT[0], "third": TAUGHT[1]}
-_UNTAUGHT_COLOURS = {"free": UNTAUGHT[0]}
+#: A spike, which is an event, as a stroke.
+SPIKE = {"linestyle": "", "marker": "|", "markersize": 6, "markeredgewidth": 0.8, "color": SOMA}
 #: Inches that a panel should have across, and a page has for them from top to bottom.
 _NARROWEST, _TALLEST = 1.5, 8.6
 
@@ -41,9 +35,10 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
 
     Rows of panels for each layer, the output on top, a panel for each cell, at most four in a row, with the
     compartments that the cells have; where they have SST interneurons or error cells, below each cell the soma of its
-    own, as its deviation from rest, which can be small. A new figure is no wider than a page. Potentials are drawn as
-    they are: dendrites may leave the physiological range. Phases in which targets reach the circuit are coloured. In a
-    phase with β ≠ 0 the apical dendrite of a CorInfoMax circuit's output cell is at its target's potential.
+    own, as its deviation from rest, which can be small. Spikes are strokes at the top of their cell's panel. A new
+    figure is no wider than a page. Potentials are drawn as they are: dendrites may leave the physiological range.
+    Phases in which targets reach the circuit are coloured. In a phase with β ≠ 0 the apical dendrite of a CorInfoMax
+    circuit's output cell is at its target's potential.
 
     Parameters
     ----------
@@ -73,7 +68,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         raise ParameterError(
             f"compartment_voltages: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}"
         )
-    title = f"{_title(recording, stimulus)}{missed_target(recording, stimulus, layers)}"
+    title = f"{title_of(recording, stimulus)}{missed_target(recording, stimulus, layers)}"
     layers = sorted(layers_with_potentials(recording) if layers is None else layers, reverse=True)
     positions = {k: _positions(recording, stimulus, k, (cells or {}).get(k)) for k in layers}
     if not layers or not all(positions.values()):
@@ -113,8 +108,32 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
     figure.canvas.figure.draw_without_rendering()  # the widths of panels are known where the layout is
     for ax in figure.axes:
         if ax.texts:
-            _spread(list(ax.texts), ax)
+            spread(list(ax.texts), ax)
     return figure
+
+
+def spikes_of(recording, k, stimulus, cell):
+    """Give the times in ms at which a cell of layer k spikes; none where cells do not spike.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+    k, stimulus, cell : int
+        The stimulus counted within the recording.
+
+    Returns
+    -------
+    array, (spikes,)
+    """
+    trains = recording.spikes_of(k)
+    if trains is None:
+        return np.zeros(0)
+    return 1e3 * trains.time[(trains.row == stimulus) & (trains.cell == cell)]
+
+
+def _draw_spikes(ax, times):
+    """Draw spikes as strokes at the top of a panel."""
+    ax.plot(times, np.full(len(times), 0.96), transform=ax.get_xaxis_transform(), **SPIKE)
 
 
 def _columns(cells):
@@ -179,7 +198,7 @@ def _positions(recording, stimulus, k, cells):
 
 
 def _draw_layer(axes, recording, stimulus, k, chosen):
-    layer, time = recording.layers[k], _milliseconds(recording)
+    layer, time = recording.layers[k], milliseconds(recording)
     for n, column in enumerate(axes.T):
         if n >= len(chosen):
             for ax in column:
@@ -187,8 +206,10 @@ def _draw_layer(axes, recording, stimulus, k, chosen):
             continue
         for variable, (_, colour) in compartments_of(recording, k).items():
             column[0].plot(time, 1e3 * layer[variable][:, stimulus, chosen[n]], color=colour)
-        _shade_phases(column, recording)
-        column[0].set_title(_cell_title(recording, stimulus, k, layer.cells[chosen[n]]), pad=15)
+        if recording.spikes_of(k) is not None:
+            _draw_spikes(column[0], spikes_of(recording, k, stimulus, layer.cells[chosen[n]]))
+        shade_phases(column, recording)
+        column[0].set_title(cell_title(recording, stimulus, k, layer.cells[chosen[n]]), pad=15)
     axes[0, 0].set_ylabel("Potential (mV)")
     for row, (name, _, colour, potentials) in zip(axes[1:], _beside(recording, k), strict=True):
         _draw_deviations(row[: len(chosen)], time, potentials[:, stimulus, chosen] - recording.V_rest, name, colour)
@@ -217,64 +238,6 @@ def _draw_deviations(axes, time, deviations, name, colour):
     axes[0].set_ylabel(f"{name[0].upper()}{name[1:]} ({unit})")
 
 
-def phase_colours(recording):
-    """Give the colour of each phase of a recording by its name.
-
-    Parameters
-    ----------
-    recording : corinfomax.analysis.Recording
-
-    Returns
-    -------
-    dict of str to str
-    """
-    further, untaught, colours = cycle(_TAUGHT_COLOURS.values()), cycle(reversed(UNTAUGHT)), {}
-    for name, steps in recording.phases():
-        if name in colours:
-            continue
-        if recording.is_taught(steps):
-            colours[name] = _TAUGHT_COLOURS[name] if name in _TAUGHT_COLOURS else next(further)
-        else:
-            colours[name] = _UNTAUGHT_COLOURS[name] if name in _UNTAUGHT_COLOURS else next(untaught)
-    return colours
-
-
-def _shade_phases(axes, recording):
-    """Draw a band a phase; between two phases, at the last step of the earlier."""
-    time, colours, short = _milliseconds(recording), phase_colours(recording), _short_names(recording)
-    for name, steps in recording.phases():
-        start, stop = time[steps.start - 1] if steps.start else 0.0, time[steps.stop - 1]
-        for ax in axes:
-            ax.axvspan(start, stop, color=colours[name], linewidth=0, zorder=0)
-        look = {"transform": axes[0].get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 8}
-        axes[0].text((start + stop) / 2, 1.02, literal(short[name]), color="0.25", **look)
-    axes[0].margins(x=0)
-
-
-def _short_names(recording):
-    """Give what stands above the bands of phases: their names, or numbers where names would not fit."""
-    names = [name for name, _ in recording.phases()]
-    fit = sum(len(name) + 1 for name in names) <= _CHARACTERS
-    return {name: name if fit else str(number) for number, name in enumerate(dict.fromkeys(names), start=1)}
-
-
-def _spread(names, ax):
-    """Move names of phases that would stand outside of the panel, or upon one another, as little as that takes."""
-    left, right = ax.get_xlim()
-    to_data = ax.transData.inverted()
-    widths = np.array([np.ptp(to_data.transform(text.get_window_extent())[:, 0]) for text in names])
-    starts = np.array([text.get_position()[0] for text in names]) - widths / 2
-    reach = widths + _GAP * (right - left)
-    wanted = starts.copy()
-    for n in range(len(starts)):
-        starts[n] = max(starts[n], starts[n - 1] + reach[n - 1] if n else left)
-    for n in range(len(starts))[::-1]:
-        starts[n] = min(starts[n], starts[n + 1] - reach[n] if n + 1 < len(starts) else right - widths[n])
-    moved = starts != wanted
-    for text, middle in zip(np.array(names)[moved], (starts + widths / 2)[moved], strict=True):
-        text.set_x(middle)
-
-
 def _label_time(column):
     """Put the time axis below the lowest panel of a column that shows a cell."""
     lowest = [ax for ax in column if ax.axison][-1]
@@ -288,44 +251,21 @@ def _legend(figure, recording, layers, ncols):
     handles = [Line2D([], [], color=looks[name][1], label=looks[name][0]) for name in dict.fromkeys(order)]
     beside = {words: colour for k in layers for _, words, colour, _ in _beside(recording, k)}
     handles += [Line2D([], [], color=colour, label=words) for words, colour in beside.items()]
-    short = _short_names(recording)
-    for name, colour in phase_colours(recording).items():
-        number = "" if short[name] == name else f"{short[name]}: "
-        label = f"{number}{literal(name)} phase ({teaching(recording, name)})"
-        handles.append(Patch(facecolor=colour, edgecolor="0.7", linewidth=0.5, label=label))
+    if any(recording.spikes_of(k) is not None for k in layers):
+        handles.append(Line2D([], [], label="spike", **SPIKE))
+    handles += phase_patches(recording)
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
 
 
-def teaching(recording, name, steps=None):
-    """Tell in words what the teacher does in a phase: the course of β, or whether it clamps.
+def title_of(recording, stimulus):
+    """Give a title: the stimulus, and its class.
 
     Parameters
     ----------
     recording : corinfomax.analysis.Recording
-    name : str
-        Of the phase, the last of this name.
-    steps : slice, optional
-        The steps of it that β is told of; all by default.
-
-    Returns
-    -------
-    str
+    stimulus : int
+        Counted within the recording.
     """
-    bands = dict(recording.phases())
-    clamped = {other for other, of in bands.items() if recording.is_taught(of) and not recording.beta[of].any()}
-    if name in clamped:
-        return "with the teacher"
-    if not recording.taught or (clamped and not recording.is_taught(bands[name])):
-        return "no teacher"
-    betas = recording.beta[steps or bands[name]]
-    first, last = betas[[0, -1]]
-    if not min(first, last) <= betas.min() <= betas.max() <= max(first, last):  # it turns, as an oscillation does
-        first, last = betas.min(), betas.max()
-    course = " to ".join(f"{beta:+.3g}" if beta else "0" for beta in dict.fromkeys((first, last)))
-    return rf"$\beta$ = {course}"
-
-
-def _title(recording, stimulus):
     title = f"Stimulus {recording.stimuli[stimulus]}"
     return title if recording.labels is None else f"{title}, class {recording.labels[stimulus]}"
 
@@ -352,15 +292,18 @@ def missed_target(recording, stimulus, layers):
     return "" if recorded else f"\nthe target, output cell {target}, was not recorded"
 
 
-def _cell_title(recording, stimulus, k, cell):
+def cell_title(recording, stimulus, k, cell):
+    """Name a cell of layer k, in the output with a word if it is the target's.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+    stimulus, k, cell : int
+    """
     if k != recording.output_layer:
         return f"layer {k}, cell {cell}"
     target = " (target)" if cell == recording.target_cell(stimulus) else ""
     return f"output cell {cell}{target}"
-
-
-def _milliseconds(recording):
-    return 1e3 * recording.t
 
 
 def _readable(volts):

@@ -113,8 +113,9 @@ class CorInfoMax(Circuit):
     signal : {"rates", "spikes"}
         What layers send each other, inputs too. Spike trains are not in the paper; plasticity then reads their means
         over the last `spikes_read` steps of a phase, and SST cells still see rates.
-    spike_generator : {"coding", "integrate_and_fire", "poisson"}
-        What decides when a cell spikes; see `corinfomax.models.spiking`.
+    spike_generator : {"coding", "integrate_and_fire", "poisson", "leaky_integrate_and_fire"}
+        What decides when a cell spikes; see `corinfomax.models.spiking`. The last is the soma itself, with a threshold
+        and a reset, and needs a membrane time constant tau_u/(g_lk + 2/ε) of some ms.
     r_max : float, default 200
         Spikes per second for which r = 1 stands.
     tau_s, tau_ref : float, default 40, 2

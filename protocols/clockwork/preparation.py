@@ -196,7 +196,7 @@ class Preparation(Summarised):
         Returns
         -------
         Presentation
-            ``.free.r[k]``, ``.nudge.v_A[k]``, …: (steps, n, units), layer k ≥ 1.
+            ``.free.r[k]``, ``.nudge.v_A[k]``, …: (steps, n, units), layer k ≥ 1; ``.spikes`` of cells that spike.
 
         Raises
         ------

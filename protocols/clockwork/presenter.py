@@ -40,7 +40,7 @@ _FOR_EVER = 1e6 * b2.second
 _DIVERGED = 1e6
 #: Phases, each with its β, whose courses are kept ready.
 _KEPT = 32
-_WHEN = ("presentation", "phase", "step")
+_WHEN = ("presentation", "phase", "step", "spike")
 
 
 class Presenter:
@@ -283,9 +283,10 @@ class Presenter:
         now.time += self._dt
         now.s += self._eta[now.step]
         learning = now.stimulus.learn
-        if now.step + 1 == phase.steps or self._hooks.on_step or self._sums or (learning and self._rules["step"]):
+        often = learning and (self._rules["step"] or self._rules["spike"])
+        if now.step + 1 == phase.steps or self._hooks.on_step or self._sums or often:
             self.mounted.compute_unread()
-        if learning and self._rules["step"]:
+        if often:
             self._learn_in_step()
         for hook in self._hooks.on_step:
             hook(self.moment)
@@ -321,10 +322,27 @@ class Presenter:
 
     def _learn_in_step(self):
         now = self._now
-        acting = [rule for rule in self._rules["step"] if self._acts_in(rule, now.phase)]
-        if acting:
-            self._ends[now.phase.name] = PhaseEnd(float(now.betas[now.step]), self._signals())
-            self._learn(acting, float(self._eta[now.step]))
+        acting = {
+            when: [rule for rule in self._rules[when] if self._acts_in(rule, now.phase)] for when in ("step", "spike")
+        }
+        spikes = self._spikes() if acting["spike"] else {}
+        acting["spike"] = [rule for rule in acting["spike"] if any(spikes[k].any() for k in rule.triggers or spikes)]
+        if not any(acting.values()):
+            return
+        signals = self._signals() | ({"spikes": spikes} if acting["spike"] else {})
+        self._ends[now.phase.name] = PhaseEnd(float(now.betas[now.step]), signals)
+        self._learn(acting["step"], float(self._eta[now.step]))
+        self._learn(acting["spike"])
+
+    def _spikes(self) -> dict[int, np.ndarray]:
+        """Cells that spike in the present step, by layer, of the replicas that are presented something."""
+        found = {}
+        for k, layer in enumerate(self._layers):
+            if layer.cell.threshold:
+                found[k] = np.zeros((layer.replicas, layer.size), dtype=bool)
+                found[k][layer.spikes] = True
+                found[k] = found[k][: len(self._now.stimulus.x)]
+        return found
 
     def _acts_in(self, rule: Plasticity, phase: Phase) -> bool:
         return self._following.phase_of(rule.readouts[0].phase) == phase.name

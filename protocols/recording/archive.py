@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ...analysis.recordings import LAYER_PREFIX
+from ...analysis.recordings import LAYER_PREFIX, SPIKES_PREFIX
 from ...errors import ParameterError, StimulusError
 from ...models import PHYSICAL_SCALE, MultiplierCell
 from ...networks import Circuit, Population
 from ...stimuli import Stimuli
-from .recordables import by_default
+from .presentation import Presentation
+from .recordables import by_default, spiking
 
 
 def record(
@@ -48,6 +49,8 @@ def record(
         circuits without a teacher; ``seed``, if given; ``multiplier_k/r``, (steps, n, constraints), λ of layers with
         constraints; ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON table.
         Of linked cells ``error_1/V_soma`` and so on, and ``companions``, a JSON table of layer and kind by such names.
+        Of populations that spike ``spikes/layer_1/time`` (s), ``stimulus``, counted within the recording, and ``cell``,
+        (spikes,), of all cells, and ``spikes/layer_1/size``, how many there are, ``spikes/layer_1/layer`` and ``kind``.
 
     Raises
     ------
@@ -105,6 +108,21 @@ def record(
         arrays["companions"] = np.array(json.dumps(table))
     for name in multipliers:
         arrays[name.replace(".", "/")] = np.concatenate([trace[name] for trace in phases.values()])
+    return arrays | (_spikes(presentation, preparation.circuit) if spiking(preparation.populations) else {})
+
+
+def _spikes(presentation: Presentation, circuit: Circuit) -> dict[str, np.ndarray]:
+    """Spikes of a presentation as arrays, by population, those of the layers first."""
+    arrays, spikes = {}, presentation.spikes
+    for name in sorted(spikes, key=lambda name: name not in circuit.layers):
+        trains = spikes[name]
+        columns = {"time": trains.time, "stimulus": trains.row, "cell": trains.cell}
+        told = {
+            "size": np.array(len(trains.cells)),
+            "layer": np.array(trains.layer),
+            "kind": np.array(trains.cell_type),
+        }
+        arrays |= {f"{SPIKES_PREFIX}{name}/{column}": values for column, values in (columns | told).items()}
     return arrays
 
 
@@ -126,7 +144,7 @@ def restrict(arrays: Mapping[str, np.ndarray], cells: Mapping[int, Sequence[int]
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        As `record` returns them, with these cells before others.
+        As `record` returns them, with these cells before others. Spikes stay those of all cells.
     cells : mapping of int to sequence of int
         Layer k ≥ 1 → indices of its cells; other layers are left out.
 

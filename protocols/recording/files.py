@@ -9,12 +9,12 @@ import numpy as np
 
 from ...analysis.files import beside, free_path, sole_writer
 from ...analysis.nwb import export_nwb, require_pynwb
-from ...analysis.traces import SUFFIXES, open_traces
+from ...analysis.traces import SUFFIXES, open_traces, spikes_beside
 from ...errors import CorInfoMaxError, ParameterError, RunError
 from ...stimuli import Stimuli, Stimulus
 from .archive import shown_targets
-from .recordables import listed, own
-from .selections import Selection
+from .recordables import SPIKES, listed, own
+from .selections import Selection, SpikeSelection
 from .stream_recorder import StreamRecorder
 
 #: Endings of the files that traces are written to.
@@ -28,7 +28,7 @@ def select(
     cells: Mapping[str, Sequence[int]] | None = None,
     phases: Sequence[str] = (),
     every: int = 1,
-) -> list[Selection]:
+) -> list[Selection | SpikeSelection]:
     """Choose the same of several populations, of each as far as it has it.
 
     Parameters
@@ -37,48 +37,60 @@ def select(
     populations : sequence of str
         By default those of `cells`, or all layers.
     variables : sequence of str
-        By default what the cells declare: potentials of their compartments and rates, or what else there is.
+        By default what the cells declare: potentials of their compartments and rates, or what else there is, and
+        "spikes", which are events, of cells that spike.
     cells : mapping of str to sequence of int, optional
         Cells of some of the populations; of others all.
     phases : sequence of str
         By default all.
     every : int, default 1
+        Of variables; spikes are events, and all of them are recorded.
 
     Returns
     -------
-    list of Selection
+    list of Selection and SpikeSelection
+        Where no populations are chosen, spikes of inputs are among them, if these spike.
 
     Raises
     ------
     ParameterError
         In one line, for what the circuit does not have.
     """
-    cells = cells or {}
+    cells, there = cells or {}, preparation.populations
+    whole = not populations and not cells
     populations = tuple(populations) or tuple(cells) or preparation.circuit.layers[1:]
     if stray := [name for name in cells if name not in populations]:
         raise ParameterError(f"cells of {stray[0]} are chosen, but only {', '.join(populations)} are recorded")
-    there = preparation.populations
     if unknown := [name for name in populations if name not in there]:
         raise ParameterError(f"no population {unknown[0]!r}; there are {', '.join(there)}")
-    if absent := [name for name in variables if not any(name in there[population] for population in populations)]:
+    own_variables = [name for name in variables if name != SPIKES]
+    if absent := [name for name in own_variables if not any(name in there[population] for population in populations)]:
         declared = listed(there[name] for name in populations)
         raise ParameterError(f"no variable {absent[0]!r} in {', '.join(populations)}; their cells declare {declared}")
-    selections = []
+    of_spikes = []
+    if SPIKES in variables or not variables:
+        inputs = preparation.circuit.layers[:1] if whole else ()
+        of_spikes = [name for name in (*inputs, *populations) if there[name].cell.threshold]
+    if SPIKES in variables and not of_spikes:
+        SpikeSelection(populations[0]).check(preparation)  # says that it does not spike
+    selections: list[Selection | SpikeSelection] = []
+    chosen = tuple(phases) or None
     for population in populations:
-        wanted = variables or [item.name for item in own(there[population])]
+        wanted = own_variables if variables else [item.name for item in own(there[population])]
         has = [name for name in wanted if name in there[population]]
-        if not has:
-            lacking = f"has none of the variables {', '.join(wanted)}" if wanted else "is recorded by name only"
+        if has:
+            selections.append(Selection(population, has, cells.get(population), phases=chosen, every=every))
+        elif population not in of_spikes:
+            lacking = f"has none of the variables {', '.join(variables)}" if variables else "is recorded by name only"
             raise ParameterError(f"{population} {lacking}; its cells declare {listed([there[population]])}")
-        selections.append(Selection(population, has, cells.get(population), phases=tuple(phases) or None, every=every))
-    return selections
+    return [*selections, *(SpikeSelection(name, cells.get(name), phases=chosen) for name in of_spikes)]
 
 
 def record_traces(
     preparation,
     stimuli: Stimuli,
     chosen: Sequence[int],
-    selections: Sequence[Selection],
+    selections: Sequence[Selection | SpikeSelection],
     path: str | os.PathLike,
     beta: float = 1.0,
     report: Callable[[int], object] = lambda done: None,
@@ -93,9 +105,9 @@ def record_traces(
     stimuli : Stimuli
     chosen : sequence of int
         Indices of test stimuli.
-    selections : sequence of Selection
+    selections : sequence of Selection and SpikeSelection
     path : path-like
-        ``.h5`` or ``.hdf5``, of `StreamRecorder`; ``.nwb``; or ``.csv``, a tidy table.
+        ``.h5`` or ``.hdf5``, of `StreamRecorder`; ``.nwb``; or ``.csv``, a tidy table, and one of spikes beside it.
     beta : float, default 1
         Nudging strength.
     report : callable
@@ -118,6 +130,9 @@ def record_traces(
     path, chosen = Path(os.path.expanduser(path)), np.asarray(chosen, dtype=int)
     if path.suffix not in TRACE_SUFFIXES:
         raise ParameterError(f"{path}: must end in {', '.join(TRACE_SUFFIXES)}")
+    table = spikes_beside(path)
+    if path.suffix == ".csv" and any(isinstance(item, SpikeSelection) for item in selections) and table.exists():
+        raise ParameterError(f"{table}: exists; choose another name than {path}, whose spikes it is to hold")
     with _streamed(path) as streamed:
         done = 0
 

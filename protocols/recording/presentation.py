@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...analysis.spikes import SpikeTrains
 from ...errors import ParameterError
 from ...networks import Layers
 from ...summary import Summarised, Summary, Table, by_layer, shape_of, shown_unit
@@ -64,14 +65,24 @@ class Presentation(Summarised):
     Parameters
     ----------
     phases : dict of str to PhaseTrace
+    spikes : dict of str to SpikeTrains, optional
+        Spikes by population, of cells that spike.
 
     Attributes
     ----------
     free, nudge, … : PhaseTrace
     """
 
-    def __init__(self, phases: dict[str, PhaseTrace]):
+    def __init__(self, phases: dict[str, PhaseTrace], spikes: dict[str, SpikeTrains] | None = None):
         self.phases = phases
+        self._spikes = dict(spikes or {})
+
+    @property
+    def spikes(self) -> dict[str, SpikeTrains]:
+        """Spikes by population, `SpikeTrains`; a `ParameterError` where no cell of the circuit spikes."""
+        if not self._spikes:
+            raise ParameterError('no cell of this circuit spikes: they send rates, unless signal = "spikes"')
+        return self._spikes
 
     def __getattr__(self, name: str) -> PhaseTrace:
         if name.startswith("__") or name not in self.__dict__.get("phases", {}):
@@ -97,7 +108,9 @@ class Presentation(Summarised):
         phases = Table(("phase", "steps", "time", "β", ""), rows)
         last = next(reversed(self.phases.values()), None)
         heading = f"Presentation: {', '.join(f'{name} {len(trace.t)} steps' for name, trace in self.phases.items())}"
-        return Summary(heading, [phases, *([] if last is None else last._tables())])
+        spikes = [(name, len(trains.cells), len(trains)) for name, trains in self._spikes.items()]
+        tables = [Table(("population", "cells", "spikes"), spikes)] if spikes else []
+        return Summary(heading, [phases, *([] if last is None else last._tables()), *tables])
 
     def to_dataframe(self, layer: int):
         """Give what was recorded of a layer as a tidy table of pandas.

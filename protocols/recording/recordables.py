@@ -10,6 +10,8 @@ from ...models import Recordable
 from ...networks.description import compartments
 from ...networks.population import Population
 
+#: What spikes are called where variables are named; they are events, and no variable.
+SPIKES = "spikes"
 #: What cells that declare nothing have all the same, if they have a rate.
 _RATE = (Recordable("r", "1", "", "rate"),)
 
@@ -61,6 +63,16 @@ def _of_others(population: Population, variable: str) -> bool:
         name for name in population.identifiers(variable) if name in equations and equations[name].type != SUBEXPRESSION
     }
     return bool(stored) and stored <= set(population.cell.links)
+
+
+def spiking(populations: Mapping[str, Population]) -> dict[str, Population]:
+    """Pick the populations whose cells spike, be it those of the stimulus.
+
+    Parameters
+    ----------
+    populations : mapping of str to Population
+    """
+    return {name: population for name, population in populations.items() if population.cell.threshold}
 
 
 def compartment_of(population: Population, variable: str) -> str:

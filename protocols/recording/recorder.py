@@ -7,11 +7,12 @@ import numpy as np
 from ...errors import ParameterError
 from ...networks.population import Population
 from .presentation import PhaseTrace, Presentation
-from .recordables import checked, declared, named, recordables
+from .recordables import checked, declared, named, recordables, spiking
+from .spike_recorder import SpikeRecorder
 
 
 class Recorder:
-    """Collects variables of the layers' principal populations in every step of one presentation.
+    """Collects variables of the layers' principal populations in every step of one presentation, and all spikes.
 
     Parameters
     ----------
@@ -28,6 +29,7 @@ class Recorder:
             variables = declared(self._populations, lambda item: item.by_default and item.unit == "1")
         self._others = {name: _owner(preparation, name) for name in named(variables) if "." in name}
         self._variables = checked(self._populations, [name for name in named(variables) if "." not in name])
+        self._spikes = SpikeRecorder(preparation, spiking(preparation.populations))
         self._rows: dict[str, list] = {}
         self._taught: dict[str, bool] = {}
 
@@ -44,6 +46,7 @@ class Recorder:
         time = (moment.time, moment.s, moment.beta)
         self._rows.setdefault(moment.phase.name, []).append((time, values, others))
         self._taught[moment.phase.name] = moment.phase.taught and moment.stimulus.y is not None
+        self._spikes(moment)
 
     def presentation(self) -> Presentation:
         """Return what was recorded."""
@@ -56,7 +59,7 @@ class Recorder:
             }
             others = {other: np.stack([row[other] for _, _, row in rows]) for other in self._others}
             phases[name] = PhaseTrace(variables, t, s, beta, others, self._taught[name], self._units())
-        return Presentation(phases)
+        return Presentation(phases, self._spikes.trains())
 
     def _units(self) -> dict[str, str]:
         """Units of what is recorded, as the cells declare them."""

@@ -1,4 +1,4 @@
-"""What to record: variables of chosen cells, and weights with their changes."""
+"""What to record: variables of chosen cells, their spikes, and weights with their changes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from ...analysis.traces import INDEX
 from ...errors import ParameterError
-from ...networks import Circuit
-from .recordables import checked, named
+from ...networks import Circuit, Population
+from .recordables import SPIKES, checked, named, spiking
 
 
 @dataclass(frozen=True)
@@ -51,30 +51,55 @@ class Selection:
             raise ParameterError(f"{self.population}: no variables to record")
         if doubled := _doubled(self.variables):
             raise ParameterError(f"{self.population}: variable {doubled!r} is chosen twice")
+        if SPIKES in self.variables:
+            raise ParameterError(
+                f"{self.population}: spikes are events and no variable; choose them by a SpikeSelection"
+            )
         if present := sorted({*INDEX}.intersection(self.variables)):
             raise ParameterError(f"{self.population}: {present[0]} is recorded with every step; leave it out")
         _check_cadence(self.population, self.every)
 
     def check(self, preparation) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         """Compare with what a preparation has; return replicas, cells and names of phases."""
-        populations = preparation.populations
-        if self.population not in populations:
-            raise ParameterError(f"no population {self.population!r}; there are {', '.join(populations)}")
-        population = populations[self.population]
+        population, replicas, cells, phases = _chosen(self, preparation)
         checked({self.population: population}, self.variables)
-        replicas = _indices(f"{self.population}, replica", self.replicas, preparation.replicas)
-        cells = _indices(f"{self.population}, cell", self.cells, population.size)
         steps = phases_of(preparation.protocol)
-        phases = tuple(steps) if self.phases is None else named(_listed(self.phases))
-        if doubled := _doubled(phases):
-            raise ParameterError(f"{self.population}: phase {doubled!r} is chosen twice")
-        if unknown := [name for name in phases if name not in steps]:
-            raise ParameterError(f"{self.population}: no phase {unknown[0]!r}; the protocol has {', '.join(steps)}")
         if not phases or max(steps[name] for name in phases) < self.every:
             longest = max((steps[name] for name in phases), default=0)
             raise ParameterError(
                 f"{self.population}: every = {self.every} records nothing; the longest chosen phase has {longest} steps"
             )
+        return replicas, cells, phases
+
+
+@dataclass(frozen=True)
+class SpikeSelection:
+    """Spikes of chosen cells of one population, as events.
+
+    Parameters
+    ----------
+    population : str
+        Of cells with a threshold: ``"layer_1"``, and of inputs that spike ``"stimulus"``.
+    cells, replicas : int or sequence of int, optional
+        Which of them; all by default.
+    phases : str or sequence of str, optional
+        Names of phases; all by default.
+    """
+
+    population: str
+    cells: int | Sequence[int] | None = None
+    replicas: int | Sequence[int] | None = None
+    phases: str | Sequence[str] | None = None
+    variables = (SPIKES,)
+
+    def check(self, preparation) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        """Compare with what a preparation has; return replicas, cells and names of phases."""
+        population, replicas, cells, phases = _chosen(self, preparation)
+        if not population.cell.threshold:
+            there = ", ".join(spiking(preparation.populations)) or "none, for its layers send each other rates"
+            raise ParameterError(f"{self.population}: its cells do not spike; of this circuit those do: {there}")
+        if not phases:
+            raise ParameterError(f"{self.population}: no phases to record spikes in")
         return replicas, cells, phases
 
 
@@ -135,6 +160,22 @@ class WeightSelection:
             )
         post = _indices(f"{key}[{k}], postsynaptic cell", self.post, shape[0])
         return (post, _indices(f"{key}[{k}], presynaptic cell", self.pre, shape[1])) if len(shape) == 2 else (post,)
+
+
+def _chosen(selection, preparation) -> tuple[Population, np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Find the population of a selection, its replicas and cells, and names of phases."""
+    name, populations = selection.population, preparation.populations
+    if name not in populations:
+        raise ParameterError(f"no population {name!r}; there are {', '.join(populations)}")
+    replicas = _indices(f"{name}, replica", selection.replicas, preparation.replicas)
+    cells = _indices(f"{name}, cell", selection.cells, populations[name].size)
+    steps = phases_of(preparation.protocol)
+    phases = tuple(steps) if selection.phases is None else named(_listed(selection.phases))
+    if doubled := _doubled(phases):
+        raise ParameterError(f"{name}: phase {doubled!r} is chosen twice")
+    if unknown := [phase for phase in phases if phase not in steps]:
+        raise ParameterError(f"{name}: no phase {unknown[0]!r}; the protocol has {', '.join(steps)}")
+    return populations[name], replicas, cells, phases
 
 
 def phases_of(protocol) -> dict[str, int]:

@@ -31,8 +31,8 @@ from ...errors import ParameterError, RunError
 from ...networks.states import PhaseEnd
 from ..interruption import on_interrupt
 from .reserve import Reserve
-from .selections import Selection, WeightSelection, phases_of
-from .streams import CellStream, WeightStream
+from .selections import Selection, SpikeSelection, WeightSelection, phases_of
+from .streams import CellStream, SpikeStream, WeightStream
 from .tables import Column, Table, Writer, choice_of, numbered, truth
 
 #: Memory for rows on their way to disk, shared among the selections.
@@ -41,6 +41,11 @@ BLOCK_BYTES = 2**25
 _TABLE_BYTES = 2**18
 #: Bytes of disk without which no file is begun.
 _LEAST_ROOM = 2**20
+
+
+Chosen = Selection | SpikeSelection | WeightSelection
+#: What takes what is chosen.
+_STREAMS: dict[type, type] = {Selection: CellStream, SpikeSelection: SpikeStream, WeightSelection: WeightStream}
 
 
 class StreamRecorder:
@@ -61,7 +66,7 @@ class StreamRecorder:
     preparation : Preparation
     path : path-like
         File to write, ``.h5`` or ``.hdf5``. Only an older recording is overwritten.
-    selections : Selection, WeightSelection, or sequence of them
+    selections : Selection, SpikeSelection, WeightSelection, or sequence of them
         What to record. A variable of a population can be chosen once; a second recorder may run beside.
     dtype : {"float32", "float64"}, optional
         Of the stored traces; by default that of the simulation.
@@ -91,7 +96,7 @@ class StreamRecorder:
         self,
         preparation,
         path: str | os.PathLike,
-        selections: Selection | WeightSelection | Sequence[Selection | WeightSelection],
+        selections: Chosen | Sequence[Chosen],
         *,
         dtype: str | np.dtype | type | None = None,
         labels: Sequence[int] | np.ndarray | None = None,
@@ -100,9 +105,7 @@ class StreamRecorder:
     ):
         self.path = _writable(path)
         self._preparation = preparation
-        self._selections = (
-            [selections] if isinstance(selections, Selection | WeightSelection) else list(selections or ())
-        )
+        self._selections = [selections] if isinstance(selections, Chosen) else list(selections or ())
         _check(self._selections, preparation)
         self._dtype = _precision(dtype)
         self._labels = None if labels is None else np.asarray(labels)
@@ -123,9 +126,9 @@ class StreamRecorder:
         )
         self._file: h5py.File | None = None
         self._reserve: Reserve | None = None
-        self._cells: list[CellStream] = []
+        self._cells: list[CellStream | SpikeStream] = []
         self._weights: list[WeightStream] = []
-        self._active: list[CellStream] = []
+        self._active: list[CellStream | SpikeStream] = []
         self._steps, self._trial, self._phase = 0, 0, 0
         self._s = self._s_before = 0.0
         self._in_trial = self._in_phase = False
@@ -219,13 +222,12 @@ class StreamRecorder:
         self._writer = Writer(file, self.path, self._reserve)
         self._describe(file)
         share = max(1, self._block_bytes // len(self._selections))
-        for name in ("cells", "weights"):
+        for name in ("cells", "spikes", "weights"):
             file.create_group(name, track_order=True)
         for selection in self._selections:
-            if isinstance(selection, Selection):
-                self._cells.append(CellStream(file, selection, self._preparation, self._dtype, share, self._writer))
-            else:
-                self._weights.append(WeightStream(file, selection, self._preparation, self._dtype, share, self._writer))
+            kind = _STREAMS[type(selection)]
+            streams = self._weights if kind is WeightStream else self._cells
+            streams.append(kind(file, selection, self._preparation, self._dtype, share, self._writer))
 
     def _describe(self, file: h5py.File):
         circuit, replicas = self._preparation.circuit, self._preparation.replicas
@@ -356,14 +358,14 @@ def _check(selections: list, preparation):
     """Compare selections with the preparation, and with each other."""
     seen = set()
     for selection in selections:
-        if isinstance(selection, Selection):
+        if isinstance(selection, Selection | SpikeSelection):
             selection.check(preparation)
             chosen = [f"{variable} of {selection.population}" for variable in selection.variables]
         elif isinstance(selection, WeightSelection):
             selection.check(preparation.circuit)
             chosen = [f"weights {selection.name}"]
         else:
-            raise ParameterError(f"{type(selection).__name__} is no Selection or WeightSelection")
+            raise ParameterError(f"{type(selection).__name__} is no Selection, SpikeSelection or WeightSelection")
         if doubled := [name for name in chosen if name in seen]:
             raise ParameterError(f"{doubled[0]}: chosen twice; one recorder records it once")
         seen.update(chosen)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from .recordables import compartment_of, meaning_of
-from .selections import Selection, WeightSelection
+from .selections import Selection, SpikeSelection, WeightSelection
 from .tables import Column, Table, Writer, numbered
 
 #: Beside the variables; a table's dimension is its first column.
@@ -63,6 +63,44 @@ class CellStream:
             for values, _ in self._probes:
                 values[row, self._absent] = np.nan
         self.table.end_row()
+
+
+class SpikeStream:
+    """Events of one `SpikeSelection`: a row for each spike."""
+
+    every = 1
+
+    def __init__(
+        self, file: h5py.File, selection: SpikeSelection, preparation, dtype, block_bytes: int, writer: Writer
+    ):
+        replicas, cells, self.phases = selection.check(preparation)
+        self._population = preparation.populations[selection.population]
+        spec = next(spec for spec in preparation.circuit.populations if spec.name == selection.population)
+        group = file.create_group(f"spikes/{selection.population}", track_order=True)
+        group.attrs["population"], group.attrs["layer"] = selection.population, spec.layer
+        group.attrs["cell_type"], group.attrs["phases"] = type(spec.cell).__name__, list(self.phases)
+        numbered(group, "recorded_replica", replicas)
+        numbered(group, "recorded_cell", cells)
+        columns = {
+            "time": Column((), float, {"units": "s", "long_name": "simulated time at the end of the spike's step"}),
+            "phase": _TIMES["phase"],
+            "replica": Column((), np.int32, {"long_name": "copy of the circuit"}),
+            "cell": Column((), np.int32, {"long_name": "number of the cell that spikes"}),
+        }
+        self.table = Table(group, "time", columns, block_bytes, writer)
+        self._of_replicas = np.isin(np.arange(preparation.replicas), replicas)
+        self._of_cells = np.isin(np.arange(self._population.size), cells)
+
+    def begin(self, presented: int):
+        """Begin a presentation of so many stimuli."""
+        self._wanted = self._of_replicas & (np.arange(len(self._of_replicas)) < presented)
+
+    def take(self, time: float, s: float, phase: int, beta: float):
+        """Record the spikes of the present step."""
+        replicas, cells = self._population.spikes
+        kept = self._wanted[replicas] & self._of_cells[cells]
+        row = {"time": time, "phase": phase, "replica": replicas[kept], "cell": cells[kept]}
+        self.table.extend(int(kept.sum()), row)
 
 
 class WeightStream:

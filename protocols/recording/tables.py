@@ -158,9 +158,23 @@ class Table:
             self.columns[name][self.row] = value
         self.end_row()
 
+    def extend(self, count: int, values: Mapping[str, object]):
+        """Fill in and end so many rows: of each column an array (count, …), or one value for all of them."""
+        done = 0
+        while done < count:
+            taken = min(count - done, self._begun + self.capacity - self.row)
+            for name, value in values.items():
+                part = value[done : done + taken] if isinstance(value, np.ndarray) else value
+                self.columns[name][self.row : self.row + taken] = part
+            self._end_rows(taken)
+            done += taken
+
     def end_row(self):
         """Keep what was filled in; what is not ended is not written."""
-        self.row += 1
+        self._end_rows(1)
+
+    def _end_rows(self, count: int):
+        self.row += count
         if self.row - self._begun == self.capacity:
             self._hand_over()
 
