@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from corinfomax import describe
 from corinfomax.errors import ParameterError
 from corinfomax.models import HiddenPoint, HiddenPyramidal, OutputPyramidal, StimulusCell, spiking
 from corinfomax.models.domains import domain_of
@@ -49,7 +50,7 @@ def test_rate_against_current(mount, tau_ref):
     """
     potentials = {"V_threshold": -50 * b2.mV, "V_reset": -60 * b2.mV, "V_rest": -70 * b2.mV}
     cell, basal = hidden(tau_ref, **potentials), np.array([[1.0, 1.8, 2.05], [2.5, 4.0, 8.0]])
-    _, fired = driven(mount, cell, basal, 300.0, apical=0.1)
+    _, fired = driven(mount, cell, basal, 120.0, apical=0.1)
     V = -70 + 20 * (G_A * 0.1 + G_B * basal) / (G_LK + G_A + G_B)
     for place in np.ndindex(2, 3):
         times = np.flatnonzero(fired[(slice(None), *place)]) * DT
@@ -197,6 +198,18 @@ def test_somata_that_cannot_be(make, message):
     with pytest.raises(ParameterError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_the_description_has_potentials_of_its_own(tmp_path):
+    """Threshold, reset and the cell's own rest are told, and not the rest that labels axes of other cells."""
+    settings = f'signal = "spikes"\nspike_generator = "{LEAKY}"\ntau_u = 138.0\n'
+    (tmp_path / "leaky.toml").write_text(f"[circuit]\narchitecture = [64, 3, 10]\n{settings}[protocol]\nstep = 0.004\n")
+    rows = {section.title: repr(section) for section in describe(tmp_path / "leaky.toml")}
+    (own,) = (text for title, text in rows.items() if "SpikingHiddenPyramidal" in title)
+    assert "V_threshold = -50 mV" in own
+    assert "V_rest = -5" in own
+    assert "V_rest = -70 mV" not in own
+    assert "r = clip(train, 0, 1)" in rows["Populations"]
 
 
 def test_the_shortest_membrane_time_constant():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -150,7 +151,11 @@ def _populations(circuit: Circuit) -> Section:
 
 
 def _domain(cell: Cell) -> str:
-    return "–" if cell.domain is None else f"{cell.domain.name}, r = {cell.domain.nonlinearity}"
+    if cell.domain is None:
+        return "–"
+    reads = cell.potential if cell.potential != "r" else "u"
+    nonlinearity = re.sub(r"\bu\b", reads, cell.domain.nonlinearity)
+    return f"{cell.domain.name}, r = {nonlinearity}"
 
 
 def _links(spec) -> Iterator[str]:
@@ -192,8 +197,10 @@ def _cells(circuit: Circuit) -> Iterator[Section]:
             value = f"{row.name} = {_quantity(cell.values[row.name])}"
             rows.append(("parameter", value, row.unit, f"{row.meaning}; {row.source}"))
         for name, value in PHYSICAL_SCALE.items():
-            if name in cell.equations:
-                rows.append(("scale", f"{name} = {_quantity(value)}", "", "labels axes; nothing depends on it"))
+            if name in cell.equations and name not in cell.values:
+                acts = name in cell.threshold + cell.reset
+                words = "volts of u = 1, in which the cell spikes" if acts else "labels axes; nothing depends on it"
+                rows.append(("scale", f"{name} = {_quantity(value)}", "", words))
         for name in ("threshold", "reset", "refractory", "each_step"):
             if getattr(cell, name):
                 rows.append((name, getattr(cell, name), "", "–"))
