@@ -127,6 +127,12 @@ class CorInfoMax(Circuit):
         in the paper; see `OscillationRule` and the protocol `oscillating`).
     gate_lag : int, default 4
         Steps by which the gate of the oscillation's rule lags behind the teacher.
+    oscillation_rule : {"running_sums", "moving", "moving_high_pass"}
+        When weights move by an oscillation: at a presentation's end, by running sums; or within it, in every step, by
+        s(t) e rᵀ, or by that less the product of means so far (not in the paper).
+    tau_trace : float, default 0
+        Time constant, in ms, of a trace in each synapse through which weights that move within a presentation follow;
+        0 for none.
     seed : int, default 0
         Seed of the initial weights.
     weights : mapping, optional

@@ -59,6 +59,8 @@ _SLOWEST_TAU = 10.0
 
 #: What learning compares: two phases, or a circuit with itself while its teacher oscillates.
 Contrast = Literal["phases", "oscillation"]
+#: When weights move by an oscillation: at a presentation's end, by running sums, or within it.
+OscillationRuleName = Literal["running_sums", "moving", "moving_high_pass"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Parameters:
         Of layers that send each other spike trains.
     contrast : {"phases", "oscillation"}
     gate_lag : int
+    oscillation_rule : {"running_sums", "moving", "moving_high_pass"}
+    tau_trace : float
     """
 
     architecture: tuple[int, ...]
@@ -124,6 +128,8 @@ class Parameters:
     spikes: Spikes | None
     contrast: Contrast
     gate_lag: int
+    oscillation_rule: OscillationRuleName
+    tau_trace: float
     seed: int
 
     @property
@@ -200,6 +206,8 @@ def resolve(
     spikes_read: Count = 100,
     contrast: Contrast = "phases",
     gate_lag: Index = 4,
+    oscillation_rule: OscillationRuleName = "running_sums",
+    tau_trace: TimeOrNone = 0.0,
     seed: Seed = 0,
 ) -> Parameters:
     """Check the keywords of `CorInfoMax`, which describes them, and resolve them by layer and pair.
@@ -222,6 +230,7 @@ def resolve(
     schedule = schedule or CONVENTIONS[convention].schedule
     if signal == "spikes" and schedule != "synchronous":
         raise ParameterError(f'signal = "spikes" needs schedule = "synchronous", not "{schedule}"')
+    _check_moving(oscillation_rule, contrast, tau_trace, bias, weight_decay)
     if signal == "spikes" and cell is not None:
         raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')
     sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
@@ -259,8 +268,24 @@ def resolve(
         spikes=Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read) if signal == "spikes" else None,
         contrast=contrast,
         gate_lag=gate_lag,
+        oscillation_rule=oscillation_rule,
+        tau_trace=tau_trace,
         seed=seed,
     )
+
+
+def _check_moving(rule: str, contrast: str, tau_trace: float, bias: bool, weight_decay: float):
+    """Refuse what weights that move within a presentation cannot be combined with, and traces without them."""
+    if rule == "running_sums":
+        if tau_trace:
+            raise ParameterError(f'tau_trace = {tau_trace:g}: needs oscillation_rule = "moving" or "moving_high_pass"')
+        return
+    if contrast != "oscillation":
+        raise ParameterError(f'oscillation_rule = "{rule}": needs contrast = "oscillation", not "{contrast}"')
+    if bias:
+        raise ParameterError(f'oscillation_rule = "{rule}": has no rule of biases; leave bias out')
+    if weight_decay and tau_trace:
+        raise ParameterError(f"weight_decay = {weight_decay:g}: weights that follow a trace have none; leave it out")
 
 
 def check_tolerance(tolerance: float | None, dtype: DTypeLike):
