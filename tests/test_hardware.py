@@ -101,3 +101,24 @@ def test_weights_that_follow_from_others_are_not_rounded(preparation):
     """O follows from B, so that rounding it would not last."""
     with pytest.raises(ParameterError, match="no rule moves them; rules move W_ff:0"):
         Intervention(preparation, [Quantise(("O", 1), 4)])
+
+
+def test_signals_arrive_late():
+    """Oracle: drives of each step by hand, from recorded rates of so many steps ago; at first those of rest; 1e-12."""
+    circuit = CorInfoMax([6, 5, 4], initial_gain_ff=2.0, delay=1.5, seed=1)  # 3 steps of .5 ms
+    preparation = Preparation(circuit, 3, protocol=contrastive(free_steps=12))
+    x = np.random.default_rng(0).uniform(size=(3, 6))
+    for _ in range(2):  # nothing is left of the first
+        found = preparation.present(x, learn=False, variables=("r", "v_B", "v_A", "u")).free
+    r = {k: np.concatenate([np.zeros_like(found.r[k][:3]), found.r[k][:-3]]) for k in (1, 2)}
+    np.testing.assert_allclose(found.v_B[2], r[1] @ circuit.weights["W_ff"][1].T, rtol=0, atol=1e-12)
+    lateral = found.r[1] * circuit.weights["D"][1] - found.r[1] @ circuit.weights["O"][1].T
+    theory = r[2] @ circuit.weights["W_fb"][1].T + lateral
+    np.testing.assert_allclose(found.v_A[1], theory, rtol=0, atol=1e-12)
+    assert np.abs(theory - lateral).max() > 1e-3
+
+
+def test_delays_of_brian_s_synapses_are_refused():
+    """Synapses sum up at once."""
+    with pytest.raises(ParameterError, match="delay = 1: goes by Synapses, which sum up at once"):
+        CorInfoMax([6, 5, 4], delay=1.0, projection="synapses")

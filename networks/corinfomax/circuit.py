@@ -122,6 +122,8 @@ class CorInfoMax(Circuit):
         Time constant of the filtered train, and refractory time, in ms.
     spikes_read : int, default 100
         Steps at a phase's end over which plasticity averages.
+    delay : float, default 0
+        Time, in ms, that rates are on their way from layer to layer, up and down, in whole steps (in the paper, none).
     contrast : {"phases", "oscillation"}
         Whether learning compares phases (eqs 26, 27), or goes by how the layers follow a teacher that oscillates (not
         in the paper; see `OscillationRule` and the protocol `oscillating`).

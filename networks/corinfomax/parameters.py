@@ -89,6 +89,7 @@ class Parameters:
         σ by compartment, of those that have background input.
     spikes : Spikes, optional
         Of layers that send each other spike trains.
+    delay : float
     contrast : {"phases", "oscillation"}
     gate_lag : int
     oscillation_rule : {"running_sums", "moving", "moving_high_pass"}
@@ -126,6 +127,7 @@ class Parameters:
     projection: Literal["dense", "synapses"]
     initial_gains: Mapping[str, Mapping[int, float]]
     spikes: Spikes | None
+    delay: float
     contrast: Contrast
     gate_lag: int
     oscillation_rule: OscillationRuleName
@@ -204,6 +206,7 @@ def resolve(
     tau_s: Time = 40.0,
     tau_ref: TimeOrNone = 2.0,
     spikes_read: Count = 100,
+    delay: TimeOrNone = 0.0,
     contrast: Contrast = "phases",
     gate_lag: Index = 4,
     oscillation_rule: OscillationRuleName = "running_sums",
@@ -266,6 +269,7 @@ def resolve(
         cell_parameters=cell_parameters,
         projection=projection,
         spikes=Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read) if signal == "spikes" else None,
+        delay=delay,
         contrast=contrast,
         gate_lag=gate_lag,
         oscillation_rule=oscillation_rule,

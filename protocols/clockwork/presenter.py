@@ -200,6 +200,8 @@ class Presenter:
     def _rest(self):
         for population in self._populations.values():
             population.rest()
+        for drive in self.mounted.drives.values():
+            drive.forget()
 
     def _begin_phase(self, index: int):
         now, circuit = self._now, self._circuit
