@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from corinfomax import Stimulus
 from corinfomax.analysis import accuracy
 from corinfomax.errors import DivergenceError
 from corinfomax.protocols.clockwork import oscillating
+from corinfomax.protocols.comparison import cost_of
 from corinfomax.protocols.perturbations import Intervention, Mismatch, Quantise
 from corinfomax.protocols.runs import Configuration
 from corinfomax.stimuli import batches, load_stimuli
@@ -85,13 +86,15 @@ def trained(preset: str, settings: list[str], split: Split, epochs: int, seed: i
     circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
     learner = configuration.entry.mount(circuit, 20, protocol, dtype=np.float32)
     random, (x, y, x_judged, y_judged) = np.random.default_rng(seed), split
-    intervention = Intervention(learner, perturbations)
-    intervention.on()
+    if perturbations:
+        Intervention(learner, perturbations).on()
+    betas = (1.0,) if protocol is None else protocol.betas
+    run = getattr(learner, "run_through", learner.run)  # a learner without dynamics ends at once
     try:
         for epoch in range(epochs):
             circuit.epoch = epoch
-            learner.run_through(
-                Stimulus(x[rows], y[rows], protocol.betas[random.integers(len(protocol.betas))], learn=True)
+            run(
+                Stimulus(x[rows], y[rows], betas[random.integers(len(betas))], learn=True)
                 for rows in batches(len(x), 20, random)
             )
         found = 100 * accuracy(learner.predict(x_judged), y_judged)
@@ -129,7 +132,7 @@ def _learnt() -> dict[str, np.ndarray]:
     return trained(PRESET, STEPS, digits(), 3, 0)[0].state_dict()
 
 
-def change(preset: str, settings: list[str], beta: float) -> np.ndarray:
+def change(preset: str, settings: list[str], beta: float, n: int = 200) -> np.ndarray:
     """ΔW of all feedforward and feedback weights of that circuit, mean over both signs of β, flat.
 
     Parameters
@@ -137,23 +140,25 @@ def change(preset: str, settings: list[str], beta: float) -> np.ndarray:
     preset : str
     settings : list of str
     beta : float
+    n : int, default 200
+        Stimuli, the first of them.
     """
     x, y, *_ = digits()
     found = []
     for sign in (1, -1):
         configuration = Configuration.read(preset, [*settings, "dtype=float64"])
         circuit = configuration.build_circuit()
-        learner = configuration.entry.mount(circuit, 200, configuration.build_protocol(), dtype=np.float64)
+        learner = configuration.entry.mount(circuit, n, configuration.build_protocol(), dtype=np.float64)
         circuit.load_state_dict(_learnt())
-        learner.run([Stimulus(x[:200], y[:200], sign * beta, learn=True)])
+        learner.run([Stimulus(x[:n], y[:n], sign * beta, learn=True)])
         found.append(np.concatenate([circuit.changes[place].dense().ravel() for place in PLACES]))
     return np.mean(found, axis=0)
 
 
 @functools.cache
-def _settled() -> np.ndarray:
+def _settled(n: int = 200) -> np.ndarray:
     """ΔW of settled phases at ±β = .01: the derivative by β, by finite differences."""
-    return change("digits", ["free_steps=600", "nudge_steps=600", "three_phase=true"], 0.01)
+    return change("digits", ["free_steps=600", "nudge_steps=600", "three_phase=true"], 0.01, n)
 
 
 def aligned(settings: list[str], beta: float) -> dict[str, float]:
@@ -196,6 +201,11 @@ MOVING = {
     "at once": ["oscillation_rule=moving"],
     "at once, high-pass": ["oscillation_rule=moving_high_pass"],
     "trace 1 s": ["oscillation_rule=moving", "tau_trace=1000"],
+    "at once, high-pass, a quarter of the rates": [
+        "oscillation_rule=moving_high_pass",
+        "learning_rate_ff=[0.7,0.49]",
+        "learning_rate_fb=[0.105]",
+    ],
     "trace 1 s, high-pass": ["oscillation_rule=moving_high_pass", "tau_trace=1000"],
     "trace 300 ms": ["oscillation_rule=moving", "tau_trace=300"],
     "trace 100 ms, high-pass": ["oscillation_rule=moving_high_pass", "tau_trace=100"],
@@ -281,6 +291,49 @@ def streamed(stream: Stream, seed: int) -> dict[str, float]:
         return {"accuracy": 100 * accuracy(judge.predict(x_judged), y_judged)}
     except DivergenceError:
         return {"accuracy": float("nan")}
+
+
+def stream_aligned(stream: Stream) -> dict[str, float]:
+    """How well ΔW of a minibatch points where that of settled phases does, after another minibatch has been on.
+
+    Of a circuit that has learnt for three epochs, at ten onsets within a cycle: the mean cosine, that of the mean ΔW,
+    and by how much of it there is along the settled one.
+
+    Parameters
+    ----------
+    stream : Stream
+    """
+    x, y, *_ = digits()
+    configuration = Configuration.read(PRESET, [*STEPS, "dtype=float64"])
+    circuit, beta = configuration.build_circuit(), configuration.build_protocol().beta
+    options = {"cycle_steps": stream.cycle_steps, "settle_steps": stream.settle_steps, "beta": beta}
+    options |= {"reset": "carry", "prediction_steps": 15, "cycles": stream.cycles * (1 + stream.jitter / 2)}
+    learner = configuration.entry.mount(circuit, 20, oscillating(**options), dtype=np.float64)
+    found, settled = [], _settled(20)
+    for onset in range(0, stream.cycle_steps, stream.cycle_steps // 10) if stream.jitter else [0]:
+        circuit.load_state_dict(_learnt())
+        learner.exchange_protocol(oscillating(onset=onset, **options))
+        before, now = (
+            Stimulus(x[rows], y[rows], beta, learn=rows.start == 0) for rows in (slice(20, 40), slice(0, 20))
+        )
+        learner.run_through([before, now])
+        found.append(np.concatenate([circuit.changes[place].dense().ravel() for place in PLACES]))
+
+    def cosine(dW):
+        return dW @ settled / np.linalg.norm(dW) / np.linalg.norm(settled)
+
+    mean = np.mean(found, axis=0)
+    return {
+        "cosine": float(np.mean([cosine(dW) for dW in found])),
+        "cosine_of_mean": cosine(mean),
+        "gain": mean @ settled / (settled @ settled),
+    }
+
+
+def stream_alignment(data: Path | None) -> Iterator[Trial]:
+    """Updates of streams, beside those of settled phases."""
+    for what, each in STREAMS.items():
+        yield Trial(what, 0, 0, functools.partial(stream_aligned, each))
 
 
 def stream(data: Path | None) -> Iterator[Trial]:
@@ -371,7 +424,7 @@ def excursion(high_pass: bool, beta: float) -> dict[str, float]:
     steps = len(r[1])
     gate = np.roll(np.asarray(protocol.phases[-1].beta), circuit.parameters.gate_lag)
     rates = {0: [x[:20]] * steps, **r}
-    found = {}
+    found, ends = {}, []
     for k in (0, 1):
         W, total, norms = circuit.weights["W_ff"][k], 0.0, []
         for i in range(steps):
@@ -380,9 +433,14 @@ def excursion(high_pass: bool, beta: float) -> dict[str, float]:
             if high_pass:
                 p, m = (np.mean(rates[n][: i + 1], axis=0) for n in (k + 1, k))
                 product = product - (p - m @ W.T).T @ m
-            total = total + gate[i] * product
+            total = total + 2 / steps * gate[i] * product / (20 * beta)
             norms.append(np.linalg.norm(total))
         found[f"excursion_{k}"] = max(norms) / norms[-1]
+        ends.append(total.ravel())
+    dW = np.concatenate(ends)
+    settled = _settled(20)[: len(dW)]
+    found["gain"] = dW @ settled / (settled @ settled)
+    found["cosine"] = found["gain"] * np.linalg.norm(settled) / np.linalg.norm(dW)
     return found
 
 
@@ -392,13 +450,34 @@ def excursions(data: Path | None) -> Iterator[Trial]:
         yield Trial(what, 2, 0, functools.partial(excursion, high_pass, 2.0))
 
 
+COSTS = ("", "_phase_free", "_spiking", "_ep", "_csm", "_pc", "_pc_nudge", "_fa_mse", "_bp_mse")
+
+
+def cost(preset: str) -> dict[str, float]:
+    """What a training stimulus of digits costs after an epoch, counted on 20 of them."""
+    circuit, configuration, _ = trained(preset, [], digits(), 1, 0)
+    protocol = configuration.build_protocol()
+    learner = configuration.entry.mount(circuit, 20, protocol, dtype=np.float32)
+    x, y, *_ = digits()
+    found = cost_of(learner, circuit, x[:20], y[:20], 1.0 if protocol is None else protocol.beta)
+    return asdict(found)
+
+
+def costs(data: Path | None) -> Iterator[Trial]:
+    """Multiply-adds and synaptic events of circuits and rules."""
+    for name in COSTS:
+        yield Trial(f"digits{name}", 0, 0, functools.partial(cost, f"digits{name}"))
+
+
 PARTS = {
     "alignment": alignment,
     "excursions": excursions,
+    "stream_alignment": stream_alignment,
     "mnist_search": mnist_search,
     "period": period,
     "beta": beta,
     "moving": moving,
     "stream": stream,
     "hardware": hardware,
+    "costs": costs,
 }

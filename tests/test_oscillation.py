@@ -2,14 +2,21 @@
 
 from dataclasses import replace
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 
+from corinfomax.analysis import Recording
+from corinfomax.analysis.figures import oscillation_cycle, plasticity_rate
+from corinfomax.analysis.recordings import LayerRecording
 from corinfomax.errors import ParameterError
 from corinfomax.networks import CorInfoMax
 from corinfomax.networks.plasticity import Readout
 from corinfomax.protocols.clockwork import Preparation, contrastive, oscillating
 from corinfomax.stimuli import Stimulus
+
+mpl.use("Agg")
 
 ARCHITECTURE, LAG = (6, 5, 4), 3
 
@@ -72,6 +79,43 @@ def test_a_bias_learns_from_how_its_cells_follow(minibatch):
     found = changes(circuit, oscillating(settle_steps=6, cycle_steps=12), (x, y), 0.7)
     np.testing.assert_allclose(found["b", 1], found["W_ff", 0][:, 5], rtol=0, atol=1e-12)
     assert np.abs(found["b", 1]).max() > 1e-5
+
+
+@pytest.fixture(scope="module")
+def recording():
+    """Two layers of two cells through a cycle of 20 steps after 5 of settling, with numbers in place of traces."""
+    rng = np.random.default_rng(0)
+    names = ("V_soma", "V_basal", "V_apical", "V_SST", "r", "v_B")
+    layers = {k: LayerRecording(np.array([3, 7]), {n: rng.random((25, 1, 2)) for n in names}) for k in (1, 2)}
+    beta = np.concatenate([np.zeros(5), 2 * np.sin(2 * np.pi * np.arange(1, 21) / 20)])
+    t, phase = 5e-4 * np.arange(1, 26), np.array(["settle"] * 5 + ["oscillation"] * 20)
+    return Recording(t, t, phase, beta, np.array([0]), layers, output_layer=2, V_rest=-0.07, labels=np.array([7]))
+
+
+def test_the_rate_of_plasticity_is_that_of_the_rule(recording):
+    """Theory: s(t) (r - v_B) r_pre, s the oscillation some steps ago and 0 before, to 1e-14."""
+    found = plasticity_rate(recording, 2, 7, presynaptic=3, gate_lag=LAG)
+    s = np.concatenate([np.zeros(5 + LAG), np.sin(2 * np.pi * np.arange(1, 21 - LAG) / 20)])
+    post, pre = recording.layers[2], recording.layers[1]
+    theory = s * (post["r"] - post["v_B"])[:, 0, 1] * pre["r"][:, 0, 0]
+    np.testing.assert_allclose(found, theory, rtol=0, atol=1e-14)
+
+
+def test_the_figure_shows_a_cycle(recording):
+    """A column a cell: the curves are the recorded potentials, β, and what `plasticity_rate` and its integral give."""
+    figure = oscillation_cycle(recording, {1: 3, 2: 7}, presynaptic={2: 3}, gate_lag=LAG)
+    columns = np.array(figure.axes).reshape(5, 2).T
+    assert [ax.get_title() for ax in columns[:, 0]] == ["layer 1, cell 3", "output cell 7 (target)"]
+    for column, (k, cell, n, pre) in zip(columns, ((1, 3, 0, None), (2, 7, 1, 3)), strict=True):
+        curves = [line.get_ydata() for ax in column for line in ax.get_lines() if len(line.get_ydata()) == 25]
+        layer, rate = recording.layers[k], plasticity_rate(recording, k, cell, pre, gate_lag=LAG)
+        theory = [1e3 * layer[name][:, 0, n] for name in ("V_apical", "V_basal", "V_soma")]
+        theory += [1e9 * (layer["V_SST"][:, 0, n] + 0.07), recording.beta, rate, 1e3 * 5e-4 * np.cumsum(rate)]
+        for curve, expected in zip(curves, theory, strict=True):
+            np.testing.assert_allclose(curve, expected, rtol=1e-9, atol=1e-12)
+    plt.close(figure)
+    with pytest.raises(ParameterError, match="cell 5 of layer 1 was not recorded"):
+        oscillation_cycle(recording, {1: 5})
 
 
 @pytest.mark.parametrize(
