@@ -14,7 +14,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import pandas as pd
 import typer
-from oscillation_parts import PARTS, Trial
+from oscillation_parts import PARTS
+from oscillation_trials import Trial
 
 from corinfomax.analysis.files import replacing
 

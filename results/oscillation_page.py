@@ -122,6 +122,7 @@ def learning(kept: pd.DataFrame) -> plt.Figure:
     axes[0, 0].set_ylim(0, 1.1)
     axes[0, 0].legend(loc="lower right")
     axes[1, 0].set_ylabel("Validation accuracy (%)")
+    axes[1, 0].set_ylim(min(90.0, axes[1, 0].get_ylim()[0]), 98)
     return figure
 
 

@@ -1,111 +1,24 @@
 """Trials of learning without phases, part by part; `oscillation.py` runs and keeps them."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from oscillation_hardware import costs, hardware
+from oscillation_trials import EPOCHS, PLACES, PRESET, SEEDS, STEPS, Trial, accuracy_of, digits, mnist, trained
 
 from corinfomax import Stimulus
 from corinfomax.analysis import accuracy
 from corinfomax.errors import DivergenceError
 from corinfomax.protocols.clockwork import oscillating
-from corinfomax.protocols.comparison import cost_of
-from corinfomax.protocols.perturbations import Intervention, Mismatch, Quantise
 from corinfomax.protocols.runs import Configuration
-from corinfomax.stimuli import batches, load_stimuli
+from corinfomax.stimuli import batches
 
-SEEDS = (0,)
-#: Digits in steps of 1 ms in place of .5, by exponential Euler: else as the preset, and half as long to compute.
-PRESET = "digits_phase_free"
-STEPS = ["method=exponential_euler", "step=0.1", "settle_steps=15", "cycle_steps=50", "gate_lag=2"]
+#: Milliseconds, which are steps.
 PERIODS = (10, 20, 50, 100, 200)
 BETAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-EPOCHS = 10
-
-PLACES = (("W_ff", 0), ("W_ff", 1), ("W_fb", 1))
-
-#: Parts of a set: inputs and targets that are learnt, and those that are judged by.
-Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One number, or a few, that are computed at once.
-
-    Parameters
-    ----------
-    what : str
-        Which line of a figure or row of a table it belongs to.
-    x : float
-        Where on that line.
-    seed : int
-    run : callable
-        Gives columns by name.
-    """
-
-    what: str
-    x: float
-    seed: int
-    run: Callable[[], dict[str, float]]
-
-
-@functools.cache
-def digits() -> Split:
-    """Digits: training stimuli but a fifth, and that fifth, on which settings are compared."""
-    stimuli = load_stimuli("digits").with_validation(0.2, seed=0)
-    return stimuli.x_train, stimuli.y_train, stimuli.x_validation, stimuli.y_validation
-
-
-@functools.cache
-def mnist(data: Path | None) -> Split:
-    """MNIST: 10,000 training stimuli, and 5,000 others of them, on which settings are compared."""
-    stimuli = load_stimuli("mnist", data)
-    return stimuli.x_train[:10000], stimuli.y_train[:10000], stimuli.x_train[-5000:], stimuli.y_train[-5000:]
-
-
-def trained(preset: str, settings: list[str], split: Split, epochs: int, seed: int, perturbations: Sequence = ()):
-    """Train, and give the circuit and its accuracy (%) on what is judged by; nan if it diverges.
-
-    Parameters
-    ----------
-    preset : str
-    settings : list of str
-        As for ``corinfomax train --set``.
-    split : tuple of ndarray
-    epochs, seed : int
-    perturbations : sequence of Perturbation
-        In force throughout.
-
-    Returns
-    -------
-    circuit, Configuration, float
-    """
-    configuration = Configuration.read(preset, [*settings, f"seed={seed}"])
-    circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
-    learner = configuration.entry.mount(circuit, 20, protocol, dtype=np.float32)
-    random, (x, y, x_judged, y_judged) = np.random.default_rng(seed), split
-    if perturbations:
-        Intervention(learner, perturbations).on()
-    betas = (1.0,) if protocol is None else protocol.betas
-    run = getattr(learner, "run_through", learner.run)  # a learner without dynamics ends at once
-    try:
-        for epoch in range(epochs):
-            circuit.epoch = epoch
-            run(
-                Stimulus(x[rows], y[rows], betas[random.integers(len(betas))], learn=True)
-                for rows in batches(len(x), 20, random)
-            )
-        found = 100 * accuracy(learner.predict(x_judged), y_judged)
-    except DivergenceError:
-        found = float("nan")
-    return circuit, configuration, found
-
-
-def accuracy_of(preset: str, settings: list[str], split: Callable[[], Split], epochs: int, seed: int) -> dict:
-    """The accuracy alone, as a column."""
-    return {"accuracy": trained(preset, settings, split(), epochs, seed)[2]}
 
 
 def period(data: Path | None) -> Iterator[Trial]:
@@ -343,66 +256,6 @@ def stream(data: Path | None) -> Iterator[Trial]:
             yield Trial(what, 0, seed, functools.partial(streamed, each, seed))
 
 
-#: Bits of all feedforward and feedback weights, and largest modulus in training.
-BITS, LARGEST = (2, 3, 4, 5, 6, 8), 4.0
-#: Milliseconds from layer to layer.
-DELAYS = (1, 2, 5)
-#: Spread of cells, in both layers.
-SPREADS = {"threshold": (0.05, 0.1, 0.2, 0.4), "gain": (0.1, 0.2, 0.4, 0.8), "coupling": (0.1, 0.2, 0.4, 0.8)}
-
-
-def quantised(bits: int, rounding: str | None = None) -> list[Quantise]:
-    """All learnt weights rounded: in testing, or by a kind of rounding in training."""
-    options = {} if rounding is None else {"largest": LARGEST, "rounding": rounding}
-    return [Quantise(place, bits, **options) for place in PLACES]
-
-
-def mismatched(of: str, spread: float) -> list[Mismatch]:
-    """Cells of both layers that differ."""
-    return [Mismatch(f"layer_{k}", of, spread, seed=1) for k in (1, 2)]
-
-
-@functools.cache
-def _ready(seed: int):
-    """A circuit that has learnt digits, which is tested as it is and perturbed."""
-    circuit, configuration, _ = trained(PRESET, STEPS, digits(), EPOCHS, seed)
-    return configuration.entry.mount(circuit, 288, configuration.build_protocol(), dtype=np.float32)
-
-
-def tested(perturbations: list, seed: int) -> dict[str, float]:
-    """Accuracy of a trained circuit that is perturbed."""
-    learner, (_, _, x, y) = _ready(seed), digits()
-    with Intervention(learner, perturbations):
-        return {"accuracy": 100 * accuracy(learner.predict(x), y)}
-
-
-def learnt_with(perturbations: list, seed: int) -> dict[str, float]:
-    """Accuracy of a circuit that has learnt with perturbations, and is tested with them."""
-    return {"accuracy": trained(PRESET, STEPS, digits(), EPOCHS, seed, perturbations)[2]}
-
-
-def hardware(data: Path | None) -> Iterator[Trial]:
-    """Validation accuracy on digits with weights of few bits and with cells that differ, in testing and in training."""
-    for seed in SEEDS:
-        yield Trial("none", 0, seed, functools.partial(tested, [], seed))
-        for bits in BITS:
-            yield Trial("bits in testing", bits, seed, functools.partial(tested, quantised(bits), seed))
-        for of, spreads in SPREADS.items():
-            for spread in spreads:
-                run = functools.partial(tested, mismatched(of, spread), seed)
-                yield Trial(f"{of} in testing", spread, seed, run)
-        for delay in DELAYS:
-            run = functools.partial(accuracy_of, PRESET, [*STEPS, f"delay={delay}"], digits, EPOCHS, seed)
-            yield Trial("delay in training (ms)", delay, seed, run)
-        for rounding, numbers in (("stochastic", (4, 6, 8)), ("nearest", (6, 8))):
-            for bits in numbers:
-                run = functools.partial(learnt_with, quantised(bits, rounding), seed)
-                yield Trial(f"bits in training, {rounding}", bits, seed, run)
-        for of, spreads in SPREADS.items():
-            run = functools.partial(learnt_with, mismatched(of, spreads[-2]), seed)
-            yield Trial(f"{of} in training", spreads[-2], seed, run)
-
-
 def excursion(high_pass: bool, beta: float) -> dict[str, float]:
     """How far weights that moved at once would go within a cycle, in units of what is learnt in the end.
 
@@ -448,25 +301,6 @@ def excursions(data: Path | None) -> Iterator[Trial]:
     """How far weights go within a cycle."""
     for what, high_pass in (("s e rᵀ", False), ("high-pass", True)):
         yield Trial(what, 2, 0, functools.partial(excursion, high_pass, 2.0))
-
-
-COSTS = ("", "_phase_free", "_spiking", "_ep", "_csm", "_pc", "_pc_nudge", "_fa_mse", "_bp_mse")
-
-
-def cost(preset: str) -> dict[str, float]:
-    """What a training stimulus of digits costs after an epoch, counted on 20 of them."""
-    circuit, configuration, _ = trained(preset, [], digits(), 1, 0)
-    protocol = configuration.build_protocol()
-    learner = configuration.entry.mount(circuit, 20, protocol, dtype=np.float32)
-    x, y, *_ = digits()
-    found = cost_of(learner, circuit, x[:20], y[:20], 1.0 if protocol is None else protocol.beta)
-    return asdict(found)
-
-
-def costs(data: Path | None) -> Iterator[Trial]:
-    """Multiply-adds and synaptic events of circuits and rules."""
-    for name in COSTS:
-        yield Trial(f"digits{name}", 0, 0, functools.partial(cost, f"digits{name}"))
 
 
 PARTS = {
