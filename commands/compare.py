@@ -83,6 +83,9 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(help="Folder; by default comparisons/LAYOUT. One that exists is gone on with.")
     ] = None,
+    energy: Annotated[
+        str | None, typer.Option(help="Prices for a column of energy: float32, int8, loihi, or a TOML file.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Folder with data files; else CORINFOMAX_DATA.")] = None,
     trust: Trust = False,
@@ -110,10 +113,12 @@ def compare(
         "settings": settings or None,
     }
     given = {name: value for name, value in given.items() if value is not None}
+    if energy is not None:
+        comparisons.prices(energy)  # what is wrong with it is said before anything is trained
     if runs:
         if given:
             raise ParameterError(f"compare: --{next(iter(given)).replace('_', '-')} is for new runs, not for RUN …")
-        return _existing(runs, against, out, trust).to_dict("records")
+        return _existing(runs, against, out, trust, energy).to_dict("records")
     if data is not None:
         given["data"] = str(data.resolve())
     out = _OUT / str(given.get("layout", "matched")) if out is None else out
@@ -124,9 +129,9 @@ def compare(
     try:
         _train(comparison, jobs)
     except BaseException:  # also if it is interrupted: what is done is written
-        _write(comparison, against)
+        _write(comparison, against, energy)
         raise
-    return _write(comparison, against).to_dict("records")
+    return _write(comparison, against, energy).to_dict("records")
 
 
 def _train(comparison: Comparison, jobs: int):
@@ -152,7 +157,7 @@ def _train(comparison: Comparison, jobs: int):
             comparison.run(jobs, report)
 
 
-def _write(comparison: Comparison, against: str | None) -> pd.DataFrame:
+def _write(comparison: Comparison, against: str | None, energy: str | None) -> pd.DataFrame:
     """Write tables and figures, and print the table."""
     import pandas as pd
 
@@ -166,11 +171,11 @@ def _write(comparison: Comparison, against: str | None) -> pd.DataFrame:
         history.assign(stimuli=cell.stimuli, rule=Path(cell.rule).stem, seed=cell.seed)
         for cell, history in comparison.courses()
     ]
-    _finish(summary, reference, pd.concat(courses_of) if courses_of else None, comparison.path, comparison.plan)
+    _finish(summary, reference, pd.concat(courses_of) if courses_of else None, comparison.path, comparison.plan, energy)
     return summary
 
 
-def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bool) -> pd.DataFrame:
+def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bool, energy: str | None) -> pd.DataFrame:
     """Compare runs that exist."""
     import pandas as pd
 
@@ -184,7 +189,7 @@ def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bo
     out = out if out is not None else _OUT / "runs"
     make_folder(out)
     _save(table, out / "runs.csv")
-    _finish(summary, against or table["rule"].iloc[0], pd.concat(histories), out)
+    _finish(summary, against or table["rule"].iloc[0], pd.concat(histories), out, energy=energy)
     return summary
 
 
@@ -194,6 +199,7 @@ def _finish(
     histories: pd.DataFrame | None,
     out: Path,
     plan: Plan | None = None,
+    energy: str | None = None,
 ):
     from ..analysis.figures import Album, courses, differences  # with matplotlib
     from ..protocols.comparison.report import markdown, performance
@@ -202,7 +208,7 @@ def _finish(
     make_folder(figures)
     _save(summary, out / "comparison.csv")
     with replacing(out / "comparison.md") as file:
-        file.write(markdown(summary, reference, plan).encode())
+        file.write(markdown(summary, reference, plan, comparisons.prices(energy) if energy else None).encode())
     album = Album()
     if histories is not None:
         first = ["stimuli", "rule", "seed"]

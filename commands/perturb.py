@@ -48,6 +48,13 @@ def perturb(
     lesion: Annotated[
         _Words, typer.Option(metavar="WEIGHTS[:FRACTION]", help="Remove synapses, as W_ff:0:0.3; default: all.")
     ] = None,
+    mismatch: Annotated[
+        _Words,
+        typer.Option(metavar="POPULATION:OF:SPREAD", help="Let cells differ in threshold, gain or coupling."),
+    ] = None,
+    quantise: Annotated[
+        _Words, typer.Option(metavar="WEIGHTS:BITS[:LARGEST]", help="Let weights have few bits, as W_ff:0:6.")
+    ] = None,
     file: Annotated[
         Path | None, typer.Option(help=f"Parameter file with tables [[perturbations]], as {PERTURBATIONS}.")
     ] = None,
@@ -155,7 +162,7 @@ def _begun(folder: Path) -> list[int]:
     return found
 
 
-_KINDS = ("silence", "drive", "cut", "cut_feedback", "clamp", "freeze", "lesion")
+_KINDS = ("silence", "drive", "cut", "cut_feedback", "clamp", "freeze", "lesion", "mismatch", "quantise")
 
 
 def _is_run(source: str) -> bool:
@@ -192,7 +199,7 @@ def _perturbations(
     if phases and not found:
         raise ParameterError("--phase: holds for what is given with it; perturbations of a --file have their own")
     if phases and not any(isinstance(item, experiments.CellPerturbation) for item in found):
-        raise ParameterError("--phase: frozen rules and lesions last through all phases; leave it out")
+        raise ParameterError("--phase: frozen rules, lesions and rounding last through all phases; leave it out")
     if period is not None and not found:
         raise ParameterError("--period: holds for what is given with it; perturbations of a --file have their own")
     return found + (experiments.read_perturbations(file) if file is not None else [])

@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "feedforward": ["Backpropagation", "FeedbackAlignment"],
         "equilibrium": ["ContrastiveBiasRule", "ContrastiveHebbianRule", "EquilibriumPropagation"],
         "interval": ["Interval"],
-        "optimisers": ["Adam", "GradientStep"],
+        "optimisers": ["Adam", "GradientStep", "SynapticTrace"],
         "plasticity": ["DenseChange", "OuterProducts", "Plasticity", "Readout"],
         "predictive_coding": [
             "NudgedPredictiveCoding",

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import ParameterError
-from ..parameters import Finite, Index, Switch, validated, validated_fields
+from ..parameters import Finite, Index, Positive, Switch, validated, validated_fields
 from .plasticity import Change, Weights, add_scaled
 from .schedules import Progress, Schedule, as_schedule
 
@@ -59,6 +59,67 @@ class GradientStep:
 
     def load_state_dict(self, state: dict):
         """Restore nothing."""
+
+
+class SynapticTrace:
+    """A trace in each synapse, through which weights follow ΔW late: dc/ds = η ΔW - c/τ_c, dW/ds = c/τ_c.
+
+    All of η ∫ΔW ds arrives in the end, and what ΔW has for a moment, to take it back in the next, never does. For
+    rules that act in every step. The trace is kept from presentation to presentation, and runs while the rule acts.
+
+    Parameters
+    ----------
+    target : (str, int)
+        Which weights.
+    shape : tuple of int
+        Of these weights.
+    learning_rate : float or Schedule
+        η.
+    tau : float
+        τ_c, in the circuit's time constant.
+    excitatory : bool, default False
+        Whether W stays at 0 where it would become negative.
+
+    Attributes
+    ----------
+    c : ndarray
+        The trace.
+    """
+
+    in_steps = True
+
+    @validated
+    def __init__(
+        self,
+        target: tuple[str, Index],
+        shape: tuple[Index, ...],
+        learning_rate: Finite | Schedule,
+        tau: Positive,
+        excitatory: Switch = False,
+    ):
+        self.target, self.learning_rate, self.tau = target, as_schedule(learning_rate), tau
+        self.excitatory, self.c = excitatory, np.zeros(shape, order="F")
+
+    def step(self, weights: Weights, change: Change, progress: Progress, duration: float = 1.0):
+        """Let the trace take up ΔW and hand on what has decayed of it."""
+        key, k = self.target
+        W = weights[key][k]
+        if self.c.dtype != W.dtype:
+            self.c = np.asfortranarray(self.c, dtype=W.dtype)
+        change.add_to(self.c, float(self.learning_rate(progress)) * duration)
+        kept = math.exp(-duration / self.tau)
+        add_scaled(W, 1 - kept, self.c)
+        self.c *= kept
+        if self.excitatory:
+            np.maximum(W, 0, out=W)
+
+    def state_dict(self) -> dict:
+        """Return the trace."""
+        return {"c": self.c.copy(order="K")}
+
+    def load_state_dict(self, state: dict):
+        """Restore what `state_dict` gave, in its own type."""
+        self.c = np.array(state["c"], order="F")
 
 
 class Adam:

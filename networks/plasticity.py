@@ -17,6 +17,9 @@ from ..parameters import Index, Switch, validated_fields
 
 Weights = dict[str, dict[int, np.ndarray]]
 
+#: Least difference of contrasted βs, and least mean of an oscillating one, in units of the largest |β|.
+LEAST_CONTRAST = 1e-6
+
 
 class Change(Protocol):
     """A weight change ΔW, in whatever form is cheapest to apply."""
@@ -166,9 +169,13 @@ class Readout:
         Steps at the phase's end over which to average, or all of a phase that is cut shorter; without it the state at
         the end is read.
     lock_in : int, optional
-        Reads (2/T) Σ_i b(i - lock_in) x_i of a phase of T steps in which the teacher oscillates, β(i) = β b(i) with
-        whole cycles: by how much the signals x follow the teacher, this many steps behind it. A running sum, as a
-        synapse could keep that sees the oscillation late.
+        Reads (2/T) Σ_i b(i - lock_in) x_i of a phase of T steps in which the teacher oscillates, β(i) = β b(i): by how
+        much the signals x follow the teacher, this many steps behind it. A running sum, as a synapse could keep that
+        sees the oscillation late. Where T is no whole number of cycles, b's own mean is taken away, so that what
+        stands still adds nothing, and 2/T is 1/Σ (b - mean) b.
+
+    In a rule that acts in every step, a mean is that of the phase's steps so far, and `lock_in` gives the present
+    signals with the present weight of the sum, as their `gate`.
     """
 
     phase: str
@@ -199,11 +206,21 @@ class Readout:
         """
         steps = len(course)
         if self.lock_in is not None:
-            gate = 2 / steps * course
-            return np.roll(gate, self.lock_in), gate, 1.0
+            gate = _gate(course)
+            if gate is course:
+                gate = 2 / steps * course
+                return np.roll(gate, self.lock_in), gate, 1.0
+            late = _gate(course[: steps - self.lock_in])
+            return np.concatenate([np.zeros(self.lock_in), late / (late @ late)]), gate / (gate @ gate), 1.0
         last = steps if self.last == "all" else min(self.last, steps)
         chosen = np.repeat([0.0, 1.0], [steps - last, last])
         return chosen, chosen, float(last)
+
+
+def _gate(course: np.ndarray) -> np.ndarray:
+    """What of an oscillation is orthogonal to what stands still: all of it, in whole cycles."""
+    mean = course.mean()
+    return course if abs(mean) <= LEAST_CONTRAST * np.abs(course).max() else course - mean
 
 
 @validated_fields
@@ -262,7 +279,7 @@ class Plasticity:
                 f"{self}: acts {often}, which {type(self.optimiser).__name__} cannot; take GradientStep, or "
                 "when = 'presentation'"
             )
-        if often and not readouts[0].at_the_end:
+        if often and (readouts[0].last is not None or (self.when == "spike" and not readouts[0].at_the_end)):
             raise ParameterError(f"{self}: acts {often} of phase {readouts[0].phase!r}, of which there is no mean")
 
     @property

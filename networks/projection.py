@@ -17,7 +17,8 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..models import Cell
-from ..parameters import Index, Number, Switch, validated_fields
+from ..parameters import Index, NonNegative, Number, Switch, validated_fields
+from .delays import DelayLine
 from .interval import Interval
 from .plasticity import Weights
 from .population import Population, PopulationSpec
@@ -53,6 +54,9 @@ class Projection:
         What of the output is carried: itself, its modulus, or whether it is other than 0.
     transposed : bool, default False
         Whether the weights, which then are (pre, post), are carried from their postsynaptic to their presynaptic side.
+    delay : float, default 0
+        Time, in ms, that signals are on their way, rounded to whole steps. What is on its way is no part of a
+        checkpoint; a presentation that begins at rest begins without.
     """
 
     source: str
@@ -65,6 +69,7 @@ class Projection:
     output: str = "r"
     function: Function = ""
     transposed: Switch = False
+    delay: NonNegative = 0.0
 
     @property
     def name(self) -> str:
@@ -93,6 +98,9 @@ class Projection:
             raise ParameterError(f"{self.name}: every = {self.every!r} must be a whole number from 1")
         if self.constant and _moves(source.cell):
             raise ParameterError(f"{self.name}: is constant, and {self.source} moves by itself or is driven")
+        if self.delay and (self.constant or self.pattern == "synapses"):
+            what = "is constant" if self.constant else "goes by Synapses, which sum up at once"
+            raise ParameterError(f"{self.name}: delay = {self.delay:g}: {what}; leave the delay out")
         if self.pattern == "synapses" and self.every != 1:
             raise ParameterError(
                 f"{self.name}: every = {self.every} needs another pattern; Synapses sum up in each step"
@@ -180,8 +188,25 @@ class Transmission:
             self._read = lambda: function(read())
         else:
             self._read = read
-        #: ``bring(out)`` computes what the present signal brings, (replicas, cells), in place.
+        self.line = self._line()
+        #: ``bring(out)`` computes what the signal brings that is there now, (replicas, cells), in place.
         self.bring = self._bringer()
+        #: ``step(out)`` does so in a step of time, in which a signal that is delayed moves on.
+        self.step = self.bring if self.line is None else self._move_on
+
+    def _line(self) -> DelayLine | None:
+        """What holds signals that are on their way, if there are any."""
+        delay = getattr(self.projection, "delay", 0.0)
+        steps = round(1e-3 * delay / float(self.source.group.clock.dt)) if delay else 0
+        if not steps:
+            return None
+        line = DelayLine(self._read, steps)
+        self._read = line.read
+        return line
+
+    def _move_on(self, out: np.ndarray):
+        self.line.take()
+        self.bring(out)
 
     def _bringer(self) -> Callable[[np.ndarray], object]:
         """Make the function that is called in each step, with nothing left to decide."""
@@ -250,7 +275,7 @@ class Drive:
         return (
             projection.pattern == "one_to_one"
             and transmission.source is self.target
-            and (projection.signal, projection.every) == ("r", 1)
+            and (projection.signal, projection.every, projection.delay) == ("r", 1, 0)
         )
 
     def weights(self) -> np.ndarray:
@@ -285,15 +310,21 @@ class Drive:
         for item, part in zip(self._varying, self._parts, strict=True):
             every = item.projection.interval
             if every == 1 or due(every):
-                item.bring(part)
+                item.step(part)
         self._sum()
+
+    def forget(self):
+        """Let signals that are on their way be those of the present."""
+        for item in self._varying:
+            if item.line is not None:
+                item.line.forget()
 
     def updater(self, due: Callable[[int], bool]) -> Callable[[], object]:
         """Make what does `update` in each step, with nothing left to decide."""
         if not self._alone:
             return functools.partial(self.update, due)
         (item,) = self._varying
-        at_once = functools.partial(item.bring, self.drive)
+        at_once = functools.partial(item.step, self.drive)
         if item.projection.every == 1:  # an `Interval` never is, for it may change
             return at_once
         return lambda: at_once() if (every := item.projection.interval) == 1 or due(every) else None

@@ -50,11 +50,14 @@ class PhaseEnd(Layers):
         Nudging strength β at that instant.
     variables : mapping of str to mapping of int to ndarray (replicas, units)
         The circuit's `signals`, rates `r` first, of layers 1 to P; rates also of layer 0, the stimulus.
+    gate : float, default 1
+        Weight of an instant in the sum that a `Readout` with `lock_in` stands for, per unit of time s: for rules that
+        act in every step.
     """
 
-    def __init__(self, beta: float, variables: Mapping[str, Mapping[int, np.ndarray]]):
+    def __init__(self, beta: float, variables: Mapping[str, Mapping[int, np.ndarray]], gate: float = 1.0):
         super().__init__(variables)
-        self.beta = beta
+        self.beta, self.gate = beta, gate
 
 
 def contrast(plus: PhaseEnd, minus: PhaseEnd) -> float:

@@ -39,6 +39,8 @@ class Trainable(Summarised):
         Weights whose rule rests for now, such as ``("W_fb", 1)``.
     lesions : dict of (str, int) to ndarray of bool
         Synapses that are no more, as masks of the weights' shape: `renew` keeps them at 0.
+    rounded : dict of (str, int) to callable
+        Weights that have few values: `renew` calls ``round(weights, progress)``, which rounds them in place.
     provenance : object or None
         Where the weights come from, as whoever made them notes it; nothing here reads it.
     changes : dict of (str, int) to Change
@@ -74,6 +76,7 @@ class Trainable(Summarised):
         self.provenance: object = None
         self.frozen: set[tuple[str, int]] = set()
         self.lesions: dict[tuple[str, int], np.ndarray] = {}
+        self.rounded: dict[tuple[str, int], Callable[[np.ndarray, Progress], None]] = {}
         self.changes: dict[tuple[str, int], Change] = {}
 
     def __setstate__(self, state):
@@ -203,7 +206,9 @@ class Trainable(Summarised):
         """Compute weights that follow from others."""
 
     def renew(self):
-        """Let weights follow from others, and lesioned synapses be 0; called after learning and before each run."""
+        """Let weights be rounded or follow from others, and lesioned synapses be 0; after learning and before a run."""
+        for (key, k), rounded in self.rounded.items():
+            rounded(self.weights[key][k], self.progress)
         self._lesion()
         self.refresh()
         self._lesion()

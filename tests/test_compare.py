@@ -15,9 +15,9 @@ import pytest
 
 from corinfomax.analysis import read_history
 from corinfomax.errors import ParameterError
-from corinfomax.networks import Backpropagation, EquilibriumPropagation, FeedbackAlignment
+from corinfomax.networks import Backpropagation, CorInfoMax, EquilibriumPropagation, FeedbackAlignment
 from corinfomax.protocols.clockwork import Preparation, contrastive
-from corinfomax.protocols.comparison import Comparison, Plan, cost_of, names_of
+from corinfomax.protocols.comparison import Comparison, Plan, cost_of, names_of, prices
 from corinfomax.protocols.comparison.comparison import choose
 from corinfomax.protocols.comparison.plan import Cell
 from corinfomax.protocols.interruption import held_back, let_through
@@ -187,6 +187,41 @@ def test_what_a_presentation_of_a_circuit_costs():
     assert all(np.array_equal(before[name], value) for name, value in circuit.state_dict().items())
     assert circuit.progress.presentation == 0
     assert not preparation.on_step
+
+
+def test_what_spikes_cost():
+    """Each spike arrives at as many synapses as its cell has; nothing else is an event: by counting in each step."""
+    circuit = CorInfoMax([7, 6, 3], signal="spikes", initial_gain_ff=3.0, spikes_read=5)
+    preparation = Preparation(circuit, 5, protocol=contrastive(free_steps=40, nudge_steps=10))
+    x, y = np.full((4, 7), 0.8), np.eye(3)[[0, 1, 2, 0]]
+    targets, counted = {"stimulus": 6, "layer_1": 3, "layer_2": 6}, dict.fromkeys(("stimulus", "layer_1", "layer_2"), 0)
+
+    def count(moment):
+        for name in targets:
+            population = moment.populations[name]
+            counted[name] += np.count_nonzero(population.group.spikes < 4 * population.size)
+
+    preparation.on_step.append(count)
+    cost = cost_of(preparation, circuit, x, y)
+    assert min(counted.values()) > 0
+    assert cost.spikes == pytest.approx(sum(counted[name] * targets[name] for name in targets) / 4)
+    graded = cost.events - cost.spikes  # what layers send to themselves and to their interneurons is a rate
+    assert 0 < graded <= 50 * (6 * 6 + 3 * 3 + 6 + 3)
+
+
+def test_energy_has_a_price_for_each_event(tmp_path):
+    """Definition: graded events, spikes and weight changes at their prices, in nJ; a file may state them."""
+    row = {"events": 1000.0, "spikes": 400.0, "plasticity": 200.0}
+    assert prices("float32").energy(row) == pytest.approx(1e-3 * (600 * 4.6 + 400 * 0.9 + 200 * 4.6))
+    assert prices("int8").energy({"events": 10.0, "plasticity": 0.0}) == pytest.approx(1e-3 * 10 * 0.23)
+    path = tmp_path / "chip.toml"
+    path.write_text("graded = 1\nspike = 2\nplasticity = 3\n")
+    assert prices(str(path)).energy(row) == pytest.approx(1e-3 * (600 + 800 + 600))
+    path.write_text("graded = 1\n")
+    with pytest.raises(ParameterError, match=r"chip\.toml: must have graded, spike and plasticity"):
+        prices(str(path))
+    with pytest.raises(ParameterError, match="must be one of float32, int8, loihi, or a file"):
+        prices("tpu")
 
 
 def test_plans_are_grown_and_not_changed(tmp_path):

@@ -172,7 +172,14 @@ def test_documented_commands_exist(document):
 @pytest.mark.parametrize(
     "document",
     [
-        *("README.md", "results/README.md", "results/depth.md", "results/entropy.md", "results/robustness.md"),
+        *(
+            "README.md",
+            "results/README.md",
+            "results/depth.md",
+            "results/entropy.md",
+            "results/robustness.md",
+            "results/oscillation.md",
+        ),
         *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")) if "](" in path.read_text(encoding="utf-8")),
     ],
 )

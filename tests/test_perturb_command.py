@@ -221,7 +221,10 @@ def test_training_with_perturbations_in_a_period(command, undrawn, toy, configur
         (("--silence", "layer_1", "--cells", "2:0"), "--cells 2:…: no cells of layer 2 are perturbed"),
         (("--silence", "layer_1", "--cells", "0-2"), "--cells 0-2: must be LAYER:CELLS, such as 1:0,5,8-12"),
         (("--silence", "layer_1", "--phase", "third"), "no phase 'third'; this protocol has free, nudge"),
-        (("--lesion", "W_ff:0", "--phase", "free"), "--phase: frozen rules and lesions last through all phases"),
+        (
+            ("--lesion", "W_ff:0", "--phase", "free"),
+            "--phase: frozen rules, lesions and rounding last through all phases",
+        ),
         (("--clamp", "layer_1:-60mV"), "--clamp layer_1:-60mV: must be POPULATION:COMPARTMENT:POTENTIAL"),
         (
             ("--clamp", "layer_1:axon:0"),

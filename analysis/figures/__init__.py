@@ -5,6 +5,7 @@ from .animation import save_animation, settling_animation
 from .circuit_diagram import circuit_diagram
 from .comparison import courses, differences
 from .embedding import embedding
+from .oscillation import oscillation_cycle, plasticity_rate
 from .perturbation import perturbation_effects, perturbed_learning
 from .predictions import confusion_matrix, predicted_against_true
 from .rasters import spike_raster
@@ -30,8 +31,10 @@ __all__ = [
     "information",
     "layers_with_potentials",
     "learning_curve",
+    "oscillation_cycle",
     "perturbation_effects",
     "perturbed_learning",
+    "plasticity_rate",
     "predicted_against_true",
     "publication_style",
     "receptive_fields",

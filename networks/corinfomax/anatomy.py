@@ -68,13 +68,16 @@ def _noise_link(k: int, source: str, compartment: str) -> tuple[str, tuple[str, 
 def projections(parameters: Parameters) -> Iterator[Projection | Bias]:
     """Give the projections between the populations, in the order of the layers that they enter."""
     P, names, pattern = parameters.output, layers(parameters), parameters.projection
+    late = {"delay": parameters.delay} if parameters.delay else {}
     for k in range(1, P + 1):
         here, below = names[k], names[k - 1]
-        yield Projection(below, here, "drive_basal", ("W_ff", k - 1), pattern, constant=k == 1)
+        yield Projection(
+            below, here, "drive_basal", ("W_ff", k - 1), pattern, constant=k == 1, **(late if k > 1 else {})
+        )
         if parameters.bias:
             yield Bias(here, "drive_basal", ("b", k))
         if k < P:
-            yield Projection(names[k + 1], here, "drive_apical", ("W_fb", k), pattern)
+            yield Projection(names[k + 1], here, "drive_apical", ("W_fb", k), pattern, **late)
         yield Projection(here, here, "drive_autapse", ("D", k), "one_to_one")
         yield Projection(here, f"SST_{k}", "drive_soma", ("O", k), pattern, every=parameters.sst_every)
         if limits := parameters.domains[k].constraints:

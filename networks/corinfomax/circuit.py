@@ -122,11 +122,19 @@ class CorInfoMax(Circuit):
         Time constant of the filtered train, and refractory time, in ms.
     spikes_read : int, default 100
         Steps at a phase's end over which plasticity averages.
+    delay : float, default 0
+        Time, in ms, that rates are on their way from layer to layer, up and down, in whole steps (in the paper, none).
     contrast : {"phases", "oscillation"}
         Whether learning compares phases (eqs 26, 27), or goes by how the layers follow a teacher that oscillates (not
         in the paper; see `OscillationRule` and the protocol `oscillating`).
     gate_lag : int, default 4
         Steps by which the gate of the oscillation's rule lags behind the teacher.
+    oscillation_rule : {"running_sums", "moving", "moving_high_pass"}
+        When weights move by an oscillation: at a presentation's end, by running sums; or within it, in every step, by
+        s(t) e rᵀ, or by that less the product of means so far (not in the paper).
+    tau_trace : float, default 0
+        Time constant, in ms, of a trace in each synapse through which weights that move within a presentation follow;
+        0 for none.
     seed : int, default 0
         Seed of the initial weights.
     weights : mapping, optional

@@ -1,6 +1,6 @@
 """Which rule and which optimiser move which weights."""
 
-from ..optimisers import GradientStep
+from ..optimisers import GradientStep, SynapticTrace
 from ..plasticity import Plasticity, Readout
 from .parameters import Parameters
 from .recursions import AutapseRecursion, InverseRecursion, RegularisedInverse
@@ -10,6 +10,7 @@ from .rules import (
     FeedbackRule,
     ForwardRule,
     LateralRule,
+    MovingOscillationRule,
     OscillationBiasRule,
     OscillationRule,
 )
@@ -27,6 +28,8 @@ def plasticity(parameters: Parameters) -> list[Plasticity]:
 
 
 def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
+    if parameters.oscillation_rule != "running_sums":
+        return _moving(parameters, key, k)
     if parameters.contrast == "oscillation":
         rule = OscillationBiasRule(k) if key == "b" else OscillationRule(key, k)
     else:
@@ -35,6 +38,22 @@ def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
     rate = parameters.scheduled(rates["W_ff"][k - 1] if key == "b" else rates[key][k])
     optimiser = GradientStep((key, k), rate, parameters.weight_decay, excitatory=key in parameters.dale)
     return Plasticity(rule, optimiser, reads=_readouts(parameters))
+
+
+def _moving(parameters: Parameters, key: str, k: int) -> Plasticity:
+    """Let weights move while the teacher oscillates, at once or through a trace."""
+    rate = parameters.scheduled(parameters.learning_rates[key][k])
+    excitatory = key in parameters.dale
+    optimiser: GradientStep | SynapticTrace
+    if parameters.tau_trace:
+        N = parameters.architecture
+        shape = (N[k + 1], N[k]) if key == "W_ff" else (N[k], N[k + 1])
+        optimiser = SynapticTrace((key, k), shape, rate, parameters.tau_trace / parameters.tau_u, excitatory)
+    else:
+        optimiser = GradientStep((key, k), rate, parameters.weight_decay, excitatory=excitatory)
+    now, mean = Readout("plus", lock_in=parameters.gate_lag), Readout("plus", last="all")
+    reads = (now, mean) if parameters.oscillation_rule == "moving_high_pass" else (now,)
+    return Plasticity(MovingOscillationRule(key, k), optimiser, reads=reads, when="step")
 
 
 def _readouts(parameters: Parameters) -> tuple[Readout, ...]:

@@ -59,6 +59,8 @@ _SLOWEST_TAU = 10.0
 
 #: What learning compares: two phases, or a circuit with itself while its teacher oscillates.
 Contrast = Literal["phases", "oscillation"]
+#: When weights move by an oscillation: at a presentation's end, by running sums, or within it.
+OscillationRuleName = Literal["running_sums", "moving", "moving_high_pass"]
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,11 @@ class Parameters:
         σ by compartment, of those that have background input.
     spikes : Spikes, optional
         Of layers that send each other spike trains.
+    delay : float
     contrast : {"phases", "oscillation"}
     gate_lag : int
+    oscillation_rule : {"running_sums", "moving", "moving_high_pass"}
+    tau_trace : float
     """
 
     architecture: tuple[int, ...]
@@ -122,8 +127,11 @@ class Parameters:
     projection: Literal["dense", "synapses"]
     initial_gains: Mapping[str, Mapping[int, float]]
     spikes: Spikes | None
+    delay: float
     contrast: Contrast
     gate_lag: int
+    oscillation_rule: OscillationRuleName
+    tau_trace: float
     seed: int
 
     @property
@@ -198,8 +206,11 @@ def resolve(
     tau_s: Time = 40.0,
     tau_ref: TimeOrNone = 2.0,
     spikes_read: Count = 100,
+    delay: TimeOrNone = 0.0,
     contrast: Contrast = "phases",
     gate_lag: Index = 4,
+    oscillation_rule: OscillationRuleName = "running_sums",
+    tau_trace: TimeOrNone = 0.0,
     seed: Seed = 0,
 ) -> Parameters:
     """Check the keywords of `CorInfoMax`, which describes them, and resolve them by layer and pair.
@@ -222,6 +233,7 @@ def resolve(
     schedule = schedule or CONVENTIONS[convention].schedule
     if signal == "spikes" and schedule != "synchronous":
         raise ParameterError(f'signal = "spikes" needs schedule = "synchronous", not "{schedule}"')
+    _check_moving(oscillation_rule, contrast, tau_trace, bias, weight_decay)
     if signal == "spikes" and cell is not None:
         raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')
     sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
@@ -257,10 +269,27 @@ def resolve(
         cell_parameters=cell_parameters,
         projection=projection,
         spikes=Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read) if signal == "spikes" else None,
+        delay=delay,
         contrast=contrast,
         gate_lag=gate_lag,
+        oscillation_rule=oscillation_rule,
+        tau_trace=tau_trace,
         seed=seed,
     )
+
+
+def _check_moving(rule: str, contrast: str, tau_trace: float, bias: bool, weight_decay: float):
+    """Refuse what weights that move within a presentation cannot be combined with, and traces without them."""
+    if rule == "running_sums":
+        if tau_trace:
+            raise ParameterError(f'tau_trace = {tau_trace:g}: needs oscillation_rule = "moving" or "moving_high_pass"')
+        return
+    if contrast != "oscillation":
+        raise ParameterError(f'oscillation_rule = "{rule}": needs contrast = "oscillation", not "{contrast}"')
+    if bias:
+        raise ParameterError(f'oscillation_rule = "{rule}": has no rule of biases; leave bias out')
+    if weight_decay and tau_trace:
+        raise ParameterError(f"weight_decay = {weight_decay:g}: weights that follow a trace have none; leave it out")
 
 
 def check_tolerance(tolerance: float | None, dtype: DTypeLike):

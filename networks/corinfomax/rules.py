@@ -113,6 +113,37 @@ class OscillationRule:
 
 @validated_fields
 @dataclass(frozen=True)
+class MovingOscillationRule:
+    """Eqs 26, 27 of an oscillating teacher, in every step: ΔW = s(t) ⟨e rᵀ⟩/β, e = r_post - W r_pre (not in the paper).
+
+    s is the gate of `Readout` with `lock_in`. With a mean of the phase so far as a second readout, ⟨ē r̄ᵀ⟩ of these
+    means is taken away: what stands still then moves nothing, also within a cycle.
+
+    Parameters
+    ----------
+    key : {"W_ff", "W_fb"}
+        Which way the weights lead.
+    k : int
+        Pair of layers k and k + 1.
+    """
+
+    key: Literal["W_ff", "W_fb"]
+    k: Index
+
+    def __call__(self, weights: Weights, now: PhaseEnd, mean: PhaseEnd | None = None) -> OuterProducts:
+        """ΔW^(k) per unit of time s, (post, pre)."""
+        post, pre = (self.k + 1, self.k) if self.key == "W_ff" else (self.k, self.k + 1)
+        W, scale = weights[self.key][self.k], now.gate / (len(now.r[0]) * now.beta)
+        bias = weights["b"][post] if "b" in weights and self.key == "W_ff" else 0
+        error = now.r[post] - now.r[pre] @ W.T - bias
+        if mean is None:
+            return OuterProducts(error, now.r[pre], scale)
+        still = mean.r[pre] @ W.T + bias - mean.r[post]
+        return OuterProducts(np.concatenate([error, still]), np.concatenate([now.r[pre], mean.r[pre]]), scale)
+
+
+@validated_fields
+@dataclass(frozen=True)
 class OscillationBiasRule:
     """The same of a constant unit, m = 1 and Q = 0: Δb_k = ⟨P - W_ff Q⟩/β (not in the paper).
 

@@ -200,6 +200,8 @@ class Presenter:
     def _rest(self):
         for population in self._populations.values():
             population.rest()
+        for drive in self.mounted.drives.values():
+            drive.forget()
 
     def _begin_phase(self, index: int):
         now, circuit = self._now, self._circuit
@@ -286,13 +288,13 @@ class Presenter:
         often = learning and (self._rules["step"] or self._rules["spike"])
         if now.step + 1 == phase.steps or self._hooks.on_step or self._sums or often:
             self.mounted.compute_unread()
+        for running in self._sums.values():
+            if running.weights[now.step]:
+                running.add(self._signals(), now.step)
         if often:
             self._learn_in_step()
         for hook in self._hooks.on_step:
             hook(self.moment)
-        for running in self._sums.values():
-            if running.weights[now.step]:
-                running.add(self._signals(), now.step)
         now.step += 1
         if now.step < phase.steps:
             if self._courses.step(now.step) or self._hooks.on_step:
@@ -330,8 +332,11 @@ class Presenter:
         if not any(acting.values()):
             return
         signals = self._signals() | ({"spikes": spikes} if acting["spike"] else {})
+        eta = float(self._eta[now.step])
         self._ends[now.phase.name] = PhaseEnd(float(now.betas[now.step]), signals)
-        self._learn(acting["step"], float(self._eta[now.step]))
+        for readout, running in self._sums.items():
+            self._read_sums[readout] = running.so_far(readout, signals, now.step, eta)
+        self._learn(acting["step"], eta)
         self._learn(acting["spike"])
 
     def _spikes(self) -> dict[int, np.ndarray]:
@@ -402,6 +407,14 @@ class _Sum:
             total = self._total.setdefault(name, {})
             for k, x in layers.items():
                 total[k] = total[k] + weight * x if k in total else weight * x
+
+    def so_far(self, readout: Readout, signals: dict[str, dict[int, np.ndarray]], step: int, eta: float) -> PhaseEnd:
+        """What a rule reads that acts in a step: signals and their gate in the sum, or the mean until now."""
+        if readout.lock_in is not None:
+            return PhaseEnd(self._beta, signals, gate=float(self.weights[step]) / eta)
+        divisor = max(self.weights[: step + 1].sum(), 1.0)
+        found = {name: {k: x / divisor for k, x in layers.items()} for name, layers in self._total.items()}
+        return PhaseEnd(self._beta, found or signals)
 
     def read(self) -> PhaseEnd:
         """Give the sum, and its β."""

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import zip_longest
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -10,9 +11,10 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from ...errors import ParameterError
 from ...networks.circuit import Circuit
-from ...networks.plasticity import Plasticity
+from ...networks.plasticity import LEAST_CONTRAST, Plasticity
 from ...parameters import NonNegative, NonZero, Positive, Steps, Switch, extends, validated
 from ...summary import Summarised, Summary
+from .lock_in import check_followed, check_lock_in
 from .phases import Phase
 from .summaries import summary_of_protocol
 
@@ -20,8 +22,6 @@ StepRule = Literal["constant", "divide_by_slow_loop_index", "divide_by_loop_inde
 #: "" stands for none, which TOML does not have.
 PhaseName = Annotated[str, BeforeValidator(lambda name: "" if name is None else name)]
 Jitter = Annotated[NonNegative, Field(lt=1)]
-#: Least difference of the contrasted βs, in units of the largest |β|: learning divides by it.
-_LEAST_CONTRAST = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,6 +180,7 @@ class Protocol(Summarised):
             if item.when == "spike" and (silent or not spiking):
                 where = f"layer {silent[0]}" if silent else "any layer"
                 raise ParameterError(f"{item}: acts at spikes of {where}, whose cells do not spike")
+        check_followed(circuit, self.phases, self.step)
         if not self.allow_unstable:
             circuit.check_phases(self.phases, replicas)
 
@@ -207,27 +208,21 @@ class Protocol(Summarised):
                 if readout.last not in (None, "all") and readout.last > steps:
                     raise ParameterError(f"{item}: reads the last {readout.last} of {steps} steps of phase {phase!r}")
                 if readout.lock_in is not None:
-                    self._check_oscillation(item, self.phases[names.index(phase)])
+                    check_lock_in(item, self.phases[names.index(phase)], readout.lock_in)
             first, *others = [names.index(self.phase_of(readout.phase)) for readout in item.readouts]
-            if item.when != "presentation" and any(other >= first for other in others):
+            running = [readout.last is not None for readout in item.readouts[1:]] if item.when == "step" else []
+            over = [other < first or (ran and other == first) for other, ran in zip_longest(others, running)]
+            if item.when != "presentation" and not all(over):
                 raise ParameterError(f"{item}: acts in phase {names[first]!r} and reads phases that are not over then")
         if not taught and any(phase.taught for phase in self.phases):
             raise ParameterError("learning needs targets y")
         if any({"plus", "minus"} <= {readout.phase for readout in item.readouts} for item in plasticity):
             self._check_contrast()
 
-    def _check_oscillation(self, item: Plasticity, phase: Phase):
-        course = np.asarray(phase.beta, float)
-        if course.ndim == 0 or abs(course.mean()) > _LEAST_CONTRAST * np.abs(course).max() or not course.any():
-            raise ParameterError(
-                f"{item}: follows the oscillation of phase {phase.name!r}, whose β does not oscillate about 0 in whole "
-                "cycles; see corinfomax.protocols.clockwork.oscillating"
-            )
-
     def _check_contrast(self):
         ends = {phase.name: np.atleast_1d(phase.beta)[-1] for phase in self.phases}
         largest = max(np.abs(phase.beta).max() for phase in self.phases)
-        if abs(ends[self.plus] - ends[self.minus]) <= _LEAST_CONTRAST * largest:
+        if abs(ends[self.plus] - ends[self.minus]) <= LEAST_CONTRAST * largest:
             raise ParameterError(
                 f"protocol: {self.plus!r} and {self.minus!r} end at the same β; learning divides by the difference"
             )

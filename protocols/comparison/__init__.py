@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "comparison": ["Comparison"],
         "cost": ["Cost", "cost_of"],
+        "energy": ["PRICES", "Prices", "prices"],
         "measures": ["measure", "measured"],
         "naming": ["names_of"],
         "plan": ["RULES", "Cell", "Plan"],

@@ -24,12 +24,16 @@ class Cost:
     plasticity : float
         Multiply-adds of weight changes: each synapse of each product of a presynaptic and a postsynaptic signal.
     events : float
-        Those of the first kind in which the presynaptic output is other than 0: what a brain would pay for.
+        Those of the first kind in which the presynaptic output is other than 0: what a brain would pay for. Where a
+        projection carries spike trains, an event is a spike that arrives at a synapse.
+    spikes : float, default 0
+        Those of the events that are spikes, which need no multiplication.
     """
 
     activity: float
     plasticity: float
     events: float
+    spikes: float = 0.0
 
 
 def cost_of(learner: Learner, trainable: Trainable, x: np.ndarray, y: np.ndarray, beta: float = 1.0) -> Cost:
@@ -60,20 +64,27 @@ def cost_of(learner: Learner, trainable: Trainable, x: np.ndarray, y: np.ndarray
         trainable.load_state_dict(kept)
         trainable.progress = progress
         learner.load_state_dict(state)
-    return Cost(count.all, sum(products), count.events)
+    return Cost(count.all, sum(products), count.events, count.spikes)
 
 
 class _Count:
     """Sums over what is carried, per stimulus."""
 
     def __init__(self, stimuli: int):
-        self._stimuli, self.all, self.events = stimuli, 0.0, 0.0
+        self._stimuli, self.all, self.events, self.spikes = stimuli, 0.0, 0.0, 0.0
 
     def add(self, signal: np.ndarray, targets: int):
         """Count outputs (n, cells) that are carried to so many cells each."""
         signal = signal[: self._stimuli]
         self.all += signal.shape[1] * targets
         self.events += np.count_nonzero(signal) * targets / self._stimuli
+
+    def add_spikes(self, spiked: np.ndarray, cells: int, targets: int):
+        """Count spikes of a step, by place among replicas and cells, that are carried to so many cells each."""
+        arriving = np.count_nonzero(spiked < self._stimuli * cells) * targets / self._stimuli
+        self.all += cells * targets
+        self.events += arriving
+        self.spikes += arriving
 
 
 def _hooks(learner: Learner, trainable: Trainable, count: _Count) -> list:
@@ -90,8 +101,11 @@ def _hooks(learner: Learner, trainable: Trainable, count: _Count) -> list:
     carried = [item for item in trainable.projections if isinstance(item, Projection)]
 
     def add(item, moment):
-        signal = moment.populations[item.source].output(item.output)()
-        count.add(signal, 1 if item.pattern == "one_to_one" else sizes[item.target])
+        source, targets = moment.populations[item.source], 1 if item.pattern == "one_to_one" else sizes[item.target]
+        if source.cell.threshold and item.output != "r":
+            count.add_spikes(source.group.spikes, source.size, targets)
+        else:
+            count.add(source.output(item.output)(), targets)
 
     def once(moment):
         if moment.time == 0:

@@ -61,10 +61,10 @@ def measure(run: Run) -> dict[str, Any]:
     -------
     dict
         `model`, `stimuli`, `seed`, `epochs`, `architecture`; `score`, "accuracy" or "r_squared", and `test`, `train`,
-        `validation`, of the last epoch; `seconds` of training; `activity`, `plasticity` and `events` (see `Cost`);
-        `phases`; `transport`, `symmetric`, `local` (see `Wiring`), None where the model does not say; `angle`, degrees
-        between the way up and the transposed way down, mean over hidden layers; `cmi`, correlative mutual information
-        of output layer and layer below, ε = .15. NaN or None stands for what there is not.
+        `validation`, of the last epoch; `seconds` of training; `activity`, `plasticity`, `events` and `spikes` (see
+        `Cost`); `phases`; `transport`, `symmetric`, `local` (see `Wiring`), None where the model does not say; `angle`,
+        degrees between the way up and the transposed way down, mean over hidden layers; `cmi`, correlative mutual
+        information of output layer and layer below, ε = .15. NaN or None stands for what there is not.
     """
     configuration, history = run.configuration, read_history(run.folder.path)
     circuit, stimuli, entry = run.circuit, run.stimuli, configuration.entry
@@ -95,7 +95,7 @@ def _costs(run: Run, learner: Learner) -> dict[str, float]:
     x, y = run.stimuli.x_train[:_COUNTED], run.stimuli.y_train
     beta = 1.0 if run.protocol is None else run.protocol.beta
     cost = cost_of(learner, run.circuit, x, None if y is None else y[: len(x)], beta)
-    return {"activity": cost.activity, "plasticity": cost.plasticity, "events": cost.events}
+    return {"activity": cost.activity, "plasticity": cost.plasticity, "events": cost.events, "spikes": cost.spikes}
 
 
 def _angle(circuit: Trainable, symmetric: bool) -> float:

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from .energy import Prices
 from .measures import EPSILON
 from .plan import RULES, Plan
 
 _YES = {True: "yes", False: "no", None: "–"}
 
 
-def markdown(summary: pd.DataFrame, reference: str, plan: Plan | None = None) -> str:
+def markdown(summary: pd.DataFrame, reference: str, plan: Plan | None = None, prices: Prices | None = None) -> str:
     """Write the table, and how its numbers came about.
 
     Parameters
@@ -21,14 +22,22 @@ def markdown(summary: pd.DataFrame, reference: str, plan: Plan | None = None) ->
         Rule that differences are taken from.
     plan : Plan, optional
         None of runs that exist.
+    prices : Prices, optional
+        For a column of energy.
     """
     parts = []
     for stimuli, rows in summary.groupby("stimuli", sort=False):
         parts.append(f"## {stimuli}")
         table = performance(rows, reference, plan, str(stimuli))
         parts.append(tabulate(table, headers="keys", tablefmt="github", disable_numparse=True))
-        parts.append(_means(rows))
+        parts.append(_means(rows, prices))
     parts.append(_explained(summary, reference, plan))
+    if prices is not None:
+        parts[-1] += (
+            f"\n- Energy of one training stimulus: {prices.graded:g} pJ for an event with a number, "
+            f"{prices.spike:g} pJ for a spike, {prices.plasticity:g} pJ for a weight change; "
+            f"{prices.source or 'as stated'}. Memory and routing are not in it."
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,13 +75,14 @@ def performance(rows: pd.DataFrame, reference: str, plan: Plan | None, stimuli: 
     return table
 
 
-def _means(rows: pd.DataFrame) -> str:
+def _means(rows: pd.DataFrame, prices: Prices | None) -> str:
     table = [
         {
             "rule": row["rule"],
             "multiply-adds: activity": _large(row.get("activity")),
             "plasticity": _large(row.get("plasticity")),
             "synaptic events": _large(row.get("events")),
+            **({} if prices is None else {"energy (nJ)": _number(prices.energy(row))}),
             "phases": row.get("phases") or "–",
             "weight transport": _yes(row.get("transport")),
             "symmetric weights": _yes(row.get("symmetric")),

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "cells": ["Clamp", "Cut", "CutFeedback", "Drive", "Silence"],
         "experiment": ["Experiment", "measure", "perturb_runs", "perturb_training"],
         "files": ["KINDS", "from_toml", "from_words", "read_perturbations", "to_toml"],
+        "hardware": ["Mismatch", "Quantise"],
         "intervention": ["Intervention", "perturbed"],
         "perturbation": ["CellPerturbation", "Period", "Perturbation"],
         "report": ["explanation", "performance_rows", "write_experiment", "write_inputs"],

@@ -14,12 +14,19 @@ from ...errors import ParameterError, RunError
 from ...toml import tables as read_tables
 from ..runs.checkpoint import NAME
 from .cells import Clamp, Cut, CutFeedback, Drive, Silence
+from .hardware import Mismatch, Quantise
 from .perturbation import Period, Perturbation
 from .synapses import Freeze, Lesion
 
 #: Perturbations by the name that parameter files and the command line have for them.
-KINDS: dict[str, Any] = {cls.kind: cls for cls in (Silence, Drive, Cut, CutFeedback, Clamp, Freeze, Lesion)}
+_CLASSES = (Silence, Drive, Cut, CutFeedback, Clamp, Mismatch, Freeze, Lesion, Quantise)
+KINDS: dict[str, Any] = {cls.kind: cls for cls in _CLASSES}
 
+#: Arguments that are numbers.
+_CONVERTED = (
+    *((name, int) for name in ("layer", "index", "bits")),
+    *((name, float) for name in ("fraction", "spread", "largest")),
+)
 #: Words of the command line by kind: the arguments that the parts between colons stand for.
 FORMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "silence": (("population",),),
@@ -29,6 +36,8 @@ FORMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "clamp": (("population", "compartment", "potential"),),
     "freeze": (("weights", "index"),),
     "lesion": (("weights", "index"), ("weights", "index", "fraction")),
+    "mismatch": (("population", "of", "spread"),),
+    "quantise": (("weights", "index", "bits"), ("weights", "index", "bits", "largest")),
 }
 
 
@@ -56,7 +65,7 @@ def from_words(kind: str, text: str, **common) -> Perturbation:
         allowed = " or ".join(":".join(name.upper() for name in form) for form in FORMS[kind])
         raise ParameterError(f"{option}: must be {allowed}")
     values: dict[str, Any] = dict(zip(form, parts, strict=True))
-    for name, convert in (("layer", int), ("index", int), ("fraction", float)):
+    for name, convert in _CONVERTED:
         if name in values:
             try:
                 values[name] = convert(values[name])
@@ -133,7 +142,7 @@ def read_perturbations(path) -> list[Perturbation]:
 
 def _check_numbers(path: Path, perturbations: Sequence[Perturbation]):
     """Refuse numbers by projection, by the checkpoints of the run or experiment whose file this is."""
-    places = {item.weights for item in perturbations if isinstance(item, Freeze | Lesion)}
+    places = {item.weights for item in perturbations if isinstance(item, Freeze | Lesion | Quantise)}
     moved = sorted(place for place in places if by_layer(*place) != place)
     if not moved or path.name != PERTURBATIONS:
         return

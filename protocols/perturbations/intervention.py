@@ -8,6 +8,7 @@ import numpy as np
 from ...errors import ParameterError
 from ...networks import Circuit
 from ..clockwork import Phase, Preparation, Protocol
+from .hardware import Quantise
 from .perturbation import CellPerturbation, Perturbation
 from .synapses import Freeze, Lesion
 
@@ -116,6 +117,7 @@ class Intervention:
         """Let perturbations add to what is in force now, other interventions included."""
         self._control = self._preparation.protocol
         self._frozen, self._lesions = set(self._circuit.frozen), dict(self._circuit.lesions)
+        self._rounded = dict(self._circuit.rounded)
         self._protocols: dict[tuple[Perturbation, ...], Protocol] = {(): self._control}
 
     def __enter__(self):
@@ -173,7 +175,7 @@ class Intervention:
         circuit = self._circuit
         self._give_back(lost for lost in self._lost if lost[0] in circuit.derived)
         circuit.frozen = self._frozen | {item.weights for item in active if isinstance(item, Freeze)}
-        circuit.lesions = dict(self._lesions)
+        circuit.lesions, circuit.rounded = dict(self._lesions), dict(self._rounded)
         self._lost = []
         for item in active:
             if isinstance(item, Lesion):
@@ -181,6 +183,11 @@ class Intervention:
                 mask = item.mask(circuit)
                 self._lost.append((key, k, mask, circuit.weights[key][k][mask]))
                 circuit.lesions[key, k] = circuit.lesions.get((key, k), False) | mask
+            elif isinstance(item, Quantise):
+                key, k = item.weights
+                W = circuit.weights[key][k]
+                self._lost.append((key, k, everything := np.ones(W.shape, dtype=bool), W[everything]))
+                circuit.rounded[key, k] = item.rounded(circuit)
         circuit.renew()
         self._preparation.mounted.copy_weights_to_synapses()
 

@@ -35,10 +35,10 @@ class Freeze(Perturbation):
         """Raise a `ParameterError` if no rule moves these weights."""
         targets = circuit.targets
         if self.weights not in targets:
-            raise ParameterError(f"{self}: no rule moves them; rules move {_places(targets)}")
+            raise ParameterError(f"{self}: no rule moves them; rules move {places(targets)}")
 
     def __str__(self):
-        return f"freeze {_places([self.weights])}{self._when()}"
+        return f"freeze {places([self.weights])}{self._when()}"
 
 
 @data
@@ -80,7 +80,7 @@ class Lesion(Perturbation):
         """Which synapses, in the shape of the weights: (post, pre), or (cells,) of one-to-one projections."""
         synapses = list(dict.fromkeys(item.weights for item in circuit.projections))
         if self.weights not in synapses:
-            raise ParameterError(f"{self}: no projection has them; projections have {_places(synapses)}")
+            raise ParameterError(f"{self}: no projection has them; projections have {places(synapses)}")
         key, k = self.weights
         shape = np.shape(circuit.weights[key][k])
         if len(shape) == 1 and self.pre is not None:
@@ -109,8 +109,9 @@ class Lesion(Perturbation):
         sides = "".join(
             f", {name} {listed(cells)}" for name, cells in (("post", self.post), ("pre", self.pre)) if cells is not None
         )
-        return f"lesion {share}{_places([self.weights])}{sides}{self._when()}"
+        return f"lesion {share}{places([self.weights])}{sides}{self._when()}"
 
 
-def _places(places: Sequence[tuple[str, int]]) -> str:
-    return ", ".join(f"{key}:{k}" for key, k in places)
+def places(weights: Sequence[tuple[str, int]]) -> str:
+    """Weights as the command line has them."""
+    return ", ".join(f"{key}:{k}" for key, k in weights)
