@@ -18,6 +18,11 @@ _COLUMNS = ("time", "phase", "replica", "cell")
 _AT_ONCE = 2**20
 
 
+def spikes_beside(path: Path) -> Path:
+    """Name the table of spikes that stands beside a table of traces."""
+    return path.with_name(f"{path.stem}_spikes{path.suffix}")
+
+
 class SpikeEvents:
     """Spikes of a population in a recording.
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ParameterError, RunError
-from .events import RecordedSpikes, SpikeEvents
+from .events import RecordedSpikes, SpikeEvents, spikes_beside
 from .files import replacing
 from .former import by_layer
 from .hdf5 import check_self_contained, one_line, opened
@@ -367,11 +367,6 @@ class Traces:
 def open_traces(path: str | os.PathLike) -> Traces:
     """Open a recording by `StreamRecorder`; best in a ``with`` statement."""
     return Traces(path)
-
-
-def spikes_beside(path: Path) -> Path:
-    """Name the table of spikes that stands beside a table of traces."""
-    return path.with_name(f"{path.stem}_spikes{path.suffix}")
 
 
 def _write_csv(file, frames, units):

@@ -143,6 +143,15 @@ class Circuit(Trainable):
         cells = {spec.name: spec.cell for spec in self.populations}
         return tuple(k for k, name in enumerate(self.layers) if cells[name].threshold)
 
+    def check_triggers(self, plasticity: Sequence[Plasticity]):
+        """Raise a `ParameterError` if rules wait for spikes of layers whose cells do not spike."""
+        spiking = self.spiking_layers
+        for item in plasticity:
+            silent = [k for k in item.triggers if k not in spiking]
+            if item.when == "spike" and (silent or not spiking):
+                where = f"layer {silent[0]}" if silent else "any layer"
+                raise ParameterError(f"{item}: acts at spikes of {where}, whose cells do not spike")
+
     @property
     def intervals(self) -> dict[str, Interval]:
         """Intervals between renewals of drives that a calibration may change, by name."""

@@ -256,6 +256,12 @@ class Population:
             return np.zeros(0, int), np.zeros(0, int)
         return np.divmod(self.group.spikes, self.size)
 
+    def spiking(self, presented: int) -> np.ndarray:
+        """Whether cells have spiked in the last step, (presented, cells), of the first so many replicas."""
+        found = np.zeros(self._shape, dtype=bool)
+        found[self.spikes] = True
+        return found[:presented]
+
     @property
     def stochastic(self) -> bool:
         """Whether random numbers enter the cells' dynamics."""

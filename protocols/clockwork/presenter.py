@@ -327,7 +327,8 @@ class Presenter:
         acting = {
             when: [rule for rule in self._rules[when] if self._acts_in(rule, now.phase)] for when in ("step", "spike")
         }
-        spikes = self._spikes() if acting["spike"] else {}
+        spiking, n = {k: self._layers[k] for k in self._circuit.spiking_layers}, len(now.stimulus.x)
+        spikes = {k: layer.spiking(n) for k, layer in spiking.items()} if acting["spike"] else {}
         acting["spike"] = [rule for rule in acting["spike"] if any(spikes[k].any() for k in rule.triggers or spikes)]
         if not any(acting.values()):
             return
@@ -338,16 +339,6 @@ class Presenter:
             self._read_sums[readout] = running.so_far(readout, signals, now.step, eta)
         self._learn(acting["step"], eta)
         self._learn(acting["spike"])
-
-    def _spikes(self) -> dict[int, np.ndarray]:
-        """Cells that spike in the present step, by layer, of the replicas that are presented something."""
-        found = {}
-        for k, layer in enumerate(self._layers):
-            if layer.cell.threshold:
-                found[k] = np.zeros((layer.replicas, layer.size), dtype=bool)
-                found[k][layer.spikes] = True
-                found[k] = found[k][: len(self._now.stimulus.x)]
-        return found
 
     def _acts_in(self, rule: Plasticity, phase: Phase) -> bool:
         return self._following.phase_of(rule.readouts[0].phase) == phase.name

@@ -174,12 +174,7 @@ class Protocol(Summarised):
             Whether there are targets.
         """
         self.check_learning(circuit.plasticity, taught)
-        spiking = circuit.spiking_layers
-        for item in self.acting(circuit.plasticity):
-            silent = [k for k in item.triggers if k not in spiking]
-            if item.when == "spike" and (silent or not spiking):
-                where = f"layer {silent[0]}" if silent else "any layer"
-                raise ParameterError(f"{item}: acts at spikes of {where}, whose cells do not spike")
+        circuit.check_triggers(self.acting(circuit.plasticity))
         check_followed(circuit, self.phases, self.step)
         if not self.allow_unstable:
             circuit.check_phases(self.phases, replicas)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ...analysis.events import spikes_beside
 from ...analysis.files import beside, free_path, sole_writer
 from ...analysis.nwb import export_nwb, require_pynwb
-from ...analysis.traces import SUFFIXES, open_traces, spikes_beside
+from ...analysis.traces import SUFFIXES, open_traces
 from ...errors import CorInfoMaxError, ParameterError, RunError
 from ...stimuli import Stimuli, Stimulus
 from .archive import shown_targets
