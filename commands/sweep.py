@@ -68,7 +68,7 @@ def sweep(
         with goes_on_with(lambda: f"corinfomax sweep --out {words}"):
             sweeps.train(opened, jobs, scheduler, slurm)
     finally:  # also if it is interrupted: what is done is written
-        if (opened.path / "sweep.toml").exists():
+        if opened.has_begun:
             _tell(opened)
     return opened.table().to_dict("records")
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 #: Where Dask's dashboard is, if the port is free.
 _DASHBOARD = "127.0.0.1:8787"
+#: What the library is called that submits jobs, and what needs it.
+JOBQUEUE = ("dask-jobqueue", "--slurm")
 _LIBRARIES_OF_THREADS = ("OMP", "OPENBLAS", "MKL")
 
 
@@ -85,7 +87,7 @@ def slurm_cluster(slurm: Slurm, threads: int, logs: Path):
     logs : Path
         Folder of what jobs print.
     """
-    jobqueue = extra("dask_jobqueue", "dask-jobqueue", "--slurm")
+    jobqueue = extra("dask_jobqueue", *JOBQUEUE)
     options = slurm.model_dump(exclude={"directives", "prologue", "interface", "processes"})
     exported = [f"export {name}_NUM_THREADS={threads}" for name in _LIBRARIES_OF_THREADS]
     with warnings.catch_warnings():
@@ -175,6 +177,13 @@ def check_workers(client: Client, wanted: dict[str, str], mark: tuple[str, str])
             found = missing if isinstance(found, ImportError | AttributeError) else _first_line(found)
         if found is not None:
             raise RunError(f"worker {address}: {found}")
+
+
+def prepare_workers(client: Client):
+    """Let all workers, those that are still to come, too, be ready for circuits with dynamics."""
+    from .plugin import Brian2Imported
+
+    client.register_plugin(Brian2Imported())
 
 
 @contextlib.contextmanager

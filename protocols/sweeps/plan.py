@@ -6,11 +6,12 @@ where the runs so far have done best.
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ...errors import ParameterError, RunError
 from ...parameters import Count, Finite, Number, Seed, describe, plainly_shown
@@ -57,6 +58,22 @@ class Range(BaseModel):
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
+def _values(value: Any) -> Any:
+    """Read a table as a `Range`, so that errors tell what is wrong with it."""
+    if not isinstance(value, Mapping):
+        return value
+    try:
+        return Range.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"{first['loc'][0]}: " if first["loc"] else ""
+        raise ValueError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
+
+
+#: Values that a key takes.
+_Values = Annotated[Annotated[list[Any], Field(min_length=1)] | Range, BeforeValidator(_values)]
+
+
 @plainly_shown
 class Plan(BaseModel):
     """What is swept.
@@ -96,7 +113,7 @@ class Plan(BaseModel):
     score: str | None = None
     direction: Literal["maximize", "minimize"] | None = None
     settings: dict[str, Any] = {}
-    parameters: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)] | Range], Field(min_length=1)]
+    parameters: Annotated[dict[str, _Values], Field(min_length=1)]
     max_runs: Count = 1000
     slurm: Slurm | None = None
 

@@ -16,6 +16,8 @@ from .task import Point, rounded
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
+#: What the library is called that searches, and what needs it.
+OPTUNA = ("Optuna", "method = 'search'")
 #: Optuna's journal, in the sweep's folder.
 JOURNAL = "search.log"
 
@@ -32,7 +34,7 @@ class Search:
     """
 
     def __init__(self, plan: Plan, path: Path, direction: str):
-        self._optuna = optuna = extra("optuna", "Optuna", "method = 'search'")
+        self._optuna = optuna = extra("optuna", *OPTUNA)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._plan, journal = plan, path / JOURNAL
         from optuna.storages import JournalStorage

@@ -13,7 +13,7 @@ from ..linear_algebra import usable_cores
 from ..runs.execution import Outcome
 from ..runs.reading import settings_of
 from . import worker
-from .cluster import Slurm, check_workers, connected, dashboard, slurm_cluster
+from .cluster import JOBQUEUE, Slurm, check_workers, connected, dashboard, extra, prepare_workers, slurm_cluster
 from .plan import Plan
 from .sweep import NAME, PARENT, Sweep
 from .task import Task
@@ -81,8 +81,8 @@ def sweep(
     found = opened(file, out, settings, data, trust, **plan)
     try:
         train(found, jobs, scheduler, slurm, progress)
-    finally:
-        if (found.path / NAME).exists():
+    finally:  # also if it is interrupted
+        if found.has_begun:
             found.write()
     return found
 
@@ -163,6 +163,8 @@ def train(
         As of `sweep`.
     """
     say = shared_console().print if progress else lambda line: None
+    if slurm:
+        extra("dask_jobqueue", *JOBQUEUE)
     found.create()
     ended = sum(found.outcome(task).status in ("finished", "failed") for task in found.tasks)
     done = f", {ended} of them done" if ended else ""
@@ -174,6 +176,8 @@ def train(
     file = found.path.resolve() / NAME
     with connected(number, threads, scheduler, how, found.path / "slurm") as client:
         check_workers(client, worker.versions(), (str(file), file.read_text(encoding="utf-8")))
+        if found.first.configuration.form is not None:
+            prepare_workers(client)
         workers = len(client.nthreads())
         at_a_time = f"{workers} at a time" if workers else "waiting for workers"
         say(f"{at_a_time}; {dashboard(client)}")

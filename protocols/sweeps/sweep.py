@@ -17,8 +17,9 @@ from ...errors import ParameterError, RunError
 from ...toml import tables
 from ..runs.execution import Outcome, outcome
 from ..systems.metrics import score_of
+from .cluster import extra
 from .plan import Plan, check_same_base
-from .search import Search
+from .search import OPTUNA, Search
 from .task import Point, Task, points, tasks_of, text
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ class Sweep:
         if self.plan.method == "search" and (self.score is None or self.direction is None):
             told = "direction: maximize or minimize it" if self.score else "score: the column that it goes by"
             raise ParameterError(f"sweep: a search needs {told} ({self.score or 'the model has none'})")
+        if self.plan.method == "search":
+            extra("optuna", *OPTUNA)
         self.first.configuration.load_stimuli()
         base = self.plan.base() if not (self.path / BASE).exists() else None
         make_folder(self.path)
@@ -161,6 +164,11 @@ class Sweep:
     def outcome(self, task: Task) -> Outcome:
         """What became of a run."""
         return outcome(self.path / task.folder, task.configuration.training.epochs)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything of any run."""
+        return any((self.path / task.folder).exists() for task in self.tasks)
 
     def run(
         self,
@@ -237,6 +245,8 @@ class Sweep:
         for point, reason in self._refused:
             rows.append({"run": "", **_cells(point), "status": "failed", "epochs_done": 0})
             ends.append(reason)
+        if not rows:  # of a search that has not begun
+            return pd.DataFrame(columns=["run", *self.plan.parameters, "seed", "status", "epochs_done", "reason"])
         return pd.DataFrame(rows).assign(reason=ends)
 
     def last(self, task: Task) -> dict[str, Any]:
