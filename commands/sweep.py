@@ -82,12 +82,14 @@ def _seeds(text: str | None) -> list[int] | None:
 
 def _tell(opened):
     """Write tables and figure, and print the best combinations."""
+    from ..protocols.sweeps.task import text
+
     files = [path.relative_to(opened.path).as_posix() for path in opened.write()]
     summary = opened.summary()
     accuracy = (opened.score or "").endswith("accuracy")
     rows = []
     for row in summary.head(_SHOWN).to_dict("records"):
-        shown = {key: sweeps.text(row[key]) for key in opened.plan.parameters}
+        shown = {key: text(row[key]) for key in opened.plan.parameters}
         shown |= {"seeds": row["seeds"], "failed": row["failed"]}
         if "mean" in row:
             shown[opened.score] = _score(row["mean"], row["deviation"], accuracy)

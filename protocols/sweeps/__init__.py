@@ -11,6 +11,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "plan": ["Plan", "Range"],
         "session": ["job_script", "opened", "sweep", "train", "workers_of"],
         "sweep": ["Sweep"],
-        "task": ["Task", "text"],
+        "task": ["Task"],
     },
 )

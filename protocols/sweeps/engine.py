@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import RunError
 from ..runs.execution import Outcome, epochs_done
-from . import worker
 from .task import Task
+from .worker import stop, train_task, versions
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -104,8 +104,8 @@ class Engine:
         folder = self.path / task.folder
         self._sent_with[task.name] = _progress(folder)
         future = self.client.submit(
-            worker.train_task,
-            *(task.configuration.to_toml(), str(folder), self.token, worker.versions(), self.mark),
+            train_task,
+            *(task.configuration.to_toml(), str(folder), self.token, versions(), self.mark),
             key=f"{task.name}-{uuid.uuid4().hex[:6]}",
             pure=False,
         )
@@ -147,7 +147,7 @@ class Engine:
         from distributed import wait
 
         with contextlib.suppress(Exception):  # of a scheduler that is lost
-            self.client.run(worker.stop, self.token, on_error="ignore")
+            self.client.run(stop, self.token, on_error="ignore")
             wait(list(self._tasks))
             self._take(report)
 
