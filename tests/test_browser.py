@@ -57,7 +57,7 @@ def opened(browser, report):
     """The page in a phone's window; what scripts say, and what is asked for from elsewhere."""
     page = browser.new_page(viewport=PHONE)
     errors, requests = [], []
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("request", lambda request: requests.append(request.url))
     page.goto(report.as_uri(), wait_until="load")

@@ -239,6 +239,7 @@ def test_marginals_are_means_over_the_other_keys():
     many = pd.DataFrame({"x": np.linspace(0, 1, 200), "status": "finished", "score": np.linspace(0, 2, 200)})
     line = marginals(many, ["x"], "score").axes[0].lines[-1].get_xydata()
     assert len(line) == 8
+    assert marginals(many.assign(x=many["x"] + 0.01), ["x"], "score").axes[0].get_xscale() == "linear"
     np.testing.assert_allclose(line[:, 1], 2 * line[:, 0], rtol=1e-12)
     with pytest.raises(ParameterError, match="no run is finished"):
         marginals(table.assign(status="failed"), ["rate"], "test_accuracy")

@@ -19,6 +19,8 @@ from corinfomax.errors import RunError
 from corinfomax.protocols.runs.execution import train
 from corinfomax.protocols.sweeps import cluster, engine, opened, worker
 
+#: Of all clusters here.
+LOOPBACK = {"threads_per_worker": 1, "dashboard_address": None, "protocol": "tcp", "host": "127.0.0.1"}
 #: A circuit whose epochs take hundredths of a second.
 CIRCUIT = """
 source = "digits"
@@ -185,21 +187,21 @@ def test_a_search_goes_by_validation_stimuli(command, written, client):
     """The trial that the study finds best is that of the highest mean validation accuracy in the table."""
     import optuna
 
-    text = NETWORK.replace("[settings]", 'method = "search"\ntrials = 5\nseeds = [0, 1]\n[settings]')
+    text = NETWORK.replace("[settings]", 'method = "search"\ntrials = 3\nseeds = [0, 1]\n[settings]')
     text = text.replace("[0.001, 0.01]", '{low = 1e-4, high = 1e-1, scale = "log"}')
     code, out, err = command("sweep", written(text), "--scheduler", client.scheduler.address)
     assert (code, err) == (0, "")
     table = pd.read_csv("sweeps/toy/runs.csv")
-    assert len(table) == 10
+    assert len(table) == 6
     assert (table["status"] == "finished").all()
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend("sweeps/toy/search.log"))
     study = optuna.load_study(study_name="sweep", storage=storage)
     theory = table.groupby("learning_rate")["validation_accuracy"].mean()
     assert study.best_value == theory.max()
-    assert len(study.trials) == 5
-    code, out, _ = command("sweep", "--out", "sweeps/toy", "--trials", 6, "--scheduler", client.scheduler.address)
-    assert "12 runs, 10 of them done" in out
-    assert len(pd.read_csv("sweeps/toy/runs.csv")) == 12
+    assert len(study.trials) == 3
+    code, out, _ = command("sweep", "--out", "sweeps/toy", "--trials", 4, "--scheduler", client.scheduler.address)
+    assert "8 runs, 6 of them done" in out
+    assert len(pd.read_csv("sweeps/toy/runs.csv")) == 8
 
 
 def test_refusals_before_anything_runs(refused, written, client, monkeypatch):
@@ -233,7 +235,7 @@ def test_a_scheduler_that_is_lost_is_told(written):
     """It ends in the middle: one line, and what was done is kept."""
     sweep = opened(written(NETWORK.replace("epochs = 3", "epochs = 30")), None)
     sweep.create()
-    here = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, host="127.0.0.1")
+    here = LocalCluster(n_workers=1, processes=False, **LOOPBACK)
     client = Client(here)
     closed = []
 

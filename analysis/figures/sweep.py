@@ -9,8 +9,8 @@ from .style import literal, new_panels, publication_style
 
 #: Values up to which each has its mean; more are put together in so many bins.
 _MOST_VALUES, _BINS = 12, 8
-#: Largest over least value from which on an axis is logarithmic.
-_WIDE = 50
+#: Largest over least value from which on an axis may be logarithmic.
+_WIDE = 10
 #: Characters of a label of a value that is no number, beyond which it is shortened.
 _LONGEST = 16
 
@@ -48,6 +48,8 @@ def marginals(table, keys, score, logarithmic=()):
         raise ParameterError("marginals: no run is finished")
     scale = 100 if score.endswith("accuracy") else 1
     axes = new_panels(len(keys), 2.7)
+    for ax in axes[1:]:
+        ax.sharey(axes[0])
     scores = scale * runs[score].astype(float)
     for ax, key in zip(axes, keys, strict=True):
         numbers = pd.to_numeric(runs[key], errors="coerce")
@@ -56,7 +58,6 @@ def marginals(table, keys, score, logarithmic=()):
         else:
             _draw_numbers(ax, numbers.astype(float), scores, key in logarithmic)
         ax.set_xlabel(literal(key))
-        ax.sharey(axes[0])
     of = score.replace("_", " ").capitalize().replace("r squared", "$R^2$")
     for ax in axes:
         if ax.get_subplotspec().is_first_col():
@@ -66,8 +67,7 @@ def marginals(table, keys, score, logarithmic=()):
 
 def _draw_numbers(ax, values, scores, logarithmic):
     """A line through means, with a band of one standard deviation, and runs as points behind it."""
-    low, high = values.min(), values.max()
-    if logarithmic or (low > 0 and high >= _WIDE * low):
+    if logarithmic or _is_spread_logarithmically(values):
         ax.set_xscale("log")
     ax.plot(values, scores, "o", color="0.7", markersize=2.5, zorder=1)
     groups = values
@@ -79,6 +79,15 @@ def _draw_numbers(ax, values, scores, logarithmic):
     colour = PARTS["test"]
     ax.fill_between(places, means - deviations, means + deviations, color=colour, alpha=0.2, linewidth=0)
     ax.plot(places, means, color=colour, marker="o", markersize=4)
+
+
+def _is_spread_logarithmically(values):
+    """Whether positive values are far apart, and their middle lies nearer to that of their logarithms."""
+    low, high, middle = values.min(), values.max(), np.median(values.unique())
+    if low <= 0 or high < _WIDE * low:
+        return False
+    from_linear = abs(middle - (low + high) / 2) / (high - low)
+    return abs(np.log(middle**2 / (low * high))) / 2 / np.log(high / low) < from_linear
 
 
 def _draw_words(ax, values, scores):
