@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from toys import stimuli
 
+from corinfomax import report
 from corinfomax.analysis.figures import marginals
 from corinfomax.errors import ParameterError, RunError
 from corinfomax.protocols.runs import Configuration
@@ -218,6 +220,21 @@ def test_table_and_summary(written, tmp_path):
     finished = table[table["status"] == "finished"].groupby("circuit.learning_rate_every")["test_accuracy"]
     assert summary["mean"].iloc[0] == pytest.approx(finished.mean().max(), abs=1e-15)
     assert summary["deviation"].iloc[0] in finished.std().to_list()
+
+
+def test_a_report_shows_a_sweep_and_its_best_run(written):
+    """What was swept, the combinations, why runs failed, the figure; the run is one of the best combination."""
+    sweep = opened(written(GRID.replace("[0.001, 0.01]", "[0.001, 1e300]")), None)
+    train_here(sweep, 5)
+    page = report([sweep.path], "page.html").read_text(encoding="utf-8")
+    for title in ("What was swept", "In all runs", "Combinations", "Runs that failed", "Course of training"):
+        assert f"<h3>{title}</h3>" in page
+    assert "Grid from digits_bp_mse, 8 runs: 4 finished, 1 failed, 3 missing." in page
+    assert "epoch 1, " in page
+    best = sweep.summary()["circuit.learning_rate_every"].iloc[0]
+    theory = [each.name for each in sweep.tasks if each.values["circuit.learning_rate_every"] == best]
+    assert re.search(r'<h2 id="run-1">(\w+)</h2>', page).group(1) in theory
+    assert page.index('id="sweep-1"') < page.index('id="run-1"')
 
 
 def test_marginals_are_means_over_the_other_keys():

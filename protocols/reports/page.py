@@ -16,10 +16,10 @@ from ..comparison.naming import shortest
 from ..runs.citations import cite
 from ..runs.examination import examine_configured
 from ..runs.run import Run
-from ..sweeps.sweep import Sweep
+from ..sweeps.folder import Sweep
 from .model_description import describe
 from .picture import embedded
-from .sweep_page import best_run, is_sweep, sweep_part
+from .sweep_part import best_run, is_sweep, sweep_part
 
 #: Rows of the history that are shown: the first, and the last.
 _FIRST, _LAST = 3, 5

@@ -7,10 +7,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "cluster": ["Slurm"],
-        "estimate": ["Estimate", "estimate"],
+        "estimation": ["Estimate", "estimate"],
         "plan": ["Plan", "Range"],
         "session": ["job_script", "opened", "sweep", "train", "workers_of"],
-        "sweep": ["Sweep"],
+        "folder": ["Sweep"],
         "task": ["Task"],
     },
 )

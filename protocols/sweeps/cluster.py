@@ -137,7 +137,8 @@ def connected(
                 client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
             except (OSError, TimeoutError, ValueError, TypeError) as error:
                 raise RunError(f"scheduler {scheduler}: does not answer ({_first_line(error)})") from None
-            yield stack.enter_context(client)
+            stack.callback(_close, client)
+            yield client
             return
         # Workers end with this process, and stop when it says so: Ctrl-C is not for them.
         with held_back(), warnings.catch_warnings():
@@ -155,11 +156,18 @@ def connected(
             else:
                 cluster = slurm_cluster(slurm, threads, logs)
             stack.enter_context(cluster)
-            client = stack.enter_context(Client(cluster, set_as_default=False))
+            client = Client(cluster, set_as_default=False)
+            stack.callback(_close, client)
         if slurm is not None:
             # Jobs that end are followed by others, until the sweep is done.
             cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
         yield client
+
+
+def _close(client: Client):
+    """Close a client, also one whose scheduler is lost."""
+    with contextlib.suppress(OSError, TimeoutError):
+        client.close(timeout=PATIENCE)
 
 
 def dashboard(client: Client) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from .worker import stop, train_task, versions
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+#: What becomes of futures whose scheduler is lost.
+_LOST = ("cancelled", "lost")
 #: Seconds between two looks at how far runs are.
 _LOOK_EVERY = 0.5
 
@@ -76,7 +79,7 @@ class Engine:
                     more = more and self._send(tasks)
                     if not self._tasks:
                         continue
-                    with contextlib.suppress(TimeoutError):
+                    with contextlib.suppress(TimeoutError, CancelledError):  # the latter is looked at by `_outcome`
                         wait(list(self._tasks), timeout=_LOOK_EVERY, return_when="FIRST_COMPLETED")
                     self._take(report)
                     look()
@@ -124,7 +127,7 @@ class Engine:
         """What became of a run; None if it goes on elsewhere."""
         from distributed import KilledWorker
 
-        if future.status in ("cancelled", "lost"):
+        if future.status in _LOST:
             raise RunError("the scheduler is lost; the same command goes on with the sweep once it is there again")
         error = future.exception() if future.status == "error" else None
         folder = self.path / task.folder
@@ -146,7 +149,9 @@ class Engine:
         """Let runs under way stop after their minibatch, and wait until they have; another Ctrl-C does not wait."""
         from distributed import wait
 
-        with contextlib.suppress(Exception):  # of a scheduler that is lost
+        if any(future.status in _LOST for future in self._tasks):
+            return
+        with contextlib.suppress(Exception):  # as where the scheduler is lost just now
             self.client.run(stop, self.token, on_error="ignore")
             wait(list(self._tasks))
             self._take(report)

@@ -14,8 +14,8 @@ from ..runs.execution import Outcome
 from ..runs.reading import settings_of
 from . import worker
 from .cluster import JOBQUEUE, Slurm, check_workers, connected, dashboard, extra, prepare_workers, slurm_cluster
+from .folder import NAME, PARENT, Sweep
 from .plan import Plan
-from .sweep import NAME, PARENT, Sweep
 from .task import Task
 
 #: Where data files are looked for, if nothing is said.

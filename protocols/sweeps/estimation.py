@@ -12,7 +12,7 @@ from pathlib import Path
 from ...analysis import read_history
 from ..runs import RunFolder, Training
 from ..runs.training import Report
-from .sweep import Sweep
+from .folder import Sweep
 from .task import Task
 
 #: Runs that are tried, spread over the sweep, and seconds that each is, once it is under way.

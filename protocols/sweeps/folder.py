@@ -1,4 +1,4 @@
-"""A sweep: its folder, its runs, and what became of them in one table."""
+"""A sweep's folder: its plan, its runs, and what became of them in one table."""
 
 from __future__ import annotations
 

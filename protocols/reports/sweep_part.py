@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...summary import Table
+from ..sweeps.folder import NAME, Sweep
 from ..sweeps.plan import Range
-from ..sweeps.sweep import NAME, Sweep
 from ..sweeps.task import text
 from .picture import embedded
 
