@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from asyncio import CancelledError
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,7 @@ class Engine:
             After Ctrl-C, once all runs under way have written their checkpoints.
         """
         from distributed import wait
+        from distributed.comm import CommClosedError
 
         self.client.subscribe_topic(self.token, self._note)
         with self.client.as_current():
@@ -79,10 +80,12 @@ class Engine:
                     more = more and self._send(tasks)
                     if not self._tasks:
                         continue
-                    with contextlib.suppress(TimeoutError, CancelledError):  # the latter is looked at by `_outcome`
+                    with contextlib.suppress(TimeoutError):
                         wait(list(self._tasks), timeout=_LOOK_EVERY, return_when="FIRST_COMPLETED")
                     self._take(report)
                     look()
+            except (CommClosedError, CancelledError):
+                raise _lost() from None
             except BaseException:
                 self._stop(report)
                 raise
@@ -128,7 +131,7 @@ class Engine:
         from distributed import KilledWorker
 
         if future.status in _LOST:
-            raise RunError("the scheduler is lost; the same command goes on with the sweep once it is there again")
+            raise _lost()
         error = future.exception() if future.status == "error" else None
         folder = self.path / task.folder
         if isinstance(error, KilledWorker):
@@ -155,6 +158,10 @@ class Engine:
             self.client.run(stop, self.token, on_error="ignore")
             wait(list(self._tasks))
             self._take(report)
+
+
+def _lost() -> RunError:
+    return RunError("the scheduler is lost; the same command goes on with the sweep once it is there again")
 
 
 def _progress(folder: Path) -> tuple[int, int]:
