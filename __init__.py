@@ -23,6 +23,7 @@ _get, __dir__, __all__ = lazy.attach(
         "protocols.recording": ["Presentation", "Selection", "SpikeSelection", "StreamRecorder", "WeightSelection"],
         "protocols.reports": ["describe", "report"],
         "protocols.runs": ["Run", "cite", "load", "train"],
+        "protocols.sweeps": ["Sweep", "sweep"],
         "stimuli": ["Stimulus"],
     },
 )

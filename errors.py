@@ -22,6 +22,10 @@ class RunError(CorInfoMaxError):
     """A run folder, checkpoint or recording that is missing, damaged, in the way, or of another run."""
 
 
+class FolderInUseError(RunError):
+    """A run folder that another process trains into."""
+
+
 class FigureError(RunError):
     """Figures that could not be drawn, once all others are; a line for each.
 

@@ -239,6 +239,7 @@ def _with_bars(annotation: Any) -> Any:
     return functools.reduce(operator.or_, parts) if get_origin(annotation) is Union else annotation
 
 
+@functools.cache  # making one takes longer than all that is done with it
 def model_of(function: Callable, leave_out: tuple[str, ...] = ()) -> type[BaseModel]:
     """Build the pydantic model of a callable's annotated parameters, for a section of a parameter file.
 

@@ -12,7 +12,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from ..errors import RunError
+from ..errors import FolderInUseError, RunError
 
 
 def make_folder(path: Path):
@@ -80,6 +80,36 @@ def is_unused(folder: Path, *others: str) -> bool:
         return not folder.is_symlink()
     left = {path.name for path in remains(folder)}
     return folder.is_dir() and all(path.name in (LOCK, *left, *others) for path in folder.iterdir())
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path, told: str) -> Iterator[None]:
+    """Keep other processes from what is done in a folder that is there.
+
+    Parameters
+    ----------
+    folder : Path
+    told : str
+        What another process does that has it.
+
+    Raises
+    ------
+    FolderInUseError
+        In one line, if another process has it.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FolderInUseError(f"{folder}: another process {told}") from None
+    except NotImplementedError:
+        pass  # the file system has no locks
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written to ({error.strerror or error})") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

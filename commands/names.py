@@ -8,6 +8,7 @@ COMMANDS = {
     "record": "Record chosen cells through the phases of a presentation.",
     "perturb": "Perturb cells, synapses or plasticity, and report what changes against the control on the same seeds.",
     "compare": "Train rules on the same stimuli and seeds, and put them side by side in one table.",
+    "sweep": "Train many runs that differ in some keys of a parameter file, on all cores or on a cluster.",
     "report": "Write a report of runs: one HTML file that holds all it shows.",
     "figures": "Draw a run's figures again, from what its folder holds, and embed the activity of each layer by t-SNE.",
     "describe": "Print the model description tables that journals ask for, made from the circuit itself.",

@@ -10,14 +10,15 @@ from .console import Trust, console
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN|SWEEP…", help="Run folders, and folders of sweeps.")],
     out: Annotated[Path, typer.Option(help="The file that is written.")] = Path("report.html"),
     trust: Trust = False,
 ) -> dict:
     """Write a report of runs: one HTML file that holds all it shows.
 
     What was run, the parameters that differ from the defaults, versions, the course of training, what the doctor finds,
-    all figures, and what to cite. Of several runs also a table that compares them.
+    all figures, and what to cite. Of several runs also a table that compares them. Of a sweep: its combinations, what
+    failed, how the score depends on each key, and the best run.
 
     Examples: `corinfomax report runs/digits` · `corinfomax report runs/digits runs/digits_ep --out both.html`
     """

@@ -21,6 +21,7 @@ PACKAGES = (
     "corinfomax.protocols.perturbations",
     "corinfomax.protocols.recording",
     "corinfomax.protocols.runs",
+    "corinfomax.protocols.sweeps",
     "corinfomax.protocols.systems",
     "corinfomax.stimuli",
     "corinfomax.analysis",

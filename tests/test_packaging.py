@@ -32,7 +32,7 @@ FORBIDDEN = {
 }
 
 #: What the conda environment calls otherwise than pyproject.toml does.
-CONDA_NAMES = {"matplotlib": "matplotlib-base", "neo": "python-neo"}
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "neo": "python-neo", "playwright": "playwright-python"}
 
 
 def sources(package):

@@ -11,6 +11,7 @@ from .predictions import confusion_matrix, predicted_against_true
 from .rasters import spike_raster
 from .report import Album, draw_run, save_figure
 from .style import publication_style
+from .sweep import marginals
 from .training import alignment, course, information, learning_curve, signs
 from .voltages import COMPARTMENTS, compartment_voltages, layers_with_potentials
 from .weights import receptive_fields, weight_histogram
@@ -31,6 +32,7 @@ __all__ = [
     "information",
     "layers_with_potentials",
     "learning_curve",
+    "marginals",
     "oscillation_cycle",
     "perturbation_effects",
     "perturbed_learning",

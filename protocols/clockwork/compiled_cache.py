@@ -12,6 +12,7 @@ import multiprocessing
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -63,7 +64,8 @@ def _begin_others():
     """Let processes of their own prepare what waits, from the last one on; Brian2 waits for what they compile."""
     objects = _waiting[::-1]
     _waiting.clear()
-    if sys.platform != "linux" or multiprocessing.parent_process() is not None:
+    in_worker = multiprocessing.parent_process() is not None
+    if sys.platform != "linux" or in_worker or threading.current_thread() is not threading.main_thread():
         return  # elsewhere a process cannot be had as a copy of this one, and workers have each other beside them
     helpers = min(_HELPERS, len(objects), usable_cores() - 1)
     with warnings.catch_warnings():

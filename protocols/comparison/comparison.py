@@ -12,7 +12,8 @@ from ...analysis import read_history
 from ...analysis.files import is_unused, make_folder, remove_remains, replacing
 from ...errors import ParameterError, RunError
 from ..interruption import held_back
-from .execution import FAILURE, Outcome, begun, check_same, epochs_done, in_process, outcome
+from ..runs.execution import FAILURE, Outcome, begun, check_same, epochs_done
+from .execution import in_process, outcome
 from .plan import Cell, Plan
 
 #: The plan, in the comparison's folder.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -17,7 +16,10 @@ from ..comparison.naming import shortest
 from ..runs.citations import cite
 from ..runs.examination import examine_configured
 from ..runs.run import Run
+from ..sweeps.folder import Sweep
 from .model_description import describe
+from .picture import embedded
+from .sweep_part import best_run, is_sweep, sweep_part
 
 #: Rows of the history that are shown: the first, and the last.
 _FIRST, _LAST = 3, 5
@@ -33,6 +35,8 @@ def report(
 ) -> Path:
     """Write one file that shows what runs were, and what has become of them.
 
+    Of a sweep: what was swept, the combinations, what failed, how the score depends on each key, and its best run.
+
     Of each run: what was run, the parameters that differ from the defaults, versions, the course of training, what the
     doctor finds, all figures, and what to cite. Figures that are missing are drawn into the run's folder first. Of
     several runs also a table that compares them.
@@ -40,6 +44,7 @@ def report(
     Parameters
     ----------
     runs : sequence of str, path-like or Run
+        Run folders, and folders of sweeps.
     out : path-like, default "report.html"
     trust : bool, default False
         Whether code that run folders hold or name may be imported.
@@ -60,15 +65,20 @@ def report(
     """
     from jinja2 import Template
 
-    opened = [run if isinstance(run, Run) else Run(run, trust) for run in runs]
-    if not opened:
+    sweeps = [Sweep(run, trust=trust) for run in runs if is_sweep(run)]
+    best = [path for path in map(best_run, sweeps) if path is not None]
+    given = [*(run for run in runs if not is_sweep(run)), *best]
+    opened = [run if isinstance(run, Run) else Run(run, trust) for run in given]
+    if not opened and not sweeps:
         raise ParameterError("report: needs a run folder at least")
     names = shortest([run.folder.path.resolve() for run in opened])
+    titles = shortest([sweep.path.resolve() for sweep in sweeps])
     parts = [_part(run, name, trust, tell) for run, name in zip(opened, names, strict=True)]
     template = Template((resources.files(__package__) / "page.html").read_text(encoding="utf-8"))
     page = template.render(
-        title=f"Report of {', '.join(names)}",
+        title=f"Report of {', '.join([*titles, *names])}",
         subtitle="Made by corinfomax report. The file holds all it shows.",
+        sweeps=[sweep_part(sweep, title) for sweep, title in zip(sweeps, titles, strict=True)],
         runs=parts,
         comparison=_comparison(opened, tell) if len(opened) > 1 else "",
     )
@@ -145,10 +155,7 @@ def _figures(run: Run, tell: Callable[[str], object]) -> list[dict[str, str]]:
         except FigureError as error:
             for line in error.failures:
                 tell(line)
-    return [
-        {"name": path.stem.replace("_", " "), "data": base64.b64encode(path.read_bytes()).decode()}
-        for path in sorted(folder.glob("*.png"))
-    ]
+    return [embedded(path) for path in sorted(folder.glob("*.png"))]
 
 
 def _comparison(runs: Sequence[Run], tell: Callable[[str], object]) -> str:

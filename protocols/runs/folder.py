@@ -14,12 +14,11 @@ from typing import IO
 
 import numpy as np
 import tomli_w
-from filelock import FileLock, Timeout
 
 from ... import __version__
 from ...analysis import read_history
 from ...analysis.archives import read_archive
-from ...analysis.files import LOCK, PERTURBATIONS, free_path, is_unused, make_folder, remove_remains, replacing
+from ...analysis.files import PERTURBATIONS, free_path, is_unused, locked_folder, make_folder, remove_remains, replacing
 from ...errors import RunError
 from . import paths, reading
 from .configuration import Configuration
@@ -120,21 +119,10 @@ class RunFolder:
 
         What a process has left that was killed while it wrote is removed.
         """
-        lock = FileLock(self.path / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunError(f"{self.path}: another process trains into this folder") from None
-        except NotImplementedError:
-            pass  # the file system has no locks
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written to ({error.strerror or error})") from None
-        try:
+        with locked_folder(self.path, "trains into this folder"):
             remove_remains(self.path, lambda name: name in _WRITTEN or name.endswith(".py"))
             remove_remains(self.path / "figures")
             yield
-        finally:
-            lock.release()
 
     def configuration(self, trust: bool = False) -> Configuration:
         """Return the configuration of the run.

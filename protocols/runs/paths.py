@@ -83,23 +83,23 @@ def _change_references(values: Sections, schemas: Schemas, change: Callable[[str
     for section, schema in schemas.items():
         for key in played_by(schema, CODE):
             if key in values.get(section, {}):
-                values[section][key] = _in_each(values[section][key], change)
+                values[section][key] = in_each(values[section][key], change)
 
 
 def strings(value: Any) -> list[str]:
     """All strings in a value."""
     found: list[str] = []
-    _in_each(value, lambda text: found.append(text) or text)
+    in_each(value, lambda text: found.append(text) or text)
     return found
 
 
-def _in_each(value: Any, change: Callable[[str], str]) -> Any:
+def in_each(value: Any, change: Callable[[str], str]) -> Any:
     """Change every string in a value."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {key: _in_each(item, change) for key, item in value.items()}
-    return [_in_each(item, change) for item in value] if isinstance(value, list | tuple) else value
+        return {key: in_each(item, change) for key, item in value.items()}
+    return [in_each(item, change) for item in value] if isinstance(value, list | tuple) else value
 
 
 def beside(reference: str, folder: Path) -> str:
