@@ -278,6 +278,11 @@ class Population:
         else:
             np.copyto(self.view("r"), self._rate_at_rest)
 
+    def begin_counting(self):
+        """Begin a presentation: what counts from there on is 0, also where states are carried over."""
+        for variable in self.cell.counts:
+            self.view(variable)[...] = 0
+
     @functools.cached_property
     def _resting(self) -> list[tuple[np.ndarray, float]]:
         """Live buffers and what they hold at rest: state, inhibition that raises the threshold, and no spike yet."""

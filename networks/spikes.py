@@ -24,6 +24,8 @@ class Spikes:
         Time constant of the filtered train, and refractory time, in ms.
     last : int
         Steps at the end of a phase over which plasticity averages the trains.
+    cells : int
+        Cells that a unit stands for.
     """
 
     generator: Generator
@@ -31,6 +33,7 @@ class Spikes:
     tau_s: float
     tau_ref: float
     last: int
+    cells: int
 
 
 def send_spikes(
@@ -40,6 +43,7 @@ def send_spikes(
     r_max: b2.Quantity = 200 * b2.Hz,
     tau_s: b2.Quantity = 40 * b2.ms,
     tau_ref: b2.Quantity = 2 * b2.ms,
+    cells: int = 1,
 ):
     """Let the cells of all layers spike, those of the stimulus too, and projections between layers carry their trains.
 
@@ -52,6 +56,8 @@ def send_spikes(
     generator : {"coding", "integrate_and_fire", "poisson"}
     r_max, tau_s, tau_ref : Quantity
         As in `corinfomax.models.spiking`.
+    cells : int, default 1
+        Cells that a unit stands for, whose mean train it sends.
 
     Raises
     ------
@@ -68,9 +74,9 @@ def send_spikes(
                 f"{np.min(domain.lower):g} to {domain.bounds[1]:g}"
             )
     values = {"r_max": r_max, "tau_s": tau_s, "tau_ref": tau_ref}
-    before = circuit.populations, circuit.projections, circuit.signals
+    before = circuit.populations, circuit.projections, circuit.signals, circuit.prediction
     populations = tuple(
-        replace(spec, cell=spiking(type(spec.cell), generator)(**spec.cell.arguments, **values))
+        replace(spec, cell=spiking(type(spec.cell), generator, cells)(**spec.cell.arguments, **values))
         if spec.name in circuit.layers
         else spec
         for spec in circuit.populations
@@ -83,8 +89,9 @@ def send_spikes(
     )
     circuit.populations, circuit.projections = populations, projections
     circuit.signals = circuit.signals | {"r": {k: (name, "train") for k, name in enumerate(circuit.layers)}}
+    circuit.prediction = "spike_rate"
     try:
         circuit._check()
     except ParameterError:
-        circuit.populations, circuit.projections, circuit.signals = before
+        circuit.populations, circuit.projections, circuit.signals, circuit.prediction = before
         raise

@@ -21,6 +21,13 @@ def teacher(parameters: Parameters) -> tuple[str, str]:
     return layers(parameters)[-1], "drive_apical"
 
 
+def signals(parameters: Parameters) -> dict[str, dict[int, tuple[str, str]]]:
+    """What rules read beside what layers send: the rates σ(u) that postsynaptic cells know without spikes."""
+    if parameters.forward_rule != "soma":
+        return {}
+    return {"soma": {k: (name, "r") for k, name in enumerate(layers(parameters)) if k}}
+
+
 def populations(parameters: Parameters) -> Iterator[PopulationSpec]:
     """Give the populations of a circuit, in the order of its layers."""
     sizes, P = parameters.architecture, parameters.output

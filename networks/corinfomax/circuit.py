@@ -119,8 +119,13 @@ class CorInfoMax(Circuit):
         Spikes per second for which r = 1 stands.
     tau_s, tau_ref : float, default 40, 2
         Time constant of the filtered train, and refractory time, in ms.
+    cells_per_unit : int, default 1
+        Cells that each unit stands for, inputs too: it sends the mean of their trains.
     spikes_read : int, default 100
         Steps at a phase's end over which plasticity averages.
+    forward_rule : {"error", "soma"}
+        What W_ff learns from: the error of the prediction W_ff r (eq 26), or how the postsynaptic rate σ(u)
+        follows the teacher, without the prediction (not in the paper; see `SomaRule`).
     contrast : {"phases", "oscillation"}
         Whether learning compares phases (eqs 26, 27), or goes by how the layers follow a teacher that oscillates (not
         in the paper; see `OscillationRule` and the protocol `oscillating`).
@@ -177,13 +182,14 @@ class CorInfoMax(Circuit):
             tau=self.parameters.tau_u * b2.ms,
             schedule=self.parameters.schedule,
             restart_from_rate=reading.restart_from_rate,
+            signals=anatomy.signals(self.parameters),
             double_precision=("D",) if autapse else (),
             derived=(*(("B",) if autapse else ("D", "O")), "A", "shunts"),
         )
         self.refresh()
         if (spikes := self.parameters.spikes) is not None:
             times = {name: getattr(spikes, name) * b2.ms for name in ("tau_s", "tau_ref")}
-            send_spikes(self, spikes.generator, r_max=spikes.r_max * b2.Hz, **times)
+            send_spikes(self, spikes.generator, r_max=spikes.r_max * b2.Hz, cells=spikes.cells, **times)
         custom_cells.install(self, self.parameters.cell, self.parameters.cell_parameters)
 
     def step_bound(self, beta: float) -> float:

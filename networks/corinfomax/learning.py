@@ -12,6 +12,8 @@ from .rules import (
     LateralRule,
     OscillationBiasRule,
     OscillationRule,
+    OscillationSomaRule,
+    SomaRule,
 )
 
 
@@ -27,7 +29,10 @@ def plasticity(parameters: Parameters) -> list[Plasticity]:
 
 
 def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
-    if parameters.contrast == "oscillation":
+    oscillation = parameters.contrast == "oscillation"
+    if key == "W_ff" and parameters.forward_rule == "soma":
+        rule = OscillationSomaRule(k) if oscillation else SomaRule(k)
+    elif oscillation:
         rule = OscillationBiasRule(k) if key == "b" else OscillationRule(key, k)
     else:
         rule = {"W_ff": ForwardRule, "b": BiasRule, "W_fb": FeedbackRule}[key](k)

@@ -57,6 +57,8 @@ _ENFORCING_TAU = 0.7
 _SLOWEST_TAU = 10.0
 
 
+#: What W_ff learns from: the error of a prediction, or the postsynaptic soma alone.
+ForwardRuleName = Literal["error", "soma"]
 #: What learning compares: two phases, or a circuit with itself while its teacher oscillates.
 Contrast = Literal["phases", "oscillation"]
 
@@ -87,6 +89,7 @@ class Parameters:
         σ by compartment, of those that have background input.
     spikes : Spikes, optional
         Of layers that send each other spike trains.
+    forward_rule : {"error", "soma"}
     contrast : {"phases", "oscillation"}
     gate_lag : int
     """
@@ -122,6 +125,7 @@ class Parameters:
     projection: Literal["dense", "synapses"]
     initial_gains: Mapping[str, Mapping[int, float]]
     spikes: Spikes | None
+    forward_rule: ForwardRuleName
     contrast: Contrast
     gate_lag: int
     seed: int
@@ -197,7 +201,9 @@ def resolve(
     r_max: Positive = 200.0,
     tau_s: Time = 40.0,
     tau_ref: TimeOrNone = 2.0,
+    cells_per_unit: Count = 1,
     spikes_read: Count = 100,
+    forward_rule: ForwardRuleName = "error",
     contrast: Contrast = "phases",
     gate_lag: Index = 4,
     seed: Seed = 0,
@@ -224,6 +230,9 @@ def resolve(
         raise ParameterError(f'signal = "spikes" needs schedule = "synchronous", not "{schedule}"')
     if signal == "spikes" and cell is not None:
         raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')
+    spikes = Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read, cells_per_unit)
+    if bias and forward_rule == "soma":
+        raise ParameterError('bias = true needs forward_rule = "error"; there is no such rule of biases')
     sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
     return Parameters(
         architecture=tuple(architecture),
@@ -256,7 +265,8 @@ def resolve(
         cell=cell,
         cell_parameters=cell_parameters,
         projection=projection,
-        spikes=Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read) if signal == "spikes" else None,
+        spikes=spikes if signal == "spikes" else None,
+        forward_rule=forward_rule,
         contrast=contrast,
         gate_lag=gate_lag,
         seed=seed,

@@ -90,6 +90,7 @@ class Presenter:
         self._stochastic = any(population.stochastic for population in self._populations.values())
         recompute = {place: drive.compute for place, drive in self.mounted.drives.items()}
         self._courses = Courses(self._populations, recompute)
+        self._times_on = [each.view("time_on") for each in self._populations.values() if "time_on" in each]
         self._inputs = Inputs(circuit, self._populations, self._layers)
         self.admit(protocol)
 
@@ -181,6 +182,8 @@ class Presenter:
         now.stimulus, now.time, now.s = stimulus, 0.0, 0.0
         if self._following.reset == "rest" or phases[0].reset:
             self._rest()
+        for population in self._populations.values():
+            population.begin_counting()
         self._inputs.begin(stimulus.x)
         self._begin_phase(0)
         return True
@@ -278,9 +281,18 @@ class Presenter:
         signals["r"].setdefault(0, self._inputs.present)  # unless rules read the inputs' own signal
         return signals
 
+    def _prediction(self) -> dict[str, dict[int, np.ndarray]]:
+        """What the output layer predicts now, unless rules read it, too."""
+        name = self._circuit.prediction
+        if name in self._circuit.signals:
+            return {}
+        return {name: {self._circuit.output: self._layers[-1].read(name)[: len(self._now.stimulus.x)]}}
+
     def _end_step(self):
         now, phase = self._now, self._now.phase
         now.time += self._dt
+        for time_on in self._times_on:
+            time_on[0] = now.time
         now.s += self._eta[now.step]
         learning = now.stimulus.learn
         if now.step + 1 == phase.steps or self._hooks.on_step or self._sums or (learning and self._rules["step"]):
@@ -311,7 +323,7 @@ class Presenter:
     def _end_phase(self):
         now = self._now
         if self._hooks.on_phase_end or self._hooks.on_presentation or now.phase.name in self._phases_read:
-            self._ends[now.phase.name] = PhaseEnd(float(now.betas[-1]), self._signals())
+            self._ends[now.phase.name] = PhaseEnd(float(now.betas[-1]), self._prediction() | self._signals())
         for readout, running in self._sums.items():
             self._read_sums[readout] = running.read()
         if now.stimulus.learn:
