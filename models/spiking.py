@@ -86,16 +86,16 @@ class _Generator:
 
     def attributes(self, m: int) -> dict:
         """Equations, threshold, reset and refractory time of units of m cells."""
-        steps = f"fired = {' + '.join([f'int({self.drawn})'] * m)}" if m > 1 and self.drawn else ""
+        draws = [f"fired += int({self.drawn})"] * m if m > 1 and self.drawn else []  # Brian2 takes one rand() a line
         fired = "1" if m == 1 else "fired"
         resets = [f"fired = {self.fired}" * (m > 1 and not self.drawn), self.reset.format(fired=fired)]
         resets += [f"train += {fired}/({m}*r_max*tau_s)" if m > 1 else "train += 1/(r_max*tau_s)"]
         return {
             "equations": (_TRAIN + _FIRED * (m > 1) + self.equations).format(m=f"{m}*" * (m > 1)),
-            "threshold": "fired > 0" if steps else self.threshold.format(m=f"{m}*" * (m > 1)),
+            "threshold": "fired > 0" if draws else self.threshold.format(m=f"{m}*" * (m > 1)),
             "reset": "\n".join(filter(None, (*resets, f"spike_count += {fired}"))).format(m=m),
             "refractory": f"tau_ref/{m}" if m > 1 else "tau_ref",
-            "each_step": steps,
+            "each_step": "\n".join(["fired = 0", *draws] if draws else []),
             "state": ("train", "spike_count", "time_on", *(("fired",) if m > 1 else ()), *self.state),
         }
 

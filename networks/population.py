@@ -104,6 +104,7 @@ class Population:
     ):
         self.name, self.cell, self.size, self.replicas = spec.name, spec.cell, spec.size, replicas
         self._shape = (replicas, spec.size)
+        self._method = method
         spec.cell.check_step(clock.dt)
         self.group = _Cells(
             spec.size * replicas,
@@ -242,6 +243,16 @@ class Population:
     def integrated(self) -> tuple[str, ...]:
         """Names of the variables with a differential equation."""
         return tuple(sorted(self.group.equations.diff_eq_names))
+
+    def spikes(self) -> Callable[[], np.ndarray]:
+        """What returns the indices, in order, of the B·N cells that spike in the present step."""
+        space = self.group.variables["_spikespace"].get_value()
+        return lambda: space[: space[-1]]
+
+    def decay(self, tau: str) -> float:
+        """Factor by which integration lets a variable x decay in a step, where dx/dt = -x/tau."""
+        steps = float(self.group.clock.dt / self.cell.values[tau])
+        return 1 - steps if self._method == "euler" else float(np.exp(-steps))
 
     def probe(self, variable: str, replicas: Sequence[int] | None = None, cells: Sequence[int] | None = None) -> Probe:
         """What reads a variable of chosen replicas and cells, all by default, again and again at little cost."""

@@ -8,7 +8,11 @@ import numpy as np
 from ..errors import ParameterError
 from ..models import Generator, spiking
 from .circuit import Circuit
-from .projection import Projection
+from .plasticity import Weights
+from .projection import Pattern, Projection
+
+#: Weights from which on a spike costs less than its part of a dense product.
+_MANY = 2**16
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def send_spikes(
         for spec in circuit.populations
     )
     projections = tuple(
-        replace(item, output="train", constant=False)
+        replace(item, output="train", constant=False, pattern=_pattern(item, circuit.weights))
         if isinstance(item, Projection) and item.source in circuit.layers and layer[item.source] != layer[item.target]
         else item
         for item in circuit.projections
@@ -95,3 +99,9 @@ def send_spikes(
     except ParameterError:
         circuit.populations, circuit.projections, circuit.signals, circuit.prediction = before
         raise
+
+
+def _pattern(item: Projection, weights: Weights) -> Pattern:
+    key, k = item.weights
+    large = item.pattern == "dense" and not item.transposed and item.every == 1 and weights[key][k].size >= _MANY
+    return "events" if large else item.pattern
