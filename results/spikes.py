@@ -1,0 +1,212 @@
+"""Write ``spikes.md``: what circuits of spiking cells learn, what they recognise with learnt weights, and why not more.
+
+    python results/run.py --experiments results/spikes.toml [--jobs 2]
+    python results/spikes.py [--seeds 0,1,2]
+
+The first trains the recipes. The second measures what is missing in ``spikes_inference.csv`` and
+``spikes_directions.csv``, line by line, so that it may be interrupted, and writes the page.
+"""
+
+import copy
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import brian2 as b2
+import numpy as np
+import pandas as pd
+import typer
+from evidence import Evidence, Sample, short
+from experiments import HERE, KEPT, WORKING, read_experiments
+from tables import markdown, spread
+
+import corinfomax
+from corinfomax.analysis.files import replacing
+from corinfomax.networks.spikes import send_spikes
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
+from corinfomax.protocols.runs import Configuration
+from corinfomax.stimuli import Stimulus
+
+#: Cells that recognise with weights which rates have learnt: generator, cells of a unit, τ_s in ms.
+READERS = (
+    ("coding", 1, 20.0),
+    ("integrate_and_fire", 1, 5.0),
+    ("poisson", 1, 20.0),
+    ("poisson", 10, 20.0),
+)
+MILLISECONDS = (50, 100)
+#: What learns in a direction that is compared with that of rates: preset and settings.
+LEARNERS = {
+    "A, coding cells": ("digits_spiking_phase_free", {}),
+    "B, coding cells": ("digits_spiking", {}),
+    **{
+        f"B, Poisson, {m} cells a unit": (
+            "digits_spiking",
+            {"spike_generator": "poisson", "tau_ref": 0, "cells_per_unit": m},
+        )
+        for m in (1, 10, 100)
+    },
+}
+WEIGHTS = (("W_ff", 0), ("W_ff", 1), ("W_fb", 1))
+#: Minibatches over which directions are compared, and presentations of each.
+MINIBATCHES, REPEATED = 10, 4
+
+
+def rates(seed: int, epochs: int):
+    """Train, if it is not there, a circuit with rates."""
+    folder = WORKING / f"spikes_rates_{epochs}_{seed}"
+    source = None if folder.exists() else "digits"
+    settings = {} if folder.exists() else {"seed": seed, "epochs": epochs}
+    return corinfomax.train(source, out=folder, resume=folder.exists(), progress=False, **settings)
+
+
+def inference(seeds: list[int]) -> Iterator[tuple[dict, Callable[[], dict]]]:
+    """Each recognition by spikes, with weights that rates have learnt: what it is, and how it is measured."""
+    for seed, (generator, cells, tau_s), ms in itertools.product(seeds, READERS, MILLISECONDS):
+        yield (
+            {"generator": generator, "cells": cells, "tau_s": tau_s, "ms": ms, "seed": seed},
+            lambda *found: recognised(*found),
+        )
+
+
+def recognised(generator: str, cells: int, tau_s: float, ms: int, seed: int) -> dict:
+    """Test accuracy by spike count, and that of the rates."""
+    run = rates(seed, 50)
+    circuit, stimuli = copy.deepcopy(run.circuit), run.stimuli
+    send_spikes(circuit, generator, tau_s=tau_s * b2.ms, tau_ref=0 * b2.ms, cells=cells)
+    protocol = Protocol([Phase("free", round(ms / 0.5))], step=0.05)
+    preparation = Preparation(circuit, 90, protocol=protocol, dtype="float32")
+    b2.seed(seed)
+    found = preparation.predict(stimuli.x_test).argmax(axis=1) == stimuli.labels_test
+    return {"accuracy": 100 * found.mean(), "rates": 100 * run.history["test_accuracy"].iloc[-1]}
+
+
+def directions(seeds: list[int]) -> Iterator[tuple[dict, Callable[[], dict]]]:
+    """Each direction that spikes learn in: what it is, and how it is measured."""
+    for seed, learner in itertools.product(seeds, LEARNERS):
+        yield {"learner": learner, "seed": seed}, lambda *found: compared(*found)
+
+
+def compared(learner: str, seed: int) -> dict:
+    """Cosine of a minibatch's ΔW with that of rates, and signal-to-noise ratio of the former.
+
+    Both at the weights after one epoch of learning by rates. Of presentations i ≠ j of one minibatch, signal² is the
+    mean of ⟨ΔW_i, ΔW_j⟩, and noise² the mean of ‖ΔW_i‖² less that.
+    """
+    run = rates(seed, 1)
+    rng = np.random.default_rng(seed)
+    chosen = [rng.choice(len(run.stimuli.x_train), 20, replace=False) for _ in range(MINIBATCHES)]
+    preset, settings = LEARNERS[learner]
+    theory = changes("digits", {}, run, chosen, 1)
+    found = changes(preset, settings, run, chosen, REPEATED)
+    row = {}
+    for place in WEIGHTS:
+        cosines, products, squares = [], [], []
+        for reference, repeated in zip(theory[place], found[place], strict=True):
+            flat, (one,) = repeated.reshape(REPEATED, -1), reference.reshape(1, -1)
+            cosines += list(flat @ one / np.linalg.norm(flat, axis=1) / np.linalg.norm(one))
+            gram = flat @ flat.T
+            squares.append(np.trace(gram) / REPEATED)
+            products.append((gram.sum() - np.trace(gram)) / (REPEATED * (REPEATED - 1)))
+        signal = max(np.mean(products), 0.0)
+        name = "{}_{}".format(*place)
+        row |= {f"cosine_{name}": np.mean(cosines), f"snr_{name}": np.sqrt(signal / (np.mean(squares) - signal))}
+    return row
+
+
+def changes(preset: str, settings: dict, run, chosen: list[np.ndarray], repeated: int) -> dict:
+    """ΔW of each minibatch and presentation, at the weights of a run, which do not move."""
+    still = {"learning_rate_ff": 0.0, "learning_rate_fb": 0.0, "dtype": "float64"}
+    configuration = Configuration.read(preset, {**settings, **still})
+    circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
+    for key in ("W_ff", "W_fb", "B"):
+        for k, W in run.circuit.weights[key].items():
+            circuit.weights[key][k][...] = W
+    circuit.refresh()
+    preparation = Preparation(circuit, 20, protocol=protocol, dtype="float64")
+    kept: dict = {place: [] for place in WEIGHTS}
+    preparation.on_presentation.append(
+        lambda moment, ends: [kept[place].append(circuit.changes[place].dense().copy()) for place in WEIGHTS]
+    )
+    x, y = run.stimuli.x_train, run.stimuli.y_train
+    preparation.run(
+        Stimulus(x[rows], y[rows], sign * protocol.beta, learn=True, seed=1000 * n + again)
+        for n, (rows, sign) in enumerate(zip(chosen, itertools.cycle((1, -1)), strict=False))
+        for again in range(repeated)
+    )
+    return {place: np.reshape(found, (len(chosen), repeated, -1)) for place, found in kept.items()}
+
+
+def measured(path: Path, planned: Iterator[tuple[dict, Callable]]) -> pd.DataFrame:
+    """Rows of a table, those that are missing measured now and written one by one."""
+    rows = pd.read_csv(path, float_precision="round_trip").to_dict("records") if path.exists() else []
+    for place, measure in planned:
+        if any(place.items() <= row.items() for row in rows):
+            continue
+        rows.append({**place, **measure(*place.values())})
+        typer.echo(rows[-1])
+        with replacing(path) as file:
+            file.write(pd.DataFrame(rows).to_csv(index=False).encode())
+    return pd.DataFrame(rows)
+
+
+def recipes(found: list[Evidence], column: str) -> str:
+    """One row for each recipe: accuracy by seed after its last epoch, and classes that were lost."""
+    rows = []
+    for evidence in found:
+        epochs = evidence.epochs[0] if evidence.epochs else 0
+        sample = evidence.at(epochs, column) if epochs else Sample({})
+        lost = [int(history["unlearnt"].iloc[1:].max()) for history in evidence.histories.values() if len(history) > 1]
+        each = ", ".join(f"{value:.2f}" for value in sample.values.values())
+        seeds = ", ".join(map(str, sample.values))
+        failed = "; ".join(f"seed {seed}: {why}" for seed, why in evidence.failures.items())
+        rows.append([evidence.experiment.title, str(epochs), seeds, each, spread(sample), str(sum(map(bool, lost)))])
+        rows[-1][-1] += f" ({failed})" if failed else ""
+    return markdown(["recipe", "epochs", "seeds", "accuracy (%)", "mean", "seeds that lost a class"], rows)
+
+
+def by(table: pd.DataFrame, keys: list[str], columns: dict[str, str], digits: int) -> str:
+    """Mean ± deviation over seeds of columns, by keys."""
+    rows = []
+    for place, group in table.groupby(keys, sort=False):
+        samples = [Sample(dict(zip(group["seed"], group[column], strict=True))) for column in columns]
+        rows.append([*map(str, place), *(spread(sample, digits) for sample in samples)])
+    return markdown([*keys, *columns.values()], rows)
+
+
+def main(
+    seeds: Annotated[str, typer.Option(help="Seeds of weights that rates have learnt, as in 0,1,2.")] = "0,1,2",
+    path: Annotated[Path, typer.Option("--experiments", help="List of experiments.")] = HERE / "spikes.toml",
+    kept: Annotated[Path, typer.Option(help="Folder of what is kept of runs.")] = KEPT,
+):
+    """Measure what is missing, and write the page."""
+    numbers = [int(seed) for seed in seeds.split(",")]
+    recognition = measured(HERE / "spikes_inference.csv", inference(numbers))
+    direction = measured(HERE / "spikes_directions.csv", directions(numbers))
+    found = [Evidence.read(each, kept) for each in read_experiments(path).alone.values()]
+    groups = {
+        "search": [each for each in found if each.experiment.name.startswith("search_digits")],
+        "recipes": [each for each in found if each.experiment.name.startswith("digits")],
+        "MNIST search": [each for each in found if each.experiment.name.startswith("search_mnist")],
+        "MNIST": [each for each in found if each.experiment.name.startswith("mnist")],
+    }
+    revisions = dict.fromkeys(short(revision) for each in found for revision in each.revisions)
+    text = (HERE / "spikes_notes.md").read_text(encoding="utf-8")
+    for name, group in groups.items():
+        column = "validation_accuracy" if "search" in name else "test_accuracy"
+        text = text.replace(f"<!-- {name} -->", recipes(group, column))
+    columns = {"accuracy": "by spikes (%)", "rates": "by rates (%)"}
+    text = text.replace("<!-- inference -->", by(recognition, ["generator", "cells", "ms"], columns, 1))
+    columns = {
+        f"{what}_{key}_{k}": f"{title}, {key}^({k})"
+        for what, title in (("cosine", "cosine"), ("snr", "S/N"))
+        for key, k in WEIGHTS
+    }
+    text = text.replace("<!-- directions -->", by(direction, ["learner"], columns, 2))
+    with replacing(HERE / "spikes.md") as file:
+        file.write(text.replace("<!-- revisions -->", ", ".join(revisions)).encode())
+
+
+if __name__ == "__main__":
+    typer.run(main)
