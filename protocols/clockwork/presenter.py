@@ -85,6 +85,10 @@ class Presenter:
             for population, variable in places.values():
                 if population not in self._populations or variable not in self._populations[population]:
                     raise ParameterError(f"{population} has no variable {variable!r}, which rules read as {name!r}")
+        self._signals_read = {
+            name: {k: self._populations[population].output(variable) for k, (population, variable) in places.items()}
+            for name, places in circuit.signals.items()
+        }
         self._now = Now(self._populations, self._layers)
         self.moment = Moment(self._now)
         self._stochastic = any(population.stochastic for population in self._populations.values())
@@ -271,15 +275,21 @@ class Presenter:
             sums[item] = _Sum(weights, float(of_beta @ self._now.betas / divisor), divisor)
         return sums
 
-    def _signals(self) -> dict[str, dict[int, np.ndarray]]:
-        """Present values of what rules read, of the replicas that are presented something."""
+    def _present_signals(self) -> dict[str, dict[int, np.ndarray]]:
+        """Present values of what rules read, of the replicas that are presented something; perhaps live buffers."""
         presented = len(self._now.stimulus.x)
         signals = {
-            name: {k: self._populations[place].read(variable)[:presented] for k, (place, variable) in places.items()}
-            for name, places in self._circuit.signals.items()
+            name: {k: read()[:presented] for k, read in layers.items()} for name, layers in self._signals_read.items()
         }
         signals["r"].setdefault(0, self._inputs.present)  # unless rules read the inputs' own signal
         return signals
+
+    def _signals(self) -> dict[str, dict[int, np.ndarray]]:
+        """The same, to be kept."""
+        return {
+            name: {k: x if x is self._inputs.present else x.copy() for k, x in layers.items()}
+            for name, layers in self._present_signals().items()
+        }
 
     def _prediction(self) -> dict[str, dict[int, np.ndarray]]:
         """What the output layer predicts now, unless rules read it, too."""
@@ -303,7 +313,7 @@ class Presenter:
             hook(self.moment)
         for running in self._sums.values():
             if running.weights[now.step]:
-                running.add(self._signals(), now.step)
+                running.add(self._present_signals(), now.step)
         now.step += 1
         if now.step < phase.steps:
             if self._courses.step(now.step) or self._hooks.on_step:
@@ -388,6 +398,7 @@ class _Sum:
     def __init__(self, weights: np.ndarray, beta: float, divisor: float):
         self.weights, self._beta, self._divisor = weights, beta, divisor
         self._total: dict[str, dict[int, np.ndarray]] = {}
+        self._part: dict[tuple[str, int], np.ndarray] = {}
 
     def add(self, signals: dict[str, dict[int, np.ndarray]], step: int):
         """Add those of one step."""
@@ -395,7 +406,10 @@ class _Sum:
         for name, layers in signals.items():
             total = self._total.setdefault(name, {})
             for k, x in layers.items():
-                total[k] = total[k] + weight * x if k in total else weight * x
+                if k not in total:
+                    total[k], self._part[name, k] = weight * x, np.empty_like(x)
+                else:
+                    total[k] += np.multiply(weight, x, out=self._part[name, k])
 
     def read(self) -> PhaseEnd:
         """Give the sum, and its β."""
