@@ -144,13 +144,13 @@ class Population:
         return isinstance(self.group.variables[variable], Subexpression)
 
     def can_set(self, variable: str) -> bool:
-        """Whether a variable is the cells' own, and neither computed, nor a drive, nor their state."""
+        """Whether a variable is the cells' own: not computed, no drive, not their state, and not what spikes set."""
         equations = self.group.equations
         return (
             variable in equations
             and equations[variable].type == PARAMETER
             and "linked" not in equations[variable].flags
-            and variable not in (*self.cell.drives, *self.cell.state)
+            and variable not in (*self.cell.drives, *self.cell.state, *_NEVER_FIRED)
         )
 
     def can_hold(self, variable: str) -> bool:
