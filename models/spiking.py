@@ -137,6 +137,8 @@ class _Spiking:
                 f"{name}: tau_ref = {tau_ref} caps the rate at {1 / tau_ref}, below r_max = {r_max}; "
                 f"it should be at most {1 / r_max / b2.ms:g} ms"
             )
+        if tau_ref == 0:
+            self.refractory = ""  # nothing to be kept and compared in each step
         self.at_rest = {**self.at_rest, **dict.fromkeys(generator.uniform, (0.0, 1.0))}
 
     @property

@@ -409,7 +409,7 @@ class _Sum:
                 if k not in total:
                     total[k], self._part[name, k] = weight * x, np.empty_like(x)
                 else:
-                    total[k] += np.multiply(weight, x, out=self._part[name, k])
+                    total[k] += x if weight == 1 else np.multiply(weight, x, out=self._part[name, k])
 
     def read(self) -> PhaseEnd:
         """Give the sum, and its β."""
