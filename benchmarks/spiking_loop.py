@@ -33,7 +33,7 @@ class Spiking(Settings):
     dt: float = 0.5
     r_max: float = 0.4
     tau_s: float = 20.0
-    tau_ref: float = 2.0
+    tau_ref: float = 0.0
 
 
 class Train:
@@ -53,9 +53,11 @@ class Train:
     def step(self, r: np.ndarray, t: int) -> np.ndarray:
         """Decay, and spikes of cells whose train has fallen behind."""
         self.s *= self.keep
-        fires = (r - self.s >= self.q / 2) & (t - self.last >= self.rest)
+        fires = r - self.s >= self.q / 2
+        if self.rest:
+            fires &= t - self.last >= self.rest
+            self.last[fires] = t
         self.s += self.q * fires
-        self.last[fires] = t
         return fires
 
 
