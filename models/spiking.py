@@ -186,7 +186,7 @@ def spiking(kind: type[Cell], generator: Generator, cells: int = 1) -> type[Cell
     Notes
     -----
     Drives arrive where they do in `kind`; r = σ(u) is what the cell would send if it did not spike. A step sees the
-    r that the step before has left. r < 0 gives no spikes.
+    r that the step before has left. r < 0 gives no spikes. What a kind calls `sent`, r, becomes its train.
     """
     if generator not in GENERATORS:
         raise ParameterError(f"no spike generator {generator!r}; {nearest(generator, GENERATORS)}")
@@ -212,7 +212,7 @@ def _made(kind: type[Cell], generator: Generator, cells: int) -> type[Cell]:
         "recordables": (*kind.recordables, *_RECORDABLES),
         "counts": ("spike_count", "time_on"),
         **found,
-        "equations": kind.equations + found["equations"],
+        "equations": kind.equations.replace("sent = r : 1", "sent = train : 1") + found["equations"],
         "state": (*kind.state, *found["state"]),
     }
     return type(f"Spiking{kind.__name__}", (_Spiking, kind), attributes)

@@ -30,6 +30,8 @@ class Spikes:
         Steps at the end of a phase over which plasticity averages the trains.
     cells : int
         Cells that a unit stands for.
+    interneurons : bool
+        Whether interneurons get trains, too.
     """
 
     generator: Generator
@@ -38,6 +40,7 @@ class Spikes:
     tau_ref: float
     last: int
     cells: int
+    interneurons: bool
 
 
 def send_spikes(
@@ -48,10 +51,11 @@ def send_spikes(
     tau_s: b2.Quantity = 40 * b2.ms,
     tau_ref: b2.Quantity = 2 * b2.ms,
     cells: int = 1,
+    interneurons: bool = False,
 ):
     """Let the cells of all layers spike, those of the stimulus too, and projections between layers carry their trains.
 
-    Plasticity reads the trains, too. What a layer sends to itself or to its interneurons stays a rate.
+    Plasticity reads the trains, too. What a layer sends to itself stays a rate.
 
     Parameters
     ----------
@@ -62,6 +66,8 @@ def send_spikes(
         As in `corinfomax.models.spiking`.
     cells : int, default 1
         Cells that a unit stands for, whose mean train it sends.
+    interneurons : bool, default False
+        Whether layers send trains to their interneurons, too, and those of them spike that have a rate.
 
     Raises
     ------
@@ -70,8 +76,13 @@ def send_spikes(
         was. Or when it is mounted, if several spikes can fall into a step.
     """
     layer = {spec.name: spec.layer for spec in circuit.populations}
+    beside = {spec.name for spec in circuit.populations if interneurons and spec.cell.role == "interneuron"}
+    sending = {
+        *circuit.layers,
+        *(spec.name for spec in circuit.populations if spec.name in beside and "r" in spec.cell.outputs),
+    }
     for spec in circuit.populations:
-        domain = spec.cell.domain if spec.name in circuit.layers else None
+        domain = spec.cell.domain if spec.name in sending else None
         if domain is not None and not (np.min(domain.lower) >= 0 and domain.bounds[1] <= 1):
             raise ParameterError(
                 f"{spec.name}: spikes carry rates from 0 to 1; its domain {domain.name} goes from "
@@ -81,13 +92,15 @@ def send_spikes(
     before = circuit.populations, circuit.projections, circuit.signals, circuit.prediction
     populations = tuple(
         replace(spec, cell=spiking(type(spec.cell), generator, cells)(**spec.cell.arguments, **values))
-        if spec.name in circuit.layers
+        if spec.name in sending
         else spec
         for spec in circuit.populations
     )
     projections = tuple(
         replace(item, output="train", constant=False, pattern=_pattern(item, circuit.weights))
-        if isinstance(item, Projection) and item.source in circuit.layers and layer[item.source] != layer[item.target]
+        if isinstance(item, Projection)
+        and item.source in circuit.layers
+        and (layer[item.source] != layer[item.target] or item.target in beside)
         else item
         for item in circuit.projections
     )

@@ -367,9 +367,38 @@ def test_the_soma_rule(contrast):
         assert np.abs(theory).max() > 1e-3
 
 
+@pytest.mark.parametrize("sst_signal", ["trains", "spikes"])
+def test_interneurons_see_trains(sst_signal):
+    """Oracle: O s of the recorded trains drives SST cells; they inhibit by u, or by their own train; to 1e-12."""
+    circuit = CorInfoMax(
+        [6, 8, 5], signal="spikes", sst_signal=sst_signal, tau_SST=1.0, entropy_gain=1e6, initial_gain_ff=3.0, tau_ref=0
+    )
+    protocol = Protocol([Phase("free", 80)])
+    preparation = Preparation(circuit, 2, protocol=protocol)
+    names, rows = (
+        ("drive_soma", "i_SST", "u"),
+        {name: [] for name in ("train", "SST_train", "drive_soma", "i_SST", "u")},
+    )
+
+    def note(moment):
+        sst = preparation.populations["SST_1"]
+        rows["train"].append(preparation.populations["layer_1"].read("train"))
+        for name in names:
+            rows[name].append(sst.read(name))
+        rows["SST_train"].append(sst.read("train") if "train" in sst else sst.read("u"))
+
+    preparation.on_step.append(note)
+    preparation.settle(np.random.default_rng(1).uniform(size=(2, 6)), ("r",))
+    found = {name: np.array(values) for name, values in rows.items()}
+    np.testing.assert_allclose(found["drive_soma"], found["train"] @ circuit.weights["O"][1].T, atol=1e-9)
+    np.testing.assert_array_equal(found["i_SST"], -found["SST_train"])
+    assert np.abs(found["i_SST"]).max() > 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"sst_signal": "spikes"}, "needs tau_SST > 0"),
         ({"bias": True, "forward_rule": "soma"}, 'needs forward_rule = "error"'),
         ({"convention": "authors"}, 'signal = "spikes" needs schedule = "synchronous", not "sequential"'),
         ({"tau_s": 9.0}, r"q = 1/\(r_max tau_s\) = 0.556: should be at most 0.5"),

@@ -112,7 +112,7 @@ class CorInfoMax(Circuit):
         Multiply the random initial W_ff^(k), W_fb^(k): in deep circuits each layer else loses part of the signal.
     signal : {"rates", "spikes"}
         What layers send each other, inputs too. Spike trains are not in the paper; plasticity then reads their means
-        over the last `spikes_read` steps of a phase, and SST cells still see rates.
+        over the last `spikes_read` steps of a phase.
     spike_generator : {"coding", "integrate_and_fire", "poisson"}
         What decides when a cell spikes; see `corinfomax.models.spiking`.
     r_max : float, default 200
@@ -121,6 +121,9 @@ class CorInfoMax(Circuit):
         Time constant of the filtered train, and refractory time, in ms.
     cells_per_unit : int, default 1
         Cells that each unit stands for, inputs too: it sends the mean of their trains.
+    sst_signal : {"rates", "trains", "spikes"}
+        Where layers send spikes, what SST cells see: rates; or trains; or trains, and they spike themselves, which
+        needs tau_SST > 0. Cells that spike cannot excite: where O r < 0 they are silent.
     spikes_read : int, default 100
         Steps at a phase's end over which plasticity averages.
     forward_rule : {"error", "soma"}
@@ -189,7 +192,8 @@ class CorInfoMax(Circuit):
         self.refresh()
         if (spikes := self.parameters.spikes) is not None:
             times = {name: getattr(spikes, name) * b2.ms for name in ("tau_s", "tau_ref")}
-            send_spikes(self, spikes.generator, r_max=spikes.r_max * b2.Hz, cells=spikes.cells, **times)
+            pooled = {"cells": spikes.cells, "interneurons": spikes.interneurons}
+            send_spikes(self, spikes.generator, r_max=spikes.r_max * b2.Hz, **pooled, **times)
         custom_cells.install(self, self.parameters.cell, self.parameters.cell_parameters)
 
     def step_bound(self, beta: float) -> float:
