@@ -1,14 +1,17 @@
 """Write ``spikes.md``: what circuits of spiking cells learn, what they recognise with learnt weights, and why not more.
 
     python results/run.py --experiments results/spikes.toml [--jobs 2]
+    python results/spikes.py --search [--data FOLDER]
     python results/spikes.py [--seeds 0,1,2]
 
-The first trains the recipes. The second measures what is missing in ``spikes_inference.csv`` and
-``spikes_directions.csv``, line by line, so that it may be interrupted, and writes the page.
+The first trains the recipes, the second compares settings of MNIST in ``spikes_mnist.csv``. The third measures what is
+missing in ``spikes_inference.csv`` and ``spikes_directions.csv``, and writes the page. All of them are written line by
+line, and may be interrupted.
 """
 
 import copy
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +29,7 @@ from corinfomax.analysis.files import replacing
 from corinfomax.networks.spikes import send_spikes
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
 from corinfomax.protocols.runs import Configuration
-from corinfomax.stimuli import Stimulus
+from corinfomax.stimuli import Stimulus, load_stimuli
 
 #: Cells that recognise with weights which rates have learnt: generator, cells of a unit, τ_s in ms.
 READERS = (
@@ -48,6 +51,19 @@ LEARNERS = {
         for m in (1, 10, 100)
     },
 }
+#: One epoch of 10,000 of MNIST's training stimuli: what is changed of `mnist_spiking`.
+MNIST = {
+    "A: 30 + 50 ms, 400 Hz, τ_s 20 ms": {},
+    "A, half the rates": {"learning_rate_ff": [0.5, 0.35], "learning_rate_fb": 0.15},
+    "A, one and a half times the rates": {"learning_rate_ff": [1.5, 1.05], "learning_rate_fb": 0.45},
+    "A: 50 + 100 ms": {"settle_steps": 100, "cycle_steps": 200},
+    "A, β = ±4": {"beta": 4.0},
+    "A, 800 Hz, τ_s 10 ms": {"r_max": 800.0, "tau_s": 10.0},
+    "A, 800 Hz, τ_s 20 ms": {"r_max": 800.0},
+    "A, last gain .15": {"initial_gain_ff": [1.0, 0.15]},
+}
+#: Stimuli of MNIST's training part that are learnt, and that are recognised, which are its last.
+LEARNT, HELD_OUT = 10_000, 2000
 WEIGHTS = (("W_ff", 0), ("W_ff", 1), ("W_fb", 1))
 #: Minibatches over which directions are compared, and presentations of each.
 MINIBATCHES, REPEATED = 10, 4
@@ -138,6 +154,29 @@ def changes(preset: str, settings: dict, run, chosen: list[np.ndarray], repeated
     return {place: np.reshape(found, (len(chosen), repeated, -1)) for place, found in kept.items()}
 
 
+def searches(data: Path | None) -> Iterator[tuple[dict, Callable[[], dict]]]:
+    """Each setting of MNIST: what it is, and how it is measured."""
+    for setting in MNIST:
+        yield {"setting": setting, "seed": 20}, lambda *found: searched(*found, data)
+
+
+def searched(setting: str, seed: int, data: Path | None) -> dict:
+    """Accuracy for training stimuli that were held out, classes that were missed, and spikes of a hidden cell."""
+    mnist = load_stimuli("mnist", data=data)
+    rows = {"train": slice(LEARNT), "test": slice(-HELD_OUT, None)}
+    arrays = {f"x_{part}": mnist.x_train[chosen] for part, chosen in rows.items()}
+    arrays |= {f"labels_{part}": mnist.labels_train[chosen] for part, chosen in rows.items()}
+    settings = {"learning_rate_decay": {"linear": LEARNT // 20}, **MNIST[setting], "seed": seed, "epochs": 1}
+    with tempfile.TemporaryDirectory() as folder:
+        run = corinfomax.train(
+            "mnist_spiking", out=Path(folder) / "run", stimuli=arrays, scale="none", progress=False, **settings
+        )
+        last = run.history.iloc[-1]
+        count = Preparation(run.circuit, 100, protocol=run.protocol).settle(arrays["x_test"][:100], ("spike_count",))
+    found = {"accuracy": 100 * last["test_accuracy"], "missed": int(last["unlearnt"])}
+    return {**found, "spikes": float(count.spike_count[1].mean()), "seconds": round(last["seconds"])}
+
+
 def measured(path: Path, planned: Iterator[tuple[dict, Callable]]) -> pd.DataFrame:
     """Rows of a table, those that are missing measured now and written one by one."""
     rows = pd.read_csv(path, float_precision="round_trip").to_dict("records") if path.exists() else []
@@ -179,8 +218,13 @@ def main(
     seeds: Annotated[str, typer.Option(help="Seeds of weights that rates have learnt, as in 0,1,2.")] = "0,1,2",
     path: Annotated[Path, typer.Option("--experiments", help="List of experiments.")] = HERE / "spikes.toml",
     kept: Annotated[Path, typer.Option(help="Folder of what is kept of runs.")] = KEPT,
+    data: Annotated[Path | None, typer.Option(help="Folder with MNIST.")] = None,
+    search: Annotated[bool, typer.Option("--search", help="Only search settings of MNIST.")] = False,
 ):
     """Measure what is missing, and write the page."""
+    if search:
+        measured(HERE / "spikes_mnist.csv", searches(data))
+        return
     numbers = [int(seed) for seed in seeds.split(",")]
     recognition = measured(HERE / "spikes_inference.csv", inference(numbers))
     direction = measured(HERE / "spikes_directions.csv", directions(numbers))
@@ -188,7 +232,7 @@ def main(
     groups = {
         "search": [each for each in found if each.experiment.name.startswith("search_digits")],
         "recipes": [each for each in found if each.experiment.name.startswith("digits")],
-        "MNIST search": [each for each in found if each.experiment.name.startswith("search_mnist")],
+        "lateral": [each for each in found if each.experiment.name.startswith("lateral")],
         "MNIST": [each for each in found if each.experiment.name.startswith("mnist")],
     }
     revisions = dict.fromkeys(short(revision) for each in found for revision in each.revisions)
@@ -204,6 +248,10 @@ def main(
         for key, k in WEIGHTS
     }
     text = text.replace("<!-- directions -->", by(direction, ["learner"], columns, 2))
+    path = HERE / "spikes_mnist.csv"
+    if path.exists():
+        columns = {"accuracy": "accuracy (%)", "missed": "classes missed", "spikes": "spikes of a hidden cell"}
+        text = text.replace("<!-- MNIST search -->", by(pd.read_csv(path), ["setting"], columns, 1))
     with replacing(HERE / "spikes.md") as file:
         file.write(text.replace("<!-- revisions -->", ", ".join(revisions)).encode())
 
