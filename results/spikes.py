@@ -13,6 +13,7 @@ import copy
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -39,16 +40,19 @@ READERS = (
     ("poisson", 10, 20.0),
 )
 MILLISECONDS = (50, 100)
+_UNHELD = {"tau_ref": 0.0, "tau_s": 5.0}
 #: What learns in a direction that is compared with that of rates: preset and settings.
 LEARNERS = {
     "A, coding cells": ("digits_spiking_phase_free", {}),
     "B, coding cells": ("digits_spiking", {}),
+    "B, integrate-and-fire cells, τ_s 5 ms": ("digits_spiking", {**_UNHELD, "spike_generator": "integrate_and_fire"}),
     **{
-        f"B, Poisson, {m} cells a unit": (
+        f"B, Poisson, τ_s {tau_s:g} ms, {m} a unit": (
             "digits_spiking",
-            {"spike_generator": "poisson", "tau_ref": 0, "cells_per_unit": m},
+            {**_UNHELD, "spike_generator": "poisson", "tau_s": tau_s, "cells_per_unit": m},
         )
-        for m in (1, 10, 100)
+        for tau_s in (40.0, 5.0)
+        for m in (1, 10)
     },
 }
 #: One epoch of 10,000 of MNIST's training stimuli: what is changed of `mnist_spiking`.
@@ -65,8 +69,8 @@ MNIST = {
 #: Stimuli of MNIST's training part that are learnt, and that are recognised, which are its last.
 LEARNT, HELD_OUT = 10_000, 2000
 WEIGHTS = (("W_ff", 0), ("W_ff", 1), ("W_fb", 1))
-#: Minibatches over which directions are compared, and presentations of each.
-MINIBATCHES, REPEATED = 10, 4
+#: Minibatches over which directions are compared, and pairs of presentations of each, at ±β.
+MINIBATCHES, PAIRS = 10, 2
 
 
 def rates(seed: int, epochs: int):
@@ -107,32 +111,32 @@ def directions(seeds: list[int]) -> Iterator[tuple[dict, Callable[[], dict]]]:
 def compared(learner: str, seed: int) -> dict:
     """Cosine of a minibatch's ΔW with that of rates, and signal-to-noise ratio of the former.
 
-    Both at the weights after one epoch of learning by rates. Of presentations i ≠ j of one minibatch, signal² is the
-    mean of ⟨ΔW_i, ΔW_j⟩, and noise² the mean of ‖ΔW_i‖² less that.
+    Both at the weights after one epoch of learning by rates. What is left of the free phase's relaxation has the sign
+    of β, and cancels in the mean D of two presentations at ±β. Of D_i and D_j of one minibatch, signal² is the mean of
+    ⟨D_i, D_j⟩, and noise² the mean of ‖D_i‖² less that.
     """
     run = rates(seed, 1)
     rng = np.random.default_rng(seed)
     chosen = [rng.choice(len(run.stimuli.x_train), 20, replace=False) for _ in range(MINIBATCHES)]
     preset, settings = LEARNERS[learner]
     theory = changes("digits", {}, run, chosen, 1)
-    found = changes(preset, settings, run, chosen, REPEATED)
+    found = changes(preset, settings, run, chosen, PAIRS)
     row = {}
     for place in WEIGHTS:
-        cosines, products, squares = [], [], []
-        for reference, repeated in zip(theory[place], found[place], strict=True):
-            flat, (one,) = repeated.reshape(REPEATED, -1), reference.reshape(1, -1)
-            cosines += list(flat @ one / np.linalg.norm(flat, axis=1) / np.linalg.norm(one))
-            gram = flat @ flat.T
-            squares.append(np.trace(gram) / REPEATED)
-            products.append((gram.sum() - np.trace(gram)) / (REPEATED * (REPEATED - 1)))
-        signal = max(np.mean(products), 0.0)
+        one, each = theory[place], found[place]  # (minibatches, pairs, signs, synapses)
+        lengths = np.linalg.norm(each, axis=-1) * np.linalg.norm(one, axis=-1)
+        cosine = np.mean(np.sum(one * each, axis=-1) / lengths)
+        D = each.mean(axis=2)
+        signal = np.mean(np.sum(D[:, 0] * D[:, 1], axis=-1))
+        noise = np.mean(np.sum(D**2, axis=-1)) - signal
         name = "{}_{}".format(*place)
-        row |= {f"cosine_{name}": np.mean(cosines), f"snr_{name}": np.sqrt(signal / (np.mean(squares) - signal))}
+        certain = noise < 1e-9 * abs(signal)
+        row |= {f"cosine_{name}": cosine, f"snr_{name}": np.nan if certain else np.sqrt(max(signal, 0.0) / noise)}
     return row
 
 
-def changes(preset: str, settings: dict, run, chosen: list[np.ndarray], repeated: int) -> dict:
-    """ΔW of each minibatch and presentation, at the weights of a run, which do not move."""
+def changes(preset: str, settings: dict, run, chosen: list[np.ndarray], pairs: int) -> dict:
+    """ΔW of each minibatch, pair of presentations and sign of β, at the weights of a run, which do not move."""
     still = {"learning_rate_ff": 0.0, "learning_rate_fb": 0.0, "dtype": "float64"}
     configuration = Configuration.read(preset, {**settings, **still})
     circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
@@ -148,10 +152,10 @@ def changes(preset: str, settings: dict, run, chosen: list[np.ndarray], repeated
     x, y = run.stimuli.x_train, run.stimuli.y_train
     preparation.run(
         Stimulus(x[rows], y[rows], sign * protocol.beta, learn=True, seed=1000 * n + again)
-        for n, (rows, sign) in enumerate(zip(chosen, itertools.cycle((1, -1)), strict=False))
-        for again in range(repeated)
+        for n, rows in enumerate(chosen)
+        for again, sign in enumerate((1, -1) * pairs)
     )
-    return {place: np.reshape(found, (len(chosen), repeated, -1)) for place, found in kept.items()}
+    return {place: np.reshape(found, (len(chosen), pairs, 2, -1)) for place, found in kept.items()}
 
 
 def searches(data: Path | None) -> Iterator[tuple[dict, Callable[[], dict]]]:
@@ -164,15 +168,17 @@ def searched(setting: str, seed: int, data: Path | None) -> dict:
     """Accuracy for training stimuli that were held out, classes that were missed, and spikes of a hidden cell."""
     mnist = load_stimuli("mnist", data=data)
     rows = {"train": slice(LEARNT), "test": slice(-HELD_OUT, None)}
-    arrays = {f"x_{part}": mnist.x_train[chosen] for part, chosen in rows.items()}
-    arrays |= {f"labels_{part}": mnist.labels_train[chosen] for part, chosen in rows.items()}
+    parts = {
+        f"{kind}_{part}": getattr(mnist, f"{kind}_train")[chosen]
+        for kind in ("x", "y", "labels")
+        for part, chosen in rows.items()
+    }
+    stimuli = replace(mnist, name="mnist_10000", **parts)
     settings = {"learning_rate_decay": {"linear": LEARNT // 20}, **MNIST[setting], "seed": seed, "epochs": 1}
     with tempfile.TemporaryDirectory() as folder:
-        run = corinfomax.train(
-            "mnist_spiking", out=Path(folder) / "run", stimuli=arrays, scale="none", progress=False, **settings
-        )
+        run = corinfomax.train("mnist_spiking", out=Path(folder) / "run", stimuli=stimuli, progress=False, **settings)
         last = run.history.iloc[-1]
-        count = Preparation(run.circuit, 100, protocol=run.protocol).settle(arrays["x_test"][:100], ("spike_count",))
+        count = Preparation(run.circuit, 100, protocol=run.protocol).settle(stimuli.x_test[:100], ("spike_count",))
     found = {"accuracy": 100 * last["test_accuracy"], "missed": int(last["unlearnt"])}
     return {**found, "spikes": float(count.spike_count[1].mean()), "seconds": round(last["seconds"])}
 
