@@ -1,18 +1,19 @@
 """Write ``spikes.md``: what circuits of spiking cells learn, what they recognise with learnt weights, and why not more.
 
     python results/run.py --experiments results/spikes.toml [--jobs 2]
+    python results/spikes.py --measure [--seeds 0,1,2]
     python results/spikes.py --search [--data FOLDER]
-    python results/spikes.py [--seeds 0,1,2]
+    python results/spikes.py
 
-The first trains the recipes, the second compares settings of MNIST in ``spikes_mnist.csv``. The third measures what is
-missing in ``spikes_inference.csv`` and ``spikes_directions.csv``, and writes the page. All of them are written line by
-line, and may be interrupted.
+The first trains the recipes. The second measures what is missing in ``spikes_inference.csv`` and
+``spikes_directions.csv``, the third compares settings of MNIST in ``spikes_mnist.csv``; both write line by line, and
+may be interrupted. The last writes the page from what is there.
 """
 
 import copy
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ import pandas as pd
 import typer
 from evidence import Evidence, Sample, short
 from experiments import HERE, KEPT, WORKING, read_experiments
-from tables import markdown, spread
+from tables import NOT_RUN, markdown, spread
 
 import corinfomax
 from corinfomax.analysis.files import replacing
@@ -183,7 +184,7 @@ def searched(setting: str, seed: int, data: Path | None) -> dict:
     return {**found, "spikes": float(count.spike_count[1].mean()), "seconds": round(last["seconds"])}
 
 
-def measured(path: Path, planned: Iterator[tuple[dict, Callable]]) -> pd.DataFrame:
+def measured(path: Path, planned: Iterable[tuple[dict, Callable]]) -> pd.DataFrame:
     """Rows of a table, those that are missing measured now and written one by one."""
     rows = pd.read_csv(path, float_precision="round_trip").to_dict("records") if path.exists() else []
     for place, measure in planned:
@@ -200,8 +201,11 @@ def recipes(found: list[Evidence], column: str) -> str:
     """One row for each recipe: accuracy by seed after its last epoch, and classes that were lost."""
     rows = []
     for evidence in found:
-        epochs = evidence.epochs[0] if evidence.epochs else 0
-        sample = evidence.at(epochs, column) if epochs else Sample({})
+        if not evidence.epochs:
+            rows.append([evidence.experiment.title, NOT_RUN, *[""] * 4])
+            continue
+        epochs = evidence.epochs[0]
+        sample = evidence.at(epochs, column)
         lost = [int(history["unlearnt"].iloc[1:].max()) for history in evidence.histories.values() if len(history) > 1]
         each = ", ".join(f"{value:.2f}" for value in sample.values.values())
         seeds = ", ".join(map(str, sample.values))
@@ -213,6 +217,8 @@ def recipes(found: list[Evidence], column: str) -> str:
 
 def by(table: pd.DataFrame, keys: list[str], columns: dict[str, str], digits: int) -> str:
     """Mean ± deviation over seeds of columns, by keys."""
+    if table.empty:
+        return NOT_RUN
     rows = []
     for place, group in table.groupby(keys, sort=False):
         samples = [Sample(dict(zip(group["seed"], group[column], strict=True))) for column in columns]
@@ -225,15 +231,14 @@ def main(
     path: Annotated[Path, typer.Option("--experiments", help="List of experiments.")] = HERE / "spikes.toml",
     kept: Annotated[Path, typer.Option(help="Folder of what is kept of runs.")] = KEPT,
     data: Annotated[Path | None, typer.Option(help="Folder with MNIST.")] = None,
-    search: Annotated[bool, typer.Option("--search", help="Only search settings of MNIST.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure recognition and directions.")] = False,
+    search: Annotated[bool, typer.Option("--search", help="Compare settings of MNIST.")] = False,
 ):
-    """Measure what is missing, and write the page."""
-    if search:
-        measured(HERE / "spikes_mnist.csv", searches(data))
-        return
+    """Measure what is missing, if asked to, and write the page."""
     numbers = [int(seed) for seed in seeds.split(",")]
-    recognition = measured(HERE / "spikes_inference.csv", inference(numbers))
-    direction = measured(HERE / "spikes_directions.csv", directions(numbers))
+    recognition = measured(HERE / "spikes_inference.csv", inference(numbers) if measure else ())
+    direction = measured(HERE / "spikes_directions.csv", directions(numbers) if measure else ())
+    mnist = measured(HERE / "spikes_mnist.csv", searches(data) if search else ())
     found = [Evidence.read(each, kept) for each in read_experiments(path).alone.values()]
     groups = {
         "search": [each for each in found if each.experiment.name.startswith("search_digits")],
@@ -254,10 +259,8 @@ def main(
         for key, k in WEIGHTS
     }
     text = text.replace("<!-- directions -->", by(direction, ["learner"], columns, 2))
-    path = HERE / "spikes_mnist.csv"
-    if path.exists():
-        columns = {"accuracy": "accuracy (%)", "missed": "classes missed", "spikes": "spikes of a hidden cell"}
-        text = text.replace("<!-- MNIST search -->", by(pd.read_csv(path), ["setting"], columns, 1))
+    columns = {"accuracy": "accuracy (%)", "missed": "classes missed", "spikes": "spikes of a hidden cell"}
+    text = text.replace("<!-- MNIST search -->", by(mnist, ["setting"], columns, 1))
     with replacing(HERE / "spikes.md") as file:
         file.write(text.replace("<!-- revisions -->", ", ".join(revisions)).encode())
 
