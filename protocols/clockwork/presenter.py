@@ -33,6 +33,7 @@ from .moment import Hooks, Moment, Now
 from .mounting import MountedCircuit
 from .phases import BETA, PACE, TAUGHT, Phase
 from .protocol import Protocol
+from .running_sums import RunningSum
 
 #: Longer than any run: runs end when the stimuli do.
 _FOR_EVER = 1e6 * b2.second
@@ -265,14 +266,14 @@ class Presenter:
             self._prepared[place] = self._following, phase, found
         return found
 
-    def _sums_of(self, phase: Phase) -> dict[Readout, "_Sum"]:
+    def _sums_of(self, phase: Phase) -> dict[Readout, RunningSum]:
         """What rules read of more than one step of a phase, as running sums."""
         course = np.broadcast_to(np.asarray(phase.beta, float), (phase.steps,))
         read = [item for item in self._sums_read if self._following.phase_of(item.phase) == phase.name]
         sums = {}
         for item in read:
             weights, of_beta, divisor = item.weights(course)
-            sums[item] = _Sum(weights, float(of_beta @ self._now.betas / divisor), divisor)
+            sums[item] = RunningSum(weights, float(of_beta @ self._now.betas / divisor), divisor)
         return sums
 
     def _present_signals(self) -> dict[str, dict[int, np.ndarray]]:
@@ -382,36 +383,3 @@ class Presenter:
         self._courses.end()
         if self.interrupted or not self._begin_presentation():
             self.mounted.network.stop()
-
-
-class _Sum:
-    """Signals of a phase's steps, weighted and summed up as they come.
-
-    Parameters
-    ----------
-    weights : ndarray (steps,)
-    beta : float
-        What belongs to the sum.
-    divisor : float
-    """
-
-    def __init__(self, weights: np.ndarray, beta: float, divisor: float):
-        self.weights, self._beta, self._divisor = weights, beta, divisor
-        self._total: dict[str, dict[int, np.ndarray]] = {}
-        self._part: dict[tuple[str, int], np.ndarray] = {}
-
-    def add(self, signals: dict[str, dict[int, np.ndarray]], step: int):
-        """Add those of one step."""
-        weight = float(self.weights[step])
-        for name, layers in signals.items():
-            total = self._total.setdefault(name, {})
-            for k, x in layers.items():
-                if k not in total:
-                    total[k], self._part[name, k] = weight * x, np.empty_like(x)
-                else:
-                    total[k] += x if weight == 1 else np.multiply(weight, x, out=self._part[name, k])
-
-    def read(self) -> PhaseEnd:
-        """Give the sum, and its β."""
-        found = {name: {k: x / self._divisor for k, x in layers.items()} for name, layers in self._total.items()}
-        return PhaseEnd(self._beta, found)
