@@ -2,7 +2,7 @@
 
 from .cell import PHYSICAL_SCALE, Cell, Parameter, Recordable
 from .domains import DOMAINS, NONNEGATIVE_UNIT_BOX, UNIT_BOX, Constraints, Domain, domain_of
-from .interneurons import SST, LeakySST, MultiplierCell
+from .interneurons import SST, LeakySST, MultiplierCell, RateSST
 from .noise import BackgroundInput
 from .point import CompetingPoint, HiddenPoint, LinearPoint, OutputPoint
 from .predictive import ErrorCell, NudgedOutputValue, OutputValue, RectifiedValue, SigmoidValue
@@ -34,6 +34,7 @@ __all__ = [
     "OutputPyramidal",
     "OutputValue",
     "Parameter",
+    "RateSST",
     "ReciprocalOutput",
     "ReciprocalPyramidal",
     "Recordable",

@@ -86,6 +86,8 @@ class Cell:
         Names of variables that belong to another population and are read where they stand.
     state : tuple of str
         Variables that a reset to rest sets to zero, and that a checkpoint keeps.
+    counts : tuple of str
+        State variables that count from the beginning of a presentation, also where states are carried over.
     outputs : tuple of str
         Names of variables that projections may carry.
     recordables : tuple of Recordable
@@ -118,6 +120,7 @@ class Cell:
     drives: ClassVar[tuple[str, ...]] = ()
     links: ClassVar[tuple[str, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ()
+    counts: ClassVar[tuple[str, ...]] = ()
     outputs: ClassVar[tuple[str, ...]] = ("r",)
     recordables: ClassVar[tuple[Recordable, ...]] = ()
     potential: ClassVar[str] = "u"

@@ -13,7 +13,7 @@ import brian2 as b2
 
 from ..parameters import validated
 from .cell import Cell, Parameter, Recordable
-from .domains import LINEAR, RECTIFIED, Constraints
+from .domains import LINEAR, NONNEGATIVE_UNIT_BOX, RECTIFIED, Constraints, Domain
 from .noise import with_noise
 
 _COMMON = """
@@ -76,6 +76,31 @@ class LeakySST(SST):
     parameters = (Parameter("tau_SST", "second", "membrane time constant", "not in the paper, where it is 0"),)
     drives = ("drive_soma",)
     state = ("u",)
+
+
+class RateSST(LeakySST):
+    """Leaky SST interneuron that inhibits by its rate r = σ(u): by its train, where it is made to spike.
+
+    Parameters
+    ----------
+    domain : Domain, default B_∞,+
+        Between 0 and 1: it excites nothing, where O r < 0 it is silent.
+    tau_SST, noise
+        As in `LeakySST`.
+    """
+
+    equations = LeakySST.equations.replace("i_SST = -u : 1", "i_SST = -sent : 1\nsent = r : 1\nr : 1")
+    outputs = ("i_SST", "r")
+    state = ("u", "r")
+
+    @validated
+    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, noise: tuple[str, ...] = (), **values: Any):
+        super().__init__(domain=domain, noise=noise, **values)
+
+    @property
+    def arguments(self) -> dict:
+        """What the constructor was given."""
+        return {**super().arguments, "domain": self.domain}
 
 
 class MultiplierCell(Cell):

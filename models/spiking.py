@@ -2,8 +2,9 @@
 
     τ_s ds/dt = -s,   and at each spike   s += q,   q = 1/(r_max τ_s),
 
-where s is `train` in the equations, for recordings call Ση_i `s`. Its time average is (spikes per second)/r_max. What
-decides when a cell spikes is its *spike generator*:
+where s is `train` in the equations, for recordings call Ση_i `s`. Its time average is (spikes per second)/r_max, and
+`spike_rate` is the same of all spikes since a presentation has begun. What decides when a cell spikes is its *spike
+generator*:
 
     coding               r - s ≥ q/2: it spikes as soon as its train falls behind its rate
     integrate_and_fire   dv/dt = r_max r, v ≥ 1, then v -= 1; v(0) is uniform between 0 and 1
@@ -13,10 +14,15 @@ decides when a cell spikes is its *spike generator*:
 At a constant r the coding cell's s stays within q/2 of r, and its rate is 1/(τ_s ln((r + q/2)/(r - q/2))): on average
 s is less than r, by about q²/(12 r), and below r = q/2 the cell is silent. The integrate-and-fire cell spikes at
 r_max r, and never is off by a whole spike. Both are regular, the Poisson cell is not.
+
+A unit may stand for m cells of the same r that share a train, the mean of theirs: each spike then adds q/m, and all m
+cells may spike in one step. Coding cells and integrate-and-fire cells of a unit take turns, as one such cell that is
+m times as fast; Poisson cells are independent.
 """
 
 import functools
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import brian2 as b2
@@ -30,7 +36,12 @@ Generator = Literal["coding", "integrate_and_fire", "poisson", "leaky_integrate_
 
 _TRAIN = """
 dtrain/dt = -train/tau_s : 1                               # filtered spike train, s above
+spike_count : 1                                            # spikes since the presentation began
+time_on : second (shared)                                  # how long it has lasted
+spike_rate = spike_count/({m}r_max*time_on) : 1            # what they make of r
 """
+#: Of units of several cells: how many of these spike now.
+_FIRED = "fired : 1\n"
 
 _PARAMETERS = (
     Parameter("r_max", "hertz", "rate for which r = 1 stands", "not in the paper; 200 Hz here"),
@@ -38,15 +49,26 @@ _PARAMETERS = (
     Parameter("tau_ref", "second", "refractory time", "not in the paper; 2 ms here"),
 )
 
+_RECORDABLES = (
+    Recordable("train", "1", "", "filtered spike train"),
+    Recordable("spike_count", "1", "", "spikes since the presentation began", by_default=False),
+    Recordable("spike_rate", "1", "", "these in each second, over r_max", by_default=False),
+)
+
 
 @dataclass(frozen=True)
 class _Generator:
-    """What decides when a cell spikes.
+    """What decides when the m cells of a unit spike, with ``{m}`` in Brian2's strings.
 
     Parameters
     ----------
     threshold, reset, equations : str
         As Brian2 takes them; `reset` and `equations` beside those of the train.
+    fired : str
+        How many cells of a unit that has reached its threshold spike, where it has several.
+    drawn : str
+        Whether a cell spikes in a step, of generators whose cells draw that independently: in place of the threshold
+        where a unit has several.
     state : tuple of str
         State variables beside those of the train.
     uniform : tuple of str
@@ -60,17 +82,40 @@ class _Generator:
     threshold: str
     reset: str = ""
     equations: str = ""
+    fired: str = ""
+    drawn: str = ""
     state: tuple[str, ...] = ()
     uniform: tuple[str, ...] = ()
     largest_quantum: float = float("inf")
     jump: str = "train += 1/(r_max*tau_s)"
 
+    def attributes(self, m: int) -> dict:
+        """Equations, threshold, reset and refractory time of units of m cells."""
+        draws = [f"fired += int({self.drawn})"] * m if m > 1 and self.drawn else []  # Brian2 takes one rand() a line
+        fired = "1" if m == 1 else "fired"
+        resets = [f"fired = {self.fired}" * (m > 1 and not self.drawn), self.reset.format(fired=fired)]
+        resets += [f"train += {fired}/({m}*r_max*tau_s)" if m > 1 else self.jump]
+        return {
+            "equations": (_TRAIN + _FIRED * (m > 1) + self.equations).format(m=f"{m}*" * (m > 1)),
+            "threshold": "fired > 0" if draws else self.threshold.format(m=f"{m}*" * (m > 1)),
+            "reset": "\n".join(filter(None, (*resets, f"spike_count += {fired}"))).format(m=m),
+            "refractory": f"tau_ref/{m}" if m > 1 else "tau_ref",
+            "each_step": "\n".join(["fired = 0", *draws] if draws else []),
+            "state": ("train", "spike_count", "time_on", *(("fired",) if m > 1 else ()), *self.state),
+        }
+
 
 #: The spike generators, by name.
 GENERATORS = {
-    "coding": _Generator("r - train >= 0.5/(r_max*tau_s)", largest_quantum=0.5),
-    "integrate_and_fire": _Generator("v >= 1", "v -= 1", "dv/dt = r_max*r : 1\n", state=("v",), uniform=("v",)),
-    "poisson": _Generator("rand() < r_max*r*dt"),
+    "coding": _Generator(
+        "r - train >= 0.5/({m}r_max*tau_s)",
+        fired="clip(floor({m}*r_max*tau_s*(r - train) + 0.5), 1, {m})",
+        largest_quantum=0.5,
+    ),
+    "integrate_and_fire": _Generator(
+        "v >= 1", "v -= {fired}", "dv/dt = {m}r_max*r : 1\n", fired="floor(v)", state=("v",), uniform=("v",)
+    ),
+    "poisson": _Generator("rand() < r_max*r*dt", drawn="rand() < r_max*r*dt"),
     "leaky_integrate_and_fire": _Generator(
         "V_soma >= V_threshold", "u = (V_reset - V_rest)/V_scale", jump=leaky_soma.JUMP
     ),
@@ -87,18 +132,27 @@ class _Spiking:
             value, least = self.values[row.name], "at least 0" if row.name == "tau_ref" else "greater than 0"
             if float(value) < 0 or (float(value) == 0 and row.name != "tau_ref"):
                 raise ParameterError(f"{name}: {row.name} = {value}: should be {least}")
-        r_max, tau_s, tau_ref = (self.values[row.name] for row in _PARAMETERS)
-        if (quantum := 1 / float(r_max * tau_s)) > generator.largest_quantum * (1 + 1e-12):
+        r_max, tau_ref = self.values["r_max"], self.values["tau_ref"]
+        if self.quantum > generator.largest_quantum * (1 + 1e-12):
+            what, total = ("", r_max) if self.cells == 1 else (f"{self.cells} ", self.cells * r_max)
             raise ParameterError(
-                f"{name}: q = 1/(r_max tau_s) = {quantum:.3g}: should be at most {generator.largest_quantum:g}, "
-                f"so tau_s at least {1 / (generator.largest_quantum * r_max) / b2.ms:g} ms at r_max = {r_max}"
+                f"{name}: q = 1/({what}r_max tau_s) = {self.quantum:.3g}: should be at most "
+                f"{generator.largest_quantum:g}, so tau_s at least "
+                f"{1 / (generator.largest_quantum * total) / b2.ms:g} ms at r_max = {r_max}"
             )
         if float(r_max * tau_ref) > 1 + 1e-12:
             raise ParameterError(
                 f"{name}: tau_ref = {tau_ref} caps the rate at {1 / tau_ref}, below r_max = {r_max}; "
                 f"it should be at most {1 / r_max / b2.ms:g} ms"
             )
+        if tau_ref == 0:
+            self.refractory = ""  # nothing to be kept and compared in each step
         self.at_rest = {**self.at_rest, **dict.fromkeys(generator.uniform, (0.0, 1.0))}
+
+    @property
+    def quantum(self) -> float:
+        """By how much a spike raises the train."""
+        return 1 / float(self.cells * self.values["r_max"] * self.values["tau_s"])
 
     def check_step(self, dt: b2.Quantity):
         """Raise a `ParameterError` if a cell could spike more than once in a step, of which all but one are lost."""
@@ -110,11 +164,10 @@ class _Spiking:
             )
 
     def __reduce_ex__(self, protocol):
-        return _unpickled, (self.rate_kind, self.generator), self.__dict__
+        return _unpickled, (self.rate_kind, self.generator, self.cells), self.__dict__
 
 
-@functools.cache
-def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
+def spiking(kind: type[Cell], generator: Generator, cells: int = 1) -> type[Cell]:
     """Make the kind of cell that spikes as a spike generator has it, where a kind of cell has a rate.
 
     Parameters
@@ -123,6 +176,8 @@ def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
         Any with a rate `r`: of a hidden layer, of an output layer, or `StimulusCell` for inputs that spike.
     generator : {"coding", "integrate_and_fire", "poisson", "leaky_integrate_and_fire"}
         Of the last, cells without a somatic potential, such as those of the stimulus, integrate and fire.
+    cells : int, default 1
+        m, the cells that a unit stands for; 1 with a leaky soma.
 
     Returns
     -------
@@ -134,14 +189,15 @@ def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
     Raises
     ------
     ParameterError
-        If there is no such generator, or `kind` has no rate or spikes already. And when a cell is made: if
-        r_max τ_s < 2 in a coding cell (q > ½), or the refractory time caps the rate below r_max.
+        If there is no such generator, `cells` is no whole number from 1, or `kind` has no rate or spikes already. And
+        when a cell is made: if r_max τ_s < 2 in a coding cell (q > ½), or the refractory time caps the rate below
+        r_max.
 
     Notes
     -----
     Drives arrive where they do in `kind`; r = σ(u) is what the cell would send if it did not spike. A step sees the
-    r that the step before has left. r < 0 gives no spikes. With a leaky soma it is u that spikes and is reset; r is
-    σ(s), what interneurons and readouts see of the cell.
+    r that the step before has left. r < 0 gives no spikes. What a kind calls `sent`, r, becomes its train. With a leaky
+    soma it is u that spikes and is reset; r is σ(s), what interneurons and readouts see of the cell.
     """
     if generator not in GENERATORS:
         raise ParameterError(f"no spike generator {generator!r}; {nearest(generator, GENERATORS)}")
@@ -149,28 +205,39 @@ def spiking(kind: type[Cell], generator: Generator) -> type[Cell]:
         raise ParameterError(f"{kind.__name__} spikes already")
     if "r" not in kind.outputs:
         raise ParameterError(f"{kind.__name__} has no rate r that spikes could carry")
-    leaky = generator == "leaky_integrate_and_fire" and leaky_soma.has_soma(kind.equations)
-    if generator == "leaky_integrate_and_fire" and not leaky:
-        return spiking(kind, "integrate_and_fire")
-    chosen = GENERATORS[generator]
+    if not isinstance(cells, Integral) or isinstance(cells, bool) or cells < 1:
+        raise ParameterError(f"cells of a unit: {cells!r} must be a whole number from 1")
+    if generator == "leaky_integrate_and_fire":
+        if cells > 1:
+            raise ParameterError(f"cells of a unit: {cells}; with a leaky soma a unit is one cell")
+        if not leaky_soma.has_soma(kind.equations):
+            generator = "integrate_and_fire"
+    return _made(kind, generator, int(cells))
+
+
+@functools.cache
+def _made(kind: type[Cell], generator: Generator, cells: int) -> type[Cell]:
+    leaky = generator == "leaky_integrate_and_fire"
+    found = GENERATORS[generator].attributes(cells)
+    equations = leaky_soma.leaky(kind.equations) if leaky else kind.equations
     attributes = {
         "__doc__": f"{kind.__name__} that spikes ({generator}); see `spiking`.",
         "rate_kind": kind,
         "generator": generator,
-        "equations": (leaky_soma.leaky(kind.equations) if leaky else kind.equations) + _TRAIN + chosen.equations,
+        "cells": cells,
         "parameters": (*kind.parameters, *_PARAMETERS, *(leaky_soma.PARAMETERS if leaky else ())),
         "potential": "train" if leaky else kind.potential,
-        "state": (*kind.state, "train", *chosen.state),
         "outputs": (*kind.outputs, "train"),
-        "recordables": (*kind.recordables, Recordable("train", "1", "", "filtered spike train")),
-        "threshold": chosen.threshold,
-        "reset": "\n".join(filter(None, (chosen.reset, chosen.jump))),
-        "refractory": "tau_ref",
+        "recordables": (*kind.recordables, *_RECORDABLES),
+        "counts": ("spike_count", "time_on"),
+        **found,
+        "equations": equations.replace("sent = r : 1", "sent = train : 1") + found["equations"],
+        "state": (*kind.state, *found["state"]),
     }
     bases = (leaky_soma.LeakySoma, _Spiking, kind) if leaky else (_Spiking, kind)
     return type(f"Spiking{kind.__name__}", bases, attributes)
 
 
-def _unpickled(kind: type[Cell], generator: str) -> Cell:
-    found = spiking(kind, generator)
+def _unpickled(kind: type[Cell], generator: str, cells: int) -> Cell:
+    found = _made(kind, generator, cells)
     return found.__new__(found)

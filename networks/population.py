@@ -104,6 +104,7 @@ class Population:
     ):
         self.name, self.cell, self.size, self.replicas = spec.name, spec.cell, spec.size, replicas
         self._shape = (replicas, spec.size)
+        self._method = method
         spec.cell.check_step(clock.dt)
         self.group = _Cells(
             spec.size * replicas,
@@ -143,13 +144,13 @@ class Population:
         return isinstance(self.group.variables[variable], Subexpression)
 
     def can_set(self, variable: str) -> bool:
-        """Whether a variable is the cells' own, and neither computed, nor a drive, nor their state."""
+        """Whether a variable is the cells' own: not computed, no drive, not their state, and not what spikes set."""
         equations = self.group.equations
         return (
             variable in equations
             and equations[variable].type == PARAMETER
             and "linked" not in equations[variable].flags
-            and variable not in (*self.cell.drives, *self.cell.state)
+            and variable not in (*self.cell.drives, *self.cell.state, *_NEVER_FIRED)
         )
 
     def can_hold(self, variable: str) -> bool:
@@ -243,6 +244,16 @@ class Population:
         """Names of the variables with a differential equation."""
         return tuple(sorted(self.group.equations.diff_eq_names))
 
+    def spiking_now(self) -> Callable[[], np.ndarray]:
+        """What returns the indices, in order, of the B·N cells that spike in the present step."""
+        space = self.group.variables["_spikespace"].get_value()
+        return lambda: space[: space[-1]]
+
+    def decay(self, tau: str) -> float:
+        """Factor by which integration lets a variable x decay in a step, where dx/dt = -x/tau."""
+        steps = float(self.group.clock.dt / self.cell.values[tau])
+        return 1 - steps if self._method == "euler" else float(np.exp(-steps))
+
     def probe(self, variable: str, replicas: Sequence[int] | None = None, cells: Sequence[int] | None = None) -> Probe:
         """What reads a variable of chosen replicas and cells, all by default, again and again at little cost."""
         replicas = range(self.replicas) if replicas is None else replicas
@@ -290,6 +301,11 @@ class Population:
             self._rate_at_rest = self.view("r").copy() if at_rest else None
         else:
             np.copyto(self.view("r"), self._rate_at_rest)
+
+    def begin_counting(self):
+        """Begin a presentation: what counts from there on is 0, also where states are carried over."""
+        for variable in self.cell.counts:
+            self.view(variable)[...] = 0
 
     @functools.cached_property
     def _resting(self) -> list[tuple[np.ndarray, float]]:

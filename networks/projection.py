@@ -23,7 +23,7 @@ from .interval import Interval
 from .plasticity import Weights
 from .population import Population, PopulationSpec
 
-Pattern = Literal["dense", "one_to_one", "synapses"]
+Pattern = Literal["dense", "one_to_one", "synapses", "events"]
 Function = Literal["", "abs", "nonzero"]
 
 _FUNCTIONS = {"": np.positive, "abs": np.abs, "nonzero": np.bool_}
@@ -43,7 +43,8 @@ class Projection:
         Drive slot of the target's cells. What several projections bring into it adds up.
     weights : (str, int)
         Place in the circuit's weights: (post, pre) for dense patterns, (cells,) for one-to-one.
-    pattern : {"dense", "one_to_one", "synapses"}
+    pattern : {"dense", "one_to_one", "synapses", "events"}
+        The last is for trains of spiking cells; see `synaptic_events`.
     every : int or Interval, default 1
         Update the drive on every n-th step only, counted from each phase's start. Of an `Interval` n may change.
     constant : bool, default False
@@ -98,13 +99,20 @@ class Projection:
             raise ParameterError(f"{self.name}: every = {self.every!r} must be a whole number from 1")
         if self.constant and _moves(source.cell):
             raise ParameterError(f"{self.name}: is constant, and {self.source} moves by itself or is driven")
-        if self.delay and (self.constant or self.pattern == "synapses"):
+        if self.delay and (self.constant or self.pattern in ("synapses", "events")):
             what = "is constant" if self.constant else "goes by Synapses, which sum up at once"
             raise ParameterError(f"{self.name}: delay = {self.delay:g}: {what}; leave the delay out")
         if self.pattern == "synapses" and self.every != 1:
             raise ParameterError(
                 f"{self.name}: every = {self.every} needs another pattern; Synapses sum up in each step"
             )
+        if self.pattern == "events" and (self.output, self.every, self.transposed, self.function) != (
+            "train",
+            1,
+            False,
+            "",
+        ):
+            raise ParameterError(f"{self.name}: events carry the train itself, in each step; take another pattern")
         shape = (source.size, target.size) if self.transposed else (target.size, source.size)
         _check_entrance(self, weights, target, shape[:1] if self.pattern == "one_to_one" else shape)
         if self.pattern == "one_to_one" and source.size != target.size:

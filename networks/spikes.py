@@ -8,7 +8,11 @@ import numpy as np
 from ..errors import ParameterError
 from ..models import Generator, spiking
 from .circuit import Circuit
-from .projection import Projection
+from .plasticity import Weights
+from .projection import Pattern, Projection
+
+#: Weights from which on a spike costs less than its part of a dense product.
+_MANY = 2**16
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,10 @@ class Spikes:
         Time constant of the filtered train, and refractory time, in ms.
     last : int
         Steps at the end of a phase over which plasticity averages the trains.
+    cells : int
+        Cells that a unit stands for.
+    interneurons : bool
+        Whether interneurons get trains, too.
     """
 
     generator: Generator
@@ -31,6 +39,8 @@ class Spikes:
     tau_s: float
     tau_ref: float
     last: int
+    cells: int
+    interneurons: bool
 
 
 def send_spikes(
@@ -40,10 +50,12 @@ def send_spikes(
     r_max: b2.Quantity = 200 * b2.Hz,
     tau_s: b2.Quantity = 40 * b2.ms,
     tau_ref: b2.Quantity = 2 * b2.ms,
+    cells: int = 1,
+    interneurons: bool = False,
 ):
     """Let the cells of all layers spike, those of the stimulus too, and projections between layers carry their trains.
 
-    Plasticity reads the trains, too. What a layer sends to itself or to its interneurons stays a rate.
+    Plasticity reads the trains, too. What a layer sends to itself stays a rate.
 
     Parameters
     ----------
@@ -52,6 +64,10 @@ def send_spikes(
     generator : {"coding", "integrate_and_fire", "poisson"}
     r_max, tau_s, tau_ref : Quantity
         As in `corinfomax.models.spiking`.
+    cells : int, default 1
+        Cells that a unit stands for, whose mean train it sends.
+    interneurons : bool, default False
+        Whether layers send trains to their interneurons, too, and those of them spike that have a rate.
 
     Raises
     ------
@@ -60,31 +76,51 @@ def send_spikes(
         was. Or when it is mounted, if several spikes can fall into a step.
     """
     layer = {spec.name: spec.layer for spec in circuit.populations}
+    beside = {spec.name for spec in circuit.populations if interneurons and spec.cell.role == "interneuron"}
+    sending = {
+        *circuit.layers,
+        *(spec.name for spec in circuit.populations if spec.name in beside and "r" in spec.cell.outputs),
+    }
     for spec in circuit.populations:
-        domain = spec.cell.domain if spec.name in circuit.layers else None
+        domain = spec.cell.domain if spec.name in sending else None
         if domain is not None and not (np.min(domain.lower) >= 0 and domain.bounds[1] <= 1):
             raise ParameterError(
                 f"{spec.name}: spikes carry rates from 0 to 1; its domain {domain.name} goes from "
                 f"{np.min(domain.lower):g} to {domain.bounds[1]:g}"
             )
     values = {"r_max": r_max, "tau_s": tau_s, "tau_ref": tau_ref}
-    before = circuit.populations, circuit.projections, circuit.signals
+    before = circuit.populations, circuit.projections, circuit.signals, circuit.prediction
     populations = tuple(
-        replace(spec, cell=spiking(type(spec.cell), generator)(**spec.cell.arguments, **values))
-        if spec.name in circuit.layers
+        replace(spec, cell=spiking(type(spec.cell), generator, cells)(**spec.cell.arguments, **values))
+        if spec.name in sending
         else spec
         for spec in circuit.populations
     )
     projections = tuple(
-        replace(item, output="train", constant=False)
-        if isinstance(item, Projection) and item.source in circuit.layers and layer[item.source] != layer[item.target]
+        replace(item, output="train", constant=False, pattern=_pattern(item, circuit.weights))
+        if isinstance(item, Projection)
+        and item.source in circuit.layers
+        and (layer[item.source] != layer[item.target] or item.target in beside)
         else item
         for item in circuit.projections
     )
     circuit.populations, circuit.projections = populations, projections
     circuit.signals = circuit.signals | {"r": {k: (name, "train") for k, name in enumerate(circuit.layers)}}
+    circuit.prediction = "spike_rate"
     try:
         circuit._check()
     except ParameterError:
-        circuit.populations, circuit.projections, circuit.signals = before
+        circuit.populations, circuit.projections, circuit.signals, circuit.prediction = before
         raise
+
+
+def _pattern(item: Projection, weights: Weights) -> Pattern:
+    key, k = item.weights
+    large = (
+        item.pattern == "dense"
+        and not item.transposed
+        and item.every == 1
+        and not item.delay
+        and weights[key][k].size >= _MANY
+    )
+    return "events" if large else item.pattern

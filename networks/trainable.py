@@ -9,7 +9,7 @@ from ..errors import DivergenceError, ParameterError
 from ..summary import Summarised, Summary, Table, shape_of
 from .plasticity import Change, DenseChange, OuterProducts, Plasticity, Readout, Weights
 from .schedules import Progress
-from .states import PhaseEnd
+from .states import Layers, PhaseEnd
 
 
 class Trainable(Summarised):
@@ -35,6 +35,8 @@ class Trainable(Summarised):
         Floating-point type of the weights.
     progress : Progress
         Epochs and presentations that are done; learning rates follow it.
+    prediction : str, default "r"
+        Variable of the output layer that is its prediction.
     frozen : set of (str, int)
         Weights whose rule rests for now, such as ``("W_fb", 1)``.
     lesions : dict of (str, int) to ndarray of bool
@@ -47,6 +49,8 @@ class Trainable(Summarised):
         ΔW that the rules found last, before the optimisers applied it, by the weights they move; 0 of those that were
         frozen.
     """
+
+    prediction = "r"
 
     def __init__(
         self,
@@ -118,6 +122,10 @@ class Trainable(Summarised):
     def output(self) -> int:
         """Index P of the output layer."""
         return len(self.sizes) - 1
+
+    def predicted(self, states: Layers) -> np.ndarray:
+        """What the output layer predicts in such states, (stimuli, outputs)."""
+        return states.variables[self.prediction][self.output]
 
     @property
     def epoch(self) -> int:

@@ -1,6 +1,7 @@
 """Cells that spike in place of a rate: each spike generator against theory, its bounds, and a circuit of such cells."""
 
 import pickle
+from dataclasses import replace
 
 import brian2 as b2
 import numpy as np
@@ -10,7 +11,7 @@ from corinfomax.errors import ParameterError
 from corinfomax.models import Cell, HiddenPoint, StimulusCell, spiking
 from corinfomax.networks import Circuit, CorInfoMax, PopulationSpec, Projection
 from corinfomax.networks.spikes import send_spikes
-from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive
+from corinfomax.protocols.clockwork import Phase, Preparation, Protocol, contrastive, oscillating
 from corinfomax.stimuli import Stimulus
 
 DT, R_MAX, TAU_S = 0.5, 200.0, 40.0  # ms, Hz, ms
@@ -41,12 +42,12 @@ def circuit(*populations, projections, weights):
     )  # fmt: skip
 
 
-def rate_driven(generator, size, **changed):
-    """Spiking cells whose r is the stimulus."""
+def rate_driven(generator, size, cells=1, **changed):
+    """Spiking units whose r is the stimulus."""
     return {
         "populations": (
             PopulationSpec("stimulus", StimulusCell(), size, layer=0),
-            PopulationSpec("layer_1", spiking(Rate, generator)(**values(**changed)), size, layer=1),
+            PopulationSpec("layer_1", spiking(Rate, generator, cells)(**values(**changed)), size, layer=1),
         ),
         "projections": [Projection("stimulus", "layer_1", "drive_soma", ("W", 0), constant=True)],
         "weights": {0: np.eye(size)},
@@ -164,6 +165,42 @@ def test_several_spikes_in_a_step_are_refused():
         trains("poisson", r_max=2500.0, tau_ref=0.0)
 
 
+@pytest.mark.parametrize("generator", ["coding", "integrate_and_fire", "poisson"])
+def test_units_of_several_cells(generator):
+    """A unit of m cells sends m r_max r spikes a second, and its train has the mean r, in quanta of q/m (theory)."""
+    m, steps, r = 5, 2000, np.array([0.2, 0.5, 0.9])
+    b2.seed(4)
+    parts = rate_driven(generator, len(r), cells=m, tau_ref=0.0)
+    variables = ("train", "spike_count", "spike_rate")
+    run = shown(**parts, x=[r], steps=steps, variables=variables)
+    s, count, rate = (getattr(run, name)[1].reshape(steps, len(r)) for name in variables)
+    seconds = steps * DT / 1e3
+    theory = m * R_MAX * r * (seconds + (TAU_S / 1e3 if generator == "coding" else 0))  # its train rises to r at once
+    noise = 4 * np.sqrt(theory) if generator == "poisson" else m
+    assert (np.abs(count[-1] - theory) < noise + 0.02 * theory).all()
+    np.testing.assert_allclose(rate[-1], count[-1] / (m * R_MAX * seconds), rtol=1e-12)
+    before = np.concatenate([np.zeros_like(s[:1]), s[:-1]])
+    jumps = np.diff(np.concatenate([np.zeros_like(count[:1]), count]), axis=0)
+    np.testing.assert_allclose(s, before * np.exp(-DT / TAU_S) + jumps * QUANTUM / m, atol=1e-12)
+    assert jumps.max() <= m
+    assert np.abs(s[400:].mean(axis=0) - r).max() < (0.1 if generator == "poisson" else QUANTUM / m)
+
+
+def test_what_is_predicted_counts_from_the_stimulus_on():
+    """spike_rate is spikes since the presentation began, also where states are carried over (counts by a hook)."""
+    circuit = CorInfoMax([4, 5, 3], signal="spikes", initial_gain_ff=4.0, seed=1, tau_ref=0)
+    preparation = Preparation(circuit, 2, protocol=contrastive(free_steps=100, nudge_steps=4, reset="carry"))
+    x, trains = np.random.default_rng(0).uniform(size=(2, 4)), []
+    preparation.predict(x)
+    preparation.on_step.append(lambda moment: trains.append(moment.layer(2).view("train").copy()))
+    before = preparation.populations["layer_2"].view("train").copy()
+    found = preparation.predict(x)
+    trains = np.array([before, *trains])
+    spikes = np.sum(trains[1:] - trains[:-1] * (1 - DT / TAU_S) > QUANTUM / 2, axis=0)
+    np.testing.assert_allclose(found, spikes / (R_MAX * 100 * DT / 1e3), rtol=1e-12)
+    assert spikes.max() > 2
+
+
 @pytest.mark.parametrize(
     ("kind", "generator", "message"),
     [
@@ -203,6 +240,19 @@ def test_input_cells_spike():
     )
     theory, _ = trains("coding", np.array(x[0]), 200.0)
     np.testing.assert_allclose(run.drive_feedforward[1].reshape(400, size), theory[:, 0], atol=1e-12)
+
+
+def test_refractory_times_are_not_alike():
+    """What spikes set differs from cell to cell and step to step: compiled code must not read one cell's for all.
+
+    Oracle: Brian2's list of what it keeps for the refractory time. A benchmark compares spikes (`spiking_step.py`).
+    """
+    circuit = CorInfoMax([4, 5, 3], signal="spikes")
+    for population in Preparation(circuit).populations.values():
+        kept = {"lastspike", "not_refractory"} & set(population.group.variables)
+        assert kept or population.name.startswith("SST")
+        assert not kept & population.group.state_updater.may_be_alike
+        assert not any(map(population.can_set, kept))
 
 
 def test_a_spiking_cell_is_pickled():
@@ -263,9 +313,93 @@ def test_rules_of_a_spiking_circuit_read_means_of_trains(generator):
         assert np.abs(theory).max() > 1e-3
 
 
+@pytest.mark.parametrize("method", ["euler", "exponential_euler"])
+@pytest.mark.parametrize(("generator", "cells"), [("coding", 1), ("poisson", 3)])
+def test_events_deliver_what_dense_products_do(generator, cells, method):
+    """Oracle: W s of the recorded trains in each step, to 1e-12; also where a train is held (dense)."""
+    circuit = CorInfoMax(
+        [9, 5, 4], signal="spikes", spike_generator=generator, cells_per_unit=cells, tau_ref=0, initial_gain_ff=3.0
+    )
+    circuit.projections = tuple(
+        replace(item, pattern="events") if isinstance(item, Projection) and item.output == "train" else item
+        for item in circuit.projections
+    )
+    hold = {"layer_1.train": np.full((1, 5), 0.3)}
+    phases = [Phase("free", 60), Phase("held", 8, course=hold), Phase("after", 30)]
+    preparation = Preparation(circuit, 2, protocol=Protocol(phases, method=method))
+    run = preparation.present(np.random.default_rng(1).uniform(size=(2, 9)), variables=("v_B", "train"), seed=2)
+    for phase in (run.free, run.held, run.after):
+        theory = phase.train[1] @ circuit.weights["W_ff"][1].T
+        np.testing.assert_allclose(phase.v_B[2], theory, atol=1e-12)
+    assert run.free.train[1].max() > 0
+    assert (run.held.train[1] == 0.3).all()
+
+
+@pytest.mark.parametrize("contrast", ["phases", "oscillation"])
+def test_the_soma_rule(contrast):
+    """Oracle: ⟨P mᵀ⟩/β by hand, P of recorded σ(u), m of recorded trains, and W_fb by its own rule; to 1e-12."""
+    rng = np.random.default_rng(0)
+    x, y, beta, lag = rng.uniform(size=(3, 6)), np.eye(4)[[0, 2, 3]], -0.7, 2
+    circuit = CorInfoMax(
+        [6, 5, 4], signal="spikes", forward_rule="soma", contrast=contrast, gate_lag=lag, spikes_read=10, tau_ref=0,
+        initial_gain_ff=2.0,
+    )  # fmt: skip
+    protocol = contrastive(free_steps=40, nudge_steps=30)
+    if contrast == "oscillation":
+        protocol = oscillating(settle_steps=40, cycle_steps=40)
+    preparation = Preparation(circuit, 3, protocol=protocol)
+    seen = {name: [] for name in ("r", "train")}
+    preparation.on_step.append(
+        lambda moment: [seen[name].append([moment.layer(k).read(name) for k in range(3)]) for name in seen]
+    )
+    preparation.run([Stimulus(x, y, beta, learn=True)])
+    if contrast == "oscillation":
+        gate = np.sin(2 * np.pi * (np.arange(1, 41) - lag) / 40) / 20
+        follow = [np.tensordot(gate, [step[k] for step in seen["r"][-40:]], 1) for k in range(3)]
+        mean = [np.mean([step[k] for step in seen["train"][-40:]], axis=0) for k in range(3)]
+    else:
+        parts = {name: [[s[k] for s in steps] for k in range(3)] for name, steps in seen.items()}
+        follow = [np.mean(r[-10:], axis=0) - np.mean(r[30:40], axis=0) for r in parts["r"]]
+        mean = [(np.mean(s[-10:], axis=0) + np.mean(s[30:40], axis=0)) / 2 for s in parts["train"]]
+    for k in (0, 1):
+        theory = follow[k + 1].T @ mean[k] / (3 * beta)
+        np.testing.assert_allclose(circuit.changes["W_ff", k].dense(), theory, rtol=0, atol=1e-12)
+        assert np.abs(theory).max() > 1e-3
+
+
+@pytest.mark.parametrize("sst_signal", ["trains", "spikes"])
+def test_interneurons_see_trains(sst_signal):
+    """Oracle: O s of the recorded trains drives SST cells; they inhibit by u, or by their own train; to 1e-12."""
+    circuit = CorInfoMax(
+        [6, 8, 5], signal="spikes", sst_signal=sst_signal, tau_SST=1.0, entropy_gain=1e6, initial_gain_ff=3.0, tau_ref=0
+    )
+    protocol = Protocol([Phase("free", 80)])
+    preparation = Preparation(circuit, 2, protocol=protocol)
+    names, rows = (
+        ("drive_soma", "i_SST", "u"),
+        {name: [] for name in ("train", "SST_train", "drive_soma", "i_SST", "u")},
+    )
+
+    def note(moment):
+        sst = preparation.populations["SST_1"]
+        rows["train"].append(preparation.populations["layer_1"].read("train"))
+        for name in names:
+            rows[name].append(sst.read(name))
+        rows["SST_train"].append(sst.read("train") if "train" in sst else sst.read("u"))
+
+    preparation.on_step.append(note)
+    preparation.settle(np.random.default_rng(1).uniform(size=(2, 6)), ("r",))
+    found = {name: np.array(values) for name, values in rows.items()}
+    np.testing.assert_allclose(found["drive_soma"], found["train"] @ circuit.weights["O"][1].T, atol=1e-9)
+    np.testing.assert_array_equal(found["i_SST"], -found["SST_train"])
+    assert np.abs(found["i_SST"]).max() > 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"sst_signal": "spikes"}, "needs tau_SST > 0"),
+        ({"bias": True, "forward_rule": "soma"}, 'needs forward_rule = "error"'),
         ({"convention": "authors"}, 'signal = "spikes" needs schedule = "synchronous", not "sequential"'),
         ({"tau_s": 9.0}, r"q = 1/\(r_max tau_s\) = 0.556: should be at most 0.5"),
         ({"tau_ref": 6.0}, "caps the rate at"),

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 
 import brian2 as b2
 
-from ...models import SST, BackgroundInput, HiddenPyramidal, LeakySST, MultiplierCell, OutputPyramidal, StimulusCell
+from ...models import (
+    SST,
+    BackgroundInput,
+    HiddenPyramidal,
+    LeakySST,
+    MultiplierCell,
+    OutputPyramidal,
+    RateSST,
+    StimulusCell,
+)
 from ...models.domains import INHIBITION
 from ..population import PopulationSpec
 from ..projection import Bias, Projection
@@ -19,6 +28,13 @@ def layers(parameters: Parameters) -> list[str]:
 def teacher(parameters: Parameters) -> tuple[str, str]:
     """Population and slot that the teacher enters: the apical dendrites of the output layer."""
     return layers(parameters)[-1], "drive_apical"
+
+
+def signals(parameters: Parameters) -> dict[str, dict[int, tuple[str, str]]]:
+    """What rules read beside what layers send: the rates σ(u) that postsynaptic cells know without spikes."""
+    if parameters.forward_rule != "soma":
+        return {}
+    return {"soma": {k: (name, "r") for k, name in enumerate(layers(parameters)) if k}}
 
 
 def populations(parameters: Parameters) -> Iterator[PopulationSpec]:
@@ -39,7 +55,8 @@ def populations(parameters: Parameters) -> Iterator[PopulationSpec]:
 def _interneurons(parameters: Parameters, k: int) -> PopulationSpec:
     noise, links = ((), ()) if "SST" not in parameters.noise else (("soma",), (_noise_link(k, "SST", "soma"),))
     leaky = {"tau_SST": parameters.tau_SST * b2.ms} if parameters.tau_SST > 0 else {}
-    cell = (LeakySST if leaky else SST)(noise=noise, **leaky)
+    kind = RateSST if parameters.spiking_sst else LeakySST if leaky else SST
+    cell = kind(noise=noise, **leaky)
     return PopulationSpec(f"SST_{k}", cell, parameters.architecture[k], layer=k, links=links)
 
 

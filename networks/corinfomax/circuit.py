@@ -112,7 +112,7 @@ class CorInfoMax(Circuit):
         Multiply the random initial W_ff^(k), W_fb^(k): in deep circuits each layer else loses part of the signal.
     signal : {"rates", "spikes"}
         What layers send each other, inputs too. Spike trains are not in the paper; plasticity then reads their means
-        over the last `spikes_read` steps of a phase, and SST cells still see rates.
+        over the last `spikes_read` steps of a phase.
     spike_generator : {"coding", "integrate_and_fire", "poisson", "leaky_integrate_and_fire"}
         What decides when a cell spikes; see `corinfomax.models.spiking`. The last is the soma itself, with a threshold
         and a reset, and needs a membrane time constant tau_u/(g_lk + 2/ε) of some ms.
@@ -120,10 +120,18 @@ class CorInfoMax(Circuit):
         Spikes per second for which r = 1 stands.
     tau_s, tau_ref : float, default 40, 2
         Time constant of the filtered train, and refractory time, in ms.
+    cells_per_unit : int, default 1
+        Cells that each unit stands for, inputs too: it sends the mean of their trains.
+    sst_signal : {"rates", "trains", "spikes"}
+        Where layers send spikes, what SST cells see: rates; or trains; or trains, and they spike themselves, which
+        needs tau_SST > 0. Cells that spike cannot excite: where O r < 0 they are silent.
     spikes_read : int, default 100
         Steps at a phase's end over which plasticity averages.
     delay : float, default 0
         Time, in ms, that rates are on their way from layer to layer, up and down, in whole steps (in the paper, none).
+    forward_rule : {"error", "soma"}
+        What W_ff learns from: the error of the prediction W_ff r (eq 26), or how the postsynaptic rate σ(u)
+        follows the teacher, without the prediction (not in the paper; see `SomaRule`).
     contrast : {"phases", "oscillation"}
         Whether learning compares phases (eqs 26, 27), or goes by how the layers follow a teacher that oscillates (not
         in the paper; see `OscillationRule` and the protocol `oscillating`).
@@ -186,13 +194,15 @@ class CorInfoMax(Circuit):
             tau=self.parameters.tau_u * b2.ms,
             schedule=self.parameters.schedule,
             restart_from_rate=reading.restart_from_rate,
+            signals=anatomy.signals(self.parameters),
             double_precision=("D",) if autapse else (),
             derived=(*(("B",) if autapse else ("D", "O")), "A", "shunts"),
         )
         self.refresh()
         if (spikes := self.parameters.spikes) is not None:
             times = {name: getattr(spikes, name) * b2.ms for name in ("tau_s", "tau_ref")}
-            send_spikes(self, spikes.generator, r_max=spikes.r_max * b2.Hz, **times)
+            pooled = {"cells": spikes.cells, "interneurons": spikes.interneurons}
+            send_spikes(self, spikes.generator, r_max=spikes.r_max * b2.Hz, **pooled, **times)
         custom_cells.install(self, self.parameters.cell, self.parameters.cell_parameters)
 
     def step_bound(self, beta: float) -> float:

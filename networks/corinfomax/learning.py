@@ -13,6 +13,8 @@ from .rules import (
     MovingOscillationRule,
     OscillationBiasRule,
     OscillationRule,
+    OscillationSomaRule,
+    SomaRule,
 )
 
 
@@ -30,7 +32,10 @@ def plasticity(parameters: Parameters) -> list[Plasticity]:
 def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
     if parameters.oscillation_rule != "running_sums":
         return _moving(parameters, key, k)
-    if parameters.contrast == "oscillation":
+    oscillation = parameters.contrast == "oscillation"
+    if key == "W_ff" and parameters.forward_rule == "soma":
+        rule = OscillationSomaRule(k) if oscillation else SomaRule(k)
+    elif oscillation:
         rule = OscillationBiasRule(k) if key == "b" else OscillationRule(key, k)
     else:
         rule = {"W_ff": ForwardRule, "b": BiasRule, "W_fb": FeedbackRule}[key](k)

@@ -57,6 +57,10 @@ _ENFORCING_TAU = 0.7
 _SLOWEST_TAU = 10.0
 
 
+#: What SST cells see of layers that send spikes, and whether they spike themselves.
+SSTSignal = Literal["rates", "trains", "spikes"]
+#: What W_ff learns from: the error of a prediction, or the postsynaptic soma alone.
+ForwardRuleName = Literal["error", "soma"]
 #: What learning compares: two phases, or a circuit with itself while its teacher oscillates.
 Contrast = Literal["phases", "oscillation"]
 #: When weights move by an oscillation: at a presentation's end, by running sums, or within it.
@@ -90,6 +94,9 @@ class Parameters:
     spikes : Spikes, optional
         Of layers that send each other spike trains.
     delay : float
+    spiking_sst : bool
+        Whether SST cells spike.
+    forward_rule : {"error", "soma"}
     contrast : {"phases", "oscillation"}
     gate_lag : int
     oscillation_rule : {"running_sums", "moving", "moving_high_pass"}
@@ -128,6 +135,8 @@ class Parameters:
     initial_gains: Mapping[str, Mapping[int, float]]
     spikes: Spikes | None
     delay: float
+    spiking_sst: bool
+    forward_rule: ForwardRuleName
     contrast: Contrast
     gate_lag: int
     oscillation_rule: OscillationRuleName
@@ -205,8 +214,11 @@ def resolve(
     r_max: Positive = 200.0,
     tau_s: Time = 40.0,
     tau_ref: TimeOrNone = 2.0,
+    cells_per_unit: Count = 1,
+    sst_signal: SSTSignal = "rates",
     spikes_read: Count = 100,
     delay: TimeOrNone = 0.0,
+    forward_rule: ForwardRuleName = "error",
     contrast: Contrast = "phases",
     gate_lag: Index = 4,
     oscillation_rule: OscillationRuleName = "running_sums",
@@ -236,6 +248,10 @@ def resolve(
     _check_moving(oscillation_rule, contrast, tau_trace, bias, weight_decay)
     if signal == "spikes" and cell is not None:
         raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')
+    _check_sst_signal(sst_signal, signal, tau_SST)
+    spikes = Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read, cells_per_unit, sst_signal != "rates")
+    if bias and forward_rule == "soma":
+        raise ParameterError('bias = true needs forward_rule = "error"; there is no such rule of biases')
     sigmas = dict(zip(COMPARTMENTS, (noise_soma, noise_basal, noise_apical, noise_SST), strict=True))
     return Parameters(
         architecture=tuple(architecture),
@@ -268,8 +284,10 @@ def resolve(
         cell=cell,
         cell_parameters=cell_parameters,
         projection=projection,
-        spikes=Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read) if signal == "spikes" else None,
+        spikes=spikes if signal == "spikes" else None,
         delay=delay,
+        spiking_sst=sst_signal == "spikes",
+        forward_rule=forward_rule,
         contrast=contrast,
         gate_lag=gate_lag,
         oscillation_rule=oscillation_rule,
@@ -413,3 +431,11 @@ def _check_lateral_form(form: LateralForm, rule: LateralRuleName, entropy_gain: 
         raise ParameterError('lateral_form = "autapse" needs entropy_gain ≠ 0: its D and O carry γB')
     if "O" in dale:
         raise ParameterError('dale: "O" needs lateral_form = "inverse"; B would follow from O and be indefinite')
+
+
+def _check_sst_signal(sst_signal: str, signal: str, tau: float):
+    """Refuse SST cells that see spikes which nobody sends, and such as spike without a membrane."""
+    if sst_signal != "rates" and signal != "spikes":
+        raise ParameterError(f'sst_signal = "{sst_signal}" needs signal = "spikes", not "{signal}"')
+    if sst_signal == "spikes" and tau == 0:
+        raise ParameterError('sst_signal = "spikes" needs tau_SST > 0: cells that spike have a membrane')

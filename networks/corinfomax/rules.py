@@ -74,6 +74,46 @@ class FeedbackRule:
         return _difference(plus, minus, pre=self.k + 1, post=self.k, W=weights["W_fb"][self.k])
 
 
+@validated_fields
+@dataclass(frozen=True)
+class SomaRule:
+    """ΔW_ff^(k) = ⟨(σ(u_{k+1})_nudge - σ(u_{k+1})_free) mᵀ⟩/β, m = ½(r_k nudge + r_k free) (not in the paper).
+
+    The first term of eq 26 as `OscillationRule` has it, without the prediction W_ff r_k. The postsynaptic cell reads
+    its own soma, and only what comes over synapses are spikes, where there are some.
+
+    Parameters
+    ----------
+    k : int
+        Pair of layers k and k + 1.
+    """
+
+    k: Index
+
+    def __call__(self, weights: Weights, plus: PhaseEnd, minus: PhaseEnd) -> OuterProducts:
+        """ΔW_ff^(k), (N_{k+1}, N_k)."""
+        k = self.k
+        return OuterProducts(plus.soma[k + 1] - minus.soma[k + 1], (plus.r[k] + minus.r[k]) / 2, contrast(plus, minus))
+
+
+@validated_fields
+@dataclass(frozen=True)
+class OscillationSomaRule:
+    """The same of an oscillating teacher: ⟨P mᵀ⟩/β with P from σ(u) of the postsynaptic cell (not in the paper).
+
+    Parameters
+    ----------
+    k : int
+        Pair of layers k and k + 1.
+    """
+
+    k: Index
+
+    def __call__(self, weights: Weights, mean: PhaseEnd, locked: PhaseEnd) -> OuterProducts:
+        """ΔW_ff^(k), (N_{k+1}, N_k)."""
+        return OuterProducts(locked.soma[self.k + 1], mean.r[self.k], 1 / (len(mean.r[0]) * locked.beta))
+
+
 def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndarray, bias=0) -> OuterProducts:
     """[e rᵀ]_plus - [e rᵀ]_minus with e = r_post - W r_pre - bias, over the signed β."""
     return OuterProducts(

@@ -8,6 +8,7 @@ from ...errors import ParameterError
 from ...networks.circuit import Circuit
 from ...networks.population import Population
 from ...networks.projection import Drive, SynapticTransmission, Transmission
+from ...networks.synaptic_events import EventTransmission
 from ..memory import check_memory
 from .order import Operation, Place, in_order
 from .protocol import Protocol
@@ -110,6 +111,10 @@ class MountedCircuit:
             By population and variable.
         """
         self._held |= holds
+        for drive in self.drives.values():
+            for item in drive.transmissions:
+                if isinstance(item, EventTransmission) and (item.source.name, "train") in self._held:
+                    item.exact = True
         self._place()
 
     def renew(self):
@@ -306,10 +311,8 @@ def _drives(circuit: Circuit, populations: Mapping[str, Population], code_object
         transmissions = []
         for item in items:
             source = None if item.source is None else populations[item.source]
-            if item.pattern == "synapses":
-                kind, further = SynapticTransmission, (code_objects,)
-            else:
-                kind, further = Transmission, ()
+            further = (code_objects,) if item.pattern == "synapses" else ()
+            kind = {"synapses": SynapticTransmission, "events": EventTransmission}.get(item.pattern, Transmission)
             transmissions.append(kind(item, source, populations[name], circuit.weights, *further))
         yield Drive(populations[name], slot, transmissions)
 

@@ -214,7 +214,7 @@ class Preparation(Summarised):
         return recorder.presentation()
 
     def predict(self, x) -> np.ndarray:
-        """Output rates at the free phase's end.
+        """Output rates at the free phase's end; if it sends spikes, those that its spikes make.
 
         Parameters
         ----------
@@ -226,7 +226,7 @@ class Preparation(Summarised):
         ndarray (n, outputs)
             For classes, take the argmax along the last axis.
         """
-        return self.settle(x, ("r",)).r[self.circuit.output]
+        return self.circuit.predicted(self.settle(x, (self.circuit.prediction,)))
 
     def settle(self, x, variables: Sequence[str] | None = None, seed: int | None = None) -> Layers:
         """Variables of all layers at the free phase's end.

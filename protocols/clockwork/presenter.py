@@ -33,6 +33,7 @@ from .moment import Hooks, Moment, Now
 from .mounting import MountedCircuit
 from .phases import BETA, PACE, TAUGHT, Phase
 from .protocol import Protocol
+from .running_sums import RunningSum
 
 #: Longer than any run: runs end when the stimuli do.
 _FOR_EVER = 1e6 * b2.second
@@ -85,11 +86,16 @@ class Presenter:
             for population, variable in places.values():
                 if population not in self._populations or variable not in self._populations[population]:
                     raise ParameterError(f"{population} has no variable {variable!r}, which rules read as {name!r}")
+        self._signals_read = {
+            name: {k: self._populations[population].output(variable) for k, (population, variable) in places.items()}
+            for name, places in circuit.signals.items()
+        }
         self._now = Now(self._populations, self._layers)
         self.moment = Moment(self._now)
         self._stochastic = any(population.stochastic for population in self._populations.values())
         recompute = {place: drive.compute for place, drive in self.mounted.drives.items()}
         self._courses = Courses(self._populations, recompute)
+        self._times_on = [each.view("time_on") for each in self._populations.values() if "time_on" in each]
         self._inputs = Inputs(circuit, self._populations, self._layers)
         self.admit(protocol)
 
@@ -181,6 +187,8 @@ class Presenter:
         now.stimulus, now.time, now.s = stimulus, 0.0, 0.0
         if self._following.reset == "rest" or phases[0].reset:
             self._rest()
+        for population in self._populations.values():
+            population.begin_counting()
         self._inputs.begin(stimulus.x)
         self._begin_phase(0)
         return True
@@ -260,29 +268,44 @@ class Presenter:
             self._prepared[place] = self._following, phase, found
         return found
 
-    def _sums_of(self, phase: Phase) -> dict[Readout, "_Sum"]:
+    def _sums_of(self, phase: Phase) -> dict[Readout, RunningSum]:
         """What rules read of more than one step of a phase, as running sums."""
         course = np.broadcast_to(np.asarray(phase.beta, float), (phase.steps,))
         read = [item for item in self._sums_read if self._following.phase_of(item.phase) == phase.name]
         sums = {}
         for item in read:
             weights, of_beta, divisor = item.weights(course)
-            sums[item] = _Sum(weights, float(of_beta @ self._now.betas / divisor), divisor)
+            sums[item] = RunningSum(weights, float(of_beta @ self._now.betas / divisor), divisor)
         return sums
 
-    def _signals(self) -> dict[str, dict[int, np.ndarray]]:
-        """Present values of what rules read, of the replicas that are presented something."""
+    def _present_signals(self) -> dict[str, dict[int, np.ndarray]]:
+        """Present values of what rules read, of the replicas that are presented something; perhaps live buffers."""
         presented = len(self._now.stimulus.x)
         signals = {
-            name: {k: self._populations[place].read(variable)[:presented] for k, (place, variable) in places.items()}
-            for name, places in self._circuit.signals.items()
+            name: {k: read()[:presented] for k, read in layers.items()} for name, layers in self._signals_read.items()
         }
         signals["r"].setdefault(0, self._inputs.present)  # unless rules read the inputs' own signal
         return signals
 
+    def _signals(self) -> dict[str, dict[int, np.ndarray]]:
+        """The same, to be kept."""
+        return {
+            name: {k: x if x is self._inputs.present else x.copy() for k, x in layers.items()}
+            for name, layers in self._present_signals().items()
+        }
+
+    def _prediction(self) -> dict[str, dict[int, np.ndarray]]:
+        """What the output layer predicts now, unless rules read it, too."""
+        name = self._circuit.prediction
+        if name in self._circuit.signals:
+            return {}
+        return {name: {self._circuit.output: self._layers[-1].read(name)[: len(self._now.stimulus.x)]}}
+
     def _end_step(self):
         now, phase = self._now, self._now.phase
         now.time += self._dt
+        for time_on in self._times_on:
+            time_on[0] = now.time
         now.s += self._eta[now.step]
         learning = now.stimulus.learn
         often = learning and (self._rules["step"] or self._rules["spike"])
@@ -290,7 +313,7 @@ class Presenter:
             self.mounted.compute_unread()
         for running in self._sums.values():
             if running.weights[now.step]:
-                running.add(self._signals(), now.step)
+                running.add(self._present_signals(), now.step)
         if often:
             self._learn_in_step()
         for hook in self._hooks.on_step:
@@ -314,7 +337,7 @@ class Presenter:
     def _end_phase(self):
         now = self._now
         if self._hooks.on_phase_end or self._hooks.on_presentation or now.phase.name in self._phases_read:
-            self._ends[now.phase.name] = PhaseEnd(float(now.betas[-1]), self._signals())
+            self._ends[now.phase.name] = PhaseEnd(float(now.betas[-1]), self._prediction() | self._signals())
         for readout, running in self._sums.items():
             self._read_sums[readout] = running.read()
         if now.stimulus.learn:
@@ -374,40 +397,3 @@ class Presenter:
         self._courses.end()
         if self.interrupted or not self._begin_presentation():
             self.mounted.network.stop()
-
-
-class _Sum:
-    """Signals of a phase's steps, weighted and summed up as they come.
-
-    Parameters
-    ----------
-    weights : ndarray (steps,)
-    beta : float
-        What belongs to the sum.
-    divisor : float
-    """
-
-    def __init__(self, weights: np.ndarray, beta: float, divisor: float):
-        self.weights, self._beta, self._divisor = weights, beta, divisor
-        self._total: dict[str, dict[int, np.ndarray]] = {}
-
-    def add(self, signals: dict[str, dict[int, np.ndarray]], step: int):
-        """Add those of one step."""
-        weight = float(self.weights[step])
-        for name, layers in signals.items():
-            total = self._total.setdefault(name, {})
-            for k, x in layers.items():
-                total[k] = total[k] + weight * x if k in total else weight * x
-
-    def so_far(self, readout: Readout, signals: dict[str, dict[int, np.ndarray]], step: int, eta: float) -> PhaseEnd:
-        """What a rule reads that acts in a step: signals and their gate in the sum, or the mean until now."""
-        if readout.lock_in is not None:
-            return PhaseEnd(self._beta, signals, gate=float(self.weights[step]) / eta)
-        divisor = max(self.weights[: step + 1].sum(), 1.0)
-        found = {name: {k: x / divisor for k, x in layers.items()} for name, layers in self._total.items()}
-        return PhaseEnd(self._beta, found or signals)
-
-    def read(self) -> PhaseEnd:
-        """Give the sum, and its β."""
-        found = {name: {k: x / self._divisor for k, x in layers.items()} for name, layers in self._total.items()}
-        return PhaseEnd(self._beta, found)

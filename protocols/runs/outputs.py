@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import ParameterError
 from ...networks.states import Layers
+from ...networks.trainable import Trainable
 from ...stimuli.stimuli import Stimuli
 from ..systems.metrics import score_of
 
@@ -18,8 +19,8 @@ class Outputs:
     stimuli : Stimuli
     phase : str or None
         The predicting phase; without one, and without targets, nothing is collected.
-    layer : int
-        The output layer.
+    trainable : Trainable
+        What predicts.
 
     Attributes
     ----------
@@ -27,8 +28,8 @@ class Outputs:
         The history's column: `train_accuracy` or `train_r_squared`.
     """
 
-    def __init__(self, stimuli: Stimuli, phase: str | None, layer: int):
-        self._stimuli, self._phase, self._layer = stimuli, phase, layer
+    def __init__(self, stimuli: Stimuli, phase: str | None, trainable: Trainable):
+        self._stimuli, self._phase, self._trainable = stimuli, phase, trainable
         found = None if phase is None else score_of(stimuli)
         self.score_name = None if found is None else f"train_{found[0]}"
         self._score = None if found is None else found[1]
@@ -42,7 +43,7 @@ class Outputs:
     def note(self, rows: np.ndarray, ends: Mapping[str, Layers]):
         """Keep the outputs for some of the stimuli."""
         if self._values is not None:
-            self._values[rows] = ends[self._phase].r[self._layer]
+            self._values[rows] = self._trainable.predicted(ends[self._phase])
 
     def score(self, rows: np.ndarray | None = None) -> float | None:
         """Performance on some of the stimuli, or all; None where it is not defined."""

@@ -147,7 +147,7 @@ class Run(Summarised):
         return seed_of_tests(self.configuration.training.seed)
 
     def predict(self, x) -> np.ndarray:
-        """Output rates at the end of the predicting phase.
+        """Output rates at the end of the predicting phase; if the circuit sends spikes, those that its spikes make.
 
         Parameters
         ----------
@@ -160,7 +160,8 @@ class Run(Summarised):
             For classes, take the argmax along the last axis. Of a DataFrame another one, with its index and the names
             of the classes, where the stimuli have some.
         """
-        outputs = self._tester.settle(x, ("r",), seed=self._test_seed).r[self.circuit.output]
+        settled = self._tester.settle(x, (self.circuit.prediction,), seed=self._test_seed)
+        outputs = self.circuit.predicted(settled)
         if not hasattr(x, "index") or not hasattr(x, "columns"):
             return outputs
         return type(x)(outputs, index=x.index, columns=self.stimuli.class_names)

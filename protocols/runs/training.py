@@ -112,7 +112,7 @@ class Training:
         self._mount()
         judged = score_of(self.stimuli)
         self.score = self._model.score or (None if judged is None else f"test_{judged[0]}")
-        self._outputs = Outputs(self.stimuli, self.learner.prediction_phase, self.circuit.output)
+        self._outputs = Outputs(self.stimuli, self.learner.prediction_phase, self.circuit)
         self._test_seed = seed_of_tests(configuration.training.seed)
         self.rest = self.evaluator.state_dict()
         self._resumed, self._begun = resume, False

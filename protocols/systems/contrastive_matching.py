@@ -45,7 +45,7 @@ def metrics(circuit: ContrastiveSimilarityMatching, states: Layers, stimuli: Sti
     stimuli : Stimuli
     """
     return {
-        **performance(states.r[circuit.output], stimuli),
+        **performance(circuit.predicted(states), stimuli),
         **norms(circuit),
         **norms(circuit, "M"),
         **codes(states.r, circuit.bounds, ("sparsity", "saturation", "participation_ratio", "stuck")),

@@ -36,7 +36,7 @@ def metrics(circuit: CorInfoMax, states: Layers, stimuli: Stimuli) -> dict[str, 
     stimuli : Stimuli
     """
     return {
-        **performance(states.r[circuit.output], stimuli),
+        **performance(circuit.predicted(states), stimuli),
         **summarise(
             {0: stimuli.x_test, **states.r},
             states.u,

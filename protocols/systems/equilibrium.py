@@ -20,7 +20,7 @@ def metrics(circuit: EquilibriumPropagation, states: Layers, stimuli: Stimuli) -
     stimuli : Stimuli
     """
     return {
-        **performance(states.r[circuit.output], stimuli),
+        **performance(circuit.predicted(states), stimuli),
         **norms(circuit),
         **codes(states.r, circuit.bounds, ("sparsity", "saturation", "participation_ratio", "stuck")),
     }

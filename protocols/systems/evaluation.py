@@ -24,7 +24,7 @@ class Evaluation:
     columns : dict of str to float
         Those of the history that concern validation and test stimuli.
     outputs : ndarray (stimuli, outputs)
-        The output layer's rates for the test stimuli.
+        What the output layer predicts for the test stimuli.
     """
 
     stimuli: Stimuli
@@ -94,9 +94,10 @@ def evaluate(
     columns = {}
     if validation and stimuli.y_validation is not None:
         name, score = score_of(stimuli)
-        outputs = settled(stimuli.x_validation, ("r",)).r[trainable.output]
+        outputs = trainable.predicted(settled(stimuli.x_validation, (trainable.prediction,)))
         columns[f"validation_{name}"] = score(outputs, stimuli.y_validation)
-    states = settled(stimuli.x_test, ("r",) if model is None else model.settled)
-    outputs = states.r[trainable.output]
+    wanted = (trainable.prediction, *(() if model is None else model.settled))
+    states = settled(stimuli.x_test, tuple(dict.fromkeys(wanted)))
+    outputs = trainable.predicted(states)
     columns |= performance(outputs, stimuli) if model is None else model.metrics(trainable, states, stimuli)
     return Evaluation(stimuli, columns, outputs)

@@ -21,7 +21,7 @@ def metrics(network: Perceptron, states: Layers, stimuli: Stimuli) -> dict[str, 
         r of the layers k ≥ 1 for the test stimuli.
     stimuli : Stimuli
     """
-    output = states.r[network.output]
+    output = network.predicted(states)
     W_fb = network.weights.get("W_fb", {})
     return {
         **performance(output, stimuli),

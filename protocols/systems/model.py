@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _performance(trainable: Trainable, states: Layers, stimuli: Stimuli) -> dict[str, float]:
-    return performance(states.r[trainable.output], stimuli)
+    return performance(trainable.predicted(states), stimuli)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def metrics(circuit: Trainable, states: Layers, stimuli: Stimuli) -> dict[str, f
     stimuli : Stimuli
     """
     return {
-        **performance(states.r[circuit.output], stimuli),
+        **performance(circuit.predicted(states), stimuli),
         **norms(circuit),
         **codes(states.r, {}, ("sparsity", "participation_ratio", "stuck")),
     }

@@ -48,7 +48,7 @@ def metrics(circuit: ReciprocalFeedback, states: Layers, stimuli: Stimuli) -> di
         residuals = penrose_residuals(up[k], down[k])
         found |= {f"penrose_{number}_{k}": residual for number, residual in enumerate(residuals, start=1)}
     return {
-        **performance(states.r[circuit.output], stimuli),
+        **performance(circuit.predicted(states), stimuli),
         **found,
         **norms(circuit),
         **codes(states.r, {}, ("stuck",)),

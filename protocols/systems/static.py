@@ -203,7 +203,7 @@ class StaticLearner:
 
     def predict(self, x) -> np.ndarray:
         """Output of the last layer, (n, outputs)."""
-        return self.settle(x, ("r",)).r[self.trainable.output]
+        return self.trainable.predicted(self.settle(x, (self.trainable.prediction,)))
 
     def check_beta(self, beta: float):
         """Pass: there is no β that anything could be unstable at."""
