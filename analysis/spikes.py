@@ -8,13 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..errors import ParameterError
-from .labelled import require_xarray
 
 if TYPE_CHECKING:
     import neo
+    import pandas as pd
     import xarray
 
 #: Fewest intervals of which a CV is given.
@@ -146,6 +145,8 @@ class SpikeTrains:
         DataFrame
             A row for each: row (of `trials`), cell, start (s, of the recording) and interval (s), by cell and time.
         """
+        import pandas as pd
+
         first, _ = self._successive
         return pd.DataFrame(
             {"row": self.row[first], "cell": self.cell[first], "start": self.time[first], "interval": self._intervals}
@@ -180,6 +181,8 @@ class SpikeTrains:
 
         The last two are means over the presentations in which the cell has two intervals or more; NaN if none has.
         """
+        import pandas as pd
+
         counts = self.counts()
         total = self.durations.sum()
         return pd.DataFrame(
@@ -197,6 +200,8 @@ class SpikeTrains:
 
     def dataframe(self) -> pd.DataFrame:
         """Tidy table: a row for each spike, with its time (s), trial, phase, stimulus, replica and cell."""
+        import pandas as pd
+
         told = self.trials[["trial", "stimulus", "label", "replica"]].iloc[self.row].reset_index(drop=True)
         return pd.DataFrame(
             {
@@ -214,6 +219,8 @@ class SpikeTrains:
 
     def to_xarray(self) -> xarray.Dataset:
         """Give the spikes as xarray has them: a data set with one dimension, spike; needs the extra `xarray`."""
+        from .labelled import require_xarray
+
         xarray = require_xarray()
         frame = self.dataframe()
         columns = ("time", "trial", "phase", "stimulus", "label", "replica", "cell")
