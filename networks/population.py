@@ -244,11 +244,6 @@ class Population:
         """Names of the variables with a differential equation."""
         return tuple(sorted(self.group.equations.diff_eq_names))
 
-    def spiking_now(self) -> Callable[[], np.ndarray]:
-        """What returns the indices, in order, of the B·N cells that spike in the present step."""
-        space = self.group.variables["_spikespace"].get_value()
-        return lambda: space[: space[-1]]
-
     def decay(self, tau: str) -> float:
         """Factor by which integration lets a variable x decay in a step, where dx/dt = -x/tau."""
         steps = float(self.group.clock.dt / self.cell.values[tau])

@@ -100,7 +100,8 @@ class Projection:
         if self.constant and _moves(source.cell):
             raise ParameterError(f"{self.name}: is constant, and {self.source} moves by itself or is driven")
         if self.delay and (self.constant or self.pattern in ("synapses", "events")):
-            what = "is constant" if self.constant else "goes by Synapses, which sum up at once"
+            by = {"synapses": "Synapses, which sum up at once", "events": "events, which arrive at once"}
+            what = "is constant" if self.constant else f"goes by {by[self.pattern]}"
             raise ParameterError(f"{self.name}: delay = {self.delay:g}: {what}; leave the delay out")
         if self.pattern == "synapses" and self.every != 1:
             raise ParameterError(

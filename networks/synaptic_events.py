@@ -35,7 +35,7 @@ class EventTransmission(Transmission):
         ends = np.arange(source.replicas + 1) * size
         dtype = source.view("train").dtype
         decay, quantum = dtype.type(source.decay("tau_s")), dtype.type(source.cell.quantum)
-        spikes, weights = source.spiking_now(), self.weights
+        weights = self.weights
         fired = source.view("fired").ravel() if "fired" in source else np.ones(source.replicas * size, dtype)
         events = csr_array((source.replicas, size), dtype=dtype)
 
@@ -44,7 +44,7 @@ class EventTransmission(Transmission):
                 dense(out)
                 return
             out *= decay
-            cells = spikes()
+            cells = source.group.spikes
             if len(cells):
                 events.data, events.indices = quantum * fired[cells], cells % size
                 events.indptr = np.searchsorted(cells, ends).astype(cells.dtype)

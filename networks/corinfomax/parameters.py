@@ -31,6 +31,7 @@ from ...parameters import (
 from ..interval import Interval
 from ..schedules import EpochDecay, LinearDecay, Schedule
 from ..spikes import Spikes
+from . import combinations
 from .conventions import CONVENTIONS, Convention, ConventionName, ScheduleName
 
 
@@ -51,12 +52,6 @@ Signed = Literal["W_ff", "W_fb", "O"]
 
 #: dt/η_λ, in ms, of the published multipliers: 1e-6 in hidden layers, .01 in the output layer, steps of .5 ms.
 _PUBLISHED_TAU = (5e5, 50.0)
-#: About that of the pyramidal cells, in ms.
-_ENFORCING_TAU = 0.7
-#: Slower multipliers, in ms, enforce nothing: free phases last 10 to 30 ms.
-_SLOWEST_TAU = 10.0
-
-
 #: What SST cells see of layers that send spikes, and whether they spike themselves.
 SSTSignal = Literal["rates", "trains", "spikes"]
 #: What W_ff learns from: the error of a prediction, or the postsynaptic soma alone.
@@ -235,20 +230,20 @@ def resolve(
     P = len(architecture) - 1
     epsilons = _each("epsilon", epsilon, P)
     domains = _domains(domain, architecture[1:])
-    _check_constraints(domains, domain, constraints, tau_multiplier)
+    combinations.check_constraints(domains, domain, constraints, tau_multiplier)
     if constraints == "as_published":
         domains = _inhibited_by_current(domains)
-    _check_lateral_form(lateral_form, lateral_rule, entropy_gain, dale)
+    combinations.check_lateral_form(lateral_form, lateral_rule, entropy_gain, dale)
     if bias and projection == "synapses":
         raise ParameterError('bias = true needs projection = "dense"')
     check_tolerance(sst_tolerance, np.float64)
     schedule = schedule or CONVENTIONS[convention].schedule
     if signal == "spikes" and schedule != "synchronous":
         raise ParameterError(f'signal = "spikes" needs schedule = "synchronous", not "{schedule}"')
-    _check_moving(oscillation_rule, contrast, tau_trace, bias, weight_decay)
+    combinations.check_moving(oscillation_rule, contrast, tau_trace, bias, weight_decay)
     if signal == "spikes" and cell is not None:
         raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')
-    _check_sst_signal(sst_signal, signal, tau_SST)
+    combinations.check_sst_signal(sst_signal, signal, tau_SST)
     spikes = Spikes(spike_generator, r_max, tau_s, tau_ref, spikes_read, cells_per_unit, sst_signal != "rates")
     if bias and forward_rule == "soma":
         raise ParameterError('bias = true needs forward_rule = "error"; there is no such rule of biases')
@@ -294,20 +289,6 @@ def resolve(
         tau_trace=tau_trace,
         seed=seed,
     )
-
-
-def _check_moving(rule: str, contrast: str, tau_trace: float, bias: bool, weight_decay: float):
-    """Refuse what weights that move within a presentation cannot be combined with, and traces without them."""
-    if rule == "running_sums":
-        if tau_trace:
-            raise ParameterError(f'tau_trace = {tau_trace:g}: needs oscillation_rule = "moving" or "moving_high_pass"')
-        return
-    if contrast != "oscillation":
-        raise ParameterError(f'oscillation_rule = "{rule}": needs contrast = "oscillation", not "{contrast}"')
-    if bias:
-        raise ParameterError(f'oscillation_rule = "{rule}": has no rule of biases; leave bias out')
-    if weight_decay and tau_trace:
-        raise ParameterError(f"weight_decay = {weight_decay:g}: weights that follow a trace have none; leave it out")
 
 
 def check_tolerance(tolerance: float | None, dtype: DTypeLike):
@@ -387,23 +368,6 @@ def _domains(choice: DomainChoice | Sequence[DomainChoice], sizes: Sequence[int]
     return domains
 
 
-def _check_constraints(
-    domains: Mapping[int, Domain],
-    domain: DomainChoice,
-    constraints: Enforcement,
-    tau_multiplier: float | Sequence[float] | None,
-):
-    """Refuse multipliers where no layer has constraints, and such as are too slow to enforce them."""
-    unused = "tau_multiplier" if tau_multiplier is not None else "constraints" * (constraints == "as_published")
-    if unused and not any(found.constraints for found in domains.values()):
-        raise ParameterError(f"{unused}: no layer's domain has constraints; domain = {domain!r}")
-    if tau_multiplier is not None and constraints == "enforced" and np.max(tau_multiplier) > _SLOWEST_TAU:
-        raise ParameterError(
-            f"tau_multiplier = {tau_multiplier}: too slow to enforce anything within a presentation; with "
-            f'constraints = "enforced" at most {_SLOWEST_TAU:g} ms, best about {_ENFORCING_TAU:g}'
-        )
-
-
 def _inhibited_by_current(domains: Mapping[int, Domain]) -> dict[int, Domain]:
     """Make the domains of the published sparse circuits, whose constraints raise no threshold."""
     found = {}
@@ -416,26 +380,6 @@ def _inhibited_by_current(domains: Mapping[int, Domain]) -> dict[int, Domain]:
 
 
 def _multiplier_taus(tau: float | Sequence[float] | None, constraints: Enforcement, P: int) -> dict[int, float]:
-    hidden, output = _PUBLISHED_TAU if constraints == "as_published" else (_ENFORCING_TAU, _ENFORCING_TAU)
+    hidden, output = _PUBLISHED_TAU if constraints == "as_published" else (combinations.ENFORCING_TAU,) * 2
     values = [hidden] * (P - 1) + [output] if tau is None else tau
     return dict(enumerate(_each("tau_multiplier", values, P), start=1))
-
-
-def _check_lateral_form(form: LateralForm, rule: LateralRuleName, entropy_gain: float, dale: Sequence[Signed]):
-    """Refuse what D and O cannot do where they learn by themselves."""
-    if form == "inverse":
-        return
-    if rule == "regularised":
-        raise ParameterError('lateral_form = "autapse" has rules (eqs 29, 30) for lateral_rule = "published" only')
-    if entropy_gain == 0:
-        raise ParameterError('lateral_form = "autapse" needs entropy_gain ≠ 0: its D and O carry γB')
-    if "O" in dale:
-        raise ParameterError('dale: "O" needs lateral_form = "inverse"; B would follow from O and be indefinite')
-
-
-def _check_sst_signal(sst_signal: str, signal: str, tau: float):
-    """Refuse SST cells that see spikes which nobody sends, and such as spike without a membrane."""
-    if sst_signal != "rates" and signal != "spikes":
-        raise ParameterError(f'sst_signal = "{sst_signal}" needs signal = "spikes", not "{signal}"')
-    if sst_signal == "spikes" and tau == 0:
-        raise ParameterError('sst_signal = "spikes" needs tau_SST > 0: cells that spike have a membrane')

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from ...analysis.spikes import SpikeTrains
 from ...networks.population import Population
@@ -47,6 +46,8 @@ class SpikeRecorder:
 
     def trains(self) -> dict[str, SpikeTrains]:
         """Return what was taken down, by population."""
+        import pandas as pd
+
         count, phases = len(self._rows), len(self._phases)
         trials = pd.DataFrame(
             {
