@@ -53,6 +53,7 @@ stimulus = int(np.abs(rates[np.arange(len(rates)), label] - 0.5).argmin())
 shown = preparation.present(digits.x_test[stimulus], digits.y_test[stimulus], 2.0, learn=False, variables=("r",))
 hidden = int(np.ptp(shown.oscillation.r[1][:, 0], axis=0).argmax())
 target = int(label[stimulus])
+print(f"test stimulus {stimulus}, of class {target}: the teacher moves hidden cell {hidden} most")
 
 # %%
 # One cycle of 50 ms. Beneath the potentials: the teacher, and how fast the basal synapse would change if it changed at

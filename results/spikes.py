@@ -24,7 +24,7 @@ import pandas as pd
 import typer
 from evidence import Evidence, Sample, short
 from experiments import HERE, KEPT, WORKING, read_experiments
-from tables import NOT_RUN, markdown, spread
+from tables import NOT_RUN, NOTHING, markdown, spread
 
 import corinfomax
 from corinfomax.analysis.files import replacing
@@ -186,7 +186,7 @@ def searched(setting: str, seed: int, data: Path | None) -> dict:
 
 def measured(path: Path, planned: Iterable[tuple[dict, Callable]]) -> pd.DataFrame:
     """Rows of a table, those that are missing measured now and written one by one."""
-    rows = pd.read_csv(path, float_precision="round_trip").to_dict("records") if path.exists() else []
+    rows = pd.read_csv(path).to_dict("records") if path.exists() else []
     for place, measure in planned:
         if any(place.items() <= row.items() for row in rows):
             continue
@@ -222,7 +222,9 @@ def by(table: pd.DataFrame, keys: list[str], columns: dict[str, str], digits: in
     rows = []
     for place, group in table.groupby(keys, sort=False):
         samples = [Sample(dict(zip(group["seed"], group[column], strict=True))) for column in columns]
-        rows.append([*map(str, place), *(spread(sample, digits) for sample in samples)])
+        rows.append(
+            [*map(str, place), *(NOTHING if np.isnan(sample.mean) else spread(sample, digits) for sample in samples)]
+        )
     return markdown([*keys, *columns.values()], rows)
 
 
