@@ -88,6 +88,8 @@ class Cell:
         Variables that a reset to rest sets to zero, and that a checkpoint keeps.
     counts : tuple of str
         State variables that count from the beginning of a presentation, also where states are carried over.
+    saturates : bool
+        Whether spikes add the less to the train, the higher it is.
     outputs : tuple of str
         Names of variables that projections may carry.
     recordables : tuple of Recordable
@@ -121,6 +123,7 @@ class Cell:
     links: ClassVar[tuple[str, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ()
     counts: ClassVar[tuple[str, ...]] = ()
+    saturates: ClassVar[bool] = False
     outputs: ClassVar[tuple[str, ...]] = ("r",)
     recordables: ClassVar[tuple[Recordable, ...]] = ()
     potential: ClassVar[str] = "u"

@@ -145,13 +145,13 @@ class _Spiking:
                 f"{name}: tau_ref = {tau_ref} caps the rate at {1 / tau_ref}, below r_max = {r_max}; "
                 f"it should be at most {1 / r_max / b2.ms:g} ms"
             )
-        if tau_ref == 0:
+        if tau_ref == 0 and not self.saturates:
             self.refractory = ""  # nothing to be kept and compared in each step
         self.at_rest = {**self.at_rest, **dict.fromkeys(generator.uniform, (0.0, 1.0))}
 
     @property
     def quantum(self) -> float:
-        """By how much a spike raises the train."""
+        """By how much a spike raises the train, unless that `saturates`."""
         return 1 / float(self.cells * self.values["r_max"] * self.values["tau_s"])
 
     def check_step(self, dt: b2.Quantity):
@@ -177,7 +177,7 @@ def spiking(kind: type[Cell], generator: Generator, cells: int = 1) -> type[Cell
     generator : {"coding", "integrate_and_fire", "poisson", "leaky_integrate_and_fire"}
         Of the last, cells without a somatic potential, such as those of the stimulus, integrate and fire.
     cells : int, default 1
-        m, the cells that a unit stands for; 1 with a leaky soma.
+        m, the cells that a unit stands for; a leaky soma is one cell.
 
     Returns
     -------
@@ -207,18 +207,16 @@ def spiking(kind: type[Cell], generator: Generator, cells: int = 1) -> type[Cell
         raise ParameterError(f"{kind.__name__} has no rate r that spikes could carry")
     if not isinstance(cells, Integral) or isinstance(cells, bool) or cells < 1:
         raise ParameterError(f"cells of a unit: {cells!r} must be a whole number from 1")
-    if generator == "leaky_integrate_and_fire":
-        if cells > 1:
-            raise ParameterError(f"cells of a unit: {cells}; with a leaky soma a unit is one cell")
-        if not leaky_soma.has_soma(kind.equations):
-            generator = "integrate_and_fire"
+    if generator == "leaky_integrate_and_fire" and cells > 1:
+        raise ParameterError(f"cells of a unit: {cells}: a leaky soma is one cell; take 1, or another spike generator")
+    if generator == "leaky_integrate_and_fire" and not leaky_soma.has_soma(kind.equations):
+        generator = "integrate_and_fire"
     return _made(kind, generator, int(cells))
 
 
 @functools.cache
 def _made(kind: type[Cell], generator: Generator, cells: int) -> type[Cell]:
-    leaky = generator == "leaky_integrate_and_fire"
-    found = GENERATORS[generator].attributes(cells)
+    found, leaky = GENERATORS[generator].attributes(cells), generator == "leaky_integrate_and_fire"
     equations = leaky_soma.leaky(kind.equations) if leaky else kind.equations
     attributes = {
         "__doc__": f"{kind.__name__} that spikes ({generator}); see `spiking`.",
@@ -230,6 +228,7 @@ def _made(kind: type[Cell], generator: Generator, cells: int) -> type[Cell]:
         "outputs": (*kind.outputs, "train"),
         "recordables": (*kind.recordables, *_RECORDABLES),
         "counts": ("spike_count", "time_on"),
+        "saturates": leaky,
         **found,
         "equations": equations.replace("sent = r : 1", "sent = train : 1") + found["equations"],
         "state": (*kind.state, *found["state"]),

@@ -99,21 +99,19 @@ class Projection:
             raise ParameterError(f"{self.name}: every = {self.every!r} must be a whole number from 1")
         if self.constant and _moves(source.cell):
             raise ParameterError(f"{self.name}: is constant, and {self.source} moves by itself or is driven")
-        if self.delay and (self.constant or self.pattern in ("synapses", "events")):
-            by = {"synapses": "Synapses, which sum up at once", "events": "events, which arrive at once"}
-            what = "is constant" if self.constant else f"goes by {by[self.pattern]}"
+        if self.delay and (self.constant or self.pattern == "synapses"):
+            what = "is constant" if self.constant else "goes by Synapses, which sum up at once"
             raise ParameterError(f"{self.name}: delay = {self.delay:g}: {what}; leave the delay out")
         if self.pattern == "synapses" and self.every != 1:
             raise ParameterError(
                 f"{self.name}: every = {self.every} needs another pattern; Synapses sum up in each step"
             )
-        if self.pattern == "events" and (self.output, self.every, self.transposed, self.function) != (
-            "train",
-            1,
-            False,
-            "",
-        ):
-            raise ParameterError(f"{self.name}: events carry the train itself, in each step; take another pattern")
+        carried = (self.output, self.every, self.transposed, self.function, self.delay)
+        if self.pattern == "events" and (carried != ("train", 1, False, "", 0) or source.cell.saturates):
+            raise ParameterError(
+                f"{self.name}: events carry a train in which all spikes are alike, in each step and without delay; "
+                "take another pattern"
+            )
         shape = (source.size, target.size) if self.transposed else (target.size, source.size)
         _check_entrance(self, weights, target, shape[:1] if self.pattern == "one_to_one" else shape)
         if self.pattern == "one_to_one" and source.size != target.size:

@@ -1,5 +1,6 @@
 """Circuits whose layers send each other spike trains in place of rates."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import brian2 as b2
@@ -96,8 +97,9 @@ def send_spikes(
         else spec
         for spec in circuit.populations
     )
+    saturating = {spec.name for spec in populations if spec.cell.saturates}
     projections = tuple(
-        replace(item, output="train", constant=False, pattern=_pattern(item, circuit.weights))
+        replace(item, output="train", constant=False, pattern=_pattern(item, circuit.weights, saturating))
         if isinstance(item, Projection)
         and item.source in circuit.layers
         and (layer[item.source] != layer[item.target] or item.target in beside)
@@ -114,13 +116,9 @@ def send_spikes(
         raise
 
 
-def _pattern(item: Projection, weights: Weights) -> Pattern:
+def _pattern(item: Projection, weights: Weights, saturating: Collection[str]) -> Pattern:
+    """Events where weights are many, and each spike is as any other."""
     key, k = item.weights
-    large = (
-        item.pattern == "dense"
-        and not item.transposed
-        and item.every == 1
-        and not item.delay
-        and weights[key][k].size >= _MANY
-    )
-    return "events" if large else item.pattern
+    usual = item.pattern == "dense" and not item.transposed and item.every == 1 and not item.delay
+    large = weights[key][k].size >= _MANY and item.source not in saturating
+    return "events" if usual and large else item.pattern

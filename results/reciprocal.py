@@ -25,6 +25,7 @@ from tables import markdown, spread
 
 from corinfomax.analysis.figures import publication_style
 from corinfomax.analysis.figures.meanings import CATEGORIES, REFERENCE
+from corinfomax.analysis.figures.style import logarithmic_in_plain_numbers
 from corinfomax.analysis.files import make_folder, replacing
 
 #: Tasks: their title, the epochs that are told, and the epochs of all.
@@ -232,10 +233,9 @@ def draw_learning(found: dict[str, Evidence]):
             x = np.arange(1, epochs[-1] + 1)
             (handles[_SHORT[rule]],) = ax.plot(x, 100 - mean, line, color=colour, marker="o", markersize=2.5)
             ax.fill_between(x, 100 - mean - std, 100 - mean + std, color=colour, alpha=0.15, linewidth=0)
-        ax.set(title=title, xlabel="Epoch", ylabel="Test error (%)", yscale="log")
+        ax.set(title=title, xlabel="Epoch", ylabel="Test error (%)")
         ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-        ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
-        ax.yaxis.set_minor_formatter(mpl.ticker.FuncFormatter(lambda y, _: f"{y:g}" if y in (2, 3, 5, 20, 50) else ""))
+        logarithmic_in_plain_numbers(ax)
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=3)
     return figure
 
