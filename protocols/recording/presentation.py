@@ -90,7 +90,8 @@ class Presentation(Summarised):
         return self.phases[name]
 
     def __dir__(self):
-        return [*super().__dir__(), *self.phases]
+        own = [name for name in super().__dir__() if name != "spikes" or self._spikes]
+        return [*own, *self.phases]
 
     def __getstate__(self):
         return self.__dict__

@@ -96,7 +96,7 @@ class Engine:
 
     def _send(self, tasks: Iterator[Task | None]) -> bool:
         """Send out runs while there are workers for them; return whether there may be more."""
-        while len(self._tasks) < max(1, len(self.client.nthreads())):
+        while len(self._tasks) < max(1, self._workers()):
             try:
                 task = next(tasks)
             except StopIteration:
@@ -105,6 +105,12 @@ class Engine:
                 return True
             self._submit(task)
         return True
+
+    def _workers(self) -> int:
+        try:
+            return len(self.client.nthreads())
+        except (OSError, TimeoutError):  # nobody answers
+            raise _lost() from None
 
     def _submit(self, task: Task):
         folder = self.path / task.folder
