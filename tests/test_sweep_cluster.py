@@ -8,6 +8,7 @@ import threading
 import time
 from types import SimpleNamespace
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -246,7 +247,8 @@ def test_a_scheduler_that_is_lost_is_told(written):
             here.scheduler.loop.add_callback(here.scheduler.close)
 
     try:
-        with pytest.raises(RunError, match="the scheduler is lost"):
+        patience = dask.config.set({"distributed.comm.timeouts.connect": "2s"})
+        with patience, pytest.raises(RunError, match="the scheduler is lost"):
             sweep.run(client, look=close)
     finally:
         with contextlib.suppress(TimeoutError):
