@@ -166,7 +166,7 @@ class SpikeTrains:
             return np.where(number >= _LEAST_INTERVALS, deviation / mean, np.nan)
 
     def cv2(self) -> np.ndarray:
-        """Local variation of successive intervals, the mean of 2 |I' - I|/(I' + I), (presentations, cells).
+        """Local variation of successive intervals, the mean of ``2|I' - I|/(I' + I)``, (presentations, cells).
 
         Also 0 of a clock and 1 of a Poisson process, and little moved by rates that change slowly (Holt et al. 1996,
         J. Neurophysiol. 75, 1806); NaN of fewer than two intervals.
