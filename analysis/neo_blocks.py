@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +12,8 @@ from ..errors import ParameterError
 if TYPE_CHECKING:
     import neo
 
-    from .spikes import SpikeTrains
 
-
-def neo_block(populations: Iterable[SpikeTrains]) -> neo.Block:
+def neo_block(populations: Iterable[Any]) -> neo.Block:
     """Put spike trains into a block of neo: a segment for each stimulus presented, a train for each cell.
 
     Parameters

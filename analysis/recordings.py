@@ -123,6 +123,11 @@ class Recording:
         edges = [0, *changes.tolist(), len(self.phase)]
         return [(str(self.phase[a]), slice(a, b)) for a, b in pairwise(edges)]
 
+    def check_stimulus(self, stimulus, where):
+        """Raise a `ParameterError`, which names the caller, if there is no such stimulus within the recording."""
+        if not 0 <= stimulus < len(self.stimuli):
+            raise ParameterError(f"{where}: stimulus {stimulus} is not among 0 to {len(self.stimuli) - 1}")
+
     def spikes_of(self, k):
         """Spikes of the cells of layer k, 0 for the inputs; None where they do not spike."""
         return next((trains for trains in self.spikes.values() if trains.layer == k), None)

@@ -211,6 +211,20 @@ def refused(command):
 
 
 @pytest.fixture
+def beside_toys(tmp_path, monkeypatch):
+    """Write a text file beside toy stimuli, in an empty folder, which becomes the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CORINFOMAX_DATA", raising=False)
+    np.savez(tmp_path / "toy.npz", **stimuli())
+
+    def write(text, name):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
 def undrawn(monkeypatch):
     """Let commands draw nothing, in tests that look at no figure."""
     without_figures(monkeypatch)

@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from toys import stimuli
 
 from corinfomax import report
 from corinfomax.analysis.figures import marginals
@@ -34,17 +33,9 @@ learning_rate = [0.001, 0.01]
 
 
 @pytest.fixture
-def written(tmp_path, monkeypatch):
+def written(beside_toys):
     """Write a sweep file beside toy stimuli, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CORINFOMAX_DATA", raising=False)
-    np.savez(tmp_path / "toy.npz", **stimuli())
-
-    def write(text=GRID, name="grid.toml"):
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return tmp_path / name
-
-    return write
+    return lambda text=GRID, name="grid.toml": beside_toys(text, name)
 
 
 def train_here(sweep, count=None):

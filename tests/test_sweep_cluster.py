@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
-from toys import stimuli
 
 from corinfomax.analysis import read_history
 from corinfomax.analysis.files import locked_folder
@@ -54,17 +53,9 @@ learning_rate = [0.001, 0.01]
 
 
 @pytest.fixture
-def written(tmp_path, monkeypatch):
+def written(beside_toys):
     """Write a sweep file beside toy stimuli, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CORINFOMAX_DATA", raising=False)
-    np.savez(tmp_path / "toy.npz", **stimuli())
-
-    def write(text=NETWORK, name="toy.toml"):
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return tmp_path / name
-
-    return write
+    return lambda text=NETWORK, name="toy.toml": beside_toys(text, name)
 
 
 @pytest.fixture

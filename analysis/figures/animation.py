@@ -127,8 +127,7 @@ def save_animation(animation, path):
 
 
 def _layers(recording, stimulus, layers):
-    if not 0 <= stimulus < len(recording.stimuli):
-        raise ParameterError(f"settling_animation: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}")
+    recording.check_stimulus(stimulus, "settling_animation")
     complete = layers_with_potentials(recording)
     chosen = sorted(complete if layers is None else layers, reverse=True)
     if absent := [k for k in chosen if k not in complete]:

@@ -48,8 +48,7 @@ def spike_raster(recording, stimulus=0, cells=None, figure=None):
     """
     if not recording.spikes:
         raise ParameterError("spike_raster: the recording has no spikes; the cells of its circuit send rates")
-    if not 0 <= stimulus < len(recording.stimuli):
-        raise ParameterError(f"spike_raster: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}")
+    recording.check_stimulus(stimulus, "spike_raster")
     layers = sorted({trains.layer for trains in recording.spikes.values()}, reverse=True)
     chosen = _chosen(recording, stimulus, cells)
     heights = [float(np.clip(_PER_CELL * len(recording.spikes_of(k).cells), _LOWEST, _HIGHEST)) for k in layers]

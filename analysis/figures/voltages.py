@@ -64,10 +64,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
     ParameterError
         The stimulus, a layer, a cell or a variable was not recorded.
     """
-    if not 0 <= stimulus < len(recording.stimuli):
-        raise ParameterError(
-            f"compartment_voltages: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}"
-        )
+    recording.check_stimulus(stimulus, "compartment_voltages")
     title = f"{title_of(recording, stimulus)}{missed_target(recording, stimulus, layers)}"
     layers = sorted(layers_with_potentials(recording) if layers is None else layers, reverse=True)
     positions = {k: _positions(recording, stimulus, k, (cells or {}).get(k)) for k in layers}

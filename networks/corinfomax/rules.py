@@ -123,6 +123,12 @@ def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndar
     )
 
 
+def _synapses(weights: Weights, key: str, k: int) -> tuple[int, int, np.ndarray, np.ndarray | int]:
+    """Postsynaptic and presynaptic layer of W_ff^(k) or W_fb^(k), the weights, and the bias beside them."""
+    post, pre = (k + 1, k) if key == "W_ff" else (k, k + 1)
+    return post, pre, weights[key][k], weights["b"][post] if "b" in weights and key == "W_ff" else 0
+
+
 @validated_fields
 @dataclass(frozen=True)
 class OscillationRule:
@@ -144,9 +150,7 @@ class OscillationRule:
 
     def __call__(self, weights: Weights, mean: PhaseEnd, locked: PhaseEnd) -> OuterProducts:
         """ΔW^(k), (post, pre)."""
-        post, pre = (self.k + 1, self.k) if self.key == "W_ff" else (self.k, self.k + 1)
-        W = weights[self.key][self.k]
-        bias = weights["b"][post] if "b" in weights and self.key == "W_ff" else 0
+        post, pre, W, bias = _synapses(weights, self.key, self.k)
         error = np.concatenate([locked.r[post] - locked.r[pre] @ W.T, mean.r[post] - mean.r[pre] @ W.T - bias])
         return OuterProducts(error, np.concatenate([mean.r[pre], locked.r[pre]]), 1 / (len(mean.r[0]) * locked.beta))
 
@@ -172,9 +176,8 @@ class MovingOscillationRule:
 
     def __call__(self, weights: Weights, now: PhaseEnd, mean: PhaseEnd | None = None) -> OuterProducts:
         """ΔW^(k) per unit of time s, (post, pre)."""
-        post, pre = (self.k + 1, self.k) if self.key == "W_ff" else (self.k, self.k + 1)
-        W, scale = weights[self.key][self.k], now.gate / (len(now.r[0]) * now.beta)
-        bias = weights["b"][post] if "b" in weights and self.key == "W_ff" else 0
+        post, pre, W, bias = _synapses(weights, self.key, self.k)
+        scale = now.gate / (len(now.r[0]) * now.beta)
         error = now.r[post] - now.r[pre] @ W.T - bias
         if mean is None:
             return OuterProducts(error, now.r[pre], scale)

@@ -311,9 +311,10 @@ class Presenter:
         often = learning and (self._rules["step"] or self._rules["spike"])
         if now.step + 1 == phase.steps or self._hooks.on_step or self._sums or often:
             self.mounted.compute_unread()
-        for running in self._sums.values():
-            if running.weights[now.step]:
-                running.add(self._present_signals(), now.step)
+        summing = [running for running in self._sums.values() if running.weights[now.step]]
+        signals = self._present_signals() if summing else {}
+        for running in summing:
+            running.add(signals, now.step)
         if often:
             self._learn_in_step()
         for hook in self._hooks.on_step:
@@ -350,8 +351,8 @@ class Presenter:
         acting = {
             when: [rule for rule in self._rules[when] if self._acts_in(rule, now.phase)] for when in ("step", "spike")
         }
-        spiking, n = {k: self._layers[k] for k in self._circuit.spiking_layers}, len(now.stimulus.x)
-        spikes = {k: layer.spiking(n) for k, layer in spiking.items()} if acting["spike"] else {}
+        spiking = self._circuit.spiking_layers if acting["spike"] else ()
+        spikes = {k: self._layers[k].spiking(len(now.stimulus.x)) for k in spiking}
         acting["spike"] = [rule for rule in acting["spike"] if any(spikes[k].any() for k in rule.triggers or spikes)]
         if not any(acting.values()):
             return
