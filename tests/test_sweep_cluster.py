@@ -85,11 +85,13 @@ def test_a_killed_workers_run_goes_on_elsewhere(command, written, tmp_path):
             until = time.monotonic() + 300
             while time.monotonic() < until and not killed:
                 for path in tmp_path.glob("sweeps/toy/runs/*/history.csv"):
-                    if 2 <= len(read_history(path.parent)) < 12:
-                        running = [address for address, keys in of_test.processing().items() if keys]
-                        os.kill(pids[running[0]], signal.SIGKILL)
-                        killed.append(running[0])
-                        return
+                    if not 2 <= len(read_history(path.parent)) < 12:
+                        continue
+                    for address, keys in of_test.processing().items():
+                        if any(str(key).startswith(path.parent.name) for key in keys):
+                            os.kill(pids[address], signal.SIGKILL)
+                            killed.append(address)
+                            return
                 time.sleep(0.01)
 
         killer = threading.Thread(target=kill)
