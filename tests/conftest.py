@@ -3,10 +3,8 @@ import os
 import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from types import SimpleNamespace
 
 import brian2 as b2
-import brian2.core.network
 import numpy as np
 import pytest
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
@@ -16,11 +14,9 @@ from toys import on_toys, stimuli, without_figures
 from corinfomax.commands import main
 from corinfomax.models import SST
 from corinfomax.networks import CorInfoMax, Population, PopulationSpec
+from corinfomax.protocols.clockwork.network import CircuitNetwork
 
 b2.prefs.codegen.target = "numpy"
-
-# Brian2 looks for forgotten objects in all of the heap whenever a network runs, which here takes longer than most runs.
-brian2.core.network.gc = SimpleNamespace(collect=lambda: None)
 
 
 def pytest_configure(config):
@@ -39,7 +35,7 @@ class MountedCell:
         self.cells = Population(PopulationSpec("cells", cell, 3, 1), *common)
         if "i_SST" in cell.links:
             self.cells.link("i_SST", self.interneurons, "i_SST")
-        self.network = b2.Network(self.cells.group, self.interneurons.group)
+        self.network = CircuitNetwork(self.cells.group, self.interneurons.group)
 
     def advance(self, steps):
         """Integrate so many steps."""

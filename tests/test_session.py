@@ -1,5 +1,7 @@
 """What users may set or see while something runs: Brian2's state of the session, and the present moment."""
 
+import gc
+
 import brian2 as b2
 import numpy as np
 import pytest
@@ -75,3 +77,35 @@ def test_hooks_cannot_change_the_moment(saturating_circuit):
     preparation.on_step.append(hook)
     preparation.settle(np.full((4, 3), 0.5))
     assert seen == [("free", step, step + 1.0, 0.0, 4) for step in range(3)]
+
+
+def searched_when_a_run_begins(preparation):
+    """Numbers of objects that Python's search for garbage has before it, each time that it looks at all of them."""
+    found = []
+
+    def look(phase, info):
+        if phase == "start" and info["generation"] == 2:
+            found.append(len(gc.get_objects()))
+
+    gc.callbacks.append(look)
+    try:
+        preparation.predict(np.full((1, 3), 0.5))
+    finally:
+        gc.callbacks.remove(look)
+    return found
+
+
+def test_a_run_begins_without_a_search_of_the_heap(saturating_circuit):
+    """Brian2's search has next to nothing before it, and afterwards all is as it was; oracle: Python's own counts."""
+    preparation = Preparation(saturating_circuit((3, 2, 2)), replicas=1)
+    everything = len(gc.get_objects())
+    searched = searched_when_a_run_begins(preparation)
+    assert searched
+    assert max(searched) < everything / 20
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        searched_when_a_run_begins(preparation)
+        assert gc.get_freeze_count() > everything / 2
+    finally:
+        gc.unfreeze()

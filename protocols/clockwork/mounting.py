@@ -10,6 +10,7 @@ from ...networks.population import Population
 from ...networks.projection import Drive, SynapticTransmission, Transmission
 from ...networks.synaptic_events import EventTransmission
 from ..memory import check_memory
+from .network import CircuitNetwork
 from .order import Operation, Place, in_order
 from .protocol import Protocol
 
@@ -93,7 +94,7 @@ class MountedCircuit:
         self.synapses = [
             item for drive in self.drives.values() for item in drive.transmissions if hasattr(item, "synapses")
         ]
-        self.network = b2.Network(
+        self.network = CircuitNetwork(
             *(population.group for population in self.populations.values()),
             *(item.synapses for item in self.synapses),
         )
