@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -314,6 +315,7 @@ def save_figure(figure, files):
         A file cannot be written; one that was there before is then whole.
     """
     try:
+        _lay_out(figure)
         for path in files:
             make_folder(path.parent)
             with replacing(path) as file:
@@ -321,6 +323,16 @@ def save_figure(figure, files):
     finally:
         close(figure)
     return list(files)
+
+
+def _lay_out(figure):
+    """Find each axis's place once; Matplotlib would do so for each file, and draw the figure in vain before it saves."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.set_dpi(mpl.rcParams["savefig.dpi"])
+        engine.execute(figure)
+        with mpl.rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
 
 
 def close(figure):
