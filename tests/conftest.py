@@ -44,9 +44,13 @@ class MountedCell:
 
 @pytest.fixture(scope="session", autouse=True)
 def _coarse_pictures():
-    """Save pictures with few pixels: how many they have is a setting, which is tested as such."""
+    """Save pictures with few pixels and axes where they are put at first, which takes half of the time.
+
+    How many pixels they have is a setting, and how axes are laid out is Matplotlib's; both are tested as such.
+    """
     savefig = Figure.savefig
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("corinfomax.analysis.figures.report.lay_out", lambda figure: figure.set_layout_engine("none"))
         patch.setattr(
             Figure, "savefig", lambda figure, *words, **options: savefig(figure, *words, **{"dpi": 50, **options})
         )

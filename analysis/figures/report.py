@@ -315,7 +315,7 @@ def save_figure(figure, files):
         A file cannot be written; one that was there before is then whole.
     """
     try:
-        _lay_out(figure)
+        lay_out(figure)
         for path in files:
             make_folder(path.parent)
             with replacing(path) as file:
@@ -325,8 +325,8 @@ def save_figure(figure, files):
     return list(files)
 
 
-def _lay_out(figure):
-    """Find each axis's place once; Matplotlib would do so for each file, and draw the figure in vain before it saves."""
+def lay_out(figure):
+    """Find each axis's place once; Matplotlib would do so for each file, and draw in vain before it saves."""
     engine = figure.get_layout_engine()
     if engine is not None:
         figure.set_dpi(mpl.rcParams["savefig.dpi"])
