@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from experiments import FAILURE, KEPT, PUBLISHED, Experiment, read_toml
+from experiments import COMPARISONS, FAILURE, KEPT, PUBLISHED, Experiment, read_toml
 
 from corinfomax.analysis import read_history
 
@@ -65,6 +65,8 @@ class Evidence:
     @classmethod
     def read(cls, experiment: Experiment, root: Path = KEPT) -> "Evidence":
         """Read an experiment's runs from the folder of what is kept; runs that are missing are left out."""
+        if experiment.comparison is not None:
+            return cls(experiment, _courses(experiment), {}, ())
         histories, failures, revisions = {}, {}, {}
         for run in experiment.runs:
             folder = run.kept(root)
@@ -117,7 +119,17 @@ class Evidence:
             else:
                 seeds.append(f"{run.seed} ({f'{done} of {run.epochs} epochs so far' if done else 'not run'})")
         code = ", ".join(short(revision) for revision in self.revisions) or "unknown"
+        if self.experiment.comparison is not None:
+            return f"Seeds {', '.join(seeds)}. By `corinfomax compare`: comparisons/{self.experiment.comparison}."
         return f"Seeds {', '.join(seeds)}. Code: {code}."
+
+
+def _courses(experiment: Experiment) -> dict[int, pd.DataFrame]:
+    """Histories of CorInfoMax by seed, out of a comparison of rules."""
+    courses = pd.read_csv(COMPARISONS / experiment.comparison / "courses.csv")
+    seeds = {run.seed for run in experiment.runs}
+    ours = courses[(courses["rule"] == "corinfomax") & courses["seed"].isin(seeds)]
+    return {int(seed): rows.reset_index(drop=True) for seed, rows in ours.groupby("seed")}
 
 
 def _revisions(folder: Path) -> list[str]:

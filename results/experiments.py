@@ -7,6 +7,8 @@ from corinfomax.toml import loads
 
 HERE = Path(__file__).parent
 LIST, PUBLISHED = HERE / "experiments.toml", HERE / "published.toml"
+#: What is kept of `corinfomax compare`.
+COMPARISONS = HERE / "comparisons"
 
 #: What is kept of runs, under version control; and where they work, with checkpoints, which is not.
 KEPT, WORKING = HERE / "runs", HERE.parent / "runs" / "results"
@@ -66,6 +68,8 @@ class Experiment:
         Stands below its table.
     notes : dict of int to str
         Epoch → explanation of that row.
+    comparison : str, optional
+        Folder in ``comparisons/`` that has the courses of these runs, which `corinfomax compare` has trained.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Experiment:
     published: str | None = None
     note: str = ""
     notes: dict[int, str] = field(default_factory=dict)
+    comparison: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class Experiments:
     @property
     def runs(self) -> list[Run]:
         """Every run once, in the order of the list."""
-        experiments = [*self.alone.values()]
+        experiments = [each for each in self.alone.values() if each.comparison is None]
         experiments += [point for ablation in self.ablations.values() for point in ablation.points.values()]
         return list(dict.fromkeys(run for experiment in experiments for run in experiment.runs))
 
@@ -170,4 +175,12 @@ def _experiment(name: str, keys: dict) -> Experiment:
         Run(name, preset, seed, longer.get(seed, keys["epochs"]), settings, diverges) for seed in keys["seeds"]
     )
     notes = {int(epoch): text for epoch, text in keys.get("notes", {}).items()}
-    return Experiment(name, keys.get("title", name), runs, keys.get("published"), keys.get("note", ""), notes)
+    return Experiment(
+        name,
+        keys.get("title", name),
+        runs,
+        keys.get("published"),
+        keys.get("note", ""),
+        notes,
+        keys.get("comparison"),
+    )

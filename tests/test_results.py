@@ -257,6 +257,16 @@ def test_one_seed_has_no_deviation_and_missing_epochs_do_not_count(tmp_path):
     )
 
 
+def test_runs_of_a_comparison_take_part():
+    """The last accuracies of FashionMNIST's five seeds are those of the comparison's own list of runs."""
+    listed = read_experiments()
+    found = evidence.Evidence.read(listed.alone["fashion_mnist"])
+    theory = pd.read_csv(RESULTS / "comparisons" / "fashion_corinfomax" / "runs.csv").set_index("seed")["test"]
+    assert found.at(10, scale=1).values == theory.to_dict()
+    assert "comparisons/fashion_corinfomax" in found.state
+    assert not any(run.experiment == "fashion_mnist" for run in listed.runs)
+
+
 def test_report_of_made_up_runs(tmp_path):
     """Numbers, notes of rows, unexplained rows, divergence, angles and missing runs stand in it; figures are drawn."""
     listed = tmp_path / "experiments.toml"
