@@ -2,8 +2,8 @@
 
     python results/report.py
 
-It reads what ``results/run.py`` keeps, ``published.toml``, and explanations from ``experiments.toml`` (`note`,
-`notes`). Runs that are missing are said to be so. Written anew each time: change the sources, not the report.
+It reads what ``results/run.py`` keeps, ``published.toml``, ``claims.toml``, and explanations from ``experiments.toml``
+(`note`, `notes`). Runs that are missing are said to be so. Written anew each time: change the sources, not the report.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Annotated
 import matplotlib as mpl
 
 mpl.use("Agg")
+import claims
 import plots
 import tables
 import typer
@@ -47,7 +48,10 @@ def report(experiments: Experiments, published: Published, kept: Path, out: Path
     found = {name: Evidence.read(experiment, kept) for name, experiment in experiments.alone.items()}
     compared = [evidence for evidence in found.values() if evidence.experiment.published]
     others = [evidence for evidence in found.values() if not evidence.experiment.published]
+    claimed, still_open = claims.read_claims()
     return TEXT.format(
+        claims=claims.table(claimed),
+        open="\n".join(f"- {sentence}" for sentence in still_open),
         seeds=published.seeds,
         sources="\n".join(f"- {source}" for source in published.sources.values()),
         overview=tables.overview(published, compared),
@@ -148,8 +152,21 @@ def _by_task(found: list[Evidence]) -> dict[str, list[Evidence]]:
 
 TEXT = """# Evidence
 
-What `corinfomax` reaches, against the published numbers. Written by `python results/report.py` from the runs that
-`python results/run.py` trains; do not change it by hand. Explanations come from `experiments.toml`.
+What `corinfomax` reaches, and what proves it. Written by `python results/report.py` from the runs that
+`python results/run.py` and `corinfomax compare` train and from what the benchmarks measure; do not change it by hand.
+
+## What is claimed
+
+Test accuracies are means over seeds ± sample standard deviation. Seconds are of one core of the machine that ran it,
+often with other runs beside; they are no measurement. Times are ratios, measured by turns within one run.
+
+{claims}
+
+### What is open
+
+{open}
+
+## Against the published numbers
 
 Ours are mean ± sample standard deviation (ddof = 1) over the seeds named; of one seed, its number alone. A difference
 is ours minus published. It agrees if it is within the tolerance 2 s √(1/{seeds} + 1/n), with s the published standard

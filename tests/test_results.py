@@ -12,6 +12,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
+import claims
 import evidence
 import numpy as np
 import pandas as pd
@@ -267,6 +268,23 @@ def test_runs_of_a_comparison_take_part():
     assert not any(run.experiment == "fashion_mnist" for run in listed.runs)
 
 
+def test_claims_stand_in_the_files_that_prove_them():
+    """Every claim's file and column are there and its command is one that exists; two numbers were taken by hand."""
+    claimed, _ = claims.read_claims()
+    for claim in claimed:
+        sample = claim.sample
+        assert sample.n or "*" in claim.file, claim.what  # runs may be missing, and are told so
+        assert not sample.n or np.isfinite(sample.mean), claim.what
+        program, script, *_ = claim.command.split()
+        assert (RESULTS.parent / script).exists() if program == "python" else program == "corinfomax", claim.what
+    by_name = {claim.what: claim for claim in claimed}
+    fast = by_name["MNIST in few large steps, 5 epochs"].sample.values
+    assert fast == pytest.approx({0: 97.27, 1: 97.23, 2: 97.31, 3: 97.38, 4: 97.44})
+    assert by_name["MNIST, 784-500-10, CorInfoMax as published, 20 epochs"].sample.mean == pytest.approx(
+        97.5767, abs=1e-3
+    )
+
+
 def test_report_of_made_up_runs(tmp_path):
     """Numbers, notes of rows, unexplained rows, divergence, angles and missing runs stand in it; figures are drawn."""
     listed = tmp_path / "experiments.toml"
@@ -316,7 +334,7 @@ def test_report_of_made_up_runs(tmp_path):
     assert ["0.05", "95.85 ± 0.07", "0, 1", "97.43"] in rows
     assert ["0.15", "diverged", "0", "10.00"] in rows
     assert ["0.3", "not run", "–", "9.90"] in rows
-    assert next(row for row in rows if row[0].startswith("FashionMNIST"))[1:3] == ["88.14 ± 0.28", "not run"]
+    assert next(row for row in rows if row[0].startswith("FashionMNIST, B"))[1:3] == ["88.14 ± 0.28", "not run"]
     assert "### other\n\nnot run." in text
     drawn = {path.stem for path in (tmp_path / "out" / "figures").iterdir()}
     assert drawn == {"accuracy_mnist", "angle_mnist", "ablation_step"}
