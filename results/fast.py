@@ -1,12 +1,12 @@
 """Write ``fast.md``: what presets of few large steps reach, against seconds, and how far from rest they end.
 
-    python results/fast.py [--data FOLDER] [--seeds 0,1]
+    python results/run.py --experiments results/fast.toml
+    python results/fast.py
 
-Courses are kept in ``fast.csv``; those that are missing there are trained for five epochs into ``../runs/fast/``, and
-runs that were interrupted are gone on with. Times mean something only if nothing else runs.
+The distances from rest are those of the first circuit of `mnist_fast`, whose checkpoint is in ``runs/results/`` once it
+has been trained on this machine.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,46 +14,31 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import typer
+from evidence import Evidence
+from experiments import HERE, KEPT, WORKING, read_experiments
 from matplotlib import pyplot as plt
+from run import task_of
 from tabulate import tabulate
 
 import corinfomax
-from corinfomax.analysis import read_history
 from corinfomax.analysis.figures import publication_style
 from corinfomax.analysis.figures.meanings import CATEGORIES
 from corinfomax.protocols.clockwork import Preparation, contrastive
 
-HERE = Path(__file__).parent
-RUNS, KEPT, EPOCHS = HERE.parent / "runs" / "fast", HERE / "fast.csv", 5
+LIST = HERE / "fast.toml"
 #: Task → the published settings and those of few large steps.
-PRESETS = {"mnist": ("mnist", "mnist_fast"), "fashion_mnist": ("fashion_mnist", "fashion_fast")}
-COLUMNS = ["preset", "seed", "epoch", "test_accuracy", "unlearnt", "seconds"]
-TITLES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
+PRESETS = {"MNIST": ("mnist", "mnist_fast"), "FashionMNIST": ("fashion_mnist", "fashion_fast")}
 #: Test stimuli whose settled states are compared, and steps after which a circuit is taken to be at rest.
 STIMULI, AT_REST = 1000, 3000
 
 
-def trained(preset: str, seed: int, data: Path | None) -> Path:
-    """Folder of a run, which is trained as far as it is missing."""
-    folder = RUNS / f"{preset}_{seed}"
-    if not (folder / "history.csv").exists() or len(read_history(folder)) < EPOCHS:
-        settings = {} if folder.exists() else {"seed": seed, "epochs": EPOCHS}
-        where = {} if data is None else {"data": str(data)}
-        source = None if folder.exists() else preset
-        corinfomax.train(source, out=folder, resume=folder.exists(), progress=False, **settings, **where)
-    return folder
-
-
-def courses_of(presets: Iterable[str], seeds: Iterable[int], data: Path | None) -> pd.DataFrame:
-    """Courses of all runs, a row for each epoch, those kept and those that are trained now."""
-    kept = pd.read_csv(KEPT) if KEPT.exists() else pd.DataFrame(columns=COLUMNS)
-    for preset in presets:
-        for seed in seeds:
-            if not ((kept["preset"] == preset) & (kept["seed"] == seed)).any():
-                course = read_history(trained(preset, seed, data)).assign(preset=preset, seed=seed)[COLUMNS]
-                kept = course if kept.empty else pd.concat([kept, course], ignore_index=True)
-                kept.to_csv(KEPT, index=False, lineterminator="\n")
-    return kept
+def courses_of(kept: Path = KEPT) -> pd.DataFrame:
+    """Courses of all runs, a row for each epoch, with `preset` and `seed`."""
+    found = []
+    for experiment in read_experiments(LIST).alone.values():
+        for seed, history in Evidence.read(experiment, kept).histories.items():
+            found.append(history.assign(preset=experiment.title, seed=seed))
+    return pd.concat(found, ignore_index=True)
 
 
 def distances(folder: Path) -> list[dict]:
@@ -80,7 +65,7 @@ def distances(folder: Path) -> list[dict]:
     return rows
 
 
-def course_table(courses: pd.DataFrame, presets: Iterable[str]) -> str:
+def course_table(courses: pd.DataFrame, presets: tuple[str, ...]) -> str:
     """Test accuracy by epoch, and seconds of training."""
     rows = []
     for preset in presets:
@@ -107,7 +92,7 @@ def draw(courses: pd.DataFrame, path: Path):
             for _, run in courses[courses["preset"] == preset].groupby("seed"):
                 ax.plot(run["seconds"].cumsum(), 100 * run["test_accuracy"], "o-", ms=3, color=colour, label=label)
                 label = None
-        ax.set(xlabel="Seconds of training", title=TITLES[task])
+        ax.set(xlabel="Seconds of training", title=task)
         ax.set_xlim(left=0)
         ax.legend(loc="lower right")
     axes[0][0].set_ylabel("Test accuracy (%)")
@@ -117,7 +102,7 @@ def draw(courses: pd.DataFrame, path: Path):
 
 TEXT = """# Few large steps
 
-    python results/fast.py
+    python results/run.py --experiments results/fast.toml && python results/fast.py
 
 The presets `mnist_fast` and `fashion_fast` present each stimulus for 4 + 3 steps of .3 τ_u by exponential Euler, in the
 sequential schedule, in place of 30 + 10 steps of .05. Their settings were chosen on 10,000 of the training stimuli.
@@ -139,24 +124,21 @@ the mean.
 """
 
 
-def main(
-    data: Annotated[Path | None, typer.Option(help="Folder with MNIST and FashionMNIST.")] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds, as in 0,1,2.")] = "0,1,2,3,4",
-    core: Annotated[str, typer.Option(help="What the page calls the core that it was measured on.")] = "unnamed",
-):
-    """Train what is missing, and write page and figure."""
+def main(core: Annotated[str, typer.Option(help="What the page calls the core that it was measured on.")] = "unnamed"):
+    """Write page and figure."""
     mpl.use("Agg")
-    presets = [name for pair in PRESETS.values() for name in pair]
-    courses = courses_of(presets, [int(seed) for seed in seeds.split(",")], data)
+    first = read_experiments(LIST).alone["fast_mnist"].runs[0]
+    folder = WORKING / task_of(first).folder
+    if not folder.exists():
+        raise typer.BadParameter(f"{folder}: not there; remove {first.kept()} and train {first.name} by run.py")
+    courses = courses_of()
     draw(courses, HERE / "figures" / "fast.png")
     page = TEXT.format(
         core=core,
         tables="\n\n".join(course_table(courses, presets) for presets in PRESETS.values()),
         stimuli=STIMULI,
         rest=AT_REST,
-        distances=tabulate(
-            distances(trained("mnist_fast", 0, data)), headers="keys", tablefmt="github", disable_numparse=True
-        ),
+        distances=tabulate(distances(folder), headers="keys", tablefmt="github", disable_numparse=True),
     )
     (HERE / "fast.md").write_text(page, encoding="utf-8")
 

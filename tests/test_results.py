@@ -1,6 +1,5 @@
 """The evidence: the queue of its runs, its numbers, and what it compares them with."""
 
-import io
 import json
 import os
 import shutil
@@ -8,9 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import SimpleNamespace
 
 import claims
 import evidence
@@ -19,13 +16,13 @@ import pandas as pd
 import pytest
 import report
 from experiments import Experiment, Run, read_experiments
-from run import Queue, chosen, overview
-from toys import stimuli, without_figures
+from run import Queue, chosen, overview, task_of
+from toys import stimuli
 from typer import BadParameter
 
 from corinfomax.analysis import read_history
-from corinfomax.commands import main
 from corinfomax.protocols.runs import Configuration, RunFolder
+from corinfomax.protocols.runs.execution import train
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 SCRIPT = RESULTS / "run.py"
@@ -43,32 +40,16 @@ def toy(tmp_path):
     return build
 
 
+def one_by_one(tasks, folder, jobs, report):
+    """Train in this process, as a worker does in its own."""
+    for task in tasks:
+        report(task, train(folder / task.folder, task.configuration))
+
+
 @pytest.fixture
 def queue(tmp_path):
-    """A queue that works and keeps in folders of the test's own."""
-    return Queue(tmp_path / "kept", tmp_path / "working")
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Let the queue train in this process, which need not be begun, and draw nothing; the words stay the queue's."""
-
-    class Child:
-        def __init__(self, words, stdout, **options):
-            self.words, self.log = list(map(str, words)), stdout
-
-        def wait(self):
-            text = io.TextIOWrapper(self.log, write_through=True)
-            with pytest.MonkeyPatch.context() as patch, redirect_stdout(text), redirect_stderr(text):
-                without_figures(patch)
-                patch.setattr(sys, "argv", self.words)
-                with pytest.raises(SystemExit) as end:
-                    main()
-            text.detach()
-            return end.value.code or 0
-
-    begins = SimpleNamespace(Popen=Child, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
-    return lambda: monkeypatch.setattr("run.subprocess", begins)
+    """A queue that works and keeps in folders of the test's own, and trains in this process."""
+    return Queue(tmp_path / "kept", tmp_path / "working", one_by_one)
 
 
 def keep(root, name, seed, accuracies, angles=None, revision="abcdef0123456789"):
@@ -87,33 +68,28 @@ def experiment(name="made_up", seeds=(0, 1, 2), epochs=2, **keys):
     return Experiment(name, name, tuple(Run(name, "digits", seed, epochs) for seed in seeds), **keys)
 
 
-def test_queue_begins_resumes_and_skips(toy, queue, here, capsys):
-    """One epoch is trained and kept; two are wanted, and the second is added to it; then there is nothing to do.
-
-    The first is trained in a process of its own.
-    """
+def test_queue_begins_resumes_and_skips(toy, queue, capsys):
+    """One epoch is trained and kept; two are wanted, and the second is added to it; then there is nothing to do."""
     assert queue.status(toy()) == "not begun"
     assert queue.run([toy()]) == []
     kept = toy().kept(queue.kept)
     assert sorted(os.listdir(kept)) == ["config.toml", "environment.json", "history.csv"]
     first = read_history(kept)
     assert queue.status(toy(epochs=2)) == "begun, 1 of 2 epochs"
-    here()
     assert queue.run([toy(epochs=2)]) == []
     second = read_history(kept)
     pd.testing.assert_frame_equal(second.iloc[:1], first)
     assert len(second) == 2
-    log = queue.working / "toy_seed0.log"
-    before = log.read_bytes()
+    (checkpoint,) = queue.working.rglob("checkpoint.npz")
+    before = checkpoint.stat().st_mtime_ns
     capsys.readouterr()
     assert queue.run([toy(epochs=2)]) == []
     assert "finished already" in capsys.readouterr().out
-    assert log.read_bytes() == before
+    assert checkpoint.stat().st_mtime_ns == before
 
 
-def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, here, capsys):
+def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, capsys):
     """The second epoch's learning rate has no bounds: one line says so, one epoch is kept, and the next run is made."""
-    here()
     bad = toy("bad", epochs=3, settings=("learning_rate_decay=[[0, 1.0], [1, 1e30]]",), preset="digits")
     assert queue.run([bad, toy()]) == ["bad_seed0"]
     lines = [line for line in capsys.readouterr().out.splitlines() if "failed" in line]
@@ -130,9 +106,8 @@ def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, 
     assert queue.run([expected]) == []
 
 
-def test_queue_refuses_what_was_kept_of_another_configuration(toy, queue, here, capsys):
+def test_queue_refuses_what_was_kept_of_another_configuration(toy, queue, capsys):
     """A kept run does not count for an entry of the list that has changed since; a longer history is not replaced."""
-    here()
     run = toy(preset="digits")
     queue.run([run])
     changed = toy(settings=("beta=0.5",), preset="digits")
@@ -141,13 +116,16 @@ def test_queue_refuses_what_was_kept_of_another_configuration(toy, queue, here, 
     history = run.kept(queue.kept) / "history.csv"
     longer = pd.concat([read_history(history.parent)] * 2).assign(epoch=[1, 2])
     longer.to_csv(history, index=False)
-    queue._keep(run, queue.working / run.name, "")
+    queue._keep(run, next(queue.working.rglob("config.toml")).parent, "")
     assert len(read_history(history.parent)) == 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_queue_stopped_by_ctrl_c_keeps_all_and_can_go_on(toy, tmp_path):
-    """SIGINT to the script: exit code 130, checkpoint and what is kept of the run agree, and nothing else begins."""
+    """SIGINT to the script: exit code 130, checkpoint and what is kept of the run agree, and nothing else begins.
+
+    The run is trained in a process of its own, by the engine of sweeps.
+    """
     run = toy()
     listed = tmp_path / "experiments.toml"
     settings = ", ".join(f"'{setting}'" for setting in run.settings)
@@ -158,14 +136,15 @@ def test_queue_stopped_by_ctrl_c_keeps_all_and_can_go_on(toy, tmp_path):
     folders = ("--experiments", listed, "--kept", tmp_path / "kept", "--working", tmp_path / "working")
     words = [sys.executable, SCRIPT, *folders]
     process = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True)
-    history, end = tmp_path / "working" / "toy_seed0" / "history.csv", time.monotonic() + 120
-    while not history.exists() and time.monotonic() < end:
+    end = time.monotonic() + 120
+    while not (histories := list((tmp_path / "working").rglob("history.csv"))) and time.monotonic() < end:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out
     assert "toy_seed0: stopped" in out
-    assert not (tmp_path / "working" / "toy_seed1").exists()
+    (history,) = histories
+    assert len(list((tmp_path / "working" / "runs").iterdir())) == 1
     kept = tmp_path / "kept" / "toy" / "seed_0" / "history.csv"
     assert kept.read_bytes() == history.read_bytes()
     with np.load(history.with_name("checkpoint.npz")) as checkpoint:
@@ -178,7 +157,7 @@ def test_overview_has_a_line_for_each_experiment(toy, queue):
     runs.append(toy("c", seed=1, preset="digits"))
     changed = toy("c", seed=1, settings=("beta=0.5",), preset="digits")
     for made in (runs[0], runs[1], toy("a", seed=2), changed):
-        for folder in (queue.working / made.name, made.kept(queue.kept)):
+        for folder in (queue.working / task_of(made).folder, made.kept(queue.kept)):
             folder.parent.mkdir(parents=True, exist_ok=True)
             RunFolder(folder).create(Configuration.read(made.preset, made.all_settings))
             pd.DataFrame({"epoch": [1], "test_accuracy": [0.5]}).to_csv(folder / "history.csv", index=False)

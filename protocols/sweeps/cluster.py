@@ -177,6 +177,39 @@ def dashboard(client: Client) -> str:
     return f"dashboard: {client.dashboard_link}"
 
 
+@contextlib.contextmanager
+def workers(
+    jobs: int,
+    threads: int,
+    mark: tuple[str, str],
+    simulate: bool,
+    scheduler: str | None = None,
+    slurm: Slurm | None = None,
+    logs: Path = Path(),
+) -> Iterator[Client]:
+    """Make a context with a client of Dask whose workers can take part.
+
+    Parameters
+    ----------
+    jobs, threads, scheduler, slurm, logs
+        As of `connected`.
+    mark : tuple of str
+        A file that all of them have to see, and what it holds.
+    simulate : bool
+        Whether there are circuits with dynamics among the runs, for which workers import Brian2 at once.
+
+    Raises
+    ------
+    RunError
+        Also if a worker cannot take part.
+    """
+    with connected(jobs, threads, scheduler, slurm, logs) as client:
+        check_workers(client, worker.versions(), mark)
+        if simulate:
+            prepare_workers(client)
+        yield client
+
+
 def check_workers(client: Client, wanted: dict[str, str], mark: tuple[str, str]):
     """Raise a `RunError` that names the first worker that cannot take part, and says why; see `worker.fault`."""
     for address, found in client.run(worker.fault, wanted, mark, on_error="return").items():

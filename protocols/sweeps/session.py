@@ -12,8 +12,7 @@ from ...progress import draws_bars, progress_bar, shared_console
 from ..linear_algebra import usable_cores
 from ..runs.execution import Outcome
 from ..runs.reading import settings_of
-from . import worker
-from .cluster import JOBQUEUE, Slurm, check_workers, connected, dashboard, extra, prepare_workers, slurm_cluster
+from .cluster import JOBQUEUE, Slurm, dashboard, extra, slurm_cluster, workers
 from .folder import NAME, PARENT, Sweep
 from .plan import Plan
 from .task import Task
@@ -174,12 +173,10 @@ def train(
     number, threads = (jobs or 1) if slurm else workers_of(found, jobs), threads_of(found)
     how = (found.plan.slurm or Slurm()) if slurm else None
     file = found.path.resolve() / NAME
-    with connected(number, threads, scheduler, how, found.path / "slurm") as client:
-        check_workers(client, worker.versions(), (str(file), file.read_text(encoding="utf-8")))
-        if found.first.configuration.form is not None:
-            prepare_workers(client)
-        workers = len(client.nthreads())
-        at_a_time = f"{workers} at a time" if workers else "waiting for workers"
+    mark, simulate = (str(file), file.read_text(encoding="utf-8")), found.first.configuration.form is not None
+    with workers(number, threads, mark, simulate, scheduler, how, found.path / "slurm") as client:
+        there = len(client.nthreads())
+        at_a_time = f"{there} at a time" if there else "waiting for workers"
         say(f"{at_a_time}; {dashboard(client)}")
         with progress_bar(progress) as bar:
             shown = bar.add_task("sweeping", total=found.runs, completed=ended, score="")
