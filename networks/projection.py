@@ -8,7 +8,7 @@ oracle of the tests, and the choice for sparse circuits.
 
 import functools
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -230,6 +230,9 @@ class Transmission:
         """Present weights."""
         key, k = self.projection.weights
         return self._weights[key][k]
+
+    def note_held(self, held: Collection[tuple[str, str]]):
+        """Take note of the variables, by population and name, that are held from now on; here nothing follows."""
 
     def begin(self, out: np.ndarray):
         """Compute what a presentation begins with; a silent source needs no product."""

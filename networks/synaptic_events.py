@@ -4,6 +4,8 @@ All trains of a population decay alike, so that the drive W s does, too, and W i
 is W s of the dense product, to rounding, for a small part of the work where few cells spike at once.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 from scipy.sparse import csr_array
 
@@ -51,6 +53,10 @@ class EventTransmission(Transmission):
                 out += events @ weights().T
 
         return bring
+
+    def note_held(self, held: Collection[tuple[str, str]]):
+        """A train that is held is not what spikes make of it."""
+        self.exact |= (self.source.name, "train") in held
 
     def begin(self, out: np.ndarray):
         """Compute what a presentation begins with, from the trains themselves; silent ones need no product."""

@@ -114,8 +114,7 @@ class MountedCircuit:
         self._held |= holds
         for drive in self.drives.values():
             for item in drive.transmissions:
-                if isinstance(item, EventTransmission) and (item.source.name, "train") in self._held:
-                    item.exact = True
+                item.note_held(self._held)
         self._place()
 
     def renew(self):
