@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import logging
@@ -21,6 +22,8 @@ from . import worker
 if TYPE_CHECKING:
     from distributed import Client
 
+#: What Dask raises where nobody answers in time; in Python 3.10 asyncio has an error of its own for that.
+TIMEOUTS = (TimeoutError, asyncio.TimeoutError)
 #: Seconds that a scheduler has to answer.
 PATIENCE = 10.0
 #: Where Dask's dashboard is, if the port is free.
@@ -135,7 +138,7 @@ def connected(
         if scheduler is not None:
             try:
                 client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-            except (OSError, TimeoutError, ValueError, TypeError) as error:
+            except (OSError, *TIMEOUTS, ValueError, TypeError) as error:
                 raise RunError(f"scheduler {scheduler}: does not answer ({_first_line(error)})") from None
             stack.callback(_close, client)
             yield client
@@ -166,7 +169,7 @@ def connected(
 
 def _close(client: Client):
     """Close a client, also one whose scheduler is lost."""
-    with contextlib.suppress(OSError, TimeoutError):
+    with contextlib.suppress(OSError, *TIMEOUTS):
         client.close(timeout=PATIENCE)
 
 

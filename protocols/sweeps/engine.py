@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import RunError
 from ..runs.execution import Outcome, epochs_done
+from .cluster import TIMEOUTS
 from .task import Task
 from .worker import stop, train_task, versions
 
@@ -80,7 +81,7 @@ class Engine:
                     more = more and self._send(tasks)
                     if not self._tasks:
                         continue
-                    with contextlib.suppress(TimeoutError):
+                    with contextlib.suppress(*TIMEOUTS):
                         wait(list(self._tasks), timeout=_LOOK_EVERY, return_when="FIRST_COMPLETED")
                     self._take(report)
                     look()
@@ -109,7 +110,7 @@ class Engine:
     def _workers(self) -> int:
         try:
             return len(self.client.nthreads())
-        except (OSError, TimeoutError):  # nobody answers
+        except (OSError, *TIMEOUTS):  # nobody answers
             raise _lost() from None
 
     def _submit(self, task: Task):
