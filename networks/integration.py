@@ -37,12 +37,24 @@ class Integration(StateUpdater):
     alike: np.ndarray | None = None
     #: Steps of the cells' own; None to leave all to Brian2.
     own_steps: "OwnSteps | None" = None
+    #: What followed the integration when its code was made; None before.
+    _made_with: str | None = None
 
     def before_run(self, run_namespace=None):
         """Prepare; called by Brian2 when a run begins."""
         super().before_run(run_namespace)
         if self.own_steps is not None:
             self.own_steps.renew()
+
+    def create_code_objects(self, run_namespace):
+        """Make the code; called by Brian2 whenever a run begins, and longer than many runs.
+
+        Equations, parameters, time step and method of a population stay as they are: so does the code, unless something
+        else is to follow.
+        """
+        if self._made_with != self.afterwards:
+            super().create_code_objects(run_namespace)
+            self._made_with = self.afterwards
 
     def update_abstract_code(self, run_namespace):
         """Write what is to be done in a step; called by Brian2."""

@@ -3,6 +3,7 @@
 import brian2 as b2
 import numpy as np
 import pytest
+from brian2.groups import group
 
 from corinfomax.models import Cell, Parameter, StimulusCell
 from corinfomax.networks import Circuit, PopulationSpec
@@ -84,3 +85,31 @@ def test_compiled_cells_compute_in_their_own_precision(dtype, tolerance):
     preparation.run([Stimulus(np.zeros((2, 2)))])
     theory = 0.1 * (1 - 0.95**20)
     np.testing.assert_allclose(preparation.layer(1).read("u"), theory, rtol=tolerance * 4, atol=0)
+
+
+def test_code_is_made_when_something_else_is_to_follow(saturating_circuit, monkeypatch):
+    """A second run makes no code; it does where r is to follow. Oracle: a preparation that has run nothing before."""
+    made = []
+    make = group.create_runner_codeobj
+    monkeypatch.setattr(group, "create_runner_codeobj", lambda *words, **keys: made.append(1) or make(*words, **keys))
+    held = Protocol([Phase("free", 6, course={"layer_1.r": 0.3})])
+    x = np.linspace(0, 1, 6)
+
+    def predicted(preparation):
+        made.clear()
+        return preparation.predict(x), bool(made)
+
+    first, fresh = (Preparation(saturating_circuit((6, 5, 4))) for _ in range(2))
+    plain, at_first = predicted(first)
+    again, later = predicted(first)
+    assert (at_first, later) == (True, False)
+    np.testing.assert_array_equal(again, plain)
+    for preparation in (first, fresh):
+        preparation.exchange_protocol(held)
+    theory, _ = predicted(fresh)
+    np.testing.assert_array_equal(predicted(first)[0], theory)
+    assert np.abs(theory - plain).max() > 1e-3
+    first.layer(1).integrate(with_rate=True, autapses={})
+    found, anew = predicted(first)
+    assert anew
+    np.testing.assert_array_equal(found, theory)
