@@ -1,6 +1,5 @@
 """Training: epochs of one long run each, evaluation, history, checkpoints."""
 
-import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -171,20 +170,14 @@ class Training:
         DivergenceError
             With epoch and batch, if activity or weights are no longer finite; the last checkpoint stays.
         """
-        # Each of Brian2's runs begins with a full garbage collection; what stays for good need not be searched.
-        gc.collect()
-        gc.freeze()
         self._stop, self._failure = False, None
-        try:
-            # Beside the learner's own handler: signals also come where no preparation runs, as during a checkpoint.
-            with self.folder.locked(), on_interrupt(self._request_stop):
-                self._take_up_folder()
-                while self.epoch < self.configuration.training.epochs and not self._stop:
-                    self._run_epoch(report)
-                if self._stop:
-                    raise self._failure or interrupted()
-        finally:
-            gc.unfreeze()
+        # Beside the learner's own handler: signals also come where no preparation runs, as during a checkpoint.
+        with self.folder.locked(), on_interrupt(self._request_stop):
+            self._take_up_folder()
+            while self.epoch < self.configuration.training.epochs and not self._stop:
+                self._run_epoch(report)
+            if self._stop:
+                raise self._failure or interrupted()
 
     def _request_stop(self):
         self._stop = True
