@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 import corinfomax
 from corinfomax.analysis import open_traces, read_history, read_recording
@@ -97,29 +99,39 @@ def in_this_process(words):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Train each system once, by the command line, in a process if it needs no Brian2; return run folder and output."""
-    runs = {}
+def trained(tmp_path_factory, worker_id):
+    """Train each system once for all processes of the tests; return a copy of its run folder, and its output."""
+    own = tmp_path_factory.getbasetemp()
+    shared, runs = own if worker_id == "master" else own.parent, {}
 
     def train(name):
         if name not in runs:
-            folder = tmp_path_factory.mktemp(name)
-            words = [word for setting in settings(name) for word in ("--set", setting)]
-            words = ["train", name, "--out", str(folder / "run"), *words]
-            if name in CIRCUITS:
-                runs[name] = folder / "run", in_this_process(words)
-                return runs[name]
-            code = "import sys; from corinfomax.commands import main\ntry:\n    main()\nfinally:\n"
-            code += "    print('Brian2 is imported:', 'brian2' in sys.modules)"
-            done = subprocess.run(
-                [sys.executable, "-c", code, *words],
-                capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "Agg"},
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-            runs[name] = folder / "run", done.stdout
+            folder = shared / f"trained-{name}"
+            with FileLock(f"{folder}.lock"):
+                if not (folder / "output.txt").exists():
+                    folder.mkdir()
+                    output = output_of_training(name, folder / "run")
+                    (folder / "output.txt").write_text(output, encoding="utf-8")
+            run = tmp_path_factory.mktemp(name) / "run"
+            shutil.copytree(folder / "run", run)
+            runs[name] = run, (folder / "output.txt").read_text(encoding="utf-8")
         return runs[name]
 
     return train
+
+
+def output_of_training(name, run):
+    """Train a system by the command line, in a process of its own if it needs no Brian2."""
+    words = ["train", name, "--out", str(run), *(word for setting in settings(name) for word in ("--set", setting))]
+    if name in CIRCUITS:
+        return in_this_process(words)
+    code = "import sys; from corinfomax.commands import main\ntry:\n    main()\nfinally:\n"
+    code += "    print('Brian2 is imported:', 'brian2' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "Agg"}
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
