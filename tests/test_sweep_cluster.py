@@ -228,7 +228,11 @@ def test_a_worker_of_another_version_that_comes_late_is_refused(written, client,
 
 def test_a_scheduler_that_is_lost_is_told(written):
     """It ends in the middle: one line, and what was done is kept."""
-    sweep = opened(written(NETWORK.replace("epochs = 3", "epochs = 30")), None)
+    with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):  # nobody waits longer for what is lost
+        lose_a_scheduler(opened(written(NETWORK.replace("epochs = 3", "epochs = 30")), None))
+
+
+def lose_a_scheduler(sweep):
     sweep.create()
     here = LocalCluster(n_workers=1, processes=False, **LOOPBACK)
     client = Client(here)
@@ -240,8 +244,7 @@ def test_a_scheduler_that_is_lost_is_told(written):
             here.scheduler.loop.add_callback(here.scheduler.close)
 
     try:
-        patience = dask.config.set({"distributed.comm.timeouts.connect": "2s"})
-        with patience, pytest.raises(RunError, match="the scheduler is lost"):
+        with pytest.raises(RunError, match="the scheduler is lost"):
             sweep.run(client, look=close)
     finally:
         with contextlib.suppress(*cluster.TIMEOUTS):
