@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 @dataclass(frozen=True)
 class Spiking(Settings):
-    """Parameters of circuit and protocol: those of the preset `mnist_spiking`.
+    """Parameters of circuit and protocol: those of the preset `mnist_spiking`, in shorter presentations.
 
     Parameters
     ----------

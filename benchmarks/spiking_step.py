@@ -2,8 +2,8 @@
 
     python benchmarks/spiking_step.py [--quick]
 
-The step is a minibatch of `mnist_spiking`: 784-500-10, 20 stimuli, 60 + 100 steps and plasticity. Stimuli are grey
-levels drawn as sparsely as MNIST's. All three learn by turns, in one process, with one BLAS thread. Written are
+The step is a minibatch of `mnist_spiking`, shortened: 784-500-10, 20 stimuli, 60 + 100 steps and plasticity. Stimuli are
+grey levels drawn as sparsely as MNIST's. All three learn by turns, in one process, with one BLAS thread. Written are
 ``spiking_step.md`` and ``spiking_step.csv``.
 """
 
@@ -33,7 +33,8 @@ ACTIVE = 0.19
 
 def prepared(dtype: str, **settings) -> Preparation:
     """The preset's circuit on the clock, with learning rates that stay as they are."""
-    settings = {"learning_rate_decay": 1.0, "dtype": dtype, **settings}
+    length = {"settle_steps": 60, "cycle_steps": 100, "sst_every": 160}
+    settings = {"learning_rate_decay": 1.0, "dtype": dtype, **length, **settings}
     configuration = Configuration.read("mnist_spiking", settings)
     return Preparation(
         configuration.build_circuit(), BATCH, protocol=configuration.build_protocol(), dtype=dtype, blas_threads=1
@@ -137,8 +138,8 @@ TEXT = """# What a spiking training step costs
 
 {environment}
 
-A minibatch of `mnist_spiking`: 784-500-10, 20 stimuli of sparse grey levels, 60 + 100 steps and plasticity, float32,
-one BLAS thread. The plain loop (`benchmarks/spiking_loop.py`) has the trains of input cells in a table by grey level
+A minibatch of `mnist_spiking`, shortened: 784-500-10, 20 stimuli of sparse grey levels, 60 + 100 steps and plasticity,
+float32, one BLAS thread. The plain loop (`benchmarks/spiking_loop.py`) has the trains of input cells in a table by grey level
 and one sparse product a presentation; the simulator has input cells like any others, and delivers their spikes step by
 step. Weights of the two differ by {difference} after three minibatches in float64. All learn by turns from the same
 minibatches, {blocks} blocks of five; ratios are medians over blocks, quartiles in brackets. The machine's load was

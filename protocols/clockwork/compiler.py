@@ -37,7 +37,9 @@ def works() -> bool:
     """Find out whether code can be compiled; one warning says why not."""
     reason = missing_tool() or failure()
     if reason is not None:
-        logger.warning("Running Brian2's numpy target, which takes 1.4 (MNIST) to 2.6 times (digits) as long: %s.", reason)
+        logger.warning(
+            "Running Brian2's numpy target, which takes 1.4 (MNIST) to 2.6 times (digits) as long: %s.", reason
+        )
     return reason is None
 
 
