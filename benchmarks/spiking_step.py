@@ -2,9 +2,9 @@
 
     python benchmarks/spiking_step.py [--quick]
 
-The step is a minibatch of `mnist_spiking`, shortened: 784-500-10, 20 stimuli, 60 + 100 steps and plasticity. Stimuli are
-grey levels drawn as sparsely as MNIST's. All three learn by turns, in one process, with one BLAS thread. Written are
-``spiking_step.md`` and ``spiking_step.csv``.
+The step is a minibatch of `mnist_spiking`, shortened: 784-500-10, 20 stimuli, 60 + 100 steps and plasticity. Stimuli
+are grey levels drawn as sparsely as MNIST's. All three learn by turns, in one process, with one BLAS thread. Written
+are ``spiking_step.md`` and ``spiking_step.csv``.
 """
 
 import os
@@ -138,12 +138,12 @@ TEXT = """# What a spiking training step costs
 
 {environment}
 
-A minibatch of `mnist_spiking`, shortened: 784-500-10, 20 stimuli of sparse grey levels, 60 + 100 steps and plasticity,
-float32, one BLAS thread. The plain loop (`benchmarks/spiking_loop.py`) has the trains of input cells in a table by grey level
-and one sparse product a presentation; the simulator has input cells like any others, and delivers their spikes step by
-step. Weights of the two differ by {difference} after three minibatches in float64. All learn by turns from the same
-minibatches, {blocks} blocks of five; ratios are medians over blocks, quartiles in brackets. The machine's load was
-{load}: beyond its processors others compute beside, and only ratios tell something.
+A minibatch of `mnist_spiking`, shortened: 784-500-10, 20 stimuli of sparse grey levels, 60 + 100 steps and
+plasticity, float32, one BLAS thread. The plain loop (`benchmarks/spiking_loop.py`) has the trains of input cells in a
+table by grey level and one sparse product a presentation; the simulator has input cells like any others, and delivers
+their spikes step by step. Weights of the two differ by {difference} after three minibatches in float64. All learn by
+turns from the same minibatches, {blocks} blocks of five; ratios are medians over blocks, quartiles in brackets. The
+machine's load was {load}: beyond its processors others compute beside, and only ratios tell something.
 
 The target for the ratio to the loop is at most {target}. {verdict}
 
