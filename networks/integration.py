@@ -37,8 +37,8 @@ class Integration(StateUpdater):
     alike: np.ndarray | None = None
     #: Steps of the cells' own; None to leave all to Brian2.
     own_steps: "OwnSteps | None" = None
-    #: What followed the integration when its code was made; None before.
-    _made_with: str | None = None
+    #: What followed the integration, and the values of parameters, when its code was made.
+    _made_with: tuple = ()
 
     def before_run(self, run_namespace=None):
         """Prepare; called by Brian2 when a run begins."""
@@ -49,12 +49,15 @@ class Integration(StateUpdater):
     def create_code_objects(self, run_namespace):
         """Make the code; called by Brian2 whenever a run begins, and longer than many runs.
 
-        Equations, parameters, time step and method of a population stay as they are: so does the code, unless something
-        else is to follow.
+        Equations, time step and method of a population stay as they are: so does the code, unless something else is to
+        follow, or the user has given the group's namespace another value.
         """
-        if self._made_with != self.afterwards:
+        present = (self.afterwards, *self.group.namespace.values())
+        if len(present) != len(self._made_with) or any(
+            now is not before for now, before in zip(present, self._made_with, strict=True)
+        ):
             super().create_code_objects(run_namespace)
-            self._made_with = self.afterwards
+            self._made_with = present
 
     def update_abstract_code(self, run_namespace):
         """Write what is to be done in a step; called by Brian2."""

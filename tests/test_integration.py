@@ -113,3 +113,7 @@ def test_code_is_made_when_something_else_is_to_follow(saturating_circuit, monke
     found, anew = predicted(first)
     assert anew
     np.testing.assert_array_equal(found, theory)
+    before = first.layer(2).read("u")
+    first.layer(2).group.namespace["g_lk"] = 0.5 * first.circuit.g_leak
+    assert predicted(first)[1]
+    assert np.abs(first.layer(2).read("u") - before).max() > 1e-3
