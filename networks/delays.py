@@ -32,3 +32,11 @@ class DelayLine:
     def forget(self):
         """Begin with the present signal, as if it had been so for long."""
         self._held[:] = self._source()
+
+    def on_its_way(self) -> np.ndarray:
+        """Give a copy of what is on its way, (steps + 1, replicas, cells), what arrives now first."""
+        return np.roll(self._held, -self._oldest, axis=0)
+
+    def put_on_its_way(self, held: np.ndarray):
+        """Restore what `on_its_way` gave."""
+        self._held[:], self._oldest = held, 0

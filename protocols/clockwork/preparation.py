@@ -23,6 +23,7 @@ from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
 from ..recording.recordables import checked, declared
 from ..recording.recorder import Recorder
+from .carried import carried
 from .moment import Hooks, Moment
 from .precision import agree_on_dtype
 from .presenter import Presenter
@@ -102,6 +103,7 @@ class Preparation(Summarised):
         self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted
         self.network, self.populations = self.mounted.network, self.mounted.populations
+        self._carried = carried(self.mounted)
 
     def __reduce__(self):
         """Copy or pickle: the circuit is mounted anew, with the same states of its cells; hooks stay behind."""
@@ -354,25 +356,22 @@ class Preparation(Summarised):
         return self.protocol.predicting_phase
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copy of the cells' states, which a protocol that carries over needs, as ``state/layer_1/u`` and so on."""
-        return {
-            f"state/{name}/{variable}": population.view(variable).copy()
-            for name, population in self.populations.items()
-            for variable in population.cell.state
-        }
+        """Copy of the states that a protocol which carries over needs, as ``state/layer_1/u`` and so on; see `carried`.
+
+        Between two runs, not within one.
+        """
+        return {place: state.read() for place, state in self._carried.items()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]):
         """Restore what `state_dict` gave; a `ParameterError` names what is missing, of another shape or not finite."""
-        own = self.state_dict()
-        for place, values in own.items():
+        for place, values in self.state_dict().items():
             found = state.get(place)
             if found is None or found.shape != values.shape or found.dtype != values.dtype:
                 raise ParameterError(f"{place} is missing, or not {values.dtype} of shape {values.shape}")
             if not np.isfinite(found).all():
                 raise ParameterError(f"{place} is not finite")
-        for name, population in self.populations.items():
-            for variable in population.cell.state:
-                population.write(variable, state[f"state/{name}/{variable}"])
+        for place, own in self._carried.items():
+            own.write(state[place])
 
     def _checked(self, stimulus: Stimulus) -> Stimulus:
         if not isinstance(stimulus, Stimulus):
