@@ -207,9 +207,11 @@ def test_refusals_before_anything_runs(refused, written, client, monkeypatch):
         cluster.check_workers(client, {**own, "brian2": "0.1"}, mark)
     with pytest.raises(RunError, match=r"does not see .*; sweep in a folder that all machines share"):
         cluster.check_workers(client, own, ("/nowhere/sweep.toml", NETWORK))
-    lacking = SimpleNamespace(run=lambda *words, **options: {"tcp://a:1": ModuleNotFoundError("No module")})
-    with pytest.raises(RunError, match=f"worker tcp://a:1: has no corinfomax {own['corinfomax']}"):
-        cluster.check_workers(lacking, own, mark)
+    missing = ModuleNotFoundError("No module named 'corinfomax'")
+    for error in (missing, Exception(repr(missing))):  # as a worker of Dask's own sends it
+        lacking = SimpleNamespace(run=lambda *words, found=error, **options: {"tcp://a:1": found})
+        with pytest.raises(RunError, match=f"worker tcp://a:1: has no corinfomax {own['corinfomax']}"):
+            cluster.check_workers(lacking, own, mark)
     monkeypatch.setattr(cluster, "PATIENCE", 0.3)
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         assert f"scheduler {address}: does not answer" in refused("sweep", written(), "--scheduler", address)

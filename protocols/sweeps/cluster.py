@@ -218,7 +218,9 @@ def check_workers(client: Client, wanted: dict[str, str], mark: tuple[str, str])
     for address, found in client.run(worker.fault, wanted, mark, on_error="return").items():
         if isinstance(found, Exception):
             missing = f"has no corinfomax {wanted['corinfomax']}"
-            found = missing if isinstance(found, ImportError | AttributeError) else _first_line(found)
+            # Errors of a worker's come as themselves, or as what Dask has written of them.
+            lacks = isinstance(found, ImportError | AttributeError) or "No module named 'corinfomax" in str(found)
+            found = missing if lacks else _first_line(found)
         if found is not None:
             raise RunError(f"worker {address}: {found}")
 
