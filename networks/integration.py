@@ -47,7 +47,7 @@ class Integration(StateUpdater):
             self.own_steps.renew()
 
     def create_code_objects(self, run_namespace):
-        """Make the code; called by Brian2 whenever a run begins, and longer than many runs.
+        """Make the code; Brian2 calls it whenever a run begins. It takes longer than many runs.
 
         Equations, time step and method of a population stay as they are: so does the code, unless something else is to
         follow, or the user has given the group's namespace another value.

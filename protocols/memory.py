@@ -1,7 +1,10 @@
 """Memory that a run needs, compared with what there is before it begins."""
 
+import gc
 import math
+import weakref
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import psutil
 
@@ -10,6 +13,30 @@ from ..networks.trainable import Trainable
 
 #: While weights are made, they stand twice in memory, in double precision.
 _BUILT = 2 * 8
+
+
+#: Bytes of what was mounted and is still there, by what was mounted.
+_there: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+#: How many may be there, and how many bytes, before those are looked for that nobody uses any more.
+_MANY, _LARGE = 16, 2.0**26
+
+
+def make_room(for_what: Any, needed: float):
+    """Let go of circuits on clocks that nobody uses any more, if there are many or large ones.
+
+    They refer to themselves in circles, so that only Python's search finds them; and it does not know how large arrays
+    are.
+
+    Parameters
+    ----------
+    for_what : object
+        What is being mounted.
+    needed : float
+        Its bytes.
+    """
+    if len(_there) >= _MANY or sum(_there.values()) + needed > _LARGE:
+        gc.collect()
+    _there[for_what] = needed
 
 
 def check_memory(needed: float, what: str):

@@ -1,4 +1,4 @@
-"""The table of claims: what is said of the simulator, its number out of the file that proves it, and what is open."""
+"""The table of claims: what is said of the simulator, the file that proves it, and what is open."""
 
 import re
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Claim:
     where : dict
         Column → value of the rows that count.
     epoch : int, optional
-        The row that counts of each seed; by default its last.
+        The row that counts of each seed; seeds that did not reach it do not. By default each one's last.
     """
 
     what: str
@@ -62,7 +62,8 @@ class Claim:
         for column, value in self.where.items():
             found = found[found[column] == value]
         if self.epoch is not None:
-            found = found[found["epoch"] <= self.epoch]
+            reached = found.loc[found["epoch"] == self.epoch, "seed"]
+            found = found[(found["epoch"] <= self.epoch) & found["seed"].isin(reached)]
         return found
 
     @property

@@ -126,7 +126,10 @@ class Evidence:
 
 def _courses(experiment: Experiment) -> dict[int, pd.DataFrame]:
     """Histories of CorInfoMax by seed, out of a comparison of rules."""
-    courses = pd.read_csv(COMPARISONS / experiment.comparison / "courses.csv")
+    path = COMPARISONS / experiment.comparison / "courses.csv"
+    if not path.exists():
+        return {}
+    courses = pd.read_csv(path)
     seeds = {run.seed for run in experiment.runs}
     ours = courses[(courses["rule"] == "corinfomax") & courses["seed"].isin(seeds)]
     return {int(seed): rows.reset_index(drop=True) for seed, rows in ours.groupby("seed")}

@@ -3,11 +3,10 @@
     python results/run.py [NAMES or patterns ...] [--jobs 1] [--list]
 
 Names are those of ``experiments.toml``, with ``_seedN`` for a single run; patterns are the shell's, as ``'digits*'``.
-A run that is finished is skipped, one that has begun is resumed, all others begin. They go to processes of this machine
-by the engine of ``corinfomax sweep``, each in a folder that is named by its configuration. Ctrl-C stops them: what is
-under way writes its checkpoint first. What is kept of a run, ``config.toml``, ``history.csv`` and
-``environment.json``, goes to ``results/runs/``; checkpoints stay in ``runs/results/``. What is kept tells whether a run
-is finished, so to train one anew, remove its folder there, and the one that the line says. Stimuli that are no part of
+A run that is finished is skipped, one that has begun is resumed, all others begin. The engine of ``corinfomax sweep``
+gives them to processes of this machine. Ctrl-C stops them: what is under way writes its checkpoint first. What is kept
+of a run, ``config.toml``, ``history.csv`` and ``environment.json``, goes to ``results/runs/EXPERIMENT/seed_N/``;
+checkpoints stay in ``runs/results/NAME/``. To train a run anew, remove both of its folders. Stimuli that are no part of
 the package are looked for as by ``corinfomax train``, in the folder that CORINFOMAX_DATA names.
 """
 
@@ -25,11 +24,12 @@ import typer
 from experiments import FAILURE, KEPT, LIST, WORKING, Run, read_experiments
 
 from corinfomax.analysis import read_history
-from corinfomax.analysis.files import locked_folder, make_folder, replacing
+from corinfomax.analysis.files import make_folder, replacing
 from corinfomax.errors import CorInfoMaxError, RunError
 from corinfomax.protocols.interruption import raising
 from corinfomax.protocols.runs import Configuration
-from corinfomax.protocols.runs.execution import Outcome
+from corinfomax.protocols.runs.execution import FAILURE as FINAL
+from corinfomax.protocols.runs.execution import Outcome, outcome
 from corinfomax.protocols.sweeps import Task
 from corinfomax.protocols.sweeps.cluster import workers
 from corinfomax.protocols.sweeps.engine import Engine
@@ -44,14 +44,42 @@ _DIVERGED = re.compile(r"epoch \d+, .*; take a smaller step or learning rate")
 Train = Callable[[list[Task], Path, int, Callable[[Task, Outcome], object]], object]
 
 
+class Listed(Task):
+    """A run of the list as the engine takes it: it has a folder of its own, named as the list does."""
+
+    run: Run
+
+    @classmethod
+    def of(cls, run: Run) -> "Listed":
+        """Read its configuration."""
+        task = cls({}, run.seed, Configuration.read(run.preset, run.all_settings))
+        object.__setattr__(task, "run", run)
+        return task
+
+    @property
+    def name(self) -> str:
+        """What one calls it on the command line."""
+        return self.run.name
+
+    @property
+    def folder(self) -> Path:
+        """Where it is trained, below the folder of all."""
+        return Path(self.name)
+
+
 def on_processes(tasks: list[Task], folder: Path, jobs: int, report: Callable[[Task, Outcome], object]):
     """Train runs below a folder, so many at a time, each in a process of this machine; Ctrl-C raises."""
-    # What tells the processes that they see the same disk.
-    mark = (str(LIST), LIST.read_text(encoding="utf-8"))
+    # By this file the engine sees whether its processes share the folder, as those on other machines might not.
+    mark = folder / f".queue-{os.getpid()}"
+    mark.write_text(mark.name, encoding="ascii")
     threads = max(task.configuration.training.blas_threads for task in tasks)
     simulate = any(task.configuration.form is not None for task in tasks)
-    with locked_folder(folder, "trains runs"), workers(min(jobs, len(tasks)), threads, mark, simulate) as client:
-        Engine(client, folder.resolve(), mark).run(iter(tasks), report)
+    seen = (str(mark.resolve()), mark.name)
+    try:
+        with workers(min(jobs, len(tasks)), threads, seen, simulate) as client:
+            Engine(client, folder.resolve(), seen).run(iter(tasks), report)
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 class Queue:
@@ -81,35 +109,48 @@ class Queue:
         KeyboardInterrupt
             If it was stopped; what was done is kept.
         """
-        failed, waiting = [], {}
+        failed, waiting = [], []
         for run in runs:
             try:
                 if self._is_finished(run):
                     _say(run, "finished already")
-                else:
-                    task = task_of(run)
-                    waiting[task.name] = run, task
-                    _say(run, f"waits, in {self.working / task.folder}")
+                    continue
+                waiting.append(Listed.of(run))
+                self._let_try_again(self.working / run.name)
             except (CorInfoMaxError, OSError) as error:
+                failed.append(run.name)
                 _say(run, f"failed: {' '.join(str(error).split())}")
-                failed.append(run.name)
 
-        def report(task: Task, found: Outcome):
-            run, _ = waiting[task.name]
-            if not self._take(run, self.working / task.folder, found):
-                failed.append(run.name)
+        def report(task: Listed, found: Outcome):
+            try:
+                fine = self._take(task.run, self.working / task.folder, found)
+            except (CorInfoMaxError, OSError) as error:
+                fine = False
+                _say(task.run, f"failed: {' '.join(str(error).split())}")
+            if not fine:
+                failed.append(task.name)
 
         if waiting:
+            typer.echo(f"{len(waiting)} runs to train, {min(jobs, len(waiting))} at a time, in {self.working}")
             make_folder(self.working)
-            self._train([task for _, task in waiting.values()], self.working, jobs, report)
+            self._train(waiting, self.working, jobs, report)
         return failed
+
+    @staticmethod
+    def _let_try_again(folder: Path):
+        """Forget why a run has failed, as for want of its data, unless it diverged."""
+        reason = folder / FINAL
+        if reason.exists() and not _DIVERGED.search(reason.read_text(encoding="utf-8")):
+            reason.unlink()
 
     def status(self, run: Run) -> str:
         """How far a run is: finished, diverged as expected, begun, or not begun."""
         if self._is_finished(run):
             return "diverged, as expected" if _epochs(run.kept(self.kept)) < run.epochs else "finished"
-        folder = self.working / task_of(run).folder
-        return f"begun, {_epochs(folder)} of {run.epochs} epochs" if folder.exists() else "not begun"
+        found = outcome(self.working / run.name, run.epochs)
+        if found.status == "missing":
+            return "not begun"
+        return f"{found.status}, {found.epochs} of {run.epochs} epochs"
 
     def _is_finished(self, run: Run) -> bool:
         folder = run.kept(self.kept)
@@ -223,11 +264,6 @@ def main(
     if failed:
         typer.echo(f"failed: {', '.join(failed)}", err=True)
         raise typer.Exit(1)
-
-
-def task_of(run: Run) -> Task:
-    """What a worker gets of a run."""
-    return Task({}, run.seed, Configuration.read(run.preset, run.all_settings))
 
 
 def _epochs(folder: Path) -> int:

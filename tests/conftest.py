@@ -44,9 +44,9 @@ class MountedCell:
 
 @pytest.fixture(scope="session", autouse=True)
 def _coarse_pictures():
-    """Save pictures with few pixels and axes where they are put at first, which takes half of the time.
+    """Save pictures with few pixels and without a layout, which takes half of the time that saving takes.
 
-    How many pixels they have is a setting, and how axes are laid out is Matplotlib's; both are tested as such.
+    How many pixels they have is a setting, and the layout is Matplotlib's; both are tested as such.
     """
     savefig = Figure.savefig
     with pytest.MonkeyPatch.context() as patch:

@@ -113,7 +113,11 @@ def test_code_is_made_when_something_else_is_to_follow(saturating_circuit, monke
     found, anew = predicted(first)
     assert anew
     np.testing.assert_array_equal(found, theory)
+    for preparation in (first, changed := Preparation(saturating_circuit((6, 5, 4)))):
+        preparation.layer(2).group.namespace["g_lk"] = 0.5 * first.circuit.g_leak
+    changed.exchange_protocol(held)
     before = first.layer(2).read("u")
-    first.layer(2).group.namespace["g_lk"] = 0.5 * first.circuit.g_leak
-    assert predicted(first)[1]
-    assert np.abs(first.layer(2).read("u") - before).max() > 1e-3
+    assert [predicted(preparation)[1] for preparation in (first, changed)] == [True, True]
+    found, theory = (preparation.layer(2).read("u") for preparation in (first, changed))
+    np.testing.assert_array_equal(found, theory)
+    assert np.abs(found - before).max() > 1e-3

@@ -31,12 +31,12 @@ class LeakyIntegrateAndFire(Cell):
     refractory = "tau_ref"
 
 
-def spiking_circuit(schedule="synchronous"):
+def spiking_circuit(schedule="synchronous", kind=LeakyIntegrateAndFire):
     """One input for each of three cells."""
     return Circuit(
         populations=[
             PopulationSpec("stimulus", StimulusCell(), 3, layer=0),
-            PopulationSpec("layer_1", LeakyIntegrateAndFire(tau=TAU, tau_ref=REFRACTORY), 3, layer=1),
+            PopulationSpec("layer_1", kind(tau=TAU, tau_ref=REFRACTORY), 3, layer=1),
         ],
         projections=[Projection("stimulus", "layer_1", "drive_soma", ("W", 0), constant=True)],
         plasticity=[],
@@ -93,6 +93,38 @@ def test_a_presentation_begins_with_no_cell_refractory():
     first, second = (preparation.present([50.0, 20.0, 30.0], variables=("u", "r")).run for _ in range(2))
     assert first.r[1][-1].min() >= 3
     np.testing.assert_array_equal(first.u[1], second.u[1])
+
+
+@pytest.mark.parametrize("refractory", ["tau_ref", "2*ms", "u > 0.2"])
+@pytest.mark.parametrize("steps", [137, 140, 151])
+def test_states_that_carry_over_say_how_long_cells_are_refractory(refractory, steps):
+    """Taken up by another preparation between two presentations, all goes on as in the first, to the last bit.
+
+    Whatever the refractory time is written as: a parameter, a time, a condition on the state.
+    """
+    kind = type("Kind", (LeakyIntegrateAndFire,), {"refractory": refractory})
+    protocol = Protocol([Phase("run", steps)], step=0.01, method="exponential_euler", reset="carry")
+    first, second = (Preparation(spiking_circuit(kind=kind), protocol=protocol) for _ in range(2))
+    stimulus = [50.0, 20.0, 30.0]
+    first.present(stimulus)
+    second.load_state_dict(first.state_dict())
+    one, other = (preparation.present(stimulus, variables=("u", "r")).run for preparation in (first, second))
+    assert one.r[1][-1].min() >= 3
+    np.testing.assert_array_equal(one.u[1], other.u[1])
+    np.testing.assert_array_equal(one.r[1], other.r[1])
+
+
+def test_states_of_older_checkpoints_do_where_presentations_begin_at_rest():
+    """Without what is refractory they are taken if it is not needed, and refused by the missing name if it is."""
+    for reset in ("rest", "carry"):
+        protocol = Protocol([Phase("run", 5)], step=0.01, method="exponential_euler", reset=reset)
+        preparation = Preparation(spiking_circuit(), protocol=protocol)
+        older = {place: array for place, array in preparation.state_dict().items() if "refractory" not in place}
+        if reset == "rest":
+            preparation.load_state_dict(older)
+        else:
+            with pytest.raises(ParameterError, match="state/layer_1/not_refractory is missing"):
+                preparation.load_state_dict(older)
 
 
 def test_spikes_need_the_synchronous_schedule():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 import report
 from experiments import Experiment, Run, read_experiments
-from run import Queue, chosen, overview, task_of
+from run import Queue, chosen, overview
 from toys import stimuli
 from typer import BadParameter
 
@@ -100,7 +101,7 @@ def test_queue_keeps_the_history_of_a_run_that_diverges_and_goes_on(toy, queue, 
     assert (kept / "failed.txt").read_text(encoding="utf-8").startswith("epoch 2, ")
     assert str(queue.working) not in (kept / "failed.txt").read_text(encoding="utf-8")
     assert queue.status(toy()) == "finished"
-    assert queue.status(bad) == "begun, 1 of 3 epochs"
+    assert queue.status(bad) == "failed, 1 of 3 epochs"
     expected = toy("bad", epochs=3, settings=bad.settings[4:], diverges=True, preset="digits")
     assert queue.status(expected) == "diverged, as expected"
     assert queue.run([expected]) == []
@@ -118,6 +119,25 @@ def test_queue_refuses_what_was_kept_of_another_configuration(toy, queue, capsys
     longer.to_csv(history, index=False)
     queue._keep(run, next(queue.working.rglob("config.toml")).parent, "")
     assert len(read_history(history.parent)) == 2
+
+
+def test_queue_trains_runs_of_one_configuration_each_to_its_own_end(toy, queue):
+    """Two entries that differ in name and epochs only have folders, histories and epochs of their own."""
+    longer, shorter = toy("long", epochs=2), toy("short", epochs=1)
+    assert queue.run([longer, shorter]) == []
+    histories = [read_history(run.kept(queue.kept)) for run in (longer, shorter)]
+    assert [len(history) for history in histories] == [2, 1]
+    assert histories[0]["test_accuracy"][0] == histories[1]["test_accuracy"][0]
+
+
+def test_queue_tries_again_what_failed_for_want_of_something(toy, queue, capsys, tmp_path):
+    """A run whose stimuli are missing fails by name; once they are there, the same command trains it."""
+    run = toy()
+    (tmp_path / "toy.npz").rename(tmp_path / "gone.npz")
+    assert queue.run([run]) == ["toy_seed0"]
+    (tmp_path / "gone.npz").rename(tmp_path / "toy.npz")
+    assert queue.run([run]) == []
+    assert queue.status(run) == "finished"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -142,9 +162,9 @@ def test_queue_stopped_by_ctrl_c_keeps_all_and_can_go_on(toy, tmp_path):
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out
-    assert "toy_seed0: stopped" in out
     (history,) = histories
-    assert len(list((tmp_path / "working" / "runs").iterdir())) == 1
+    assert f"toy_seed0: stopped, {len(read_history(history.parent))} of 100000 epochs" in out
+    assert os.listdir(tmp_path / "working") == ["toy_seed0"]
     kept = tmp_path / "kept" / "toy" / "seed_0" / "history.csv"
     assert kept.read_bytes() == history.read_bytes()
     with np.load(history.with_name("checkpoint.npz")) as checkpoint:
@@ -157,7 +177,7 @@ def test_overview_has_a_line_for_each_experiment(toy, queue):
     runs.append(toy("c", seed=1, preset="digits"))
     changed = toy("c", seed=1, settings=("beta=0.5",), preset="digits")
     for made in (runs[0], runs[1], toy("a", seed=2), changed):
-        for folder in (queue.working / task_of(made).folder, made.kept(queue.kept)):
+        for folder in (queue.working / made.name, made.kept(queue.kept)):
             folder.parent.mkdir(parents=True, exist_ok=True)
             RunFolder(folder).create(Configuration.read(made.preset, made.all_settings))
             pd.DataFrame({"epoch": [1], "test_accuracy": [0.5]}).to_csv(folder / "history.csv", index=False)
@@ -248,12 +268,19 @@ def test_runs_of_a_comparison_take_part():
 
 
 def test_claims_stand_in_the_files_that_prove_them():
-    """Every claim's file and column are there and its command is one that exists; two numbers were taken by hand."""
+    """Every claim's file and column are there and its command is one that exists; two numbers were taken by hand.
+
+    A claim that speaks of epochs counts those seeds that reached them.
+    """
     claimed, _ = claims.read_claims()
     for claim in claimed:
         sample = claim.sample
         assert sample.n or "*" in claim.file, claim.what  # runs may be missing, and are told so
         assert not sample.n or np.isfinite(sample.mean), claim.what
+        named = re.search(r"(\d+) epochs$", claim.what)
+        if named and claim.file.endswith("history.csv"):
+            assert claim.epoch == int(named[1]), claim.what
+            assert not sample.n or (claim.rows().groupby("seed")["epoch"].max() == claim.epoch).all()
         program, script, *_ = claim.command.split()
         assert (RESULTS.parent / script).exists() if program == "python" else program == "corinfomax", claim.what
     by_name = {claim.what: claim for claim in claimed}

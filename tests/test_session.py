@@ -1,6 +1,7 @@
 """What users may set or see while something runs: Brian2's state of the session, and the present moment."""
 
 import gc
+import weakref
 
 import brian2 as b2
 import numpy as np
@@ -99,3 +100,21 @@ def test_a_run_begins_without_a_search_of_the_heap(saturating_circuit):
     finally:
         gc.callbacks.remove(look)
         gc.enable()
+
+
+@pytest.mark.parametrize(("replicas", "size", "most"), [(1, 3, 17), (2000, 1000, 3)])
+def test_preparations_that_nobody_uses_are_let_go(saturating_circuit, replicas, size, most):
+    """However many are made one after the other, few small ones are there at a time, and fewer large ones.
+
+    Python's own search, which does not know of large arrays, is switched off. Oracle: weak references.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        made, there = [], 0
+        for _ in range(20 if replicas == 1 else 4):
+            made.append(weakref.ref(Preparation(saturating_circuit((size, 2, 2)), replicas)))
+            there = max(there, sum(each() is not None for each in made))
+    finally:
+        gc.enable()
+    assert there <= most

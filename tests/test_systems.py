@@ -108,10 +108,11 @@ def trained(tmp_path_factory, worker_id):
         if name not in runs:
             folder = shared / f"trained-{name}"
             with FileLock(f"{folder}.lock"):
-                if not (folder / "output.txt").exists():
-                    folder.mkdir()
-                    output = output_of_training(name, folder / "run")
-                    (folder / "output.txt").write_text(output, encoding="utf-8")
+                if not folder.exists():  # it comes there when it is whole
+                    made = tmp_path_factory.mktemp(f"made-{name}")
+                    output = output_of_training(name, made / "run")
+                    (made / "output.txt").write_text(output, encoding="utf-8")
+                    made.rename(folder)
             run = tmp_path_factory.mktemp(name) / "run"
             shutil.copytree(folder / "run", run)
             runs[name] = run, (folder / "output.txt").read_text(encoding="utf-8")

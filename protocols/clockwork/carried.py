@@ -8,8 +8,11 @@ import numpy as np
 from ...networks.population import Population
 from .mounting import MountedCircuit
 
+#: Steps after which a spike is forgotten. No refractory time is as long.
+_FORGOTTEN = 1_000_000
 
-class Carried(NamedTuple):
+
+class CarriedState(NamedTuple):
     """A state that carries over.
 
     Parameters
@@ -18,17 +21,20 @@ class Carried(NamedTuple):
         Gives a copy.
     write : callable
         Restores what `read` gave, between two runs.
+    always : bool
+        Whether checkpoints of all versions have it.
     """
 
     read: Callable[[], np.ndarray]
     write: Callable[[np.ndarray], object]
+    always: bool = True
 
 
-def carried(mounted: MountedCircuit) -> dict[str, Carried]:
+def carried_states(mounted: MountedCircuit) -> dict[str, CarriedState]:
     """All that carries over, as ``state/layer_1/u`` and so on.
 
-    Refractory cells have ``state/layer_1/steps_since_spike``, and projections whose signals are delayed what is on its
-    way, as ``state/layer_1/drive_basal/0``.
+    Cells that can be refractory have ``state/layer_1/steps_since_spike`` and ``state/layer_1/not_refractory``, and
+    projections whose signals are delayed have what is on its way, as ``state/layer_1/drive_basal/0``.
     """
     found = {}
     for name, population in mounted.populations.items():
@@ -36,31 +42,32 @@ def carried(mounted: MountedCircuit) -> dict[str, Carried]:
             found[f"state/{name}/{variable}"] = _variable(population, variable)
         if "lastspike" in population:
             found[f"state/{name}/steps_since_spike"] = _steps_since_spike(population)
+            found[f"state/{name}/not_refractory"] = _variable(population, "not_refractory", always=False)
     return found | dict(_on_axons(mounted))
 
 
-def _variable(population: Population, variable: str) -> Carried:
+def _variable(population: Population, variable: str, always: bool = True) -> CarriedState:
     view = population.view(variable)
-    return Carried(view.copy, lambda values: np.copyto(view, values))
+    return CarriedState(view.copy, lambda values: np.copyto(view, values), always)
 
 
-def _steps_since_spike(population: Population) -> Carried:
-    """Steps since a cell has spiked, up to one more than it is refractory: when a run began is of no account."""
+def _steps_since_spike(population: Population) -> CarriedState:
+    """Steps since each cell has spiked, and not the time of the spike: each process has a clock of its own."""
     clock, last = population.group.clock, population.view("lastspike")
-    longest = int(np.ceil(float(population.cell.values["tau_ref"] / clock.dt))) + 1
 
     def read() -> np.ndarray:
-        return np.minimum(np.rint((clock.t_ - last) / clock.dt_), longest).astype(np.int32)
+        return np.minimum(np.rint((clock.t_ - last) / clock.dt_), _FORGOTTEN).astype(np.int64)
 
     def write(steps: np.ndarray):
         last[...] = clock.t_ - steps * clock.dt_
 
-    return Carried(read, write)
+    return CarriedState(read, write, always=False)
 
 
-def _on_axons(mounted: MountedCircuit) -> Iterator[tuple[str, Carried]]:
+def _on_axons(mounted: MountedCircuit) -> Iterator[tuple[str, CarriedState]]:
     for (name, slot), drive in mounted.drives.items():
         for number, transmission in enumerate(drive.transmissions):
             if transmission.line is not None:
                 line = transmission.line
-                yield f"state/{name}/{slot}/{number}", Carried(line.on_its_way, line.put_on_its_way)
+                state = CarriedState(line.on_its_way, line.put_on_its_way, always=False)
+                yield f"state/{name}/{slot}/{number}", state

@@ -9,7 +9,7 @@ from ...networks.circuit import Circuit
 from ...networks.population import Population
 from ...networks.projection import Drive, SynapticTransmission, Transmission
 from ...networks.synaptic_events import EventTransmission
-from ..memory import check_memory
+from ..memory import check_memory, make_room
 from .network import CircuitNetwork
 from .order import Operation, Place, in_order
 from .protocol import Protocol
@@ -70,6 +70,7 @@ class MountedCircuit:
         guard: Callable[[Sequence[Callable]], Callable],
     ):
         numbers = replicas * sum(spec.numbers for spec in circuit.populations)
+        make_room(self, numbers * dtype.itemsize)
         check_memory(numbers * dtype.itemsize, f"{replicas} replicas of {circuit.sizes}; take fewer")
         self._circuit, self._guard, self._end_step, self._due = circuit, guard, end_step, due
         self._clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")

@@ -1,12 +1,18 @@
 """Brian2's network of a circuit."""
 
+import contextlib
+import gc
 import sys
+import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import brian2 as b2
 
 #: Stands in for Python's module `gc`.
 _NO_SEARCH = SimpleNamespace(collect=lambda: 0)
+_lock = threading.Lock()
+_running = 0
 
 
 class CircuitNetwork(b2.Network):
@@ -18,9 +24,21 @@ class CircuitNetwork(b2.Network):
 
     def run(self, *args, **kwargs):
         """Run, as Brian2's own network does, without the search."""
-        module = sys.modules[b2.Network.__module__]
-        search, module.gc = module.gc, _NO_SEARCH
-        try:
+        with _without_search():
             super().run(*args, **kwargs)
-        finally:
-            module.gc = search
+
+
+@contextlib.contextmanager
+def _without_search() -> Iterator[None]:
+    global _running
+    module = sys.modules[b2.Network.__module__]
+    with _lock:
+        _running += 1
+        module.gc = _NO_SEARCH
+    try:
+        yield
+    finally:
+        with _lock:
+            _running -= 1
+            if not _running:
+                module.gc = gc

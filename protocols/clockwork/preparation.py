@@ -23,7 +23,7 @@ from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
 from ..recording.recordables import checked, declared
 from ..recording.recorder import Recorder
-from .carried import carried
+from .carried import carried_states
 from .moment import Hooks, Moment
 from .precision import agree_on_dtype
 from .presenter import Presenter
@@ -103,7 +103,7 @@ class Preparation(Summarised):
         self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted
         self.network, self.populations = self.mounted.network, self.mounted.populations
-        self._carried = carried(self.mounted)
+        self._carried = carried_states(self.mounted)
 
     def __reduce__(self):
         """Copy or pickle: the circuit is mounted anew, with the same states of its cells; hooks stay behind."""
@@ -356,21 +356,31 @@ class Preparation(Summarised):
         return self.protocol.predicting_phase
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copy of the states that a protocol which carries over needs, as ``state/layer_1/u`` and so on; see `carried`.
+        """Copy of the states that a protocol which carries over needs, as ``state/layer_1/u``; see `carried_states`.
 
-        Between two runs, not within one.
+        A `ParameterError` says that a presentation is under way.
         """
+        if self._running:
+            raise ParameterError("this preparation is presenting; its states can be kept when it is done")
         return {place: state.read() for place, state in self._carried.items()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]):
-        """Restore what `state_dict` gave; a `ParameterError` names what is missing, of another shape or not finite."""
-        for place, values in self.state_dict().items():
-            found = state.get(place)
+        """Restore what `state_dict` gave; a `ParameterError` names what is missing, of another shape or not finite.
+
+        What older checkpoints lack may be missing if the protocol begins at rest, as it is not needed then.
+        """
+        needed = {
+            place: own
+            for place, own in self._carried.items()
+            if own.always or place in state or self.protocol.reset != "rest"
+        }
+        for place, own in needed.items():
+            found, values = state.get(place), own.read()
             if found is None or found.shape != values.shape or found.dtype != values.dtype:
                 raise ParameterError(f"{place} is missing, or not {values.dtype} of shape {values.shape}")
             if not np.isfinite(found).all():
                 raise ParameterError(f"{place} is not finite")
-        for place, own in self._carried.items():
+        for place, own in needed.items():
             own.write(state[place])
 
     def _checked(self, stimulus: Stimulus) -> Stimulus:

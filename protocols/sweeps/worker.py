@@ -10,7 +10,7 @@ from pathlib import Path
 from ... import __version__
 from ...errors import FolderInUseError
 from ..runs import Configuration
-from ..runs.execution import Outcome, train
+from ..runs.execution import Outcome, epochs_done, train
 from ..runs.training import Report
 
 #: Seconds between two messages of how far a run is, and between two looks at what has to be waited for.
@@ -106,7 +106,7 @@ def train_task(
         finally:
             _one_at_a_time.release()
         time.sleep(_LOOK_EVERY)
-    return None, Outcome("begun")
+    return None, Outcome("begun", epochs_done(Path(folder)))
 
 
 def _teller(name: str, token: str):
