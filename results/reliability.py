@@ -60,13 +60,14 @@ def main(
     parts: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(PARTS)}; all by default.")] = None,
     only: Annotated[str, typer.Option(help="Only trials whose `what` contains this.")] = "",
     draw: Annotated[bool, typer.Option("--draw", help="Write the page of what is there, and try nothing.")] = False,
+    kept: Annotated[Path, typer.Option(help="Where the rows are.")] = KEPT,
     work: Annotated[Path | None, typer.Option(help="Folder to work in; by default in memory.")] = None,
 ):
     """Try what is missing, keep each row as it comes, and write the page."""
     with threadpool_limits(1), working_folder(work) as root:  # threads do not outlive a fork
         lab = Laboratory(root)
         for part in [] if draw else parts or PARTS:
-            done = set(read()[_KEY].astype(str).itertuples(index=False, name=None))
+            done = set(read(kept)[_KEY].astype(str).itertuples(index=False, name=None))
             for trial in PARTS[part](lab):
                 if only in trial.what and (trial.part, trial.what, str(trial.seed)) not in done:
                     gc.collect()
@@ -74,9 +75,9 @@ def main(
                     began = time.monotonic()
                     row = {"part": trial.part, "what": trial.what, "seed": trial.seed, **trial.run()}
                     row |= {"seconds": f"{time.monotonic() - began:.2f}", "version": __version__}
-                    keep(row)
+                    keep(row, kept)
                     typer.echo(" | ".join(str(row.get(name, "")) for name in COLUMNS[:-1]))
-    write_page(read(), HERE)
+    write_page(read(kept), kept.parent)
 
 
 if __name__ == "__main__":

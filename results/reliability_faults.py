@@ -17,7 +17,7 @@ from reliability_runs import CASES, Child, Laboratory, Moment, Outcome, differen
 from reliability_trials import Trial, judged
 
 #: Trials of each case; every fourth is killed up to three times before it may end.
-KILLS, OF_FIGURES, SIGNALS, PAUSES = 11, 10, 2, 1
+KILLS, OF_FIGURES, SIGNALS, PAUSES = 8, 8, 2, 1
 #: Sizes of a full disk, as fractions of what a run needs, and how many writers are tried.
 LEVELS, WRITERS = 20, 6
 

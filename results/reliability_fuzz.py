@@ -47,8 +47,10 @@ from corinfomax.stimuli import Stimulus, load_stimuli
 
 #: Inputs of a row.
 BATCH = 50
-#: Bytes that reading an input may take, and seconds.
+#: Bytes that reading an input may take, and seconds of processor time.
 MOST_MEMORY, LONGEST = 2**30, 10.0
+#: Cases whose learning remembers more than weights, which a resumed run needs.
+_REMEMBER = ("corinfomax, regularised", "reciprocal_feedback", "similarity_matching", "foldiak")
 _PERTURBATIONS = {
     "perturbations": [
         {"kind": "silence", "population": "SST_1", "cells": [0, 2], "phases": ["nudge"]},
@@ -108,7 +110,7 @@ def tried(lab: Laboratory, name: str, kind: Kind, batch: int, number: int = BATC
         told.write_text("")
         rest = drawn[len(ends) :]
         child = Child(lambda rest=rest: _each(kind.read, rest, place, told), first=_bounded)
-        outcome = child.outcome(longest=LONGEST * 6)
+        outcome = child.outcome()
         ends += [json.loads(line) for line in told.read_text().splitlines()]
         if outcome.kind != "done":  # the next one is what the process died of
             ends.append(["fault", f"{outcome.kind} {outcome.words}", outcome.seconds, 0])
@@ -131,7 +133,7 @@ def _bounded():
     """Let this process have `MOST_MEMORY` more than it has, and interrupt what takes too long."""
     limit = memory() + MOST_MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
 
 
 def _too_long(number, frame):
@@ -145,8 +147,8 @@ def _each(read: Callable[[Any, Path], object], drawn: Sequence[Any], place: Path
     before = _peak()
     with told.open("a") as lines:
         for example in drawn:
-            began, words = time.monotonic(), ""
-            signal.setitimer(signal.ITIMER_REAL, LONGEST)
+            began, words = time.process_time(), ""
+            signal.setitimer(signal.ITIMER_PROF, LONGEST)
             try:
                 read(example, place)
                 end = "accepted"
@@ -155,10 +157,10 @@ def _each(read: Callable[[Any, Path], object], drawn: Sequence[Any], place: Path
                 words = f"lines: {error}" if end == "fault" else ""
             except BaseException as error:
                 end, words = "fault", _described(error)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             if strange:
                 end, words = "fault", strange.pop()
-            row = [end, " ".join(words.split())[:300], time.monotonic() - began, (_peak() - before) / 2**20]
+            row = [end, " ".join(words.split())[:300], time.process_time() - began, (_peak() - before) / 2**20]
             lines.write(json.dumps(row) + "\n")
             lines.flush()
 
@@ -226,6 +228,13 @@ def _of_circuits(lab: Laboratory) -> dict[str, Kind]:
             damaged(Intact([configuration.read_bytes()])), _resumed(run, configuration.name), 300
         ),
         "checkpoint of a circuit, arrays": Kind(exchanged(of(state)).map(archive), _resumed(run, state.name), 400),
+        **{
+            f"checkpoint of {case}, arrays": Kind(
+                exchanged(of(folder / state.name)).map(archive), _resumed(folder, state.name, 1), 100
+            )
+            for case in _REMEMBER
+            for folder in [lab.reference(case)[0]]
+        },
         "recording.npz, bytes": Kind(damaged(Intact([recording.read_bytes()])), _recorded, 300),
         "recording.npz, arrays": Kind(exchanged(of(recording)).map(archive), _recorded, 600),
         "HDF5 recording, bytes": Kind(damaged(traces), _opened, 600),

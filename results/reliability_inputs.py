@@ -6,6 +6,7 @@ import io
 import re
 import struct
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def parameters(draw, toys: dict[str, Any]) -> bytes:
     values["stimuli"] = {"stimuli": toys["stimuli"]}
     values["training"]["target"] = "numpy"
     if draw(st.booleans()):
-        sizes = [6, 5, 3] if len(values["circuit"]["architecture"]) > 2 else [6, 3]
+        sizes = [6, 5, 3] if len(values["circuit"].get("architecture", (6, 5, 3))) > 2 else [6, 3]
         values["circuit"]["architecture"] = sizes
     pairs = st.sampled_from([(section, key) for section, keys in values.items() for key in keys])
     for _ in range(draw(st.integers(1, 3))):
@@ -173,7 +174,9 @@ def exchanged(draw, intact: Intact) -> dict[str, np.ndarray]:
             arrays[key], arrays[other] = arrays.get(other, intact[other]), array
         elif kind == "type":
             try:
-                arrays[key] = array.astype(draw(_DTYPES))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    arrays[key] = array.astype(draw(_DTYPES))
             except (ValueError, TypeError, RuntimeError):
                 arrays[key] = np.zeros(array.shape, "V4")
         elif kind == "shape":

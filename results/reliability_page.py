@@ -27,7 +27,7 @@ def write_page(kept: pd.DataFrame, out: Path):
     kept : pandas.DataFrame
     out : Path
     """
-    text = (out / "reliability_notes.md").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("reliability_notes.md").read_text(encoding="utf-8")
     made = {"summary": summary, "kills": of_kills, "moments": moments, "faults": of_faults, "inputs": of_inputs}
     for name, table in {**made, "failures": failures}.items():
         text = text.replace(f"<!-- {name} -->", table(kept))

@@ -98,7 +98,6 @@ def test_rows_are_kept_and_shown(tmp_path, laboratory):
     kept = read(path)
     assert list(kept.columns) == COLUMNS
     assert kept["part"].tolist() == list(PARTS)
-    (tmp_path / "reliability_notes.md").write_text("<!-- summary --> <!-- kills --> <!-- faults --> <!-- failures -->")
     write_page(kept, tmp_path)
     page = (tmp_path / "reliability.md").read_text(encoding="utf-8")
     assert "**2 kills** in 1 trials, of which 1 ended" in page
