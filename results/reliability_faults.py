@@ -17,9 +17,14 @@ from reliability_runs import CASES, Child, Laboratory, Moment, Outcome, differen
 from reliability_trials import Trial, judged
 
 #: Trials of each case; every fourth is killed up to three times before it may end.
-KILLS, OF_FIGURES, SIGNALS, PAUSES = 8, 8, 2, 1
+KILLS, OF_FIGURES, SIGNALS, PAUSES = 8, 12, 2, 4
 #: Sizes of a full disk, as fractions of what a run needs, and how many writers are tried.
 LEVELS, WRITERS = 20, 6
+
+
+#: A system without dynamics, whose figures are few; and such as differ in what they remember.
+_STATIC = "backpropagation"
+_DIFFERENT = ("corinfomax", "corinfomax, noise", "equilibrium", _STATIC)
 
 
 def rng_of(*words: Any) -> np.random.Generator:
@@ -32,10 +37,9 @@ def kills(lab: Laboratory) -> Iterator[Trial]:
     for seed in range(KILLS):
         for case in CASES:
             yield Trial("kill", case, seed, lambda case=case, seed=seed: killed(lab, case, seed))
-    for case in ("corinfomax", "backpropagation"):
-        for seed in range(OF_FIGURES):
-            what = f"{case}, figures"
-            yield Trial("kill", what, seed, lambda case=case, seed=seed: killed(lab, case, seed, figures=True))
+    for seed in range(OF_FIGURES):
+        run = lambda seed=seed: killed(lab, _STATIC, seed, figures=True)  # noqa: E731
+        yield Trial("kill", f"{_STATIC}, figures", seed, run)
     for ending, trials in RECORDED.items():
         for seed in range(trials):
             run = lambda ending=ending, seed=seed: recording_trial(lab, ending, seed, rng_of)  # noqa: E731
@@ -107,16 +111,16 @@ def _anew(lab: Laboratory, case: str, figures: bool, folder: Path):
 
 def signals(lab: Laboratory) -> Iterator[Trial]:
     """SIGINT and SIGTERM at random moments: the run ends by itself, and goes on to the same."""
-    for case in CASES:
+    for case in _DIFFERENT:
         for number in (signal.SIGINT, signal.SIGTERM):
-            for seed in range(1, SIGNALS):
+            for seed in range(1, 1 + SIGNALS):
                 run = lambda case=case, seed=seed, number=number: killed(lab, case, seed, number=number)  # noqa: E731
                 yield Trial("signal", f"{case}, {number.name}", seed, run)
 
 
 def pauses(lab: Laboratory) -> Iterator[Trial]:
     """SIGSTOP at three random moments, and SIGCONT a little later; while it rests, others are turned away."""
-    for case in CASES:
+    for case in _DIFFERENT:
         for seed in range(PAUSES):
             yield Trial("pause", case, seed, lambda case=case, seed=seed: paused(lab, case, seed))
 
@@ -148,7 +152,7 @@ def paused(lab: Laboratory, case: str, seed: int) -> dict[str, Any]:
 
 def disks(lab: Laboratory) -> Iterator[Trial]:
     """Disks that are too small, at as many levels; then there is room again, and the run goes on."""
-    for case, figures in (("corinfomax", False), ("backpropagation", True)):
+    for case, figures in (("corinfomax", False), (_STATIC, True)):
         for level in range(LEVELS):
             run = lambda case=case, figures=figures, level=level: filled(lab, case, figures, level)  # noqa: E731
             yield Trial("full disk", f"{case}{', figures' * figures}", level, run)
@@ -201,26 +205,26 @@ def rights(lab: Laboratory) -> Iterator[Trial]:
 def forbidden(lab: Laboratory, what: str) -> dict[str, Any]:
     """Resume half a run as nobody, first without, then with the rights that it needs."""
     name, mode, begun = RIGHTS[what]
-    case = "backpropagation"
-    reference, whole = lab.reference(case, True)
+    case, figures = _STATIC, name == "figures"
+    reference, whole = lab.reference(case, figures)
     with SmallDisk(lab.place(), 2**26) as disk:
         above = disk.path / "above"
         above.mkdir()
         folder = above / "run"
         if begun:
-            at = Moment("before", whole.events // 3)
-            Child(lambda: lab.train(case, folder, True), folder, at).outcome()
+            at = Moment("before", whole.events * 3 // 4)
+            Child(lambda: lab.train(case, folder, figures), folder, at).outcome()
         (folder / "figures").mkdir(exist_ok=True) if name == "figures" else None
         disk.give_to_nobody()
         place = None if name is None else (lab.root if "stimuli" in name else folder) / name
         place = above if name == ".." else place
         before = None if place is None else place.stat().st_mode
         place.chmod(mode) if place is not None else disk.only_read()
-        first = Child(lambda: lab.train(case, folder, True), first=as_nobody).outcome()
+        first = Child(lambda: lab.train(case, folder, figures), first=as_nobody).outcome()
         place.chmod(before) if place is not None else disk.enlarge()
         if first.kind not in ("refused", "done"):
             return judged(first, "", words=first.words)
-        outcome = Child(lambda: lab.train(case, folder, True), first=as_nobody).outcome()
+        outcome = Child(lambda: lab.train(case, folder, figures), first=as_nobody).outcome()
         differing = differences(reference, folder)
         return judged(outcome, differing, words=first.words, hits=int(first.kind == "refused"), how=disk.how)
 
@@ -235,7 +239,8 @@ def writers(lab: Laboratory) -> Iterator[Trial]:
 def two(lab: Laboratory, other: str, seed: int) -> dict[str, Any]:
     """Let another process into the folder at a random moment of the first one's; each ends well or with a line."""
     rng = rng_of("writers", other, seed)
-    case, figures = ("corinfomax", "equilibrium", "predictive_coding")[seed % 3], other in ("draws", "resumes")
+    figures = other in ("draws", "resumes")
+    case = _STATIC if figures else ("corinfomax", "equilibrium")[seed % 2]
     reference, whole = lab.reference(case, figures)
     folder = lab.place()
     if other == "resumes":
@@ -269,7 +274,7 @@ def two(lab: Laboratory, other: str, seed: int) -> dict[str, Any]:
 def clocks(lab: Laboratory) -> Iterator[Trial]:
     """Clocks that go back or far ahead, and files of other times, in a run that is killed and taken up again."""
     for kind in ("goes back", "runs backwards", "goes ahead and back", "files of the future", "files of 1970"):
-        for seed, case in enumerate(("corinfomax", "corinfomax, noise", "equilibrium", "backpropagation")):
+        for seed, case in enumerate(_DIFFERENT):
             run = lambda kind=kind, case=case, seed=seed: out_of_time(lab, kind, case, seed)  # noqa: E731
             yield Trial("clock", f"{kind}, {case}", seed, run)
 
@@ -296,7 +301,7 @@ def out_of_time(lab: Laboratory, kind: str, case: str, seed: int) -> dict[str, A
 
 def slow_disks(lab: Laboratory) -> Iterator[Trial]:
     """A file system on which each call takes milliseconds: whole runs, and such that are killed."""
-    for case in ("corinfomax", "equilibrium", "backpropagation"):
+    for case in ("corinfomax", _STATIC):
         for seed in range(5):
             yield Trial("slow disk", case, seed, lambda case=case, seed=seed: slowed(lab, case, seed))
 

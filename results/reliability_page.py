@@ -79,6 +79,8 @@ def of_faults(kept: pd.DataFrame) -> str:
     rows = []
     for part, (title, hit) in _PARTS.items():
         trials = _part(kept, part)
+        if trials.empty:
+            continue
         if part in ("signal", "clock"):  # one of each model, which need no row of their own
             groups = trials["what"].str.rpartition(", ")[2 if part == "signal" else 0]
         elif part in ("pause", "rights"):

@@ -57,7 +57,7 @@ _OF_THE_CLOCK = ["seconds", "evaluation_seconds"]
 #: What Python tells of, by its audit events, before it changes a file or folder.
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.chmod"}
 #: Seconds after which a process is taken for one that hangs.
-LONGEST = 180.0
+LONGEST = 600.0
 
 
 @dataclass
