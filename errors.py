@@ -4,10 +4,23 @@ import difflib
 import sys
 import warnings
 from collections.abc import Iterable
+from unicodedata import category
+
+#: Categories of characters that break a line or cannot be printed: control characters, separators, lone surrogates.
+_UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
 
 
 class CorInfoMaxError(Exception):
-    """Root of all errors that a user can cause or must hear of; the command line shows them as one line."""
+    """Root of all errors that a user can cause or must hear of: one line, whatever text of the user's it repeats.
+
+    Parameters
+    ----------
+    *arguments : object
+        The message first. Line breaks and other control characters in it are shown as Python writes them.
+    """
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*(_in_one_line(each) if isinstance(each, str) else each for each in arguments), **named)
 
 
 class ParameterError(CorInfoMaxError, ValueError):
@@ -44,6 +57,13 @@ class FigureError(RunError):
 
 class DivergenceError(CorInfoMaxError, ArithmeticError):
     """Activity or weights that left the finite numbers."""
+
+
+def _in_one_line(text: str) -> str:
+    return "".join(
+        character.encode("unicode_escape").decode() if category(character) in _UNSHOWN else character
+        for character in text
+    )
 
 
 class StimulusWarning(UserWarning):

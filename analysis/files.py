@@ -2,9 +2,10 @@
 
 import contextlib
 import errno
+import math
 import os
 import re
-import tempfile
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,23 +24,35 @@ def make_folder(path: Path):
         raise RunError(f"{path}: cannot be made ({error.strerror})") from None
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is something at this place; a `RunError` names one that may not be looked at."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def free_path(stem: Path, suffix: str = "") -> Path:
     """Return a path where nothing is yet: STEM, STEM-2, STEM-3, …, each with the suffix."""
     candidate, number = stem.with_name(f"{stem.name}{suffix}"), 1
-    while candidate.exists():
+    while is_there(candidate):
         number += 1
         candidate = stem.with_name(f"{stem.name}-{number}{suffix}")
     return candidate
 
 
-#: What `beside` calls the files that take another one's place when they are complete.
-_TEMPORARY = re.compile(r"\.(?P<name>.+(?P<suffix>\.[^.]*))\.[a-z0-9_]{8}(?P=suffix)|\.(?P<bare>[^.]+)\.[a-z0-9_]{8}")
+#: What `beside` calls the files that take another one's place when they are complete, and their locks.
+_TEMPORARY = re.compile(
+    r"\.(?:(?P<name>.+(?P<suffix>\.[^.]*))\.[a-z0-9_]{8}(?P=suffix)|(?P<bare>[^.]+)\.[a-z0-9_]{8})(?:\.lock)?"
+)
 #: Locks of folders, which stay in them.
 LOCK = ".lock"
 #: What is perturbed in a run folder, if it is that of a perturbation experiment.
 PERTURBATIONS = "perturbations.toml"
-#: Seconds after which a file that nobody has written to is taken for what a killed process has left.
+#: Seconds after which a file without a lock, that nobody has written to, is taken for what a killed process has left.
 _ABANDONED = 3600.0
+#: Locks of the temporary files that this process writes. A killed one's are free: so the next one may remove its files.
+_held: dict[Path, FileLock] = {}
 
 
 def remains(folder: Path) -> dict[Path, str]:
@@ -52,19 +65,44 @@ def remains(folder: Path) -> dict[Path, str]:
 
 
 def remove_remains(folder: Path, names: Callable[[str], bool] = lambda name: True):
-    """Remove the temporary files in a folder that only killed processes can have left.
+    """Remove the temporary files in a folder that killed processes have left; those that are being written stay.
 
     Parameters
     ----------
     folder : Path
-        One that no other process writes such files into.
+        One that no former version, whose files have no locks, writes into.
     names : callable
         Whether a name is that of such a file.
     """
     for path, name in remains(folder).items():
         if names(name):
-            with contextlib.suppress(OSError):
-                path.unlink()
+            _remove_abandoned(path, age=-math.inf)
+
+
+def _remove_abandoned(left: Path, age: float):
+    """Remove a temporary file and its lock, unless a process holds it; one without a lock, if it is so old, in s."""
+    temporary = left.with_name(left.name.removesuffix(LOCK))
+    lock = _lock_of(temporary)
+    with contextlib.suppress(OSError, Timeout, NotImplementedError):
+        if not os.path.exists(lock.lock_file):
+            if time.time() - left.stat().st_mtime > age:
+                left.unlink()
+            return
+        lock.acquire(timeout=0)
+        try:
+            temporary.unlink(missing_ok=True)
+        finally:
+            _let_go(lock)
+
+
+def _lock_of(temporary: Path) -> FileLock:
+    return FileLock(temporary.with_name(temporary.name + LOCK), thread_local=False)
+
+
+def _let_go(lock: FileLock):
+    with contextlib.suppress(OSError):
+        Path(lock.lock_file).unlink(missing_ok=True)  # filelock sees that a lock is of a file that is gone
+    lock.release()
 
 
 def is_unused(folder: Path, *others: str) -> bool:
@@ -76,10 +114,13 @@ def is_unused(folder: Path, *others: str) -> bool:
     *others : str
         Names of files that do not count.
     """
-    if not folder.exists():
+    if not is_there(folder):
         return not folder.is_symlink()
     left = {path.name for path in remains(folder)}
-    return folder.is_dir() and all(path.name in (LOCK, *left, *others) for path in folder.iterdir())
+    try:
+        return folder.is_dir() and all(path.name in (LOCK, *left, *others) for path in folder.iterdir())
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be read ({error.strerror})") from None
 
 
 @contextlib.contextmanager
@@ -134,8 +175,7 @@ def sole_writer(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        Path(lock.lock_file).unlink(missing_ok=True)  # filelock sees that a lock is of a file that is gone
-        lock.release()
+        _let_go(lock)
 
 
 @contextlib.contextmanager
@@ -174,24 +214,58 @@ def replacing_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise RunError(_unwritten(path, error)) from None
     finally:
-        if temporary is not None and temporary.exists():
-            temporary.unlink()
+        if temporary is not None:
+            discard(temporary)
 
 
 def beside(path: Path) -> Path:
-    """Make an empty file beside `path`, of a hidden name with the same ending; a `RunError` if that cannot be."""
-    if path.exists() and not path.is_file():
+    """Make an empty file beside `path`, of a hidden name with the same ending, and hold its lock.
+
+    `put_in_place` and `discard` end that. What killed processes have left of the same kind is removed.
+
+    Raises
+    ------
+    RunError
+        In one line, if it cannot be made.
+    """
+    if os.path.exists(path) and not path.is_file():
         raise RunError(f"{path}: is no regular file; choose another name")
     for left, name in remains(path.parent).items():
-        with contextlib.suppress(OSError):
-            if name == path.name and time.time() - left.stat().st_mtime > _ABANDONED:
-                left.unlink()
+        if name == path.name:
+            _remove_abandoned(left, _ABANDONED)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        if not path.parent.is_dir():  # filelock would make it
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        _hold(temporary)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
+        discard(temporary)
         raise RunError(_unwritten(path, error)) from None
-    os.close(descriptor)
-    return Path(temporary)
+    return temporary
+
+
+def _hold(temporary: Path):
+    lock = _lock_of(temporary)
+    try:
+        lock.acquire(timeout=0)
+        _held[temporary] = lock
+    except NotImplementedError:  # the file system has no locks
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def discard(temporary: Path):
+    """Let go of a temporary file, and remove it if it is still there."""
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
+    release(temporary)
+
+
+def release(temporary: Path):
+    """Let go of a temporary file, wherever it was moved to."""
+    lock = _held.pop(temporary, None)
+    if lock is not None:
+        _let_go(lock)
 
 
 def put_in_place(temporary: Path, path: Path):
@@ -201,8 +275,9 @@ def put_in_place(temporary: Path, path: Path):
     os.umask(mask := os.umask(0))  # there is no other way to ask for it
     os.chmod(temporary, 0o666 & ~mask)
     os.replace(temporary, path)
+    release(temporary)
 
 
 def _unwritten(path: Path, error: OSError) -> str:
-    kept = "; the previous one is whole" if path.is_file() else ""
+    kept = "; the previous one is whole" if os.path.isfile(path) else ""
     return f"{path}: cannot be written ({error.strerror or error}){kept}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -31,6 +32,8 @@ with h5py.File(sys.argv[1], "r") as file:
     look("/", file)
     file.visititems(look)
 """
+#: Chunks that a dataset may lack: to read one takes HDF5 kilobytes, even where it holds a few bytes, or is not there.
+_MOST_MISSING = 1000
 #: Seconds that this may take.
 _LONGEST = 60.0
 
@@ -73,7 +76,7 @@ def check_self_contained(file: h5py.File):
     ------
     ValueError
         For a link to another file or place, which is not followed; data that lie in other files; and data that claim to
-        be far more than the file holds of them.
+        be far more, or in far more chunks, than the file holds of them.
     """
 
     def look(name, link) -> str | None:  # h5py goes on until something is returned; errors do not come through
@@ -94,6 +97,11 @@ def _stray(file: h5py.File, name: str, link) -> str | None:
         if item.external or item.is_virtual:
             return f"the data of {name} lie in other files, which are not read"
         check_expansion(item.id.get_storage_size(), item.nbytes)
+        if item.chunks:
+            claimed = math.prod(-(-size // chunk) for size, chunk in zip(item.shape, item.chunks, strict=True))
+            held = item.id.get_num_chunks()
+            if claimed - held > _MOST_MISSING:
+                return f"{name} claims {claimed} chunks, of which the file holds {held}"
     return None
 
 

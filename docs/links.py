@@ -17,6 +17,7 @@ PAGES = {
     "results/depth.md": "depth.md",
     "results/entropy.md": "entropy.md",
     "results/reciprocal.md": "reciprocal_results.md",
+    "results/reliability.md": "reliability.md",
     "results/robustness.md": "robustness.md",
     "results/rules.md": "rules_results.md",
     "results/spikes.md": "spikes_results.md",

@@ -198,7 +198,7 @@ class Adam:
         """Both moments and work space, in the type of the weights and the order of their memory."""
         if (self._work.dtype, self._work.shape, self._work.strides) != (W.dtype, W.shape, W.strides):
             self._work = np.zeros_like(W)
-        if self.m.dtype != W.dtype:
+        if self.m.dtype != W.dtype or self.v.dtype != W.dtype:
             self.m, self.v = (np.asfortranarray(moment, dtype=W.dtype) for moment in (self.m, self.v))
         return self.m, self.v, self._work
 

@@ -269,13 +269,16 @@ class Trainable(Summarised):
         Raises
         ------
         ParameterError
-            If an array is missing or has another shape.
+            If an array is missing, of another shape or kind, or a count is negative.
         """
         for name, own in self.state_dict().items():
-            found = state.get(name)
-            if found is None or found.shape != own.shape or not np.can_cast(found.dtype, own.dtype, "same_kind"):
+            found, counts = state.get(name), own.dtype.kind in "iu"
+            kinds = "iu" if counts else own.dtype.kind
+            if found is None or found.shape != own.shape or found.dtype.kind not in kinds:
                 problem = "missing" if found is None else f"{found.dtype} of shape {found.shape}"
                 raise ParameterError(f"{name} is {problem}; must be {own.dtype} of shape {own.shape}")
+            if counts and (found < 0).any():
+                raise ParameterError(f"{name} is {found.min()}; must not be negative")
         for key, k in self.learnt:
             self.weights[key][k][...] = state[f"weights/{key}/{k}"]
         for place, plasticity in self._places():

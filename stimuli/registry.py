@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import ParameterError
+from ..errors import ParameterError, StimulusError
 from .bundled import diabetes, digits
 from .cifar import cifar10, cifar100
 from .idx_sets import fashion_mnist, mnist
@@ -101,7 +101,13 @@ def load_stimuli(name: str | os.PathLike[str], data: str | os.PathLike[str] | No
     """
     if not isinstance(name, str | os.PathLike):
         raise ParameterError(f"stimuli: {name!r} is not a name; {_allowed()}")
-    name = os.fspath(name)
+    try:
+        return _loaded(os.fspath(name), data)
+    except OSError as error:  # of folders that may not be looked into, and of registered loaders
+        raise StimulusError(f"{error.filename or name}: cannot be read ({error.strerror or error})") from None
+
+
+def _loaded(name: str, data: str | os.PathLike[str] | None) -> Stimuli:
     if name.endswith(".npz"):
         return load_npz(Path(os.path.expanduser(name)))
     loader = BUILT_IN.get(name) or _registered.get(name)

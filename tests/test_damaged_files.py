@@ -9,10 +9,12 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from corinfomax.analysis import read_recording
+from corinfomax.analysis.hdf5 import check_self_contained
 from corinfomax.archives import LARGE, MOST_EXPANSION, ArchiveError, Bounded, check_expansion
 from corinfomax.errors import CorInfoMaxError, RunError, StimulusError
 from corinfomax.protocols.runs import RunFolder
@@ -214,6 +216,16 @@ def test_tar_archives_that_are_bombs(tmp_path, hidden, zeros, little_memory):
     assert str(caught.value).startswith(f"{path}: ")
     assert "bytes would unpack to" in str(caught.value) or hidden == "pax"
     assert "\n" not in str(caught.value)
+
+
+def test_datasets_of_chunks_that_are_not_there(tmp_path):
+    """A million rows in chunks of three, of which three rows are there: refused, as HDF5 would take 1 GB for it."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        table = file.create_dataset("table", data=np.zeros(3, np.int8), chunks=(3,), maxshape=(None,))
+        check_self_contained(file)
+        table.resize(10**6, axis=0)
+        with pytest.raises(ValueError, match="table claims 333334 chunks, of which the file holds 1"):
+            check_self_contained(file)
 
 
 def test_large_sets_are_no_bombs():

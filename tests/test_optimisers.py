@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from toys import Regressor
 
 from corinfomax.errors import ParameterError
 from corinfomax.networks import Adam, DenseChange, GradientStep, OuterProducts, Progress, Staircase
@@ -126,6 +127,17 @@ def test_adam_refuses(settings, message):
     """Parameters for which the step is not defined are refused in one line."""
     with pytest.raises(ParameterError, match=message):
         Adam(TARGET, (4, 5), 0.01, **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("t", -1), ("t", 0.5), ("m", np.zeros((3, 6), int)), ("v", np.zeros((3, 6), bool))]
+)
+def test_state_of_another_kind_is_refused(name, value):
+    """Counts that are negative, or no whole numbers, and moments that are no real numbers: named, before any step."""
+    learner = Regressor([6, 3])
+    state = learner.state_dict() | {f"optimiser/W/0/{name}": np.asarray(value)}
+    with pytest.raises(ParameterError, match=rf"^optimiser/W/0/{name} is .*must"):
+        learner.load_state_dict(state)
 
 
 def test_gradient_step_with_schedule_duration_and_decay():

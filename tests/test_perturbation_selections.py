@@ -131,6 +131,7 @@ def test_a_course_of_the_protocol_is_not_overwritten():
     [
         ("a = [", "mine, not a readable TOML|mine: not a readable TOML"),
         ("a = 1", "must consist of tables"),
+        ("[[perturbations]]\nkind = ['silence']", "must be one of silence"),
         ('[[perturbations]]\nkind = "tickle"', "perturbation 1: kind = 'tickle': must be one of silence"),
         ('[[perturbations]]\nkind = "silence"', "perturbation 1: key 'population' is missing"),
         (

@@ -7,6 +7,9 @@ import pytest
 from filelock import FileLock
 from toys import on_toys, stimuli
 
+from corinfomax.errors import ParameterError
+from corinfomax.protocols.runs import Configuration
+
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "record", "figures", "presets"])
 def test_help_describes_each_command_with_an_example(command, name):
@@ -285,6 +288,15 @@ def test_odd_settings_are_one_line_and_make_no_folder(refused, tmp_path, setting
     line = refused("train", "--set", setting)
     assert all(word in line for word in words)
     assert os.listdir(tmp_path) == []
+
+
+def test_errors_are_one_line_whatever_they_repeat():
+    """Line breaks, control characters and lone surrogates are shown as Python writes them (definition)."""
+    error = ParameterError("key 'a\nb\x85c\u2028d\x1b[2J\udcff é ²'", 3)
+    assert error.args == ("key 'a\\nb\\x85c\\u2028d\\x1b[2J\\udcff é ²'", 3)
+    with pytest.raises(ParameterError) as caught:
+        Configuration.read("digits", ["a\nb=1"])
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_stimuli_beyond_single_precision_are_named(refused, tmp_path):

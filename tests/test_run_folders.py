@@ -1,14 +1,20 @@
 """Run folders and the files in them, whatever is trained."""
 
+import errno
 import os
 import shutil
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from corinfomax.errors import RunError
-from corinfomax.protocols.runs import Configuration, RunFolder, claim_folder, latest_folder, new_folder
+from corinfomax.analysis.figures import draw_run
+from corinfomax.analysis.files import beside, discard, put_in_place
+from corinfomax.errors import RunError, StimulusError
+from corinfomax.protocols.runs import Configuration, Run, RunFolder, claim_folder, latest_folder, new_folder
+from corinfomax.stimuli import load_stimuli
 
 
 def test_files_have_the_permissions_that_the_user_gives_to_new_ones(tmp_path):
@@ -86,6 +92,50 @@ def test_files_of_others_are_in_the_way(tmp_path):
         RunFolder(tmp_path).create(Configuration.read("digits"))
     assert "--resume" not in str(caught.value)
     assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_files_that_are_being_written_stay_and_those_of_killed_processes_go(tmp_path):
+    """Of two temporary files beside a name, that of a process that was killed goes, with its lock; the other stays."""
+    path, folder = tmp_path / "some.npz", RunFolder(tmp_path)
+    writing = beside(path)
+    child = os.fork()
+    if child == 0:
+        beside(path)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    lock = f"{writing.name}.lock"
+    assert len(os.listdir(tmp_path)) == 4
+    folder.write_arrays("some.npz", {"a": np.zeros(1)})
+    assert sorted(os.listdir(tmp_path)) == sorted([writing.name, lock, "some.npz"])
+    (tmp_path / "figures").mkdir()
+    drawing = beside(tmp_path / "figures" / "angle.png")
+    with folder.locked():
+        pass
+    put_in_place(drawing, tmp_path / "figures" / "angle.png")
+    assert os.listdir(tmp_path / "figures") == ["angle.png"]
+    discard(writing)
+    assert sorted(os.listdir(tmp_path)) == [".lock", "figures", "some.npz"]
+
+
+def test_folders_that_may_not_be_looked_into_are_one_line(tmp_path, monkeypatch):
+    """Where the system refuses to look (EACCES), runs, figures and stimuli name the file in one line."""
+
+    def forbidden(path, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", forbidden)
+        for look in (
+            lambda: Run(tmp_path),
+            lambda: RunFolder(tmp_path).history(),
+            lambda: RunFolder(tmp_path).create(Configuration.read("digits")),
+            lambda: draw_run(tmp_path),
+            lambda: load_stimuli(tmp_path / "a.npz"),
+        ):
+            with pytest.raises(
+                (RunError, StimulusError), match=rf"^{tmp_path}.*: cannot be read \(Permission denied\)"
+            ):
+                look()
 
 
 def test_abandoned_files_are_removed_where_the_same_is_written_again(tmp_path):

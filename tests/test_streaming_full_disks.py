@@ -171,7 +171,9 @@ def test_a_file_that_cannot_be_completed(tmp_path, monkeypatch, damaged):
         assert str(caught.value).endswith("; nothing that was recorded can be read")
         assert os.listdir(tmp_path) == ["a.h5"]
     else:
-        with open_traces(str(caught.value).rpartition("; what was recorded is in ")[2]) as traces:
+        promised = str(caught.value).rpartition("; what was recorded is in ")[2]
+        assert promised == str(tmp_path / "a-incomplete.h5")
+        with open_traces(promised) as traces:
             assert len(traces["layer_1", "u"]) == 20
 
 

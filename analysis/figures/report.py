@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...errors import FigureError, ParameterError, RunError
 from ..archives import read_archive
-from ..files import make_folder, replacing
+from ..files import is_there, make_folder, replacing
 from ..former import converted_checkpoint
 from ..performance import confusion, r_squared_by_output
 from ..recordings import read_recording
@@ -81,9 +81,9 @@ def draw_run(folder, formats=("png",), tsne=False, animation=False):
     if unknown := [name for name in formats if name not in FORMATS]:
         raise ParameterError(f"unknown figure format {unknown[0]}; known are {', '.join(FORMATS)}")
     recording = folder / "recording.npz"
-    if animation and not recording.exists():
+    if animation and not is_there(recording):
         raise RunError(f"{recording}: no such file, and so nothing to animate; make it by corinfomax record")
-    if not (folder / "history.csv").exists():
+    if not is_there(folder / "history.csv"):
         raise RunError(f"{folder / 'history.csv'}: no such file")
 
     drawers = {

@@ -109,7 +109,7 @@ def from_toml(text: str, source: str = "perturbations") -> list[Perturbation]:
         where = f"{source}, perturbation {number}"
         values = dict(entry) if isinstance(entry, dict) else {}
         kind = values.pop("kind", None)
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise ParameterError(f"{where}: kind = {kind!r}: must be one of {', '.join(KINDS)}")
         try:
             found.append(KINDS[kind](**values))

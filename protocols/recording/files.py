@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...analysis.events import spikes_beside
-from ...analysis.files import beside, free_path, sole_writer
+from ...analysis.files import beside, discard, free_path, is_there, sole_writer
 from ...analysis.nwb import export_nwb, require_pynwb
 from ...analysis.traces import SUFFIXES, open_traces
 from ...errors import CorInfoMaxError, ParameterError, RunError
@@ -160,14 +160,14 @@ def record_traces(
 @contextlib.contextmanager
 def _streamed(path: Path) -> Iterator[Path]:
     """Where to stream to: the file itself, or one beside that it is made from, which stays if anything fails."""
-    if path.exists():
+    if is_there(path):
         raise ParameterError(f"{path}: exists; choose another name")
     if path.suffix == ".nwb":
         require_pynwb()
     with contextlib.ExitStack() as held:
         streamed = path
         if path.suffix not in SUFFIXES:
-            beside(path).unlink()  # a folder that cannot be written to shows now
+            discard(beside(path))  # a folder that cannot be written to shows now
             held.enter_context(sole_writer(path))
             streamed = free_path(path.with_suffix(""), SUFFIXES[0])
         try:

@@ -25,7 +25,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ...analysis.files import beside, put_in_place, sole_writer
+from ...analysis.files import beside, discard, free_path, is_there, put_in_place, release, sole_writer
 from ...analysis.traces import FORMAT, SUFFIXES, VERSION, Traces, is_recording
 from ...errors import ParameterError, RunError
 from ...networks.states import PhaseEnd
@@ -199,9 +199,15 @@ class StreamRecorder:
         try:
             Traces(self._temporary).close()
         except RunError:
-            self._temporary.unlink(missing_ok=True)
+            discard(self._temporary)
             return "nothing that was recorded can be read"
-        return f"what was recorded is in {self._temporary}"
+        kept = free_path(self.path.with_name(f"{self.path.stem}-incomplete"), self.path.suffix)
+        try:
+            os.replace(self._temporary, kept)  # what is left under its hidden name, the next recorder may remove
+        except OSError:
+            kept = self._temporary
+        release(self._temporary)
+        return f"what was recorded is in {kept}"
 
     def _abandon(self):
         """Leave nothing of a file that could not be begun."""
@@ -210,7 +216,7 @@ class StreamRecorder:
                 self._file.close()
         if self._reserve is not None:
             self._reserve.close()
-        self._temporary.unlink(missing_ok=True)
+        discard(self._temporary)
 
     def _tables(self) -> list[Table]:
         if self._file is None:
@@ -378,6 +384,6 @@ def _writable(path: str | os.PathLike) -> Path:
     path = Path(os.path.expanduser(path))
     if path.suffix not in SUFFIXES:
         raise ParameterError(f"{path}: must end in {' or '.join(SUFFIXES)}")
-    if path.exists() and not is_recording(path):
+    if is_there(path) and not is_recording(path):
         raise ParameterError(f"{path}: exists and is no recording; choose another name")
     return path

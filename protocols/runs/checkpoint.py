@@ -21,7 +21,7 @@ _CHANGEABLE = ("epochs", "data", "target", "blas_threads")
 def checkpoint_path(folder: RunFolder) -> Path:
     """Path of a run's checkpoint; a `RunError` if there is none."""
     path = folder.path / NAME
-    if not path.exists():
+    if not folder.has(NAME):
         raise RunError(f"{path}: no such file")
     return path
 

@@ -18,7 +18,16 @@ import tomli_w
 from ... import __version__
 from ...analysis import read_history
 from ...analysis.archives import read_archive
-from ...analysis.files import PERTURBATIONS, free_path, is_unused, locked_folder, make_folder, remove_remains, replacing
+from ...analysis.files import (
+    PERTURBATIONS,
+    free_path,
+    is_there,
+    is_unused,
+    locked_folder,
+    make_folder,
+    remove_remains,
+    replacing,
+)
 from ...errors import RunError
 from . import paths, reading
 from .configuration import Configuration
@@ -133,7 +142,7 @@ class RunFolder:
             Whether code that the folder holds or names may be imported; without it a `RunError` says so.
         """
         path = self.path / "config.toml"
-        if not path.exists():
+        if not self.has("config.toml"):
             raise RunError(f"{self.path}: not a run folder (no config.toml)")
         return Configuration.read(path, trust=trust, folder=self.path)
 
@@ -156,7 +165,7 @@ class RunFolder:
 
     def history(self) -> list[dict]:
         """Rows of ``history.csv``; none if there is no file yet."""
-        if not (self.path / "history.csv").exists():
+        if not self.has("history.csv"):
             return []
         return read_history(self.path).to_dict("records")
 
@@ -186,7 +195,7 @@ class RunFolder:
 
     def has(self, name: str) -> bool:
         """Whether a file is there."""
-        return (self.path / name).exists()
+        return is_there(self.path / name)
 
     def _write(self, name: str, write: Callable[[IO[bytes]], object]):
         with replacing(self.path / name) as file:
