@@ -78,7 +78,6 @@ class Factor:
         return f"{low:.3g} to {high:.3g}{', log' if self.scale == 'log' else ''}"
 
 
-
 def shown(value: Value) -> str:
     """A value, for a table."""
     if isinstance(value, bool):
@@ -93,7 +92,7 @@ _COMMON = (
     Factor(
         "step_rule", "step rule", "rule of the step", choices=("constant", "divide_by_slow_loop_index"), scale="choice"
     ),
-    Factor("beta", "β", "nudging strength", 0.25, 4.0),
+    Factor("beta", "β", "nudging strength β", 0.4, 4.0),
     Factor("random_sign", "sign of β", "sign of β", choices=(False, True), scale="choice"),
     Factor("hidden", "$N_1$", "hidden cells", 0.25, 2.0, whole=True, relative=True),
     Factor("batch_size", "batch", "stimuli of a minibatch", 0.5, 4.0, whole=True, relative=True),
@@ -102,27 +101,29 @@ _COMMON = (
 SEED = Factor("seed", "seed", "seed: chance alone", choices=(0, 1), scale="choice")
 
 CORINFOMAX = (
-    Factor("rate_ff", r"$\eta_\mathrm{ff}$", "rate of W_ff^(0); W_ff^(1) follows", 0.25, 4.0, relative=True),
-    Factor("rate_ratio", r"$\eta_\mathrm{ff}$ ratio", "rate of W_ff^(1) over that of W_ff^(0)", 0.25, 4.0, relative=True),
-    Factor("rate_fb", r"$\eta_\mathrm{fb}$", "rate of W_fb^(1)", 0.25, 4.0, relative=True),
-    Factor("step", "η", "step η = dt/τ_u", 0.0125, 0.1),
-    Factor("free_steps", r"$T_\mathrm{free}$", "free steps", 10, 60, whole=True),
-    Factor("nudge_steps", r"$T_\mathrm{nudge}$", "nudge steps", 3, 30, whole=True),
+    Factor("rate_ff", r"$\eta_\mathrm{ff}$", "rate of W_ff^(0); W_ff^(1) follows", 1 / 3, 3.0, relative=True),
+    Factor(
+        "rate_ratio", r"$\eta_\mathrm{ff}$ ratio", "rate of W_ff^(1) over that of W_ff^(0)", 1 / 3, 3.0, relative=True
+    ),
+    Factor("rate_fb", r"$\eta_\mathrm{fb}$", "rate of W_fb^(1)", 1 / 3, 3.0, relative=True),
+    Factor("step", "η", "step η = dt/τ_u", 0.02, 0.1),
+    Factor("free_steps", r"$T_\mathrm{free}$", "free steps", 15, 60, whole=True),
+    Factor("nudge_steps", r"$T_\mathrm{nudge}$", "nudge steps", 4, 20, whole=True),
     Factor("g_leak", r"$g_\mathrm{lk}$", "leak conductance", 0.1, 1.0),
     Factor("forgetting", "1 - λ", "1 - λ", 1e-5, 1e-2),
-    Factor("epsilon", "ε", "ε", 0.075, 0.6),
-    Factor("gain_ff_0", "gain $W_\\mathrm{ff}^{(0)}$", "initial gain of W_ff^(0)", 0.25, 4.0),
+    Factor("epsilon", "ε", "ε", 0.075, 0.45),
+    Factor("gain_ff_0", "gain $W_\\mathrm{ff}^{(0)}$", "initial gain of W_ff^(0)", 1 / 3, 3.0),
     Factor("gain_ff_1", "gain $W_\\mathrm{ff}^{(1)}$", "initial gain of W_ff^(1)", 0.1, 1.0),
-    Factor("gain_fb_1", "gain $W_\\mathrm{fb}^{(1)}$", "initial gain of W_fb^(1)", 0.25, 4.0),
+    Factor("gain_fb_1", "gain $W_\\mathrm{fb}^{(1)}$", "initial gain of W_fb^(1)", 1 / 3, 3.0),
     *_COMMON,
 )
 
 EQUILIBRIUM = (
-    Factor("rate", "α", "rate of W_0; that of W_1 follows", 0.25, 4.0, relative=True),
-    Factor("rate_ratio", "α ratio", "rate of W_1 over that of W_0", 0.25, 4.0, relative=True),
-    Factor("step", "η", "step η = dt/τ", 0.125, 1.0),
-    Factor("free_steps", r"$T_\mathrm{free}$", "free steps", 5, 60, whole=True),
-    Factor("nudge_steps", r"$T_\mathrm{nudge}$", "nudge steps", 1, 16, whole=True),
+    Factor("rate", "α", "rate of W_0; that of W_1 follows", 1 / 3, 3.0, relative=True),
+    Factor("rate_ratio", "α ratio", "rate of W_1 over that of W_0", 1 / 3, 3.0, relative=True),
+    Factor("step", "η", "step η = dt/τ", 0.2, 0.9),
+    Factor("free_steps", r"$T_\mathrm{free}$", "free steps", 8, 60, whole=True),
+    Factor("nudge_steps", r"$T_\mathrm{nudge}$", "nudge steps", 2, 12, whole=True),
     *_COMMON,
 )
 
