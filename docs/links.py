@@ -18,6 +18,7 @@ PAGES = {
     "results/entropy.md": "entropy.md",
     "results/reciprocal.md": "reciprocal_results.md",
     "results/robustness.md": "robustness.md",
+    "results/sensitivity.md": "sensitivity.md",
     "results/rules.md": "rules_results.md",
     "results/spikes.md": "spikes_results.md",
     "benchmarks/results/peers.md": "peers_cost.md",

@@ -8,8 +8,10 @@ import optuna
 import pandas as pd
 from SALib.analyze import morris as elementary_effects
 from SALib.sample import morris as trajectories
-from scipy.stats import qmc
+from scipy.stats import bootstrap, qmc, spearmanr
 from sensitivity_factors import Factor, Value
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.inspection import partial_dependence, permutation_importance
 
 #: Levels of each factor in the Morris design, and trajectories.
 LEVELS, TRAJECTORIES = 8, 25
@@ -127,3 +129,93 @@ def _distribution(factor: Factor, centre: Value) -> optuna.distributions.BaseDis
     if factor.whole:
         return optuna.distributions.IntDistribution(round(low), round(high), log=log)
     return optuna.distributions.FloatDistribution(low, high, log=log)
+
+
+def effects_between(rows: pd.DataFrame, factors: Sequence[Factor], least: float) -> pd.DataFrame:
+    """μ* of those steps of trajectories alone at both ends of which the score is at least so high, and their number.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    factors : sequence of Factor
+    least : float
+    """
+    sizes: dict[str, list[float]] = {factor.name: [] for factor in factors}
+    rows = rows.sort_values(["trajectory", "point"], kind="stable")
+    for _, trajectory in rows.groupby("trajectory"):
+        steps = list(trajectory[["point", "levels", "accuracy"]].itertuples(index=False))
+        for before, after in zip(steps, steps[1:], strict=False):
+            moved = [n for n, (a, b) in enumerate(zip(before.levels, after.levels, strict=True)) if a != b]
+            if after.point == before.point + 1 and min(before.accuracy, after.accuracy) >= least:
+                size = abs(int(before.levels[moved[0]]) - int(after.levels[moved[0]])) / (LEVELS - 1)
+                sizes[factors[moved[0]].name].append(abs(after.accuracy - before.accuracy) / size)
+    means = {name: {"mu_star": np.mean(each) if each else np.nan, "steps": len(each)} for name, each in sizes.items()}
+    return pd.DataFrame(means).T
+
+
+def forest(
+    rows: pd.DataFrame, factors: Sequence[Factor], trees: int = 500
+) -> tuple[RandomForestRegressor, pd.DataFrame]:
+    """A random forest of the accuracy over the factors, and where the rows are, from 0 to 1 in each."""
+    places = rank_places(rows, factors)
+    model = RandomForestRegressor(trees, min_samples_leaf=2, oob_score=True, random_state=0)
+    return model.fit(places, rows["accuracy"]), places
+
+
+def rank_places(rows: pd.DataFrame, factors: Sequence[Factor]) -> pd.DataFrame:
+    """Values of the factors; those of choices as 0 and 1, those on a logarithmic scale as logarithms."""
+    found = {}
+    for factor in factors:
+        column = rows[factor.name]
+        if factor.choices is not None:
+            found[factor.name] = column.map({choice: n for n, choice in enumerate(factor.choices)}).astype(float)
+        else:
+            found[factor.name] = np.log(column) if factor.scale == "log" else column.astype(float)
+    return pd.DataFrame(found)
+
+
+def partial_dependences(rows: pd.DataFrame, factors: Sequence[Factor]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Mean accuracy by a random forest against each factor, all others as they are in the rows."""
+    model, places = forest(rows, factors)
+    found = {}
+    for factor in factors:
+        result = partial_dependence(model, places, [factor.name], grid_resolution=25, percentiles=(0, 1))
+        grid = result["grid_values"][0]
+        found[factor.name] = (np.exp(grid) if factor.scale == "log" else grid, result["average"][0])
+    return found
+
+
+def importance(rows: pd.DataFrame, factors: Sequence[Factor], trees: int = 500) -> pd.DataFrame:
+    """Spearman's ρ with its interval by bootstrap and its p, and the permutation importance in a random forest.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    factors : sequence of Factor
+    trees : int
+
+    Returns
+    -------
+    DataFrame
+        By the factor's name; ``attrs["r_squared"]`` is the forest's R² out of bag.
+    """
+    model, places = forest(rows, factors, trees)
+    permuted = permutation_importance(model, places, rows["accuracy"], n_repeats=20, random_state=0).importances_mean
+    found = {}
+    for n, factor in enumerate(factors):
+        pair = (places[factor.name].to_numpy(), rows["accuracy"].to_numpy())
+        tested = spearmanr(*pair)
+        interval = bootstrap(
+            pair, lambda x, y: spearmanr(x, y).statistic, paired=True, vectorized=False, n_resamples=999,
+            method="percentile", rng=0,
+        ).confidence_interval  # fmt: skip
+        found[factor.name] = {
+            "rho": tested.statistic,
+            "p": tested.pvalue,
+            "low": interval.low,
+            "high": interval.high,
+            "importance": permuted[n],
+        }
+    table = pd.DataFrame(found).T
+    table.attrs["r_squared"] = model.oob_score_
+    return table

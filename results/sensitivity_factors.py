@@ -133,9 +133,9 @@ def _protocol_settings(values: Mapping[str, Value]) -> dict[str, Any]:
     return {key: values[key] for key in keys}
 
 
-def _corinfomax_settings(values: Mapping[str, Value], inputs: int) -> Settings:
+def _corinfomax_settings(values: Mapping[str, Value], inputs: int, outputs: int) -> Settings:
     circuit = {
-        "architecture": [inputs, values["hidden"], 10],
+        "architecture": [inputs, values["hidden"], outputs],
         "epsilon": values["epsilon"],
         "forgetting": 1 - values["forgetting"],
         "g_leak": values["g_leak"],
@@ -148,9 +148,9 @@ def _corinfomax_settings(values: Mapping[str, Value], inputs: int) -> Settings:
     return {"circuit": circuit, "protocol": _protocol_settings(values), "training": _training_settings(values)}
 
 
-def _equilibrium_settings(values: Mapping[str, Value], inputs: int) -> Settings:
+def _equilibrium_settings(values: Mapping[str, Value], inputs: int, outputs: int) -> Settings:
     circuit = {
-        "architecture": [inputs, values["hidden"], 10],
+        "architecture": [inputs, values["hidden"], outputs],
         "learning_rate": [values["rate"], values["rate"] * values["rate_ratio"]],
         "learning_rate_factor": values["rate_decay"],
         "learning_rate_every": 1,
@@ -220,13 +220,13 @@ class Space:
     factors : tuple of Factor
         Without the seed.
     settings : callable
-        Of values by name and the number of inputs: sections of a parameter file.
+        Of values by name and the numbers of inputs and outputs: sections of a parameter file.
     values : callable
         Of a configuration: its values by name.
     """
 
     factors: tuple[Factor, ...]
-    settings: Callable[[Mapping[str, Value], int], Settings]
+    settings: Callable[[Mapping[str, Value], int, int], Settings]
     values: Callable[[Configuration], dict[str, Value]]
 
     @property

@@ -78,7 +78,8 @@ class Trials:
     def configuration(self, values: Mapping[str, Value]) -> Configuration:
         """Set the preset's factors to these values, and let it be beyond its bounds."""
         sections = self.base.to_dict()
-        own = self.space.settings({**self.centre, **values}, self.stimuli.x_train.shape[1])
+        ends = (self.stimuli.x_train.shape[1], self.stimuli.y_train.shape[1])
+        own = self.space.settings({**self.centre, **values}, *ends)
         for section, keys in own.items():
             sections[section] |= keys
         sections["protocol"]["allow_unstable"] = True
