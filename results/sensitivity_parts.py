@@ -19,7 +19,7 @@ EPOCHS, MNIST_EPOCHS = 5, 2
 #: Factors of MNIST: those that matter most on digits.
 MNIST_FACTORS = 5
 #: Tuning: trials, factors, epochs, the last epochs whose mean accuracy is the score, and seeds.
-TRIALS, TUNED, TUNING_EPOCHS, LAST, TUNING_SEEDS = 30, 6, 25, 5, (0, 1)
+TRIALS, TUNED, TUNING_EPOCHS, LAST, TUNING_SEEDS = 30, 6, 15, 5, (0, 1)
 #: Presets whose settings are tuned.
 TUNED_PRESETS = ("digits", "digits_ep")
 #: Left to the preset in tuning, for they decide what a run costs; and the seed, which is no parameter.
