@@ -15,6 +15,8 @@ from sklearn.inspection import partial_dependence, permutation_importance
 
 #: Levels of each factor in the Morris design, and trajectories.
 LEVELS, TRAJECTORIES = 8, 25
+#: By how much the rule "slow" of the step slows down, each step: the default of the protocol.
+SLOWING = 0.01
 #: Runs of the space-filling design; a power of two, as Sobol's points ask for.
 POINTS = 64
 #: The first of the trials of a search are drawn at random.
@@ -94,6 +96,26 @@ def halves(rows: pd.DataFrame, factors: Sequence[Factor], failed: pd.Series) -> 
         is_upper = upper[n].to_numpy()
         share[factor.name] = {"lower": failed[~is_upper].mean(), "upper": failed[is_upper].mean()}
     return pd.DataFrame(share).T
+
+
+def products(rows: pd.DataFrame) -> pd.DataFrame:
+    """What several factors come to together: how long the circuit settles, and how much a synapse's update moves.
+
+    ``settling`` is the free phase's Σ η_i in units of ε, where there is one; a hidden cell's time constant is about ε/2.
+    ``update`` is the rate of the last projection times the number of cells that it comes from.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    """
+    rule = rows["step_rule"].ne("constant").astype(float) * SLOWING
+    duration = [
+        step * np.sum(1 / (1 + slowing * np.arange(steps)))
+        for step, slowing, steps in zip(rows["step"], rule, rows["free_steps"], strict=True)
+    ]
+    rate = rows["rate_ff"] if "rate_ff" in rows else rows["rate"]
+    epsilon = rows.get("epsilon", 1.0)
+    return pd.DataFrame({"settling": duration / epsilon, "update": rate * rows["rate_ratio"] * rows["hidden"]})
 
 
 def sobol_design(factors: Sequence[Factor], number: int = POINTS) -> np.ndarray:

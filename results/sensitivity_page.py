@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from evidence import Sample
-from sensitivity_designs import POINTS, effects, effects_between, halves, importance, partial_dependences
+from sensitivity_designs import POINTS, effects, effects_between, halves, importance, partial_dependences, products
 from sensitivity_factors import SPACES, Factor, shown
 from sensitivity_figures import draw_levels, draw_mnist, draw_morris
 from sensitivity_parts import TRIALS, best, read
@@ -34,6 +34,7 @@ def write_page(root: Path):
     draw_levels(drawn, found, centres, root / "figures" / "sensitivity_levels.png")
     for preset, rows in screened.items():
         text = text.replace(f"<!-- {preset} -->", screening_table(digits(preset), rows))
+        text = text.replace(f"<!-- products {preset} -->", products_table(rows))
     text = text.replace("<!-- tuning -->", tests_table(read("tests", root)))
     text = text.replace("<!-- tuned -->", tuned_table(root))
     rows = read("mnist", root)
@@ -106,6 +107,27 @@ def outcome(rows: pd.DataFrame) -> str:
         f"is, reach {percent(LEARNT)} %. In {beyond.sum()} runs the step or β is beyond the bound of stability that "
         f"the circuit states; {failed[beyond].sum()} of these fail."
     )
+
+
+def products_table(rows: pd.DataFrame) -> str:
+    """Share of runs that fail, in quarters of both products.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    """
+    if not len(rows):
+        return "not run."
+    both, failed = products(rows), rows["accuracy"] < FAILED
+    quarters = {name: pd.qcut(both[name], 4) for name in both}
+    shares = failed.groupby([quarters["settling"], quarters["update"]], observed=False).mean().unstack()
+    header = ["free phase \\ update", *(_interval(each) for each in shares.columns)]
+    table = [[_interval(each), *map(percent, row)] for each, row in zip(shares.index, shares.to_numpy(), strict=True)]
+    return markdown(header, table)
+
+
+def _interval(found: pd.Interval) -> str:
+    return f"{found.left:.3g} to {found.right:.3g}"
 
 
 def mnist_factors(rows: pd.DataFrame) -> tuple[Factor, ...]:

@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import sensitivity_parts
-from sensitivity_designs import LEVELS, effects, effects_between, halves, importance, morris_design, next_trial
+from sensitivity_designs import (
+    LEVELS,
+    effects,
+    effects_between,
+    halves,
+    importance,
+    morris_design,
+    next_trial,
+    products,
+)
 from sensitivity_factors import SEED, SPACES, Factor
 from sensitivity_trials import Trials, judged_on_validation, trained
 from toys import stimuli
@@ -90,6 +99,15 @@ def test_failures_by_half_of_the_range():
     found = halves(rows, THREE, rows["accuracy"] < 0.5)
     assert tuple(found.loc["b"]) == (0, 1)
     assert 0 < found.loc["a", "lower"] < 1
+
+
+def test_products_of_factors():
+    """By hand: 30 steps of .05 at ε = .15 last 10 ε; slowed down, Σ 1/(1 + .01 i) steps; the update is 3 · .7 · 100."""
+    row = {"step": 0.05, "free_steps": 30, "epsilon": 0.15, "rate_ff": 3.0, "rate_ratio": 0.7, "hidden": 100}
+    rows = pd.DataFrame([{**row, "step_rule": "constant"}, {**row, "step_rule": "divide_by_slow_loop_index"}])
+    slowed = sum(0.05 / (1 + 0.01 * i) for i in range(30)) / 0.15
+    np.testing.assert_allclose(products(rows)["settling"], [10, slowed])
+    np.testing.assert_allclose(products(rows)["update"], 210)
 
 
 def test_rank_correlations():
