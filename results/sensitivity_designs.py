@@ -8,8 +8,8 @@ import optuna
 import pandas as pd
 from SALib.analyze import morris as elementary_effects
 from SALib.sample import morris as trajectories
-from scipy.stats import bootstrap, qmc, spearmanr
-from sensitivity_factors import Factor, Value
+from scipy.stats import bootstrap, qmc, spearmanr, wilcoxon
+from sensitivity_factors import SEED, Factor, Value
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import partial_dependence, permutation_importance
 
@@ -101,7 +101,7 @@ def halves(rows: pd.DataFrame, factors: Sequence[Factor], failed: pd.Series) -> 
 def products(rows: pd.DataFrame) -> pd.DataFrame:
     """What several factors come to together: how long the circuit settles, and how much a synapse's update moves.
 
-    ``settling`` is the free phase's Σ η_i in units of ε, where there is one; a hidden cell's time constant is about ε/2.
+    ``settling`` is the free phase's Σ η_i in units of ε, if there is one; a hidden cell's time constant is about ε/2.
     ``update`` is the rate of the last projection times the number of cells that it comes from.
 
     Parameters
@@ -109,10 +109,12 @@ def products(rows: pd.DataFrame) -> pd.DataFrame:
     rows : DataFrame
     """
     rule = rows["step_rule"].ne("constant").astype(float) * SLOWING
-    duration = [
-        step * np.sum(1 / (1 + slowing * np.arange(steps)))
-        for step, slowing, steps in zip(rows["step"], rule, rows["free_steps"], strict=True)
-    ]
+    duration = np.array(
+        [
+            step * np.sum(1 / (1 + slowing * np.arange(steps)))
+            for step, slowing, steps in zip(rows["step"], rule, rows["free_steps"], strict=True)
+        ]
+    )
     rate = rows["rate_ff"] if "rate_ff" in rows else rows["rate"]
     epsilon = rows.get("epsilon", 1.0)
     return pd.DataFrame({"settling": duration / epsilon, "update": rate * rows["rate_ratio"] * rows["hidden"]})
@@ -153,6 +155,29 @@ def _distribution(factor: Factor, centre: Value) -> optuna.distributions.BaseDis
     return optuna.distributions.FloatDistribution(low, high, log=log)
 
 
+def steps_of(rows: pd.DataFrame, factors: Sequence[Factor]) -> pd.DataFrame:
+    """Each step of a trajectory: ``trajectory``, ``factor`` that moved, ``effect``, and the lower score of both ends.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    factors : sequence of Factor
+    """
+    found = []
+    rows = rows.sort_values(["trajectory", "point"], kind="stable")
+    for number, trajectory in rows.groupby("trajectory"):
+        runs = list(trajectory[["point", "levels", "accuracy"]].itertuples(index=False))
+        for before, after in zip(runs, runs[1:], strict=False):
+            if after.point != before.point + 1:
+                continue
+            [(n, size)] = [
+                (n, int(b) - int(a)) for n, (a, b) in enumerate(zip(before.levels, after.levels, strict=True)) if a != b
+            ]
+            effect = (after.accuracy - before.accuracy) * (LEVELS - 1) / size
+            found.append((number, factors[n].name, effect, min(before.accuracy, after.accuracy)))
+    return pd.DataFrame(found, columns=["trajectory", "factor", "effect", "lower"])
+
+
 def effects_between(rows: pd.DataFrame, factors: Sequence[Factor], least: float) -> pd.DataFrame:
     """μ* of those steps of trajectories alone at both ends of which the score is at least so high, and their number.
 
@@ -162,17 +187,29 @@ def effects_between(rows: pd.DataFrame, factors: Sequence[Factor], least: float)
     factors : sequence of Factor
     least : float
     """
-    sizes: dict[str, list[float]] = {factor.name: [] for factor in factors}
-    rows = rows.sort_values(["trajectory", "point"], kind="stable")
-    for _, trajectory in rows.groupby("trajectory"):
-        steps = list(trajectory[["point", "levels", "accuracy"]].itertuples(index=False))
-        for before, after in zip(steps, steps[1:], strict=False):
-            moved = [n for n, (a, b) in enumerate(zip(before.levels, after.levels, strict=True)) if a != b]
-            if after.point == before.point + 1 and min(before.accuracy, after.accuracy) >= least:
-                size = abs(int(before.levels[moved[0]]) - int(after.levels[moved[0]])) / (LEVELS - 1)
-                sizes[factors[moved[0]].name].append(abs(after.accuracy - before.accuracy) / size)
-    means = {name: {"mu_star": np.mean(each) if each else np.nan, "steps": len(each)} for name, each in sizes.items()}
-    return pd.DataFrame(means).T
+    steps = steps_of(rows, factors)
+    sizes = steps[steps["lower"] >= least].groupby("factor")["effect"].agg(lambda each: each.abs().mean())
+    numbers = steps[steps["lower"] >= least].groupby("factor").size()
+    names = [factor.name for factor in factors]
+    return pd.DataFrame({"mu_star": sizes.reindex(names), "steps": numbers.reindex(names, fill_value=0)})
+
+
+def beyond_chance(rows: pd.DataFrame, factors: Sequence[Factor]) -> pd.DataFrame:
+    """Whether effects are larger than the seed's: p of Wilcoxon's signed-rank test over trajectories, one-sided.
+
+    ``p``, and ``holm``, corrected for the number of factors by Holm's method.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    factors : sequence of Factor
+        The seed among them.
+    """
+    sizes = steps_of(rows, factors).pivot(index="trajectory", columns="factor", values="effect").abs().dropna()
+    names = [factor.name for factor in factors if factor.name != SEED.name]
+    tested = [wilcoxon(sizes[name], sizes[SEED.name], alternative="greater", method="approx") for name in names]
+    p = pd.Series([each.pvalue for each in tested], names).sort_values()
+    return pd.DataFrame({"p": p, "holm": (p * np.arange(len(p), 0, -1)).cummax().clip(upper=1)})
 
 
 def forest(

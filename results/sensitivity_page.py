@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 from evidence import Sample
-from sensitivity_designs import POINTS, effects, effects_between, halves, importance, partial_dependences, products
+from sensitivity_designs import (
+    POINTS,
+    TRAJECTORIES,
+    beyond_chance,
+    effects,
+    effects_between,
+    halves,
+    importance,
+    partial_dependences,
+    products,
+)
 from sensitivity_factors import SPACES, Factor, shown
 from sensitivity_figures import draw_levels, draw_mnist, draw_morris
 from sensitivity_parts import TRIALS, best, read
@@ -15,6 +25,10 @@ from corinfomax.analysis.files import make_folder, replacing
 
 #: Fractions: below the first a circuit has learnt nothing, from the second on it has learnt.
 FAILED, LEARNT = 0.2, 0.5
+MNIST_FIGURE = """![Accuracy against five parameters](figures/sensitivity_mnist.png)
+
+*Validation accuracy of each run, and its partial dependence by a random forest: the mean over all runs' other
+parameters. Dotted: the preset.*"""
 
 
 def write_page(root: Path):
@@ -38,7 +52,9 @@ def write_page(root: Path):
     text = text.replace("<!-- tuning -->", tests_table(read("tests", root)))
     text = text.replace("<!-- tuned -->", tuned_table(root))
     rows = read("mnist", root)
-    if len(rows):
+    if not len(rows):
+        text = text.replace("<!-- mnist -->", "not run.")
+    else:
         factors = mnist_factors(rows)
         centre, path = Trials("mnist", None).centre, root / "figures" / "sensitivity_mnist.png"
         draw_mnist(rows, factors, partial_dependences(rows, factors), centre, path)
@@ -69,7 +85,7 @@ def screening_table(trials: Trials, rows: pd.DataFrame) -> str:
         return "not run."
     factors = {factor.name: factor for factor in trials.space.with_seed}
     order = list(factors.values())
-    found, learnt = effects(rows, order), effects_between(rows, order, LEARNT)
+    found, learnt, tested = effects(rows, order), effects_between(rows, order, LEARNT), beyond_chance(rows, order)
     failed = halves(rows, order, rows["accuracy"] < FAILED)
     diverged = halves(rows, order, rows["status"] != "finished")
     table = []
@@ -89,10 +105,11 @@ def screening_table(trials: Trials, rows: pd.DataFrame) -> str:
                 f"{100 * row['mu']:+.1f}",
                 f"{100 * row['sigma']:.1f}",
                 f"{100 * among['mu_star']:.1f} ({among['steps']:.0f})",
+                "" if name == "seed" else f"{tested.loc[name, 'p']:.2g} ({tested.loc[name, 'holm']:.2g})",
                 *both,
             ]
         )
-    header = ["parameter", "range", "preset", "μ*", "μ", "σ", "μ* among circuits that learn (steps)"]
+    header = ["parameter", "range", "preset", "μ*", "μ", "σ", "μ* among circuits that learn (steps)", "p (Holm)"]
     return markdown([*header, "fail (%)", "diverge (%)"], table) + "\n\n" + outcome(rows)
 
 
@@ -101,8 +118,8 @@ def outcome(rows: pd.DataFrame) -> str:
     accuracies, beyond = rows["accuracy"], rows["beyond_bounds"].astype(bool)
     failed, trajectories = accuracies < FAILED, rows["trajectory"].nunique()
     return (
-        f"{len(rows)} runs in {trajectories} trajectories: median accuracy {100 * accuracies.median():.1f} %, best "
-        f"{100 * accuracies.max():.1f} %. {failed.sum()} fail, that is, stay below {percent(FAILED)} %, "
+        f"{len(rows)} runs in {trajectories} of {TRAJECTORIES} trajectories: median accuracy "
+        f"{100 * accuracies.median():.1f} %, best {100 * accuracies.max():.1f} %. {failed.sum()} fail, that is, stay below {percent(FAILED)} %, "
         f"{(rows['status'] != 'finished').sum()} of these for they diverge; {(accuracies >= LEARNT).sum()} learn, that "
         f"is, reach {percent(LEARNT)} %. In {beyond.sum()} runs the step or β is beyond the bound of stability that "
         f"the circuit states; {failed[beyond].sum()} of these fail."
@@ -119,7 +136,7 @@ def products_table(rows: pd.DataFrame) -> str:
     if not len(rows):
         return "not run."
     both, failed = products(rows), rows["accuracy"] < FAILED
-    quarters = {name: pd.qcut(both[name], 4) for name in both}
+    quarters = {name: pd.qcut(both[name], 4, duplicates="drop") for name in both}
     shares = failed.groupby([quarters["settling"], quarters["update"]], observed=False).mean().unstack()
     header = ["free phase \\ update", *(_interval(each) for each in shares.columns)]
     table = [[_interval(each), *map(percent, row)] for each, row in zip(shares.index, shares.to_numpy(), strict=True)]
@@ -154,7 +171,7 @@ def mnist_table(rows: pd.DataFrame, factors: tuple[Factor, ...]) -> str:
         f"The forest explains {100 * found.attrs['r_squared']:.0f} % of the variance of points that it has not seen "
         "(out of bag)."
     )
-    return markdown(header, table) + "\n\n" + told
+    return "\n\n".join((markdown(header, table), told, MNIST_FIGURE))
 
 
 def tests_table(rows: pd.DataFrame) -> str:

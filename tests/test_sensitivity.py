@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import sensitivity_parts
+from scipy.stats import norm
 from sensitivity_designs import (
     LEVELS,
+    beyond_chance,
     effects,
     effects_between,
     halves,
@@ -93,6 +95,17 @@ def test_effects_between_circuits_that_learn():
     assert found.loc["a", "mu_star"] == pytest.approx(3)
 
 
+def test_effects_beyond_chance():
+    """Theory: effects that are larger than the seed's in all of six trajectories have p = Φ(-10.5/√22.75), z of W = 21.
+
+    Holm's method doubles the least of two; a factor without any effect has p = 1 beside a seed that has one.
+    """
+    found = beyond_chance(rows_of(lambda a, b, seed: 3 * a + 0.01 * (seed >= 0.5)), THREE)
+    assert found.loc["a", "p"] == pytest.approx(norm.sf(10.5 / np.sqrt(22.75)), rel=0.1)
+    assert found.loc["a", "holm"] == pytest.approx(2 * found.loc["a", "p"])
+    assert found.loc["b", "p"] > 0.95
+
+
 def test_failures_by_half_of_the_range():
     """By hand: what fails where b is in its upper half fails in all of that half, and in no run of the lower."""
     rows = rows_of(lambda a, b, seed: float(b < 0.5))
@@ -108,6 +121,8 @@ def test_products_of_factors():
     slowed = sum(0.05 / (1 + 0.01 * i) for i in range(30)) / 0.15
     np.testing.assert_allclose(products(rows)["settling"], [10, slowed])
     np.testing.assert_allclose(products(rows)["update"], 210)
+    rows = rows.rename(columns={"rate_ff": "rate"}).drop(columns="epsilon")
+    np.testing.assert_allclose(products(rows)["settling"], [1.5, 0.15 * slowed])
 
 
 def test_rank_correlations():
