@@ -119,8 +119,9 @@ def outcome(rows: pd.DataFrame) -> str:
     failed, trajectories = accuracies < FAILED, rows["trajectory"].nunique()
     return (
         f"{len(rows)} runs in {trajectories} of {TRAJECTORIES} trajectories: median accuracy "
-        f"{100 * accuracies.median():.1f} %, best {100 * accuracies.max():.1f} %. {failed.sum()} fail, that is, stay below {percent(FAILED)} %, "
-        f"{(rows['status'] != 'finished').sum()} of these for they diverge; {(accuracies >= LEARNT).sum()} learn, that "
+        f"{100 * accuracies.median():.1f} %, best {100 * accuracies.max():.1f} %. {failed.sum()} fail, that is, stay "
+        f"below {percent(FAILED)} %, {(rows['status'] != 'finished').sum()} of these for they diverge; "
+        f"{(accuracies >= LEARNT).sum()} learn, that "
         f"is, reach {percent(LEARNT)} %. In {beyond.sum()} runs the step or β is beyond the bound of stability that "
         f"the circuit states; {failed[beyond].sum()} of these fail."
     )
