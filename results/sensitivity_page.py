@@ -17,7 +17,7 @@ from sensitivity_designs import (
 )
 from sensitivity_factors import SPACES, Factor, shown
 from sensitivity_figures import draw_levels, draw_mnist, draw_morris
-from sensitivity_parts import TRIALS, best, read
+from sensitivity_parts import COMPARED, PARTS, TRIALS, best, read
 from sensitivity_trials import Trials, digits
 from tables import markdown, spread
 
@@ -49,7 +49,9 @@ def write_page(root: Path):
     for preset, rows in screened.items():
         text = text.replace(f"<!-- {preset} -->", screening_table(digits(preset), rows))
         text = text.replace(f"<!-- products {preset} -->", products_table(rows))
-    text = text.replace("<!-- tuning -->", tests_table(read("tests", root)))
+    text = text.replace(
+        "<!-- tuning -->", tests_table(pd.concat([read(f"tests_{preset}", root) for preset in COMPARED]))
+    )
     text = text.replace("<!-- tuned -->", tuned_table(root))
     rows = read("mnist", root)
     if not len(rows):
@@ -191,7 +193,7 @@ def tests_table(rows: pd.DataFrame) -> str:
 def tuned_table(root: Path) -> str:
     """What the searches found, beside the presets."""
     parts = []
-    for preset in ("digits", "digits_ep"):
+    for preset in COMPARED:
         rows = read(f"tuning_{preset}", root)
         if len(rows) < TRIALS:
             parts.append(f"`{preset}`: {len(rows)} of {TRIALS} trials, not over.")
@@ -219,7 +221,7 @@ def tuned_table(root: Path) -> str:
 def seconds_table(root: Path) -> str:
     """Runs and processor time of each part."""
     table = []
-    for part in ("digits", "digits_ep", "tuning_digits", "tuning_digits_ep", "tests", "mnist"):
+    for part in PARTS:
         rows = read(part, root)
         spent = f"{rows['seconds'].sum():.0f}" if len(rows) else "–"
         table.append([f"`python results/sensitivity.py {part}`", str(len(rows)), spent])
