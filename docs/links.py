@@ -19,6 +19,7 @@ PAGES = {
     "results/reciprocal.md": "reciprocal_results.md",
     "results/reliability.md": "reliability.md",
     "results/robustness.md": "robustness.md",
+    "results/sensitivity.md": "sensitivity.md",
     "results/rules.md": "rules_results.md",
     "results/spikes.md": "spikes_results.md",
     "benchmarks/results/peers.md": "peers_cost.md",

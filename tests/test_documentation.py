@@ -180,6 +180,7 @@ def test_documented_commands_exist(document):
             "results/entropy.md",
             "results/robustness.md",
             "results/oscillation.md",
+            "results/sensitivity.md",
         ),
         *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")) if "](" in path.read_text(encoding="utf-8")),
     ],
