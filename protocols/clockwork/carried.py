@@ -1,10 +1,11 @@
 """What a presentation leaves for the next one, where states carry over: of cells, of spikes, and on axons."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from ...errors import ParameterError
 from ...networks.population import Population
 from .mounting import MountedCircuit
 
@@ -44,6 +45,32 @@ def carried_states(mounted: MountedCircuit) -> dict[str, CarriedState]:
             found[f"state/{name}/steps_since_spike"] = _steps_since_spike(population)
             found[f"state/{name}/not_refractory"] = _variable(population, "not_refractory", always=False)
     return found | dict(_on_axons(mounted))
+
+
+def restore(states: Mapping[str, CarriedState], given: Mapping[str, np.ndarray], at_rest: bool):
+    """Write states that were read before.
+
+    Parameters
+    ----------
+    states : mapping of str to CarriedState
+    given : mapping of str to ndarray
+    at_rest : bool
+        Whether presentations begin at rest: then what older checkpoints lack is not needed, and may be missing.
+
+    Raises
+    ------
+    ParameterError
+        That names what is missing, of another shape or not finite; nothing is written then.
+    """
+    needed = {place: own for place, own in states.items() if own.always or place in given or not at_rest}
+    for place, own in needed.items():
+        found, values = given.get(place), own.read()
+        if found is None or found.shape != values.shape or found.dtype != values.dtype:
+            raise ParameterError(f"{place} is missing, or not {values.dtype} of shape {values.shape}")
+        if not np.isfinite(found).all():
+            raise ParameterError(f"{place} is not finite")
+    for place, own in needed.items():
+        own.write(given[place])
 
 
 def _variable(population: Population, variable: str, always: bool = True) -> CarriedState:

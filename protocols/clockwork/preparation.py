@@ -23,7 +23,7 @@ from ..linear_algebra import limited_to
 from ..recording.presentation import Presentation
 from ..recording.recordables import checked, declared
 from ..recording.recorder import Recorder
-from .carried import carried_states
+from .carried import carried_states, restore
 from .moment import Hooks, Moment
 from .precision import agree_on_dtype
 from .presenter import Presenter
@@ -365,23 +365,8 @@ class Preparation(Summarised):
         return {place: state.read() for place, state in self._carried.items()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]):
-        """Restore what `state_dict` gave; a `ParameterError` names what is missing, of another shape or not finite.
-
-        What older checkpoints lack may be missing if the protocol begins at rest, as it is not needed then.
-        """
-        needed = {
-            place: own
-            for place, own in self._carried.items()
-            if own.always or place in state or self.protocol.reset != "rest"
-        }
-        for place, own in needed.items():
-            found, values = state.get(place), own.read()
-            if found is None or found.shape != values.shape or found.dtype != values.dtype:
-                raise ParameterError(f"{place} is missing, or not {values.dtype} of shape {values.shape}")
-            if not np.isfinite(found).all():
-                raise ParameterError(f"{place} is not finite")
-        for place, own in needed.items():
-            own.write(state[place])
+        """Restore what `state_dict` gave; a `ParameterError` names what is missing, of another shape or not finite."""
+        restore(self._carried, state, at_rest=self.protocol.reset == "rest")
 
     def _checked(self, stimulus: Stimulus) -> Stimulus:
         if not isinstance(stimulus, Stimulus):
