@@ -238,7 +238,7 @@ def _of_circuits(lab: Laboratory) -> dict[str, Kind]:
         "recording.npz, bytes": Kind(damaged(Intact([recording.read_bytes()])), _recorded, 300),
         "recording.npz, arrays": Kind(exchanged(of(recording)).map(archive), _recorded, 600),
         "HDF5 recording, bytes": Kind(damaged(traces), _opened, 600),
-        "HDF5 recording, objects": Kind(rebuilt(traces), _opened, 600),
+        "HDF5 recording, objects": Kind(rebuilt(traces), _opened, 300),
     }
 
 
