@@ -82,7 +82,8 @@ def of_faults(kept: pd.DataFrame) -> str:
         if trials.empty:
             continue
         if part in ("signal", "clock"):  # one of each model, which need no row of their own
-            groups = trials["what"].str.rpartition(", ")[2 if part == "signal" else 0]
+            ends = trials["what"].str
+            groups = ends.rpartition(", ")[2] if part == "signal" else ends.partition(", ")[0]
         elif part in ("pause", "rights"):
             groups = pd.Series("", index=trials.index)
         else:
