@@ -53,7 +53,10 @@ def raising() -> Iterator[None]:
 
     def repeat(number):
         repeated.add(number)
-        signal.raise_signal(number)
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident, number)  # ends what the main thread waits for, too
+        else:
+            signal.raise_signal(number)
 
     def handle(number, frame):
         timer, again = waiting.pop(number, None), number not in repeated

@@ -108,6 +108,8 @@ def save_npz(stimuli: Stimuli, file: str | Path | IO[bytes]) -> None:
 def _whole(path: Path, arrays: dict[str, np.ndarray]) -> Stimuli:
     """Make the set that `save_npz` has saved."""
     plain: dict[str, Any] = {key: arrays.pop(key).tolist() for key in _DESCRIPTION if key in arrays}
+    if "task" not in plain:
+        raise _error(path, _PARTS[0], "needs task beside it, as save_npz has it; arrays of your own are x, y and split")
     try:
         return Stimuli(**arrays, **{"name": path.stem, **plain})
     except (StimulusError, TypeError, ValueError) as error:

@@ -58,11 +58,11 @@ main()
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
-    """Write 60 stimuli of 6 inputs in 3 classes and return their path."""
+    """Write 48 and 12 stimuli of 6 inputs in 3 classes, split already, and return their path."""
     rng = np.random.default_rng(0)
     x = rng.uniform(size=(60, 6))
     path = tmp_path_factory.mktemp("stimuli") / "toy.npz"
-    np.savez(path, x=x, y=np.argmax(x[:, :3] + x[:, 3:], axis=1))
+    np.savez(path, x=x, y=np.argmax(x[:, :3] + x[:, 3:], axis=1), split=np.repeat([0, 1], [48, 12]))
     return path
 
 

@@ -148,6 +148,10 @@ def test_classes_by_number_or_name(tmp_path):
         ({"x": X, "y": LABELS.astype(complex)}, "key 'y' is of type complex128"),
         ({"x": X, "y": np.arange(2 * N).reshape(N, 2)}, "key 'y' holds integers of shape (20, 2)"),
         ({"x": X, "y": X[:, 0], "task": "classification"}, "key 'task' is 'classification', but y holds no labels"),
+        (
+            {"x_train": X, "x_test": X},
+            "key 'x_train' needs task beside it, as save_npz has it",
+        ),
         ({"x": X, "y": LABELS, "task": "none"}, "key 'task' is none; allowed are 'classification' and 'regression'"),
         ({"x": X, "task": "regression"}, "key 'task' is regression; allowed are"),
         ({"x": X, "y": np.zeros((N, 2, 2))}, "key 'y' has shape (20, 2, 2)"),
