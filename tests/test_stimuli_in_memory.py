@@ -62,7 +62,7 @@ def test_a_damaged_set_is_refused_in_one_line():
     with pytest.raises(StimulusError, match=r"part.npz: holds no set of stimuli \(part: x_test has 3 columns"):
         load_npz("part.npz")
     np.savez("less.npz", x_train=np.ones((2, 2)))
-    with pytest.raises(StimulusError, match=r"less.npz: holds no set"):
+    with pytest.raises(StimulusError, match=r"less.npz: key 'x_train' needs task beside it"):
         load_npz("less.npz")
 
 
