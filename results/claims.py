@@ -1,5 +1,6 @@
 """The table of claims: what is said of the simulator, the file that proves it, and what is open."""
 
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,7 @@ class Claim:
     where: dict = field(default_factory=dict)
     epoch: int | None = None
 
+    @functools.cached_property
     def rows(self) -> pd.DataFrame:
         """The rows that count, with a column `seed`, NO_SEED where there is none; an empty table if nothing was run."""
         parts = []
@@ -69,13 +71,13 @@ class Claim:
     @property
     def sample(self) -> Sample:
         """The number by seed: of each the last row that counts."""
-        last = self.rows().groupby("seed")[self.column].last()
+        last = self.rows.groupby("seed")[self.column].last()
         return Sample({int(seed): self.scale * float(value) for seed, value in last.items()})
 
     @property
     def duration(self) -> float | None:
         """Mean seconds of a seed, None if they were not kept."""
-        found = self.rows()
+        found = self.rows
         if self.seconds not in found or found.empty:
             return None
         return float(found.groupby("seed")[self.seconds].sum().mean())

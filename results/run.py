@@ -17,6 +17,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -44,17 +45,17 @@ _DIVERGED = re.compile(r"epoch \d+, .*; take a smaller step or learning rate")
 Train = Callable[[list[Task], Path, int, Callable[[Task, Outcome], object]], object]
 
 
+@dataclass(frozen=True)
 class Listed(Task):
-    """A run of the list as the engine takes it: it has a folder of its own, named as the list does."""
+    """A run of the list as the engine takes it: it has a folder of its own, named as the list does.
+
+    Parameters
+    ----------
+    run : Run
+        Beside those of `Task`.
+    """
 
     run: Run
-
-    @classmethod
-    def of(cls, run: Run) -> "Listed":
-        """Read its configuration."""
-        task = cls({}, run.seed, Configuration.read(run.preset, run.all_settings))
-        object.__setattr__(task, "run", run)
-        return task
 
     @property
     def name(self) -> str:
@@ -115,7 +116,7 @@ class Queue:
                 if self._is_finished(run):
                     _say(run, "finished already")
                     continue
-                waiting.append(Listed.of(run))
+                waiting.append(Listed({}, run.seed, _configuration(run), run))
                 self._let_try_again(self.working / run.name)
             except (CorInfoMaxError, OSError) as error:
                 failed.append(run.name)
@@ -266,6 +267,10 @@ def main(
         raise typer.Exit(1)
 
 
+def _configuration(run: Run) -> Configuration:
+    return Configuration.read(run.preset, run.all_settings)
+
+
 def _epochs(folder: Path) -> int:
     """Epochs in a folder's history, none if there is none that can be read."""
     with contextlib.suppress(RunError):
@@ -278,7 +283,7 @@ def _difference(run: Run, folder: Path) -> str:
     if not (folder / "config.toml").exists():
         return "no config.toml"
     theirs = Configuration.read(folder / "config.toml")
-    found = Configuration.read(run.preset, run.all_settings).difference(theirs)
+    found = _configuration(run).difference(theirs)
     return "" if found is None else f"{found[0]} = {found[2]!r} in place of {found[1]!r}"
 
 
