@@ -6,6 +6,7 @@ import brian2 as b2
 
 from ...errors import ParameterError
 from ...networks.circuit import Circuit
+from ...networks.foreseen_spikes import ForeseenSpikes, can_be_foreseen
 from ...networks.population import Population
 from ...networks.projection import Drive, SynapticTransmission, Transmission
 from ...networks.synaptic_events import EventTransmission
@@ -48,6 +49,8 @@ class MountedCircuit:
         In the order of a step.
     unread : list of Operation
         Rates that nothing in a step reads, as of a clamped output: whoever looks at them calls `compute_unread` first.
+    foreseen : dict of str to ForeseenSpikes
+        By population, of input cells whose spikes may be known in advance.
     within_integration : set of Operation
         Those of them that are part of their population's integration: one pass over the cells does both.
 
@@ -103,6 +106,15 @@ class MountedCircuit:
         self._called: list[b2.NetworkOperation] = []
         self._held: dict[Place, Callable[[], object]] = {}
         self._place()
+        self.foreseen = {
+            name: ForeseenSpikes(population)
+            for name, population in self.populations.items()
+            if can_be_foreseen(population)
+        }
+        for drive in self.drives.values():
+            for item in drive.transmissions:
+                if isinstance(item, EventTransmission):
+                    item.foreseen = self.foreseen.get(item.source.name)
 
     def hold(self, holds: Mapping[Place, Callable[[], object]]):
         """Call these in each step right after the variable is computed that stands at the place.
@@ -122,6 +134,20 @@ class MountedCircuit:
         """Let integration follow what phases have set and rules have moved."""
         for population in self._integrating:
             population.renew()
+
+    def look_ahead(self, steps: int):
+        """Look up what is known in advance of a phase that begins: spikes of input cells.
+
+        Parameters
+        ----------
+        steps : int
+            Of the phase; 0 if somebody looks on, or weights move.
+        """
+        own = len(self.populations) + len(self.synapses) + len(self._called)
+        alone = len(self.network.objects) == own  # none of the user's, such as monitors
+        held = {population for population, _ in self._held}
+        for name, foreseen in self.foreseen.items():
+            foreseen.expect(steps if alone and name not in held else 0)
 
     def compute_unread(self):
         """Compute what nothing in a step reads."""

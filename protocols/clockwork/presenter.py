@@ -253,6 +253,8 @@ class Presenter:
         for hook in self._hooks.on_phase_start:
             hook(self.moment)
         self.mounted.renew()
+        self._often = now.stimulus.learn and (self._rules["step"] or self._rules["spike"])
+        self.mounted.look_ahead(0 if self._hooks.on_step or self._often else phase.steps)
 
     def _courses_of(self, phase: Phase, beta: float, taught: bool) -> tuple[np.ndarray, np.ndarray, Prepared]:
         """η and β in each step of a phase, and what it sets and holds: the same as long as protocol and β are."""
@@ -307,15 +309,13 @@ class Presenter:
         for time_on in self._times_on:
             time_on[0] = now.time
         now.s += self._eta[now.step]
-        learning = now.stimulus.learn
-        often = learning and (self._rules["step"] or self._rules["spike"])
-        if now.step + 1 == phase.steps or self._hooks.on_step or self._sums or often:
+        if now.step + 1 == phase.steps or self._hooks.on_step or self._sums or self._often:
             self.mounted.compute_unread()
         summing = [running for running in self._sums.values() if running.weights[now.step]]
         signals = self._present_signals() if summing else {}
         for running in summing:
             running.add(signals, now.step)
-        if often:
+        if self._often:
             self._learn_in_step()
         for hook in self._hooks.on_step:
             hook(self.moment)
@@ -329,7 +329,7 @@ class Presenter:
             self._begin_phase(self._phase_index + 1)
             return
         self._finished = True
-        if learning:
+        if now.stimulus.learn:
             self._circuit.learn(self._read, self._rules["presentation"])
             self._circuit.count_presentation()
             self.mounted.copy_weights_to_synapses()
