@@ -80,8 +80,9 @@ class ForeseenSpikes:
         steps, cells : ndarray (spikes,)
             Counted from `first`, in order; cells count through all replicas.
         """
-        steps, found = np.nonzero(self._fires[first:last][:, self._level[self._firing]])
-        return steps, self._firing[found]
+        found = np.flatnonzero(self._fires[first:last].take(self._firing_level, axis=1))  # in one dimension it is fast
+        steps, places = np.divmod(found, max(len(self._firing), 1))
+        return steps, self._firing[places]
 
     def fired(self, steps: np.ndarray, cells: np.ndarray) -> np.ndarray | None:
         """How many cells of a unit spike in each of these spikes; None where units are single cells."""
@@ -104,7 +105,7 @@ class ForeseenSpikes:
             return
         self.step += 1
         if self.step < self.end:
-            np.take(self._table["train"][self.step], self._level, out=self._views["train"], mode="clip")
+            self._views["train"][self._firing] = self._table["train"][self.step].take(self._firing_level)
         else:
             self._put_in_place()
 
@@ -153,6 +154,7 @@ class ForeseenSpikes:
             level = np.searchsorted(levels, self._r)
         self._level, self._shown[...] = level, self._r
         self._firing = np.flatnonzero(self._fires.any(axis=0)[level])
+        self._firing_level = level[self._firing]
         return True
 
     def _fits(self, levels: int, steps: int) -> bool:
