@@ -141,7 +141,7 @@ TEXT = """# What a spiking training step costs
 A minibatch of `mnist_spiking`, shortened: 784-500-10, 20 stimuli of sparse grey levels, 60 + 100 steps and
 plasticity, float32, one BLAS thread. The plain loop (`benchmarks/spiking_loop.py`) has the trains of input cells in a
 table by grey level and one sparse product a presentation. The simulator has such a table, too, which its own cells
-have made, and one product for some 26 steps; where somebody looks on, it delivers spikes step by step. Weights of the
+have made, and one product for up to 26 steps; where a hook looks on, it delivers spikes step by step. Weights of the
 two differ by {difference} after three minibatches in float64. All learn by turns from the same minibatches, {blocks}
 blocks of five; ratios are medians over blocks, quartiles in brackets. The machine's load was {load}: beyond its
 processors others compute beside, and only ratios tell something.
