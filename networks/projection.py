@@ -267,9 +267,8 @@ class Drive:
         self._varying = [item for item in transmissions if not item.projection.constant]
         self.varying = bool(self._varying)
         self._kept = np.zeros_like(self.drive) if self._constant and self._varying else None
-        alone = len(self._varying) == 1 and not self._constant
-        self._parts = [self.drive if alone else np.zeros_like(self.drive) for _ in self._varying]
-        self._alone = alone
+        self._alone = len(self._varying) == 1 and not self._constant
+        self._parts = [self.drive if self._alone else np.zeros_like(self.drive) for _ in self._varying]
 
     @property
     def name(self) -> str:
@@ -293,14 +292,16 @@ class Drive:
         (transmission,) = self.transmissions
         return transmission.weights()
 
-    def begin(self):
-        """Compute what stays as it is while an input is on."""
+    def begin(self, within: bool = False):
+        """Compute what stays as it is while an input is on; `within` a phase the rest stays what it was."""
         kept = self.drive if self._kept is None else self._kept
         for number, item in enumerate(self._constant):
             brought = kept if number == 0 else np.empty_like(kept)
             item.bring(brought)
             if number:
                 kept += brought
+        if within and self._kept is not None:
+            self._sum()
 
     def follow(self):
         """Compute what varies from the present signals, as when they have been set anew."""

@@ -12,7 +12,7 @@ from oscillation_trials import EPOCHS, PLACES, PRESET, SEEDS, STEPS, Trial, accu
 from corinfomax import Stimulus
 from corinfomax.analysis import accuracy
 from corinfomax.errors import DivergenceError
-from corinfomax.protocols.clockwork import oscillating
+from corinfomax.protocols.clockwork import Protocol, oscillating
 from corinfomax.protocols.runs import Configuration
 from corinfomax.stimuli import batches
 
@@ -150,6 +150,10 @@ class Stream:
         Steps after a stimulus' onset that are not learnt from.
     carry : bool, default True
         Whether cells go on from where the last stimulus left them.
+    fade : int, default 0
+        Steps over which the input crosses from the last stimulus to this one; the target changes when they begin.
+    rates : float, default 1
+        Factor of the preset's learning rates.
     """
 
     cycle_steps: int
@@ -157,6 +161,16 @@ class Stream:
     jitter: float = 0.0
     settle_steps: int = 0
     carry: bool = True
+    fade: int = 0
+    rates: float = 1.0
+
+    def protocol(self, cycles: float, **options) -> Protocol:
+        """What happens while a stimulus is on, for so many cycles."""
+        found = oscillating(
+            cycles=cycles, cycle_steps=self.cycle_steps, settle_steps=self.settle_steps, prediction_steps=15, **options
+        )
+        first, *others = found.phases
+        return replace(found, phases=[replace(first, fade=self.fade), *others])
 
 
 #: Streams, from one that knows all boundaries to one that knows none.
@@ -166,6 +180,13 @@ STREAMS = {
     "any moment, 4 cycles": Stream(20, 4, jitter=0.3),
     "any moment, 2 cycles, 15 ms not learnt from": Stream(20, 2, jitter=0.3, settle_steps=15),
     "any moment, 4 cycles, 15 ms not learnt from": Stream(20, 4, jitter=0.3, settle_steps=15),
+    "fading over 10 ms, any moment, 2 cycles": Stream(20, 2, jitter=0.3, fade=10),
+    "fading over 20 ms, any moment, 2 cycles": Stream(20, 2, jitter=0.3, fade=20),
+    "fading over 20 ms, any moment, 4 cycles": Stream(20, 4, jitter=0.3, fade=20),
+    "fading over 40 ms, any moment, 4 cycles": Stream(20, 4, jitter=0.3, fade=40),
+    "fading over 15 ms, which are not learnt from, 2 cycles": Stream(20, 2, jitter=0.3, settle_steps=15, fade=15),
+    "fading over 20 ms, any moment, 2 cycles, rates / 4": Stream(20, 2, jitter=0.3, fade=20, rates=0.25),
+    "fading over 20 ms, any moment, 4 cycles, rates / 4": Stream(20, 4, jitter=0.3, fade=20, rates=0.25),
 }
 
 
@@ -177,13 +198,16 @@ def streamed(stream: Stream, seed: int) -> dict[str, float]:
     stream : Stream
     seed : int
     """
-    configuration = Configuration.read(PRESET, [*STEPS, f"seed={seed}"])
+    rates = [
+        f"learning_rate_ff={[2.8 * stream.rates, 1.96 * stream.rates]}",
+        f"learning_rate_fb={[0.42 * stream.rates]}",
+    ]
+    configuration = Configuration.read(PRESET, [*STEPS, *(rates if stream.rates != 1 else []), f"seed={seed}"])
     circuit, random = configuration.build_circuit(), np.random.default_rng(seed)
     x, y, x_judged, y_judged = digits()
     beta, now = configuration.build_protocol().beta, 0  # of the oscillation, in steps
-    options = {"cycle_steps": stream.cycle_steps, "settle_steps": stream.settle_steps, "beta": beta}
-    options |= {"reset": "carry" if stream.carry else "rest", "prediction_steps": 15}
-    first = oscillating(cycles=stream.cycles, **options)
+    options = {"beta": beta, "reset": "carry" if stream.carry else "rest"}
+    first = stream.protocol(stream.cycles, **options)
     learner = configuration.entry.mount(circuit, 20, first, dtype=np.float32)
     judge = configuration.entry.mount(circuit, 20, replace(first, reset="rest"), dtype=np.float32)
 
@@ -193,7 +217,7 @@ def streamed(stream: Stream, seed: int) -> dict[str, float]:
             if stream.jitter:
                 steps = round(stream.cycle_steps * stream.cycles * random.uniform(1 - stream.jitter, 1 + stream.jitter))
                 onset = (now + stream.settle_steps) % stream.cycle_steps
-                learner.exchange_protocol(oscillating(cycles=steps / stream.cycle_steps, onset=onset, **options))
+                learner.exchange_protocol(stream.protocol(steps / stream.cycle_steps, onset=onset, **options))
                 now += stream.settle_steps + steps
             yield Stimulus(x[rows], y[rows], beta if stream.jitter else beta * random.choice([-1, 1]), learn=True)
 
@@ -219,13 +243,12 @@ def stream_aligned(stream: Stream) -> dict[str, float]:
     x, y, *_ = digits()
     configuration = Configuration.read(PRESET, [*STEPS, "dtype=float64"])
     circuit, beta = configuration.build_circuit(), configuration.build_protocol().beta
-    options = {"cycle_steps": stream.cycle_steps, "settle_steps": stream.settle_steps, "beta": beta}
-    options |= {"reset": "carry", "prediction_steps": 15, "cycles": stream.cycles * (1 + stream.jitter / 2)}
-    learner = configuration.entry.mount(circuit, 20, oscillating(**options), dtype=np.float64)
+    options = {"cycles": stream.cycles * (1 + stream.jitter / 2), "beta": beta, "reset": "carry"}
+    learner = configuration.entry.mount(circuit, 20, stream.protocol(**options), dtype=np.float64)
     found, settled = [], _settled(20)
     for onset in range(0, stream.cycle_steps, stream.cycle_steps // 10) if stream.jitter else [0]:
         circuit.load_state_dict(_learnt())
-        learner.exchange_protocol(oscillating(onset=onset, **options))
+        learner.exchange_protocol(stream.protocol(onset=onset, **options))
         before, now = (
             Stimulus(x[rows], y[rows], beta, learn=rows.start == 0) for rows in (slice(20, 40), slice(0, 20))
         )

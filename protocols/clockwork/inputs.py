@@ -71,7 +71,7 @@ class Inputs:
     def begin(self, x: np.ndarray):
         """Begin a presentation of stimuli x."""
         self._x, self._nothing = x.copy(), None
-        self.present: np.ndarray | None = None
+        self.present = self._shown = None
 
     def show(self, phase: Phase, anew: bool) -> bool:
         """Let layer 0 carry what the phase shows; tell whether that is something else than before."""
@@ -82,11 +82,23 @@ class Inputs:
             shown = self._nothing = np.zeros_like(self._x) if self._nothing is None else self._nothing
         else:
             shown = _values(source, self._x.shape).astype(rates.dtype)
-        anew = anew or shown is not self.present
-        self.present = shown
+        anew = anew or shown is not self._shown
+        self._fade = phase.fade if anew else 0
         if anew:
+            self.present = self._shown = shown
+            self._before = rates[: len(shown)].copy()
             rates[: len(shown)], rates[len(shown) :] = shown, 0
+            self.cross(0)
         return anew
+
+    def cross(self, step: int) -> bool:
+        """Go on from what was shown before to what a phase shows that fades in; tell whether that is under way."""
+        if step >= self._fade:
+            return False
+        part = self._shown.dtype.type((step + 1) / self._fade)
+        self.present = self._before + part * (self._shown - self._before)
+        self._stimulus.view("r")[: len(self.present)] = self.present
+        return True
 
     def fill(self, phase: Phase):
         """Fill the drive slots that the phase names, and empty those that the last one had filled."""

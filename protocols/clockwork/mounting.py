@@ -135,6 +135,15 @@ class MountedCircuit:
         for population in self._integrating:
             population.renew()
 
+    def follow_input(self, moves: bool):
+        """Compute within a phase what constant projections bring of an input that moves."""
+        if not moves:
+            return
+        for drive in self.drives.values():
+            drive.begin(within=True)
+        for hold in self._held.values():
+            hold()
+
     def look_ahead(self, steps: int):
         """Look up what is known in advance of a phase that begins: spikes of input cells.
 

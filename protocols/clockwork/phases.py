@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from ...errors import ParameterError
-from ...parameters import Finite, Steps, Switch, plainly_shown
+from ...parameters import Finite, Index, Steps, Switch, plainly_shown
 from ...units import real_array
 from .sources import Noise, Source, sources_of
 
@@ -49,6 +49,9 @@ class Phase:
         them, ``{"layer_1.drive_noise": Noise(0.5)}`` that of one. Only slots that no projection fills can be named.
     reset : bool, default False
         Whether the cells are at rest when the phase begins.
+    fade : int, default 0
+        Steps at the phase's beginning over which layer 0 crosses from what it carried to what it is to carry now, in
+        equal steps; from nothing where the cells begin at rest. 0 and 1 are at once. Rules see what it carries.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Phase:
     teacher: Switch | None = None
     input: Any = "x"
     reset: Switch = False
+    fade: Index = 0
 
     #: For phases from parameter files: a misspelt key is an error.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -80,6 +84,11 @@ class Phase:
         for name in ("teacher", "reset"):
             if not isinstance(getattr(self, name), bool | None):
                 raise ParameterError(f"phase {self.name!r}: {name} = {getattr(self, name)!r} must be true or false")
+        whole = isinstance(self.fade, int | np.integer) and not isinstance(self.fade, bool)
+        if not whole or not 0 <= self.fade <= self.steps:
+            raise ParameterError(
+                f"phase {self.name!r}: fade = {self.fade} must be a whole number of steps from 0 to {self.steps}"
+            )
         self.sources  # noqa: B018 - checks them
 
     def __getstate__(self):

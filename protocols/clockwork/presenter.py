@@ -245,8 +245,7 @@ class Presenter:
         self._sums = self._sums_of(phase) if now.stimulus.learn else {}
         self._courses.begin(courses)
         for drive in drives.values() if anew or clamped else ():
-            # A course may have set what constant projections carry.
-            drive.compute() if anew and phase.course else drive.follow()
+            drive.compute() if anew and phase.course else drive.follow()  # a course may set what constant ones carry
         if anew or clamped:
             self._courses.hold_all()
         self._driven = anew or clamped
@@ -254,7 +253,7 @@ class Presenter:
             hook(self.moment)
         self.mounted.renew()
         self._often = now.stimulus.learn and (self._rules["step"] or self._rules["spike"])
-        self.mounted.look_ahead(0 if self._hooks.on_step or self._often else phase.steps)
+        self.mounted.look_ahead(0 if self._hooks.on_step or self._often or phase.fade else phase.steps)
 
     def _courses_of(self, phase: Phase, beta: float, taught: bool) -> tuple[np.ndarray, np.ndarray, Prepared]:
         """η and β in each step of a phase, and what it sets and holds: the same as long as protocol and β are."""
@@ -321,6 +320,7 @@ class Presenter:
             hook(self.moment)
         now.step += 1
         if now.step < phase.steps:
+            self.mounted.follow_input(self._inputs.cross(now.step))
             if self._courses.step(now.step) or self._hooks.on_step:
                 self.mounted.renew()
             return
