@@ -96,7 +96,7 @@ class Inputs:
         if step >= self._fade:
             return False
         part = self._shown.dtype.type((step + 1) / self._fade)
-        self.present = self._before + part * (self._shown - self._before)
+        self.present = self._shown if part == 1 else self._before + part * (self._shown - self._before)
         self._stimulus.view("r")[: len(self.present)] = self.present
         return True
 

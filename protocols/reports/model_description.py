@@ -258,6 +258,7 @@ def _input(configuration: Configuration, system: Trainable, protocol: Protocol |
         lasts = phase.steps * protocol.step * system.tau
         beta = phase.beta if np.ndim(phase.beta) == 0 else "a course"
         shown = phase.input if isinstance(phase.input, str) else "given rates"
+        shown += f", which fades in over {phase.fade} steps" if phase.fade else ""
         taught = "teacher on" if phase.taught else "no teacher"
         length = f"{phase.steps} steps, {_quantity(lasts)}"
         rows.append(("phase", phase.name, length, f"input {shown}, β × {beta}, {taught}"))
