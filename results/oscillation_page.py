@@ -32,6 +32,7 @@ def write_page(kept: pd.DataFrame, out: Path):
     text = text.replace("<!-- alignment -->", both(kept)).replace("<!-- hardware -->", of_hardware(kept))
     text = text.replace("<!-- costs -->", costs(kept))
     text = text.replace("<!-- excursions -->", excursions(kept))
+    text = text.replace("<!-- moving_search -->", seeds(kept, "moving_search"))
     with replacing(out / "oscillation.md") as file:
         file.write(text.encode())
 
@@ -50,6 +51,17 @@ def table(kept: pd.DataFrame, part: str) -> str:
     """What was tried, and its accuracy on validation stimuli."""
     rows = [[row.what, _shown(row.accuracy)] for row in rows_of(kept, part).itertuples()]
     return markdown(["what", "validation accuracy (%)"], rows)
+
+
+def seeds(kept: pd.DataFrame, part: str) -> str:
+    """What was tried, its accuracy on validation stimuli by seed, and the mean."""
+    rows = []
+    for what, group in rows_of(kept, part).groupby("what", sort=False):
+        found = group.sort_values("seed")
+        numbers = ", ".join(str(seed) for seed in found["seed"])
+        each = ", ".join(_shown(accuracy) for accuracy in found["accuracy"])
+        rows.append([what, numbers, each, _shown(found["accuracy"].mean())])
+    return markdown(["what", "seeds", "validation accuracy (%)", "mean"], rows)
 
 
 def both(kept: pd.DataFrame) -> str:
@@ -76,11 +88,12 @@ def streams(kept: pd.DataFrame) -> str:
 
 def excursions(kept: pd.DataFrame) -> str:
     """How far weights that moved at once would go."""
+    names = ("excursion_0", "excursion_1", "area_0", "area_1", "cosine", "gain")
     rows = [
-        [row.what, *(f"{value:.2f}" for value in (row.excursion_0, row.excursion_1, row.cosine, row.gain))]
-        for row in rows_of(kept, "excursions").itertuples()
+        [row["what"], *(f"{row[name]:.2f}" for name in names)] for row in rows_of(kept, "excursions").to_dict("records")
     ]
-    return markdown(["rule", "W_ff of the hidden layer", "of the output", "cosine", "gain"], rows)
+    header = ["rule", "farthest: hidden layer's W_ff", "output's", "area: hidden layer's", "output's"]
+    return markdown([*header, "cosine", "gain"], rows)
 
 
 def of_hardware(kept: pd.DataFrame) -> str:

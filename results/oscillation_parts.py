@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from oscillation_hardware import costs, hardware
+from oscillation_moving import moving_search
 from oscillation_trials import EPOCHS, PLACES, PRESET, SEEDS, STEPS, Trial, accuracy_of, digits, mnist, trained
 
 from corinfomax import Stimulus
@@ -279,14 +280,32 @@ def stream(data: Path | None) -> Iterator[Trial]:
             yield Trial(what, 0, seed, functools.partial(streamed, each, seed))
 
 
-def excursion(high_pass: bool, beta: float) -> dict[str, float]:
+#: Name, what differs from the preset, and whether the means so far are taken away.
+EXCURSIONS = {
+    "s e rᵀ": ([], False),
+    "high-pass": ([], True),
+    "s e rᵀ, teacher begins at its peak": (["onset=12"], False),
+    "s e rᵀ, gate begins at its peak": (["onset=14"], False),
+}
+
+
+def excursion(settings: list[str], high_pass: bool, beta: float) -> dict[str, float]:
     """How far weights that moved at once would go within a cycle, in units of what is learnt in the end.
 
     Of a circuit that has learnt for three epochs, for one minibatch of 20: the largest norm of the running sum
-    Σ s(t) ⟨e rᵀ⟩ over its norm at the end, W_ff of the hidden layer and of the output.
+    Σ s(t) ⟨e rᵀ⟩ over its norm at the end, W_ff of the hidden layer and of the output; and the norm of the running
+    sum's mean over the cycle, of which a slow trace lets T/τ_c through.
+
+    Parameters
+    ----------
+    settings : list of str
+        What differs from the preset.
+    high_pass : bool
+        Whether the means so far are taken away.
+    beta : float
     """
     x, y, *_ = digits()
-    configuration = Configuration.read(PRESET, [*STEPS, "dtype=float64"])
+    configuration = Configuration.read(PRESET, [*STEPS, *settings, "dtype=float64"])
     circuit, protocol = configuration.build_circuit(), configuration.build_protocol()
     learner = configuration.entry.mount(circuit, 20, protocol, dtype=np.float64)
     circuit.load_state_dict(_learnt())
@@ -302,7 +321,7 @@ def excursion(high_pass: bool, beta: float) -> dict[str, float]:
     rates = {0: [x[:20]] * steps, **r}
     found, ends = {}, []
     for k in (0, 1):
-        W, total, norms = circuit.weights["W_ff"][k], 0.0, []
+        W, total, norms, area = circuit.weights["W_ff"][k], 0.0, [], 0.0
         for i in range(steps):
             post, pre = rates[k + 1][i], rates[k][i]
             product = (post - pre @ W.T).T @ pre
@@ -311,7 +330,9 @@ def excursion(high_pass: bool, beta: float) -> dict[str, float]:
                 product = product - (p - m @ W.T).T @ m
             total = total + 2 / steps * gate[i] * product / (20 * beta)
             norms.append(np.linalg.norm(total))
+            area = area + total / steps
         found[f"excursion_{k}"] = max(norms) / norms[-1]
+        found[f"area_{k}"] = np.linalg.norm(area) / norms[-1]
         ends.append(total.ravel())
     dW = np.concatenate(ends)
     settled = _settled(20)[: len(dW)]
@@ -322,8 +343,8 @@ def excursion(high_pass: bool, beta: float) -> dict[str, float]:
 
 def excursions(data: Path | None) -> Iterator[Trial]:
     """How far weights go within a cycle."""
-    for what, high_pass in (("s e rᵀ", False), ("high-pass", True)):
-        yield Trial(what, 2, 0, functools.partial(excursion, high_pass, 2.0))
+    for what, (settings, high_pass) in EXCURSIONS.items():
+        yield Trial(what, 2, 0, functools.partial(excursion, settings, high_pass, 2.0))
 
 
 PARTS = {
@@ -334,6 +355,7 @@ PARTS = {
     "period": period,
     "beta": beta,
     "moving": moving,
+    "moving_search": moving_search,
     "stream": stream,
     "hardware": hardware,
     "costs": costs,

@@ -42,6 +42,9 @@ READERS = (
 )
 MILLISECONDS = (50, 100)
 _UNHELD = {"tau_ref": 0.0, "tau_s": 5.0}
+#: As trained with Poisson cells: in steps of 1 ms.
+_LONG = {"beta": 4.0, "method": "exponential_euler", "step": 0.1, "free_steps": 100, "nudge_steps": 100}
+_LONG |= {"spikes_read": 80, "sst_every": 100}
 #: What learns in a direction that is compared with that of rates: preset and settings.
 LEARNERS = {
     "A, coding cells": ("digits_spiking_phase_free", {}),
@@ -54,6 +57,13 @@ LEARNERS = {
         )
         for tau_s in (40.0, 5.0)
         for m in (1, 10)
+    },
+    **{
+        f"B, Poisson, τ_s 5 ms, 10 a unit, phases of 100 ms, β = ±4{title}": (
+            "digits_spiking",
+            {**_UNHELD, **_LONG, "spike_generator": "poisson", "cells_per_unit": 10, **rule},
+        )
+        for title, rule in (("", {}), (", soma's rule", {"forward_rule": "soma"}))
     },
 }
 #: Settling and a cycle of the teacher, 30 + 50 ms.
@@ -247,6 +257,7 @@ def main(
     groups = {
         "search": [each for each in found if each.experiment.name.startswith("search_digits")],
         "recipes": [each for each in found if each.experiment.name.startswith("digits")],
+        "search of Poisson cells": [each for each in found if each.experiment.name.startswith("search_poisson")],
         "lateral": [each for each in found if each.experiment.name.startswith("lateral")],
         "MNIST": [each for each in found if each.experiment.name.startswith("mnist")],
     }

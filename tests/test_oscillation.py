@@ -14,6 +14,7 @@ from corinfomax.errors import ParameterError
 from corinfomax.networks import CorInfoMax
 from corinfomax.networks.plasticity import Readout
 from corinfomax.protocols.clockwork import Preparation, contrastive, oscillating
+from corinfomax.protocols.runs import Configuration
 from corinfomax.stimuli import Stimulus
 
 mpl.use("Agg")
@@ -203,6 +204,16 @@ def test_weights_move_within_the_presentation(saturating_circuit, minibatch, rul
         W, c = W + (1 - kept) * c, kept * c
     np.testing.assert_allclose(circuit.weights["W_fb"][1], W, rtol=0, atol=1e-12)
     assert np.abs(W - saturating_circuit(ARCHITECTURE).weights["W_fb"][1]).max() > 1e-5
+
+
+def test_what_stands_still_leaves_a_slow_trace_alone_under_the_preset_of_moving_weights():
+    """Oracle: theory. The gate's integral ends at 0, and so does the integral of that: it begins at its peak; 1e-14."""
+    configuration = Configuration.read("digits_moving_weights")
+    gate, _, _ = Readout("plus", lock_in=configuration.build_circuit().parameters.gate_lag).weights(
+        np.asarray(configuration.build_protocol().phases[-1].beta)
+    )
+    assert abs(gate.sum()) < 1e-14
+    assert abs(np.cumsum(gate).mean()) < 1e-14
 
 
 def test_a_trace_is_part_of_a_checkpoint(saturating_circuit, minibatch):
