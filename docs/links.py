@@ -26,6 +26,7 @@ PAGES = {
     "results/similarity_matching.md": "similarity_matching.md",
     "benchmarks/results/similarity_matching.md": "matching_cost.md",
     "benchmarks/results/recording.md": "recording_cost.md",
+    "benchmarks/results/products.md": "products_cost.md",
     "benchmarks/results/rules.md": "rules_cost.md",
     "benchmarks/results/spiking_step.md": "spiking_cost.md",
     "benchmarks/results/training_step.md": "training_step.md",

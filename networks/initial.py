@@ -16,6 +16,10 @@ InitialForward = Literal["uniform", "orthogonal"]
 OF_LAYERS = ("B", "D", "O", "M", "b")
 
 
+class Fresh(dict):
+    """Weights that were made for one learner, which takes the arrays over: there is no moment with two copies."""
+
+
 def generator(seed: int) -> np.random.Generator:
     """Random numbers of initial weights: stream 0 of a run's seed, which its other streams do not touch."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
@@ -83,10 +87,10 @@ def uniform_by_fan_in(rng: np.random.Generator, architecture: Sequence[int]) -> 
 
 
 def symmetrised(B: np.ndarray) -> np.ndarray:
-    """Symmetric part of B, exactly symmetric."""
+    """Symmetric part of B, exactly symmetric, in Fortran order."""
     found = B + B.T
     found /= 2
-    return found
+    return found.T
 
 
 def checked_symmetric(key: str, k: int, array: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import DivergenceError, ParameterError
 from ..summary import Summarised, Summary, Table, shape_of
+from .initial import Fresh
 from .plasticity import Change, DenseChange, OuterProducts, Plasticity, Readout, Weights
 from .schedules import Progress
 from .states import Layers, PhaseEnd
@@ -61,16 +62,12 @@ class Trainable(Summarised):
         double_precision: Sequence[str] = (),
         derived: Sequence[str] = (),
     ):
-        # In Fortran order, so that BLAS reads Wᵀ of each drive r Wᵀ in its own order: 1.1 to 1.2 × faster.
-        self.weights = {
-            key: {k: np.array(array, dtype=np.float64, order="F") for k, array in arrays.items()}
-            for key, arrays in weights.items()
-        }
+        self.weights = _owned(weights)
         self.sizes = tuple(int(size) for size in sizes)
         self.plasticity = tuple(plasticity)
         self.double_precision, self.derived = tuple(double_precision), tuple(derived)
         self.dtype = np.dtype(np.float64)
-        self._shapes = {key: {k: array.shape for k, array in arrays.items()} for key, arrays in weights.items()}
+        self._shapes = {key: {k: array.shape for k, array in arrays.items()} for key, arrays in self.weights.items()}
         for rule in self.plasticity:
             key, k = rule.target
             if k not in self.weights.get(key, {}):
@@ -285,3 +282,16 @@ class Trainable(Summarised):
             names = plasticity.optimiser.state_dict()
             plasticity.optimiser.load_state_dict({name: state[place + name] for name in names})
         self.renew()
+
+
+def _owned(weights: Weights) -> Weights:
+    """Weights in double precision, in arrays of their own, or in those that were made for this learner.
+
+    They are in Fortran order, so that BLAS reads Wᵀ of each drive r Wᵀ in its own order: 1.1 to 1.2 × faster.
+    """
+    if not isinstance(weights, Fresh):
+        return {
+            key: {k: np.array(W, dtype=np.float64, order="F") for k, W in Ws.items()} for key, Ws in weights.items()
+        }
+    # Each is let go of before the next one is brought in order.
+    return {key: {k: np.asfortranarray(Ws.pop(k), dtype=np.float64) for k in list(Ws)} for key, Ws in weights.items()}

@@ -1,5 +1,6 @@
 """Threads and memory: what is chosen by measurement, and what is refused before a run begins."""
 
+import tracemalloc
 import types
 
 import numpy as np
@@ -82,6 +83,18 @@ def test_weights_are_counted_before_they_are_made(monkeypatch, network, numbers)
         else:
             with pytest.raises(ParameterError, match=r"architecture = \[7, 5, 4\]: needs .* GB of memory; .* are free"):
                 memory.check_weights(network, [7, 5, 4], "architecture")
+
+
+def test_weights_are_made_without_a_second_copy():
+    """Oracle: tracemalloc. While 100-800-10 is built, no more than 1.5 times its weights are in memory, in float64."""
+    CorInfoMax([4, 3, 2])  # what is imported and kept is no part of it
+    tracemalloc.start()
+    try:
+        circuit = CorInfoMax([100, 800, 10])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * sum(W.nbytes for arrays in circuit.weights.values() for W in arrays.values())
 
 
 def test_replicas_beyond_memory_are_refused():

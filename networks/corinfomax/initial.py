@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import ParameterError
-from ..initial import flattened, generator, symmetrised, with_users_weights, xavier_uniform
+from ..initial import Fresh, flattened, generator, symmetrised, with_users_weights, xavier_uniform
 from ..plasticity import Weights
 from .lateral import follow_inverse
 from .parameters import Parameters
@@ -43,9 +43,9 @@ def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
     arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}
     follow_inverse(arrays, parameters)
     limits = {k: domain.constraints for k, domain in parameters.domains.items() if domain.constraints}
-    arrays["A"] = {k: found.synapses for k, found in limits.items()}
-    arrays["shunts"] = {k: found.shunts for k, found in limits.items()}
-    return arrays
+    arrays["A"] = {k: np.array(found.synapses) for k, found in limits.items()}
+    arrays["shunts"] = {k: np.array(found.shunts) for k, found in limits.items()}
+    return Fresh(arrays)
 
 
 def published(architecture: Sequence[int], seed: int, bias: bool = False) -> Weights:
@@ -71,12 +71,19 @@ def published(architecture: Sequence[int], seed: int, bias: bool = False) -> Wei
     W_fb = {k: xavier_uniform(rng, pre, post) for k, (post, pre) in enumerate(pairs) if k >= 1}
     B = {}
     for k, units in enumerate(architecture[1:], start=1):
-        W = xavier_uniform(rng, units, units)
-        B[k] = symmetrised(W @ W.T)
+        B[k] = _of_random_products(rng, units)
     arrays = {"W_ff": W_ff, "W_fb": W_fb, "B": B}
     if bias:  # drawn last, so that the others are the same with and without
         arrays["b"] = {k + 1: xavier_uniform(rng, post, pre)[:, 0] for k, (post, pre) in enumerate(pairs)}
     return arrays
+
+
+def _of_random_products(rng: np.random.Generator, units: int) -> np.ndarray:
+    """W Wᵀ, of which W does not stay in memory."""
+    W = xavier_uniform(rng, units, units)
+    products = W @ W.T
+    del W
+    return symmetrised(products)
 
 
 def check_excitatory(arrays: Weights, keys: Sequence[str]):
