@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from corinfomax.errors import ParameterError, RunError
+from corinfomax.networks import spikes
 from corinfomax.protocols.runs import Configuration, RunFolder, Training
 
 DEEPER = ("initial_gain_ff=1.0", "architecture=[6,4,5,3]", "learning_rate_ff=1", "learning_rate_fb=0.2")
@@ -138,6 +139,18 @@ def assert_same_run(first, second):
         (4, ["entropy_gain=30.0", "sst_tolerance=3e-3", "noise_soma=0.1", "reset=carry", "schedule=sequential"]),
         (3, ["delay=1.0", "reset=carry"]),
         (3, ["signal=spikes", "r_max=200", "tau_s=40", "tau_ref=3", "delay=1.0", "reset=carry", "spikes_read=5"]),
+        (
+            6,
+            [
+                "signal=spikes",
+                "r_max=200",
+                "tau_s=40",
+                "sst_signal=spikes",
+                "tau_SST=1.0",
+                "reset=carry",
+                "spikes_read=5",
+            ],
+        ),
     ],
     ids=[
         "default",
@@ -152,6 +165,7 @@ def assert_same_run(first, second):
         "interval by error",
         "signals on their way",
         "refractory cells",
+        "SST cells that spike",
     ],
 )
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(configuration, started, settings, batch):
@@ -163,6 +177,18 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(configuration, started,
     interrupted_at(stopped, 1, batch)
     state = stopped.folder.arrays("checkpoint.npz")
     assert (int(state["epoch"]), int(state["batch"])) == ((1, batch + 1) if batch < 9 else (2, 0))
+    assert_same_run(whole.folder, resumed(stopped).folder)
+
+
+def test_spikes_by_events_carry_over(configuration, started, monkeypatch):
+    """Where spikes come as events and cells go on from where they were, a resumed run is the same, bit for bit."""
+    monkeypatch.setattr(spikes, "_MANY", 0)  # as in large layers
+    configuration = configuration("signal=spikes", "r_max=200", "tau_s=40", "reset=carry", "spikes_read=5")
+    assert "events" in {item.pattern for item in configuration.build_circuit().projections}
+    whole = started(configuration, "whole")
+    whole.run()
+    stopped = started(configuration, "stopped")
+    interrupted_at(stopped, 1, 3)
     assert_same_run(whole.folder, resumed(stopped).folder)
 
 
