@@ -174,10 +174,10 @@ turns. The ratio is the other way's time over ours: below 1 the other way is fas
 
 {table}
 
-- Columns of W_ff that silent inputs leave out have to be copied together first, which takes what they save.
-- symm and gemm read the same half of a megabyte or more from memory, and that is what takes the time.
-- gemm for ⟨z zᵀ⟩ is faster where mirroring one triangle takes as long as syrk itself, and does not promise what is
-  needed: that B stays symmetric to the last bit.
+- Leaving silent inputs out saves some of x W_ffᵀ, few per cent of a minibatch, and changes rounding, so that all
+  evidence would have to be computed anew: not taken. In ΔW_ff it costs more than it saves, for columns are copied.
+- symm saves about one per cent of a minibatch, and changes rounding: not taken.
+- gemm for ⟨z zᵀ⟩ does not promise what is needed: that B stays symmetric to the last bit.
 - O = -cB could be scaled where it is used. It is kept because O and D are the weights that SST cells and autapses have,
   which recordings, figures, lesions and Dale's law read and write. It is copied once a minibatch, not once a step.
 
