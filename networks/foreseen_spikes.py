@@ -46,7 +46,7 @@ class ForeseenSpikes:
     """
 
     def __init__(self, population: Population):
-        self._population, self._group = population, population.group
+        self._group = population.group
         self.known, self.end, self._expected = False, 0, 0
         self._views = {
             name: view.reshape(-1)

@@ -11,7 +11,7 @@ import psutil
 from ..errors import ParameterError
 from ..networks.trainable import Trainable
 
-#: While weights are made, they stand twice in memory, in double precision.
+#: While weights are made, they stand up to twice in memory, in double precision (see `networks.initial.Fresh`).
 _BUILT = 2 * 8
 
 
