@@ -163,6 +163,24 @@ def test_initial_gains():
         np.testing.assert_array_equal(circuit.weights["B"][k], plain.weights["B"][k])
 
 
+def test_feedback_that_begins_transposed():
+    """Theory: W_fb = gain · W_ffᵀ as W_ff begins, the user's included; other weights and given feedback stay."""
+    given, gains = np.ones((3, 4)), {"initial_gain_ff": [1.5, 2.0, 0.3], "initial_gain_fb": [0.25, 0.5]}
+    random = CorInfoMax([6, 5, 4, 3], **gains)
+    transposed = CorInfoMax([6, 5, 4, 3], initial_feedback="transposed", **gains)
+    for name in ("W_ff", "B"):
+        for k, W in random.weights[name].items():
+            np.testing.assert_array_equal(transposed.weights[name][k], W)
+    for k, gain in ((1, 0.25), (2, 0.5)):
+        theory = gain * transposed.weights["W_ff"][k].T
+        np.testing.assert_array_equal(transposed.weights["W_fb"][k], theory)
+    own = CorInfoMax([6, 5, 4, 3], initial_feedback="transposed", weights={"W_ff": {2: given}}, **gains)
+    np.testing.assert_array_equal(own.weights["W_fb"][2], 0.5 * given.T)
+    feedback = np.full((5, 4), 0.1)
+    own = CorInfoMax([6, 5, 4, 3], initial_feedback="transposed", weights={"W_fb": {1: feedback}}, **gains)
+    np.testing.assert_array_equal(own.weights["W_fb"][1], feedback)
+
+
 def test_seeds():
     """The same seed gives the same initial weights bit for bit, another seed others in every array."""
     first, again, other = (CorInfoMax([6, 5, 4], seed=seed) for seed in (3, 3, 4))

@@ -110,6 +110,9 @@ class CorInfoMax(Circuit):
         BLAS products, or Brian2 `Synapses`.
     initial_gain_ff, initial_gain_fb : float or sequence of P, P - 1 floats, default 1
         Multiply the random initial W_ff^(k), W_fb^(k): in deep circuits each layer else loses part of the signal.
+    initial_feedback : {"random", "transposed"}
+        Whether W_fb^(k) begins as random weights of its own, as in the paper, or as `initial_gain_fb` times the
+        transpose of the W_ff^(k) that the circuit begins with.
     signal : {"rates", "spikes"}
         What layers send each other, inputs too. Spike trains are not in the paper; plasticity then reads their means
         over the last `spikes_read` steps of a phase.

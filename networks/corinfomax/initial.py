@@ -36,8 +36,14 @@ def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
         arrays["B"] = {k: np.eye(len(B)) / parameters.epsilon[k - 1] for k, B in arrays["B"].items()}
     for key in excitatory:
         arrays[key] = {k: np.abs(W) for k, W in arrays[key].items()}
+    users = set()
     if given is not None:
+        users = set(flattened(given, arrays))
         arrays = replaced(arrays, given, derived=("D", "O"))
+    if parameters.initial_feedback == "transposed":
+        for k, gain in parameters.initial_gains["W_fb"].items():
+            if ("W_fb", k) not in users:
+                arrays["W_fb"][k] = gain * arrays["W_ff"][k].T
     check_excitatory(arrays, excitatory)
     arrays["O"] = {k: np.zeros_like(B) for k, B in arrays["B"].items()}
     arrays["D"] = {k: np.zeros(len(B)) for k, B in arrays["B"].items()}

@@ -56,6 +56,8 @@ _PUBLISHED_TAU = (5e5, 50.0)
 SSTSignal = Literal["rates", "trains", "spikes"]
 #: What W_ff learns from: the error of a prediction, or the postsynaptic soma alone.
 ForwardRuleName = Literal["error", "soma"]
+#: How feedback begins: as random weights of its own, or as the transposed forward weights.
+InitialFeedback = Literal["random", "transposed"]
 #: What learning compares: two phases, or a circuit with itself while its teacher oscillates.
 Contrast = Literal["phases", "oscillation"]
 #: When weights move by an oscillation: at a presentation's end, by running sums, or within it.
@@ -128,6 +130,7 @@ class Parameters:
     cell_parameters: Mapping[str, float]
     projection: Literal["dense", "synapses"]
     initial_gains: Mapping[str, Mapping[int, float]]
+    initial_feedback: InitialFeedback
     spikes: Spikes | None
     delay: float
     spiking_sst: bool
@@ -204,6 +207,7 @@ def resolve(
     projection: Literal["dense", "synapses"] = "dense",
     initial_gain_ff: Positive | list[Positive] = 1.0,
     initial_gain_fb: Positive | list[Positive] = 1.0,
+    initial_feedback: InitialFeedback = "random",
     signal: Literal["rates", "spikes"] = "rates",
     spike_generator: Generator = "coding",
     r_max: Positive = 200.0,
@@ -254,6 +258,7 @@ def resolve(
         forgetting=forgetting,
         g_leak=g_leak,
         initial_gains=_by_pair("initial_gain", initial_gain_ff, initial_gain_fb, P),
+        initial_feedback=initial_feedback,
         learning_rates=_by_pair("learning_rate", learning_rate_ff, _of_feedback(learning_rate_fb, P), P),
         learning_rate_decay=_decay_pieces(learning_rate_decay),
         weight_decay=weight_decay,
