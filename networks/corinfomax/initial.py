@@ -36,10 +36,9 @@ def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
         arrays["B"] = {k: np.eye(len(B)) / parameters.epsilon[k - 1] for k, B in arrays["B"].items()}
     for key in excitatory:
         arrays[key] = {k: np.abs(W) for k, W in arrays[key].items()}
-    users = set()
-    if given is not None:
-        users = set(flattened(given, arrays))
-        arrays = replaced(arrays, given, derived=("D", "O"))
+    users = {} if given is None else flattened(given, arrays)
+    if users:
+        arrays = replaced(arrays, users, derived=("D", "O"))
     if parameters.initial_feedback == "transposed":
         for k, gain in parameters.initial_gains["W_fb"].items():
             if ("W_fb", k) not in users:
