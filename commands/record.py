@@ -46,6 +46,9 @@ def record(
     replicas: Annotated[
         int | None, typer.Option(help="Stimuli to present at once, each to a copy of the circuit.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a .h5, .nwb or .csv file that exists.")
+    ] = False,
     trust: Trust = False,
 ) -> dict:
     """Record chosen cells through the phases of a presentation.
@@ -97,7 +100,9 @@ def record(
             bar.update(task, completed=done)
 
         try:
-            path = recordings.record_traces(preparation, opened.stimuli, chosen, selections, out, beta, report, seed)
+            path = recordings.record_traces(
+                preparation, opened.stimuli, chosen, selections, out, beta, report, seed, overwrite
+            )
         except KeyboardInterrupt:
             path = out if out.exists() else out.with_suffix(recordings.TRACE_SUFFIXES[0])
             if path.exists():

@@ -1,5 +1,7 @@
 """Single cells as Brian2 equation groups, and the domains of their rates. No weights, no data, no schedule."""
 
+import brian2 as b2
+
 from .cell import PHYSICAL_SCALE, Cell, Parameter, Recordable
 from .domains import DOMAINS, NONNEGATIVE_UNIT_BOX, UNIT_BOX, Constraints, Domain, domain_of
 from .interneurons import SST, LeakySST, MultiplierCell, RateSST
@@ -44,3 +46,6 @@ __all__ = [
     "domain_of",
     "spiking",
 ]
+
+# What nobody catches is told as Python tells it. Brian2 would ask for a report to its developers.
+b2.prefs.logging.display_brian_error_message = False

@@ -1,5 +1,7 @@
 """How often a drive is renewed, where nobody says so: a whole number of steps that a calibration finds."""
 
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..parameters import Count, NonNegative, validated_fields
@@ -30,3 +32,23 @@ class Interval:
 
     def __index__(self) -> int:
         return self.steps
+
+
+@contextlib.contextmanager
+def renewed_in_each_step(intervals: Iterable[Interval]) -> Iterator[None]:
+    """Make a context in which drives are renewed in each step, and after which intervals are what they were.
+
+    Recordings are made so: cells whose drive is held would have staircases for potentials.
+
+    Parameters
+    ----------
+    intervals : iterable of Interval
+    """
+    before = [(interval, interval.steps) for interval in intervals]
+    try:
+        for interval, _ in before:
+            interval.steps = 1
+        yield
+    finally:
+        for interval, steps in before:
+            interval.steps = steps

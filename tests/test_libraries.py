@@ -71,3 +71,12 @@ def test_a_library_that_is_not_there_is_named(process):
     code, _, err = process(hidden + "import corinfomax; corinfomax.StreamRecorder")
     assert code == 1
     assert "LibraryError: h5py cannot be imported" in err.splitlines()[-1]
+
+
+def test_errors_of_scripts_are_told_as_python_tells_them(process):
+    """With Brian2 imported, an error that nobody catches is a traceback and its line, with no word of Brian2's."""
+    code, out, err = process("import corinfomax; corinfomax.CorInfoMax([3, 0])")
+    assert (code, out) == (1, "")
+    assert err.startswith("Traceback")
+    assert "ParameterError" in err.splitlines()[-1]
+    assert "Brian 2 encountered" not in err

@@ -114,8 +114,35 @@ def test_recording_in_the_run_and_to_files(trained_run):
         assert isinstance(traces, Traces)
         assert traces["SST_1", "V_soma"][:].shape[1:] == (5, 5)
     assert len(pd.read_csv(trained_run.record("a.csv", 0, every=10))) == 4 * 8
+    with pytest.raises(ParameterError, match=r"a\.csv: exists; choose another name, or let it be overwritten"):
+        trained_run.record("a.csv")
     with pytest.raises(ParameterError, match="need a path"):
         trained_run.record(every=2)
+
+
+def test_recordings_are_replaced_where_it_is_asked_for(trained_run, tmp_path):
+    """The second recording of one name has the second's stimuli; what is no recording stays, to the byte."""
+    for suffix in ("h5", "nwb", "csv"):
+        for rows in (range(2), range(3)):
+            trained_run.record(f"again.{suffix}", rows, populations=["layer_2"], overwrite=True)
+    with corinfomax.analysis.open_traces("again.h5") as traces:
+        assert len(traces.trials) == 3
+    assert pd.read_csv("again.csv")["stimulus"].nunique() == 3
+    (tmp_path / "mine.h5").write_bytes(b"mine")
+    with pytest.raises(ParameterError, match="no recording"):
+        trained_run.record("mine.h5", overwrite=True)
+    assert (tmp_path / "mine.h5").read_bytes() == b"mine"
+
+
+def test_recordings_renew_the_input_of_interneurons_in_each_step(trained_run):
+    """With a calibrated interval of 7 steps SST potentials are recorded as with 1, bit for bit, and 7 stays."""
+    chosen, interval = {"populations": ["SST_1"], "variables": ["V_soma"]}, trained_run.circuit.intervals["sst_every"]
+    potentials = {}
+    for interval.steps in (1, 7):
+        with trained_run.record(f"{interval.steps}.h5", range(3), **chosen) as traces:
+            potentials[interval.steps] = traces["SST_1", "V_soma"][:]
+    np.testing.assert_array_equal(potentials[1], potentials[7])
+    assert interval.steps == 7
 
 
 def test_figures_are_shown_in_a_notebook(trained_run):

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import ParameterError, StimulusError
 from ...networks.circuit import Circuit
+from ...networks.interval import renewed_in_each_step
 from ...networks.population import Population
 from ...networks.states import Layers
 from ...parameters import Count, validated
@@ -180,6 +181,8 @@ class Preparation(Summarised):
     ) -> Presentation:
         """Present one minibatch and record it.
 
+        Drives that a calibration lets be renewed less often are renewed in each step, unless plasticity is applied.
+
         Parameters
         ----------
         x : array_like (n, inputs)
@@ -212,7 +215,8 @@ class Preparation(Summarised):
         learn = y is not None if learn is None else bool(learn)
         stimulus = self._checked(Stimulus(x, y, beta, learn, seed=seed))
         recorder = Recorder(self, variables)
-        self.run_through([stimulus], on_step=recorder)
+        with renewed_in_each_step(() if learn else self.circuit.intervals.values()):
+            self.run_through([stimulus], on_step=recorder)
         return recorder.presentation()
 
     def predict(self, x) -> np.ndarray:

@@ -12,6 +12,7 @@ from ...analysis.files import beside, discard, free_path, is_there, sole_writer
 from ...analysis.nwb import export_nwb, require_pynwb
 from ...analysis.traces import SUFFIXES, open_traces
 from ...errors import CorInfoMaxError, ParameterError, RunError
+from ...networks.interval import renewed_in_each_step
 from ...stimuli import Stimuli, Stimulus
 from .archive import shown_targets
 from .recordables import SPIKES, listed, own
@@ -96,6 +97,7 @@ def record_traces(
     beta: float = 1.0,
     report: Callable[[int], object] = lambda done: None,
     seed: int | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Present test stimuli, with targets if there are some, without learning, in minibatches, and record to a file.
 
@@ -115,6 +117,8 @@ def record_traces(
         Called with the number of stimuli that are done.
     seed : int, optional
         Of the background input through all presentations, if the circuit has some.
+    overwrite : bool, default False
+        Whether a file that exists may be replaced, once all is recorded; of HDF5 files only recordings are.
 
     Returns
     -------
@@ -132,9 +136,10 @@ def record_traces(
     if path.suffix not in TRACE_SUFFIXES:
         raise ParameterError(f"{path}: must end in {', '.join(TRACE_SUFFIXES)}")
     table = spikes_beside(path)
-    if path.suffix == ".csv" and any(isinstance(item, SpikeSelection) for item in selections) and table.exists():
+    of_spikes = any(isinstance(item, SpikeSelection) for item in selections)
+    if path.suffix == ".csv" and of_spikes and table.exists() and not overwrite:
         raise ParameterError(f"{table}: exists; choose another name than {path}, whose spikes it is to hold")
-    with _streamed(path) as streamed:
+    with _streamed(path, overwrite) as streamed:
         done = 0
 
         def presentations() -> Iterator[Stimulus]:
@@ -148,20 +153,21 @@ def record_traces(
                 done += len(rows)
                 report(done)
 
-        with StreamRecorder(preparation, streamed, selections, labels=stimuli.labels_test, seed=seed):
+        recorder = StreamRecorder(preparation, streamed, selections, labels=stimuli.labels_test, seed=seed)
+        with recorder, renewed_in_each_step(preparation.circuit.intervals.values()):
             preparation.run(presentations())
         if streamed != path:
-            _export(streamed, path)
+            _export(streamed, path, overwrite)
     if preparation.interrupted:
         raise KeyboardInterrupt
     return path
 
 
 @contextlib.contextmanager
-def _streamed(path: Path) -> Iterator[Path]:
+def _streamed(path: Path, overwrite: bool) -> Iterator[Path]:
     """Where to stream to: the file itself, or one beside that it is made from, which stays if anything fails."""
-    if is_there(path):
-        raise ParameterError(f"{path}: exists; choose another name")
+    if is_there(path) and not overwrite:
+        raise ParameterError(f"{path}: exists; choose another name, or let it be overwritten")
     if path.suffix == ".nwb":
         require_pynwb()
     with contextlib.ExitStack() as held:
@@ -180,10 +186,10 @@ def _streamed(path: Path) -> Iterator[Path]:
             streamed.unlink()
 
 
-def _export(streamed: Path, path: Path):
+def _export(streamed: Path, path: Path, overwrite: bool):
     try:
         with open_traces(streamed) as traces:
-            export_nwb(traces, path) if path.suffix == ".nwb" else traces.save_csv(path)
+            export_nwb(traces, path, overwrite=overwrite) if path.suffix == ".nwb" else traces.save_csv(path)
     except CorInfoMaxError:
         raise
     except Exception as error:  # whatever the libraries of a format raise

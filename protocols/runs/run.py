@@ -222,6 +222,7 @@ class Run(Summarised):
         every: int = 1,
         beta: float | None = None,
         replicas: int | None = None,
+        overwrite: bool = False,
     ) -> Recording | Traces | Path:
         """Record test stimuli, as ``corinfomax record`` does.
 
@@ -240,6 +241,8 @@ class Run(Summarised):
             Nudging strength; by default that of training.
         replicas : int, optional
             Stimuli presented at once, by default as many as in tests; only with a path.
+        overwrite : bool, default False
+            Whether a file at `path` may be replaced, once all is recorded; of HDF5 files only recordings are.
 
         Returns
         -------
@@ -264,7 +267,9 @@ class Run(Summarised):
         layers = preparation.circuit.layers
         by_population = {layers[key] if isinstance(key, int) else key: list(c) for key, c in (cells or {}).items()}
         selections = recording.select(preparation, populations, variables, by_population, phases, every)
-        path = recording.record_traces(preparation, self.stimuli, chosen, selections, path, beta, seed=self._test_seed)
+        path = recording.record_traces(
+            preparation, self.stimuli, chosen, selections, path, beta, seed=self._test_seed, overwrite=overwrite
+        )
         from ...analysis.traces import SUFFIXES, open_traces
 
         return open_traces(path) if path.suffix in SUFFIXES else path
