@@ -60,5 +60,25 @@ def no_rates(x: np.ndarray) -> str | None:
     return _reach(x) if x.size and (x.min() < 0 or x.max() > _LARGEST) else None
 
 
+def unlike(x: np.ndarray, known: np.ndarray) -> str | None:
+    """Say of inputs that they are not on the scale of known ones; None if they may be.
+
+    They are not if one lies further beyond the known ones than half their range, or if all lie within a twentieth of
+    it, and yet differ.
+
+    Parameters
+    ----------
+    x, known : ndarray (n, inputs)
+    """
+    if not x.size:
+        return None
+    low, high, least, largest = (float(value) for value in (known.min(), known.max(), x.min(), x.max()))
+    reach = high - low
+    beyond = least < low - reach / 2 or largest > high + reach / 2
+    if not beyond and not 0 < largest - least < _LEAST * reach:
+        return None
+    return f"inputs reach from {least:.3g} to {largest:.3g}, those of training from {low:.3g} to {high:.3g}"
+
+
 def _reach(x: np.ndarray) -> str:
     return f"inputs reach from {x.min():.3g} to {x.max():.3g}, where rates reach from 0 to 1"

@@ -194,16 +194,47 @@ class Stimuli:
             Another length, numbers that are not finite in that precision, a standard deviation that is not above 0, or
             results that are not finite.
         """
-        normalised = {}
-        for name in (f"x_{part}" for part in self.parts):
-            x = getattr(self, name)
-            shift, scale = self._per_input("mean", mean, 0, x.dtype), self._per_input("std", std, 1, x.dtype)
-            with np.errstate(over="ignore"):
-                normalised[name] = x - shift
-                normalised[name] /= scale
-            if not np.isfinite(normalised[name]).all():
-                raise ParameterError(f"{_normalising(mean, std)}: takes {name} beyond the numbers of {x.dtype}")
-        return replace(self, **normalised)
+        names = [f"x_{part}" for part in self.parts]
+        return replace(self, **{name: self._normalised(name, getattr(self, name), mean, std) for name in names})
+
+    def normalised_inputs(
+        self, x, mean: float | Sequence[float] | None = None, std: float | Sequence[float] | None = None
+    ) -> np.ndarray:
+        """Scale further inputs as `normalised` scales those of the set.
+
+        Parameters
+        ----------
+        x : array_like (n, inputs)
+        mean, std : float or sequence of float, optional
+            As in `normalised`.
+
+        Returns
+        -------
+        ndarray (n, inputs)
+            (x − mean)/std, in the precision of this set.
+
+        Raises
+        ------
+        StimulusError
+            Inputs of another number, or that are not finite.
+        ParameterError
+            As in `normalised`.
+        """
+        x = np.asarray(x, self.x_train.dtype)
+        if x.ndim != 2 or x.shape[1] != self.inputs:
+            raise self._error("x", f"has shape {x.shape}; allowed is (n, {self.inputs})")
+        if (misfit := misfit_of_numbers(x)) is not None:
+            raise self._error("x", misfit)
+        return self._normalised("x", x, mean, std)
+
+    def _normalised(self, name: str, x: np.ndarray, mean, std) -> np.ndarray:
+        shift, scale = self._per_input("mean", mean, 0, x.dtype), self._per_input("std", std, 1, x.dtype)
+        with np.errstate(over="ignore"):
+            normalised = x - shift
+            normalised /= scale
+        if not np.isfinite(normalised).all():
+            raise ParameterError(f"{_normalising(mean, std)}: takes {name} beyond the numbers of {x.dtype}")
+        return normalised
 
     def with_validation(self, fraction: float, seed: int = 0) -> Stimuli:
         """Return the set with a part of its training stimuli set apart for validation; the test part stays.

@@ -1,6 +1,7 @@
 """Training from Python, and what its run object gives."""
 
 import io
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from toys import on_toys, stimuli
 import corinfomax
 from corinfomax import Run, Stimulus, progress
 from corinfomax.analysis import Recording, Traces, accuracy
-from corinfomax.errors import ParameterError, RunError
+from corinfomax.errors import ParameterError, RunError, StimulusError, StimulusWarning
 
 SETTINGS = {"architecture": (6, 5, 3), "batch_size": 5, "epochs": 2, "target": "numpy"}
 SETTINGS |= {"scale": "none", "bias": False, "initial_gain_ff": 1.0}
@@ -78,6 +79,27 @@ def test_predictions_are_those_of_the_history(trained_run):
     assert isinstance(framed, pd.DataFrame)
     assert framed.index[0] == 5
     np.testing.assert_array_equal(framed, outputs)
+
+
+def test_raw_inputs_are_scaled_as_those_of_training(toy):
+    """Inputs 16 times as large, scaled to rates in training: scaled they are the run's own; as they are they warn."""
+    raw = stimuli()
+    run = corinfomax.train(
+        stimuli=raw | {"x": 16 * raw["x"]}, progress=False, **SETTINGS | {"scale": "auto", "epochs": 1}
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", StimulusWarning)
+        own = run.predict(run.stimuli.x_test)
+        whole = run.predict(run.scaled(16 * raw["x"]))
+    assert all(np.abs(whole - row).max(axis=1).min() < 1e-6 for row in own)
+    frame = pd.DataFrame(16 * raw["x"], columns=list("abcdef"))
+    assert list(run.scaled(frame).columns) == list("abcdef")
+    with pytest.warns(StimulusWarning, match=r"The inputs reach from .* to 16, those of training from 0 to 1: Run"):
+        run.predict(16 * raw["x"])
+    with pytest.warns(StimulusWarning, match="those of training"):
+        run.predict(raw["x"] / 100)
+    with pytest.raises(StimulusError, match=r"x has shape \(2, 5\); allowed is \(n, 6\)"):
+        run.scaled(np.zeros((2, 5)))
 
 
 def test_presenting_does_not_learn_unless_asked(trained_run):

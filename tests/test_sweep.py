@@ -238,14 +238,23 @@ def test_marginals_are_means_over_the_other_keys():
     rate, cell = figure.axes
     finished = table[table["status"] == "finished"]
     theory = 100 * finished.groupby("rate")["test_accuracy"].mean()
-    np.testing.assert_allclose(rate.lines[-1].get_xydata(), theory.reset_index(), rtol=1e-12)
+    _, means, whole, opened_, crosses, *_ = (line.get_xydata() for line in rate.lines)
+    np.testing.assert_allclose(means, theory.reset_index(), rtol=1e-12)
+    np.testing.assert_allclose(whole, means[1:], rtol=1e-12)
+    np.testing.assert_allclose(opened_, means[:1], rtol=1e-12)
+    assert crosses[:, 0].tolist() == [0.001]
+    assert [label.get_text() for label in rate.get_xticklabels()] == ["0.001", "0.1", "1"]
     assert rate.get_xscale() == "log"
     band = rate.collections[0].get_paths()[0].vertices[:, 1]
     spread = 100 * finished.groupby("rate")["test_accuracy"].std()
-    assert band.max() == pytest.approx((theory + spread).max())
+    assert band.max() == pytest.approx(min(100, (theory + spread).max()))
+    certain = marginals(table.assign(test_accuracy=[0.5, 1.0] * 6), ["rate"], "test_accuracy").axes[0]
+    assert certain.collections[0].get_paths()[0].vertices[:, 1].max() == 100
+    lost = marginals(table.assign(status=np.where(table["rate"] == 1, "failed", "finished")), ["rate"], "test_accuracy")
+    assert lost.axes[0].get_xlim()[1] > 1
     assert [label.get_text() for label in cell.get_xticklabels()] == ["a", r"b\$"]
     many = pd.DataFrame({"x": np.linspace(0, 1, 200), "status": "finished", "score": np.linspace(0, 2, 200)})
-    line = marginals(many, ["x"], "score").axes[0].lines[-1].get_xydata()
+    line = marginals(many, ["x"], "score").axes[0].lines[1].get_xydata()
     assert len(line) == 8
     assert marginals(many.assign(x=many["x"] + 0.01), ["x"], "score").axes[0].get_xscale() == "linear"
     np.testing.assert_allclose(line[:, 1], 2 * line[:, 0], rtol=1e-12)
@@ -267,6 +276,18 @@ def test_an_estimate_before_and_after(written, command):
     code, out, _ = command("sweep", written(), "--dry-run", "--json")
     assert code == 0
     assert json.loads(out)[0]["runs"] == 8
+
+
+def test_an_estimate_names_the_runs_that_are_refused(written, command):
+    """Some tried runs diverge: the others tell, and the estimate names the first; if all do, that is the error."""
+    text = GRID.replace('"digits_bp_mse"', '"digits"').replace("learning_rate = [0.001, 0.01]", "epsilon = [0.15, 1e-4]")
+    text = text.replace('"circuit.learning_rate_every" = [5, 15]\n', "")
+    code, out, _ = command("sweep", written(text), "--dry-run")
+    assert code == 0
+    assert re.search(r"; 2 more failed, the first is epsilon = 0\.0001, seed = 0: digits .* beyond the stability", " ".join(out.split()))
+    code, _, err = command("sweep", written(text.replace("0.15, 1e-4", "1e-4")), "--dry-run")
+    assert code == 1
+    assert re.search(r"all 2 runs that were tried failed, the first is epsilon = 0\.0001, seed = 0: digits .* beyond the", " ".join(err.split()))
 
 
 def test_a_search_draws_and_goes_on(written, tmp_path):

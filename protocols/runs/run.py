@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...analysis.tables import read_history
-from ...errors import CorInfoMaxError, ParameterError
+from ...errors import CorInfoMaxError, ParameterError, StimulusWarning, warn_caller
 from ...networks.schedules import Progress
 from ...networks.trainable import Trainable
+from ...stimuli.scale import unlike
 from ...stimuli.stimuli import Stimuli
 from ...summary import Summarised, Summary, Table
 from ..clockwork.provenance import note_provenance, provenance
@@ -146,20 +147,54 @@ class Run(Summarised):
     def _test_seed(self) -> int:
         return seed_of_tests(self.configuration.training.seed)
 
+    def scaled(self, x):
+        """Scale inputs as the run's stimuli are: (x - mean)/std, by the numbers in its ``config.toml``.
+
+        Parameters
+        ----------
+        x : array_like or DataFrame (n, inputs)
+            As the file or the arrays have them that the run was trained on.
+
+        Returns
+        -------
+        ndarray or DataFrame (n, inputs)
+            For `predict`, `present` and what else takes stimuli.
+
+        Raises
+        ------
+        StimulusError
+            If they are of another number, or not finite.
+        """
+        section = self.configuration.stimuli
+        scaled = self.stimuli.normalised_inputs(x, section.mean, section.std)
+        named = hasattr(x, "index") and hasattr(x, "columns")
+        return type(x)(scaled, index=x.index, columns=x.columns) if named else scaled
+
+    def _look_at(self, x):
+        """Warn of inputs that are on another scale than those of training."""
+        values = np.asarray(x)
+        if values.dtype.kind in "fiub" and (found := unlike(values, self.stimuli.x_train)) is not None:
+            warn_caller(f"The {found}: Run.scaled scales inputs as the run's own are.", StimulusWarning)
+
     def predict(self, x) -> np.ndarray:
         """Output rates at the end of the predicting phase; if the circuit sends spikes, those that its spikes make.
 
         Parameters
         ----------
         x : array_like or DataFrame (n, inputs)
-            Any number of stimuli, scaled as those of `stimuli` are.
+            Any number of stimuli, scaled as those of `stimuli` are, or by `scaled`.
 
         Returns
         -------
         ndarray or DataFrame (n, outputs)
             For classes, take the argmax along the last axis. Of a DataFrame another one, with its index and the names
             of the classes, where the stimuli have some.
+
+        Notes
+        -----
+        A `StimulusWarning` says if inputs are not on the scale of the training stimuli: `scaled` puts them there.
         """
+        self._look_at(x)
         settled = self._tester.settle(x, (self.circuit.prediction,), seed=self._test_seed)
         outputs = self.circuit.predicted(settled)
         if not hasattr(x, "index") or not hasattr(x, "columns"):
@@ -195,6 +230,7 @@ class Run(Summarised):
         Presentation
             ``.free.r[k]``, ``.nudge.v_A[k]``, …: (steps, n, units), layer k ≥ 1.
         """
+        self._look_at(x)
         preparation = self._mounted(len(np.atleast_2d(x)))
         beta = self.protocol.beta if beta is None else beta
         return preparation.present(x, y, beta, learn, variables, seed)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...analysis import read_history
+from ...errors import CorInfoMaxError, RunError
 from ..runs import RunFolder, Training
 from ..runs.training import Report
 from .folder import Sweep
@@ -65,8 +66,18 @@ def estimate(sweep: Sweep) -> Estimate:
     else:
         tasks = sweep.tasks or [sweep.first]
         chosen = {round(n * (len(tasks) - 1) / max(1, _TRIED - 1)) for n in range(_TRIED)}
-        found = [_tried(tasks[n]) for n in sorted(chosen)]
-        basis = f"{len(chosen)} of the runs, tried for some seconds on this machine"
+        found, refused = [], []
+        for task in (tasks[n] for n in sorted(chosen)):
+            try:
+                found.append(_tried(task))
+            except CorInfoMaxError as error:
+                values = ", ".join(f"{key} = {value}" for key, value in task.values.items())
+                refused.append(f"{values}, seed = {task.seed}: {error}")
+        if not found:
+            raise RunError(f"all {len(refused)} runs that were tried failed, the first is {refused[0]}")
+        basis = f"{len(found)} of the runs, tried for some seconds on this machine"
+        if refused:
+            basis += f"; {len(refused)} more failed, the first is {refused[0]}"
     seconds, size = (sum(values) / len(found) for values in zip(*found, strict=True))
     return Estimate(sweep.runs, done, left * seconds, left * size, basis)
 
