@@ -127,6 +127,8 @@ def _allowed(item: Any) -> str:
     context = item.get("ctx", {})
     if item["type"] in ("sequence_str", "is_instance_of") and context.get("class", "Sequence") == "Sequence":
         return "should be a list"
+    if item["type"] in ("list_type", "tuple_type") and isinstance(item["input"], str):
+        return f"should be a list, as [{item['input'].strip('[](){} ')}]"
     return item["msg"].removeprefix("Value error, ").replace("Input should", "should").replace(" after validation", "")
 
 

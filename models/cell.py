@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import brian2 as b2
 import numpy as np
+from brian2.utils.stringtools import get_identifiers
 
 from ..errors import ParameterError
 from ..parameters import Switch, validated_fields
@@ -113,8 +114,8 @@ class Cell:
     Raises
     ------
     ParameterError
-        If a parameter is missing, unknown or of another unit, or a cell has a reset or a refractory time and no
-        threshold.
+        If a parameter is missing, unknown or of another unit, or new and in no equation, or a cell has a reset or a
+        refractory time and no threshold.
     """
 
     equations: ClassVar[str]
@@ -145,10 +146,22 @@ class Cell:
         if not isinstance(domain, Domain | None):
             raise ParameterError(f"{type(self).__name__}: domain = {domain!r}: should be a Domain; see domain_of")
         self._check_units(values)
+        if type(self).equations == getattr(type(self).__base__, "equations", None):
+            self._check_additions(names)
         self.domain = domain
         self.values = values
         self.at_rest: dict[str, float | tuple[float, float]] = {}
         self.per_cell = {} if domain is None else dict(domain.per_cell)
+
+    def _check_additions(self, names: set[str]):
+        """Raise a `ParameterError` if the equations are the parent's and nothing reads a parameter that is new."""
+        inherited = {parameter.name for parameter in type(self).__base__.parameters}
+        texts = (self.equations, self.threshold, self.reset, self.refractory, self.each_step)
+        if unread := sorted(names - inherited - set(get_identifiers(" ".join(texts)))):
+            raise ParameterError(
+                f"{type(self).__name__}: its equations do not have the parameter {unread[0]}, and are those of "
+                f"{type(self).__base__.__name__}: if they come of a replacement, it found nothing to replace"
+            )
 
     def _check_units(self, values: dict[str, Any]):
         """Raise a `ParameterError` if one of these values of parameters is of another unit than its row tells."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,7 +50,14 @@ class Circuit(Trainable):
     ------
     ParameterError
         If a projection leads from an output, to a slot or through weights that do not exist.
+
+    Attributes
+    ----------
+    starts_settled : bool
+        Of the class: whether `initialise` makes a forward pass, so that no phase has to last until activity has moved.
     """
+
+    starts_settled: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -121,6 +121,8 @@ class _PredictiveCircuit(Circuit):
     plasticity : sequence of Plasticity
     """
 
+    starts_settled = True
+
     def __init__(self, architecture, hidden: Cell, output: Cell, tau, weights: Weights, plasticity):
         self.architecture = tuple(architecture)
         layers = ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]

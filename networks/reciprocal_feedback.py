@@ -211,6 +211,8 @@ class ReciprocalFeedback(Circuit):
         For parameters out of range.
     """
 
+    starts_settled = True
+
     @validated
     def __init__(
         self,

@@ -131,7 +131,9 @@ def _array(name: str, key: str, value: Any) -> np.ndarray:
 def _of_arrays(path: _Place, name: str, arrays: dict[str, np.ndarray]) -> Stimuli:
     x, image_shape = _inputs(path, arrays["x"])
     y = arrays.get("y")
-    found, task = None if y is None else _found_classes(path, y, len(x)), _task(path, arrays)
+    if y is not None and y.ndim:
+        _check_length(path, "y", y, len(x))
+    found, task = None if y is None else _found_classes(y), _task(path, arrays)
     if task == "classification" and found is None:
         raise _error(path, "task", "is 'classification', but y holds no labels")
     if found is not None and task != "regression":
@@ -191,6 +193,12 @@ def _read_array(path: Path, archive: np.lib.npyio.NpzFile, key: str) -> np.ndarr
     try:
         return read_member(archive, key)
     except ArchiveError as error:
+        if "allow_pickle" in str(error):  # the only word by which NumPy tells such arrays
+            raise _error(
+                path,
+                key,
+                "holds Python objects; allowed are plain numbers and strings: words are saved as array.astype(str)",
+            ) from error
         raise _error(path, key, f"cannot be read ({error}); allowed are arrays of plain numbers and strings") from error
 
 
@@ -204,6 +212,8 @@ def _inputs(path: _Place, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...] | 
 def _targets(path: _Place, y: np.ndarray, n: int) -> np.ndarray:
     if y.ndim not in (1, 2):
         raise _error(path, "y", f"has shape {y.shape}; allowed are (n,) and (n, outputs)")
+    if y.dtype.kind in "US":
+        raise _error(path, "y", f"holds words of shape {y.shape}; allowed are one label a stimulus, (n,), or numbers")
     _check_numbers(path, "y", y)
     _check_length(path, "y", y, n)
     return y.reshape(n, -1)
@@ -219,10 +229,8 @@ def _check_length(path: _Place, key: str, array: np.ndarray, n: int) -> None:
         raise _error(path, key, f"has {len(array)} rows, x {n}")
 
 
-def _found_classes(path: _Place, y: np.ndarray, n: int) -> tuple[np.ndarray, list[str] | None, str] | None:
-    if y.dtype.kind in "biufUS" and y.ndim in (1, 2) and len(y) == n:
-        return classes_in(y)
-    return None
+def _found_classes(y: np.ndarray) -> tuple[np.ndarray, list[str] | None, str] | None:
+    return classes_in(y) if y.dtype.kind in "biufUS" and y.ndim in (1, 2) else None
 
 
 def _task(path: _Place, arrays: dict[str, np.ndarray]) -> str | None:

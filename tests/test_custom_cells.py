@@ -10,6 +10,7 @@ from toys import on_toys, stimuli
 
 from corinfomax import CorInfoMax, Preparation, load
 from corinfomax.errors import ParameterError
+from corinfomax.models import HiddenPyramidal, Parameter
 from corinfomax.protocols.runs import Configuration
 
 ROOT = Path(__file__).parents[1]
@@ -138,3 +139,16 @@ def test_cells_that_do_not_fit_are_refused(module, cell, parameters, message):
     with pytest.raises(ParameterError, match=message) as caught:
         CorInfoMax([5, 4, 3], cell=cell, cell_parameters=parameters)
     assert "\n" not in str(caught.value)
+
+
+def test_a_replacement_that_finds_nothing_is_told():
+    """The equations stay the parent's, and have no such parameter: one line that names both."""
+
+    class Mistyped(HiddenPyramidal):
+        equations = HiddenPyramidal.equations.replace("-g_lk * u", "-(g_lk + g_shunt)*u")
+        parameters = (*HiddenPyramidal.parameters, Parameter("g_shunt", "1", "shunting conductance", "this test"))
+
+    with pytest.raises(
+        ParameterError, match="Mistyped: its equations do not have the parameter g_shunt, and are those"
+    ):
+        CorInfoMax([6, 5, 4]).exchange_cell("layer_1", Mistyped, g_shunt=1.0)

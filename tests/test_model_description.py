@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from corinfomax import describe
+from corinfomax import describe, train
 from corinfomax.networks import Circuit
 from corinfomax.protocols.reports import written
 from corinfomax.protocols.runs import Configuration
@@ -55,6 +55,20 @@ def test_values_have_units_and_origins():
     assert "30 steps, 15 ms" in [row["value"] for row in rows_of(sections, "Input")]
     origin = {row["key"]: row["origin"] for row in rows_of(sections, "Parameters")}
     assert (origin["epsilon"], origin["beta"]) == ("default", "digits")
+
+
+def test_weights_of_a_run_are_those_it_has_learnt(tmp_path):
+    """Oracle: the checkpoint. Mean and deviation of all that learns, and the epoch; of the preset the initial ones."""
+    run = train("digits_bp_ce", out=tmp_path / "run", epochs=2, architecture=[64, 8, 10], progress=False)
+    rows = rows_of({each.title: each for each in describe(run.folder.path)}, "Weights")
+    weights = run.circuit.weights
+    for row in rows:
+        key, k = row["name"].rstrip("]").split("[")
+        W = weights[key][int(k)]
+        assert row["mean ± standard deviation"] == f"{W.mean():.3g} ± {W.std():.3g}"
+        assert row["what they are"] == "after epoch 2"
+    initial = rows_of({each.title: each for each in describe("digits_bp_ce")}, "Weights")
+    assert {row["what they are"] for row in initial} == {"initial"}
 
 
 def test_each_form_is_sound():

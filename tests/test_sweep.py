@@ -280,14 +280,22 @@ def test_an_estimate_before_and_after(written, command):
 
 def test_an_estimate_names_the_runs_that_are_refused(written, command):
     """Some tried runs diverge: the others tell, and the estimate names the first; if all do, that is the error."""
-    text = GRID.replace('"digits_bp_mse"', '"digits"').replace("learning_rate = [0.001, 0.01]", "epsilon = [0.15, 1e-4]")
+    text = GRID.replace('"digits_bp_mse"', '"digits"').replace(
+        "learning_rate = [0.001, 0.01]", "epsilon = [0.15, 1e-4]"
+    )
     text = text.replace('"circuit.learning_rate_every" = [5, 15]\n', "")
     code, out, _ = command("sweep", written(text), "--dry-run")
     assert code == 0
-    assert re.search(r"; 2 more failed, the first is epsilon = 0\.0001, seed = 0: digits .* beyond the stability", " ".join(out.split()))
+    assert re.search(
+        r"; 2 more failed, the first is epsilon = 0\.0001, seed = 0: digits .* beyond the stability",
+        " ".join(out.split()),
+    )
     code, _, err = command("sweep", written(text.replace("0.15, 1e-4", "1e-4")), "--dry-run")
     assert code == 1
-    assert re.search(r"all 2 runs that were tried failed, the first is epsilon = 0\.0001, seed = 0: digits .* beyond the", " ".join(err.split()))
+    assert re.search(
+        r"all 2 runs that were tried failed, the first is epsilon = 0\.0001, seed = 0: digits .* beyond the",
+        " ".join(err.split()),
+    )
 
 
 def test_a_search_draws_and_goes_on(written, tmp_path):

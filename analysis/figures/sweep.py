@@ -22,9 +22,9 @@ _LONGEST = 16
 def marginals(table, keys, score, logarithmic=()):
     """Draw the score of a sweep's runs over each key: each run, the mean of each value, and one standard deviation.
 
-    The mean is over all finished runs of a value: over the other keys, and over seeds. Where a key has more than a dozen
-    values, runs are put together in bins of the same number. Runs that failed are crosses at the bottom; means of values
-    that have some are open circles, since they are over other runs than the means beside them.
+    The mean is over all finished runs of a value: over the other keys, and over seeds. Where a key has more than a
+    dozen values, runs are put together in bins of the same number. Runs that failed are crosses at the bottom; means
+    of values that have some are open circles, since they are over other runs than the means beside them.
 
     Parameters
     ----------

@@ -54,12 +54,13 @@ def describe(source: str | os.PathLike[str] | Run, trust: bool = False) -> list[
     -------
     list of Section
         Summary, populations, connectivity, a table for each kind of cell, plasticity, input, measurements, parameters.
-        Systems without dynamics have no cells, connections or measurements.
+        Systems without dynamics have no cells, connections or measurements. Weights are those that training begins
+        with, and of a run those of its checkpoint.
 
     Raises
     ------
     RunError
-        If a run cannot be read, or its code is not trusted.
+        If a run or its checkpoint cannot be read, or its code is not trusted.
     ParameterError
         For an unknown preset, or a file that is none.
 
@@ -69,13 +70,14 @@ def describe(source: str | os.PathLike[str] | Run, trust: bool = False) -> list[
     >>> for section in corinfomax.describe("digits"):
     ...     print(section.title)
     """
-    configuration, _ = opened(source, trust)
-    system, protocol = configuration.build_circuit(), configuration.build_protocol()
+    configuration, run = opened(source, trust)
+    trained = run is not None and run.folder.has("checkpoint.npz")
+    system, protocol = run.circuit if trained else configuration.build_circuit(), configuration.build_protocol()
     circuit = system if isinstance(system, Circuit) else None
     return [
         _summary(configuration, system, protocol),
         *([] if circuit is None else [_populations(circuit), _connectivity(circuit), *_cells(circuit)]),
-        _weights(system),
+        _weights(system, f"after epoch {system.progress.epoch}" if trained else "initial"),
         _plasticity(system),
         _input(configuration, system, protocol),
         *([] if circuit is None else [_measurements(circuit)]),
@@ -213,13 +215,13 @@ def _told(cell: Cell) -> tuple[str, str, str]:
     return type(cell).__name__, cell.equations, str(cell.values)
 
 
-def _weights(system: Trainable) -> Section:
+def _weights(system: Trainable, learnt: str) -> Section:
     rows = []
     for key, arrays in system.weights.items():
         for k, array in arrays.items():
             if array.size:
                 spread = f"{array.mean():.3g} ± {array.std():.3g}"
-                origin = "follow from others" if key in system.derived else "initial"
+                origin = "follow from others" if key in system.derived else learnt
                 between = f"{array.min():.3g} … {array.max():.3g}"
                 rows.append((f"{key}[{k}]", " × ".join(map(str, array.shape)), spread, between, origin))
     return _section("Weights", ("name", "shape", "mean ± standard deviation", "range", "what they are"), rows)

@@ -83,7 +83,8 @@ def cited(source: str | os.PathLike[str] | Run | None = None, trust: bool = Fals
     if source is None:
         names = (*model_named(next(iter(MODELS))).citations, SIMULATOR)
     else:
-        configuration, version = opened(source, trust)
+        configuration, run = opened(source, trust)
+        version = None if run is None else run.folder.versions().get(PACKAGE)
         names = keys_of(configuration)
         if version not in (None, package["version"]):  # released in another year, maybe
             package = {key: value for key, value in package.items() if key != "date-released"} | {"version": version}
@@ -128,15 +129,14 @@ def bibtex(entry: Mapping[str, str] | str) -> str:
     return f"@{entry['type']}{{{entry['key']},\n{''.join(fields)}}}\n"
 
 
-def opened(source: str | os.PathLike[str] | Run, trust: bool) -> tuple[Configuration, str | None]:
-    """Give the configuration, and of a run the version of the package that it was begun with."""
-    if isinstance(source, Run):
-        return source.configuration, source.folder.versions().get(PACKAGE)
-    path = Path(os.path.expanduser(source))
-    if path.suffix != ".toml" and str(source) not in presets() and (path.is_dir() or path.name != str(source)):
-        run = Run(path, trust)
-        return run.configuration, run.folder.versions().get(PACKAGE)
-    return Configuration.read(source, trust=trust), None
+def opened(source: str | os.PathLike[str] | Run, trust: bool) -> tuple[Configuration, Run | None]:
+    """Give the configuration of a preset, a parameter file or a run, and the run if it is one."""
+    if not isinstance(source, Run):
+        path = Path(os.path.expanduser(source))
+        if path.suffix == ".toml" or str(source) in presets() or not (path.is_dir() or path.name != str(source)):
+            return Configuration.read(source, trust=trust), None
+        source = Run(path, trust)
+    return source.configuration, source
 
 
 def _key(work: Mapping[str, Any]) -> str:

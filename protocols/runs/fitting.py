@@ -177,7 +177,7 @@ def too_short(circuit: Trainable, protocol: Protocol | None) -> str | None:
     The fastest time constant is taken of the bound of Euler's step, 2/bound being the fastest rate of relaxation.
     """
     bound = getattr(circuit, "step_bound", lambda beta: np.inf)(0.0)
-    if protocol is None or not np.isfinite(bound):
+    if protocol is None or not np.isfinite(bound) or getattr(circuit, "starts_settled", False):
         return None
     name = protocol.predicting_phase
     phases = protocol.phases if name is None else [phase for phase in protocol.phases if phase.name == name]
