@@ -49,14 +49,18 @@ def courses(histories, column="test_accuracy", ax=None):
         arrived = int(table.iloc[-1].notna().sum())  # seeds that go on are not in the last epoch's mean
         seeds = f"{arrived} seed{'s' * (arrived > 1)}"
         ax.plot(mean.index, mean, label=f"{literal(rule)} ({mean.iloc[-1]:.1f}, {seeds})", marker="", **look)
-        ax.fill_between(mean.index, mean - deviation, mean + deviation, color=look["color"], alpha=0.15, linewidth=0)
+        low, high = mean - deviation, mean + deviation
+        if column.endswith("accuracy"):
+            low, high = low.clip(lower=0), high.clip(upper=100)
+        ax.fill_between(mean.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
     of = column.replace("_", " ").capitalize()
     ax.set_ylabel(f"{of} (%)" if scale == 100 else of)
     # What a rule learns in its first epochs would press all that follows together.
     late = np.concatenate([table.iloc[len(table) // 5 :].to_numpy().ravel() for table in drawn.values()])
     late = late[np.isfinite(late)]
     if len(late) and scale == 100:
-        ax.set_ylim(max(0, np.percentile(late, 5) - 5), min(100, late.max() + 1))
+        last = min(table.mean(axis=1).iloc[-1] for table in drawn.values())
+        ax.set_ylim(max(0, min(np.percentile(late, 5), last) - 5), min(100, late.max() + 1))
     legend_beside(ax, title="Rule (last epoch)", alignment="left")
     return over_epochs(ax, pd.Series(epochs))
 

@@ -59,11 +59,11 @@ def learning_curve(history, ax=None):
         stimuli = column.split("_")[0]
         values = scale * history[column]
         # Of an epoch's early stimuli by weights that learn further, and so often below that of the test stimuli.
-        when = ", as presented\nduring the epoch" if stimuli == "train" else ""
+        when = ", as presented during the epoch" if stimuli == "train" else ""
         label = f"{stimuli}{when} ({number.format(values.iloc[-1])})"
         ax.plot(history["epoch"], values, label=label, **_PARTS[stimuli])
     ax.set_ylabel(quantity)
-    legend_beside(ax, title="Stimuli (last epoch)", alignment="left")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="Stimuli (last epoch)")
     return over_epochs(ax, history["epoch"])
 
 
@@ -251,12 +251,10 @@ def signs(history):
         over_epochs(ax, history["epoch"])
     low, high = axes[0].get_ylim()
     if low < 50 < high:
-        away = []
-        for ax, columns in zip(axes, found.values(), strict=True):
+        for ax in axes:
             ax.axhline(50, color="0.75", linewidth=0.9, zorder=1)
-            away.append(np.abs(100 * history[list(columns.values())] - 50).to_numpy().min())
-        look = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right", "fontsize": 7, "color": "0.45"}
-        axes[np.argmax(away)].annotate("either sign alike", (0.99, 50), xycoords=("axes fraction", "data"), **look)
+        look = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 7, "color": "0.45"}
+        axes[-1].annotate("either sign\nalike", (1, 50), xycoords=("axes fraction", "data"), **look)
     axes[0].set_ylabel("Against Dale's law (%)")
     return axes[0].figure
 
