@@ -5,8 +5,8 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
+from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.errors import ParameterError
-from corinfomax.networks import CorInfoMax
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,9 @@ from corinfomax.networks import CorInfoMax
         ({"lateral_form": "autapse", "lateral_rule": "regularised"}, "lateral_form", "published"),
         ({"lateral_form": "autapse", "entropy_gain": 0.0}, "entropy_gain", "≠ 0"),
         ({"sst_every": 2, "projection": "synapses"}, "sst_every", "dense"),
+        ({"optimiser": "adam", "weight_decay": 0.1}, "weight_decay = 0.1", 'needs optimiser = "descent"'),
+        ({"optimiser": "adam", "dale": ["W_ff"]}, "dale", 'needs optimiser = "descent"'),
+        ({"optimiser": "adam", "oscillation_rule": "moving", "contrast": "oscillation"}, "moving", "descent"),
     ],
 )
 def test_refused_parameters(changes, key, allowed):
@@ -161,6 +164,32 @@ def test_initial_gains():
     for k in (1, 2):
         np.testing.assert_array_equal(circuit.weights["W_fb"][k], 0.25 * plain.weights["W_fb"][k])
         np.testing.assert_array_equal(circuit.weights["B"][k], plain.weights["B"][k])
+
+
+def test_adam_takes_its_first_steps_along_the_signs(minibatch):
+    """Theory: Adam's first step is the learning rate times the sign of ΔW, and ΔW is that of plain steps; B as ever."""
+    rates = {"learning_rate_ff": [1e-3, 2e-3], "learning_rate_fb": [3e-3], "learning_rate_decay": 1.0, "bias": True}
+    changes = {}
+    for optimiser in ("descent", "adam"):
+        circuit = CorInfoMax([6, 5, 4], optimiser=optimiser, **rates)
+        before = {key: {k: W.copy() for k, W in Ws.items()} for key, Ws in circuit.weights.items()}
+        preparation = Preparation(circuit, replicas=3, target="numpy")
+        preparation.run([Stimulus(*minibatch(circuit, n=3, low=0.0, high=1.0), beta=0.5, learn=True)])
+        changes[optimiser] = {
+            (key, k): W - before[key][k] for key, Ws in circuit.weights.items() for k, W in Ws.items()
+        }
+    for place, rate in {
+        ("W_ff", 0): 1e-3,
+        ("W_ff", 1): 2e-3,
+        ("W_fb", 1): 3e-3,
+        ("b", 1): 1e-3,
+        ("b", 2): 2e-3,
+    }.items():
+        change = changes["descent"][place]
+        assert np.abs(change).max() > 1e-9
+        told = np.abs(change) > 1e-8 * np.abs(change).max()
+        np.testing.assert_allclose(changes["adam"][place][told], rate * np.sign(change[told]), rtol=1e-3)
+    np.testing.assert_array_equal(changes["adam"]["B", 1], changes["descent"]["B", 1])
 
 
 def test_feedback_that_begins_transposed():

@@ -137,6 +137,7 @@ def assert_same_run(first, second):
         (4, ["noise_soma=0.3", "noise_SST=0.1", "jitter=0.4", "tau_B=2.0"]),
         (4, ["noise_apical=0.1", "reset=carry", "target=auto"]),
         (4, ["entropy_gain=30.0", "sst_tolerance=3e-3", "noise_soma=0.1", "reset=carry", "schedule=sequential"]),
+        (3, [*DEEPER, "optimiser=adam", "learning_rate_ff=1e-3", "learning_rate_fb=1e-3"]),
         (3, ["delay=1.0", "reset=carry"]),
         (3, ["signal=spikes", "r_max=200", "tau_s=40", "tau_ref=3", "delay=1.0", "reset=carry", "spikes_read=5"]),
         (
@@ -163,6 +164,7 @@ def assert_same_run(first, second):
         "noisy",
         "noise carries over",
         "interval by error",
+        "adam",
         "signals on their way",
         "refractory cells",
         "SST cells that spike",

@@ -55,6 +55,9 @@ class CorInfoMax(Circuit):
         to a fiftieth over so many minibatches (not in the paper).
     weight_decay : float, default 0
         The optional decay η ε W of W_ff and W_fb is ``weight_decay = ε``.
+    optimiser : {"descent", "adam"}
+        Whether W_ff, W_fb and b step along ΔW (eqs 26, 27), or along ΔW scaled by its moments in each synapse (Adam,
+        not in the paper): for circuits of many layers, whose ΔW differ by orders of magnitude.
     bias : bool, default False
         Whether each pyramidal cell's basal dendrite also has an input from a unit whose rate is always 1, with weight
         b, which learns by eq 26 like W_ff (in the paper there is none).

@@ -27,6 +27,19 @@ def check_moving(rule: str, contrast: str, tau_trace: float, bias: bool, weight_
         raise ParameterError(f"weight_decay = {weight_decay:g}: weights that follow a trace have none; leave it out")
 
 
+def check_optimiser(optimiser: str, weight_decay: float, dale: Sequence[str], oscillation_rule: str):
+    """Refuse what Adam does not do: let weights decay, keep them positive, or act within a presentation."""
+    if optimiser == "descent":
+        return
+    for unmet, key in (
+        (weight_decay, f"weight_decay = {weight_decay:g}"),
+        (set(dale) & {"W_ff", "W_fb"}, f"dale = {list(dale)}"),
+        (oscillation_rule != "running_sums", f'oscillation_rule = "{oscillation_rule}"'),
+    ):
+        if unmet:
+            raise ParameterError(f'{key}: needs optimiser = "descent", not "{optimiser}"')
+
+
 def check_constraints(
     domains: Mapping[int, Domain],
     domain: DomainChoice,

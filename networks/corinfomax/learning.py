@@ -1,6 +1,6 @@
 """Which rule and which optimiser move which weights."""
 
-from ..optimisers import GradientStep, SynapticTrace
+from ..optimisers import Adam, GradientStep, SynapticTrace
 from ..plasticity import Plasticity, Readout
 from .parameters import Parameters
 from .recursions import AutapseRecursion, InverseRecursion, RegularisedInverse
@@ -16,6 +16,9 @@ from .rules import (
     OscillationSomaRule,
     SomaRule,
 )
+
+#: Adam's ε. The ΔW of layers far below the output are as small as 1e-9, which the usual 1e-8 would drown.
+_ADAM_EPSILON = 1e-12
 
 
 def plasticity(parameters: Parameters) -> list[Plasticity]:
@@ -41,7 +44,11 @@ def _contrastive(parameters: Parameters, key: str, k: int) -> Plasticity:
         rule = {"W_ff": ForwardRule, "b": BiasRule, "W_fb": FeedbackRule}[key](k)
     rates = parameters.learning_rates
     rate = parameters.scheduled(rates["W_ff"][k - 1] if key == "b" else rates[key][k])
-    optimiser = GradientStep((key, k), rate, parameters.weight_decay, excitatory=key in parameters.dale)
+    optimiser: Adam | GradientStep
+    if parameters.optimiser == "adam":
+        optimiser = Adam((key, k), _shape(parameters, key, k), rate, epsilon=_ADAM_EPSILON)
+    else:
+        optimiser = GradientStep((key, k), rate, parameters.weight_decay, excitatory=key in parameters.dale)
     return Plasticity(rule, optimiser, reads=_readouts(parameters))
 
 
@@ -51,14 +58,18 @@ def _moving(parameters: Parameters, key: str, k: int) -> Plasticity:
     excitatory = key in parameters.dale
     optimiser: GradientStep | SynapticTrace
     if parameters.tau_trace:
-        N = parameters.architecture
-        shape = (N[k + 1], N[k]) if key == "W_ff" else (N[k], N[k + 1])
-        optimiser = SynapticTrace((key, k), shape, rate, parameters.tau_trace / parameters.tau_u, excitatory)
+        tau = parameters.tau_trace / parameters.tau_u
+        optimiser = SynapticTrace((key, k), _shape(parameters, key, k), rate, tau, excitatory)
     else:
         optimiser = GradientStep((key, k), rate, parameters.weight_decay, excitatory=excitatory)
     now, mean = Readout("plus", lock_in=parameters.gate_lag), Readout("plus", last="all")
     reads = (now, mean) if parameters.oscillation_rule == "moving_high_pass" else (now,)
     return Plasticity(MovingOscillationRule(key, k), optimiser, reads=reads, when="step")
+
+
+def _shape(parameters: Parameters, key: str, k: int) -> tuple[int, ...]:
+    N = parameters.architecture
+    return {"W_ff": lambda: (N[k + 1], N[k]), "W_fb": lambda: (N[k], N[k + 1]), "b": lambda: (N[k],)}[key]()
 
 
 def _readouts(parameters: Parameters) -> tuple[Readout, ...]:

@@ -58,6 +58,7 @@ SSTSignal = Literal["rates", "trains", "spikes"]
 ForwardRuleName = Literal["error", "soma"]
 #: How feedback begins: as random weights of its own, or as the transposed forward weights.
 InitialFeedback = Literal["random", "transposed"]
+Optimiser = Literal["descent", "adam"]
 #: What learning compares: two phases, or a circuit with itself while its teacher oscillates.
 Contrast = Literal["phases", "oscillation"]
 #: When weights move by an oscillation: at a presentation's end, by running sums, or within it.
@@ -107,6 +108,7 @@ class Parameters:
     learning_rates: Mapping[str, Mapping[int, float]]
     learning_rate_decay: tuple[tuple[int, float], ...] | int
     weight_decay: float
+    optimiser: Optimiser
     bias: bool
     convention: ConventionName
     schedule: ScheduleName
@@ -180,6 +182,7 @@ def resolve(
     learning_rate_fb: FeedbackRates = 0.15,
     learning_rate_decay: LearningRateDecay = [(0, 0.95), (15, 0.9)],  # noqa: B006
     weight_decay: NonNegative = 0.0,
+    optimiser: Optimiser = "descent",
     bias: Switch = False,
     convention: ConventionName = "normative",
     schedule: ScheduleName | None = None,
@@ -244,6 +247,7 @@ def resolve(
     schedule = schedule or CONVENTIONS[convention].schedule
     if signal == "spikes" and schedule != "synchronous":
         raise ParameterError(f'signal = "spikes" needs schedule = "synchronous", not "{schedule}"')
+    combinations.check_optimiser(optimiser, weight_decay, dale, oscillation_rule)
     combinations.check_moving(oscillation_rule, contrast, tau_trace, bias, weight_decay)
     if signal == "spikes" and cell is not None:
         raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')
@@ -262,6 +266,7 @@ def resolve(
         learning_rates=_by_pair("learning_rate", learning_rate_ff, _of_feedback(learning_rate_fb, P), P),
         learning_rate_decay=_decay_pieces(learning_rate_decay),
         weight_decay=weight_decay,
+        optimiser=optimiser,
         bias=bias,
         convention=convention,
         schedule=schedule,

@@ -20,6 +20,8 @@ from .run import Run
 
 #: Key of the package itself, and of what integrates circuits.
 PACKAGE, SIMULATOR = "corinfomax", "Stimberg2019"
+#: Key of the paper of an optimiser that some systems may choose.
+_ADAM = "Kingma2015"
 
 #: Types of BibTeX, by those of the Citation File Format; others are "misc".
 _TYPES = {"article": "article", "conference-paper": "inproceedings", "report": "techreport"}
@@ -108,7 +110,8 @@ def keys_of(configuration: Configuration) -> tuple[str, ...]:
     """
     entry = configuration.entry
     simulator = (SIMULATOR,) if entry.protocols else ()
-    return tuple(dict.fromkeys((*entry.citations, *simulator, *citations_of(configuration.stimuli.stimuli))))
+    chosen = (_ADAM,) if getattr(configuration.circuit, "optimiser", "") == "adam" else ()
+    return tuple(dict.fromkeys((*entry.citations, *chosen, *simulator, *citations_of(configuration.stimuli.stimuli))))
 
 
 @cache
