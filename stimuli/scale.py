@@ -63,8 +63,8 @@ def no_rates(x: np.ndarray) -> str | None:
 def unlike(x: np.ndarray, known: np.ndarray) -> str | None:
     """Say of inputs that they are not on the scale of known ones; None if they may be.
 
-    They are not if one lies further beyond the known ones than half their range, or if all lie within a twentieth of
-    it, and yet differ.
+    They are not if one lies further beyond the known ones than half their range, or if all of them are below a
+    twentieth of the largest known one in modulus, and not 0.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def unlike(x: np.ndarray, known: np.ndarray) -> str | None:
     low, high, least, largest = (float(value) for value in (known.min(), known.max(), x.min(), x.max()))
     reach = high - low
     beyond = least < low - reach / 2 or largest > high + reach / 2
-    if not beyond and not 0 < largest - least < _LEAST * reach:
+    if not beyond and not 0 < max(largest, -least) < _LEAST * max(high, -low):
         return None
     return f"inputs reach from {least:.3g} to {largest:.3g}, those of training from {low:.3g} to {high:.3g}"
 

@@ -57,15 +57,15 @@ def marginals(table, keys, score, logarithmic=()):
         ax.sharey(axes[0])
     scores = (100 if percent else 1) * runs[score].astype(float)
     for ax, key in zip(axes, keys, strict=True):
-        values = pd.concat([runs[key], failed[key]])
+        values = pd.concat([runs[key], failed[key].dropna()])
         numbers = pd.to_numeric(values, errors="coerce")
         if numbers.isna().any() or values.map(lambda value: isinstance(value, bool | np.bool_)).any():
             places = _put_words(ax, values.astype(str))
-            _draw_means(ax, places[: len(runs)], scores, places[len(runs) :], percent, joined=False)
+            _draw_means(ax, places.iloc[: len(runs)], scores, places.iloc[len(runs) :], percent, joined=False)
         else:
             numbers = numbers.astype(float)
             _put_numbers(ax, numbers, key in logarithmic)
-            _draw_means(ax, numbers[: len(runs)], scores, numbers[len(runs) :], percent, joined=True)
+            _draw_means(ax, numbers.iloc[: len(runs)], scores, numbers.iloc[len(runs) :], percent, joined=True)
         ax.set_xlabel(literal(key))
     if len(failed):
         axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right")
