@@ -214,7 +214,7 @@ def last_lines(training: Training) -> list[str]:
 
 def _outcome(training: Training) -> str:
     seconds = sum(row["seconds"] for row in training.rows)
-    after = f"after {training.epoch} epochs, {seconds:.0f} s of training."
+    after = f"after {training.epoch} epoch{'s' * (training.epoch != 1)}, {seconds:.0f} s of training."
     if training.score is None:
         return f"Trained: {after.removeprefix('after ')}"
     of_tests = "Test" if training.score.startswith("test_") else "Score:"
