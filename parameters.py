@@ -7,6 +7,7 @@ is spelled, typed, bounded and defaulted in one place.
 import functools
 import inspect
 import operator
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from types import SimpleNamespace
@@ -128,7 +129,8 @@ def _allowed(item: Any) -> str:
     if item["type"] in ("sequence_str", "is_instance_of") and context.get("class", "Sequence") == "Sequence":
         return "should be a list"
     if item["type"] in ("list_type", "tuple_type") and isinstance(item["input"], str):
-        return f"should be a list, as [{item['input'].strip('[](){} ')}]"
+        numbers = re.fullmatch(r"[\d\s.,e+-]{1,60}", item["input"])
+        return f"should be a list, as [{item['input']}]" if numbers else "should be a list"
     return item["msg"].removeprefix("Value error, ").replace("Input should", "should").replace(" after validation", "")
 
 

@@ -47,7 +47,8 @@ def record(
         int | None, typer.Option(help="Stimuli to present at once, each to a copy of the circuit.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a .h5, .nwb or .csv file that exists.")
+        bool,
+        typer.Option("--overwrite", help="Replace a .h5, .nwb or .csv that exists; a .npz always is."),
     ] = False,
     trust: Trust = False,
 ) -> dict:
@@ -72,6 +73,7 @@ def record(
         opened.configuration.stimuli.data = str(data)
     at_scale = out is not None and out.suffix in recordings.TRACE_SUFFIXES
     only = {"populations": populations, "variables": variables, "phases": phases, "every": every, "replicas": replicas}
+    only["overwrite"] = overwrite or None
     if not at_scale and (given := [name for name, value in only.items() if value is not None]):
         raise ParameterError(
             f"--{given[0]}: needs --out with a file that ends in {', '.join(recordings.TRACE_SUFFIXES)}"
@@ -103,10 +105,9 @@ def record(
             path = recordings.record_traces(
                 preparation, opened.stimuli, chosen, selections, out, beta, report, seed, overwrite
             )
-        except KeyboardInterrupt:
-            path = out if out.exists() else out.with_suffix(recordings.TRACE_SUFFIXES[0])
-            if path.exists():
-                console.print(f"{path}: holds the first {done} of {len(chosen)} stimuli")
+        except KeyboardInterrupt as interrupt:
+            if interrupt.args:
+                console.print(f"{interrupt}: holds the first {done} of {len(chosen)} stimuli")
             raise
     recorded = "; ".join(f"{', '.join(item.variables)} of {item.population}" for item in selections)
     output.print(f"{path}: {len(chosen)} stimuli, {recorded}")

@@ -114,8 +114,8 @@ class Cell:
     Raises
     ------
     ParameterError
-        If a parameter is missing, unknown or of another unit, or new and in no equation, or a cell has a reset or a
-        refractory time and no threshold.
+        If a parameter is missing, unknown or of another unit, or a cell has a reset or a refractory time and no
+        threshold. When a class is made that adds a parameter which none of its equations has.
     """
 
     equations: ClassVar[str]
@@ -134,6 +134,20 @@ class Cell:
     each_step: ClassVar[str] = ""
     role: ClassVar[str] = ""
 
+    def __init_subclass__(cls, **options):
+        """Raise a `ParameterError` if the class adds a parameter that none of its equations has."""
+        super().__init_subclass__(**options)
+        if "namespace" in cls.__dict__ or not hasattr(cls, "equations"):
+            return
+        inherited = {row.name for base in cls.__mro__[1:] for row in getattr(base, "parameters", ())}
+        texts = (cls.equations, cls.threshold, cls.reset, cls.refractory, cls.each_step)
+        there = inherited | set(get_identifiers(" ".join(texts)))
+        if unread := [row.name for row in cls.parameters if row.name not in there]:
+            raise ParameterError(
+                f"{cls.__name__}: its equations do not have the parameter {unread[0]}; a replacement leaves a text as "
+                "it is where it finds nothing to replace"
+            )
+
     def __init__(self, domain: Domain | None = None, **values):
         names = {parameter.name for parameter in self.parameters}
         if names != set(values):
@@ -146,22 +160,10 @@ class Cell:
         if not isinstance(domain, Domain | None):
             raise ParameterError(f"{type(self).__name__}: domain = {domain!r}: should be a Domain; see domain_of")
         self._check_units(values)
-        if type(self).equations == getattr(type(self).__base__, "equations", None):
-            self._check_additions(names)
         self.domain = domain
         self.values = values
         self.at_rest: dict[str, float | tuple[float, float]] = {}
         self.per_cell = {} if domain is None else dict(domain.per_cell)
-
-    def _check_additions(self, names: set[str]):
-        """Raise a `ParameterError` if the equations are the parent's and nothing reads a parameter that is new."""
-        inherited = {parameter.name for parameter in type(self).__base__.parameters}
-        texts = (self.equations, self.threshold, self.reset, self.refractory, self.each_step)
-        if unread := sorted(names - inherited - set(get_identifiers(" ".join(texts)))):
-            raise ParameterError(
-                f"{type(self).__name__}: its equations do not have the parameter {unread[0]}, and are those of "
-                f"{type(self).__base__.__name__}: if they come of a replacement, it found nothing to replace"
-            )
 
     def _check_units(self, values: dict[str, Any]):
         """Raise a `ParameterError` if one of these values of parameters is of another unit than its row tells."""

@@ -32,6 +32,7 @@ class Setting:
     steps: tuple[int, int] = (_SETTLED, _SETTLED)
     beta: float = 2.0
     transposed: bool = False
+    sst_every: int = 1
 
 
 SETTINGS = (
@@ -44,14 +45,15 @@ SETTINGS = (
     Setting("20 + 10 steps, β = 2", steps=(20, 10)),
     Setting("30 + 15 steps, β = 2, float32", steps=(30, 15), dtype="float32"),
     Setting("settled, β = 2, float32", dtype="float32"),
+    Setting("30 + 15 steps, β = 2, lateral current renewed every 50 steps", steps=(30, 15), sst_every=50),
 )
 
 
-def weights_of(run, transposed: bool) -> dict:
-    """Give a run's W_ff, W_fb and B, its feedback perhaps the initial gain times the transposed forward weights."""
-    weights = {key: {k: W.astype(float) for k, W in run.circuit.weights[key].items()} for key in ("W_ff", "W_fb", "B")}
+def weights_of(circuit, transposed: bool) -> dict:
+    """Give W_ff, W_fb and B, the feedback perhaps as the initial gain times the transposed forward weights."""
+    weights = {key: {k: W.astype(float) for k, W in circuit.weights[key].items()} for key in ("W_ff", "W_fb", "B")}
     if transposed:
-        gains = run.circuit.parameters.initial_gains["W_fb"]
+        gains = circuit.parameters.initial_gains["W_fb"]
         weights["W_fb"] = {k: gain * weights["W_ff"][k].T for k, gain in gains.items()}
     return weights
 
@@ -60,7 +62,12 @@ def ends_of(run, weights, setting: Setting, x, y) -> list[PhaseEnd]:
     """Present stimuli without learning; give the rates at both phases' ends."""
     given = run.configuration.circuit
     circuit = CorInfoMax(
-        list(given.architecture), epsilon=given.epsilon, weights=weights, schedule=given.schedule, sst_every=_SETTLED
+        list(given.architecture),
+        epsilon=given.epsilon,
+        g_leak=given.g_leak,
+        weights=weights,
+        schedule=given.schedule,
+        sst_every=setting.sst_every,
     )
     free, nudge = setting.steps
     protocol = contrastive(free_steps=free, nudge_steps=nudge, step=run.protocol.step, method=run.protocol.method)
@@ -73,7 +80,7 @@ def ends_of(run, weights, setting: Setting, x, y) -> list[PhaseEnd]:
     ]
 
 
-def gradients(epsilon, weights, r: dict, y) -> dict:
+def gradients(epsilon, g_leak: float, weights, r: dict, y) -> dict:
     """-∂½‖y - r_P‖²/∂W_ff^(k) at a free equilibrium, summed over stimuli, by the linearised circuit's adjoint."""
     P = len(r) - 1
     g = {k: 1 / epsilon[k] for k in range(P)}
@@ -85,7 +92,7 @@ def gradients(epsilon, weights, r: dict, y) -> dict:
         J = np.zeros((places[-1], places[-1]))
         for k in range(1, P + 1):
             apical = g[k] if k < P else 0.0
-            whole = g[k - 1] + apical + 0.5  # the leak, g_lk
+            whole = g[k - 1] + apical + g_leak
             gate = inside[k][n][:, None]
             if k > 1:
                 J[at[k], at[k - 1]] = gate * weights["W_ff"][k - 1] * g[k - 1] / whole
@@ -104,15 +111,16 @@ def cosine(one, other) -> float:
     return float(np.vdot(one, other) / np.linalg.norm(one) / np.linalg.norm(other))
 
 
-def directions(run) -> pd.DataFrame:
-    """Cosine of each layer's ΔW_ff with the gradient, a row for each setting."""
+def directions(run, learning) -> pd.DataFrame:
+    """Cosine of each layer's ΔW_ff with the gradient, a row for each setting; `learning` is the circuit at a time."""
     x, y = (np.asarray(each[:_STIMULI], float) for each in (run.stimuli.x_test, run.stimuli.y_test))
     rows = {}
     for setting in SETTINGS:
-        weights = weights_of(run, setting.transposed)
+        weights = weights_of(learning, setting.transposed)
         at_rest = Setting("", transposed=setting.transposed)
         free, _ = ends_of(run, weights, at_rest, x, y)
-        theory = gradients(run.circuit.parameters.epsilon, weights, free.r, y)
+        parameters = learning.parameters
+        theory = gradients(parameters.epsilon, parameters.g_leak, weights, free.r, y)
         minus, plus = ends_of(run, weights, setting, x, y)
         found = {k: ForwardRule(k)(weights, plus, minus).dense() for k in theory}
         names = [*(f"layer {k}" for k in range(1, len(theory))), "output"]
@@ -121,4 +129,7 @@ def directions(run) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    print(directions(corinfomax.Run(sys.argv[1])).to_markdown(floatfmt=".2f"))
+    trained = corinfomax.Run(sys.argv[1])
+    for title, circuit in (("before", trained.configuration.build_circuit()), ("after", trained.circuit)):
+        print(f"\n{title} learning\n")
+        print(directions(trained, circuit).to_markdown(floatfmt=".2f"), flush=True)

@@ -194,11 +194,9 @@ def _read_array(path: Path, archive: np.lib.npyio.NpzFile, key: str) -> np.ndarr
         return read_member(archive, key)
     except ArchiveError as error:
         if "allow_pickle" in str(error):  # the only word by which NumPy tells such arrays
-            raise _error(
-                path,
-                key,
-                "holds Python objects; allowed are plain numbers and strings: words are saved as array.astype(str)",
-            ) from error
+            words = ": words are saved as y.astype(str)" if key == "y" else ""
+            told = f"holds Python objects; allowed are plain numbers and strings{words}"
+            raise _error(path, key, told) from error
         raise _error(path, key, f"cannot be read ({error}); allowed are arrays of plain numbers and strings") from error
 
 
@@ -213,7 +211,7 @@ def _targets(path: _Place, y: np.ndarray, n: int) -> np.ndarray:
     if y.ndim not in (1, 2):
         raise _error(path, "y", f"has shape {y.shape}; allowed are (n,) and (n, outputs)")
     if y.dtype.kind in "US":
-        raise _error(path, "y", f"holds words of shape {y.shape}; allowed are one label a stimulus, (n,), or numbers")
+        raise _error(path, "y", f"holds words of shape {y.shape}; allowed are labels (n,), and numbers in a regression")
     _check_numbers(path, "y", y)
     _check_length(path, "y", y, n)
     return y.reshape(n, -1)

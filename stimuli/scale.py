@@ -8,6 +8,8 @@ import numpy as np
 _ALIKE = 0.9
 #: Between these lies the largest modulus of inputs that are on the scale of rates.
 _LEAST, _LARGEST = 0.05, 1.05
+#: Numbers of which some should be large, by the scale of which inputs are judged.
+_ENOUGH = 20
 
 
 def rates_of(x: np.ndarray, image: bool = False) -> tuple[float | list[float], float | list[float]]:
@@ -60,22 +62,24 @@ def no_rates(x: np.ndarray) -> str | None:
     return _reach(x) if x.size and (x.min() < 0 or x.max() > _LARGEST) else None
 
 
-def unlike(x: np.ndarray, known: np.ndarray) -> str | None:
-    """Say of inputs that they are not on the scale of known ones; None if they may be.
+def unlike(x: np.ndarray, low: float, high: float) -> str | None:
+    """Say of inputs that they are not on the scale of training stimuli; None if they may be.
 
-    They are not if one lies further beyond the known ones than half their range, or if all of them are below a
-    twentieth of the largest known one in modulus, and not 0.
+    They are not if one lies further beyond those than half their range. Nor are they if there are twenty and more, and
+    all of them, but not all 0, are below a twentieth of the largest of those in modulus.
 
     Parameters
     ----------
-    x, known : ndarray (n, inputs)
+    x : ndarray (n, inputs)
+    low, high : float
+        Least and largest input of the training stimuli.
     """
     if not x.size:
         return None
-    low, high, least, largest = (float(value) for value in (known.min(), known.max(), x.min(), x.max()))
-    reach = high - low
+    reach, least, largest = high - low, float(x.min()), float(x.max())
     beyond = least < low - reach / 2 or largest > high + reach / 2
-    if not beyond and not 0 < max(largest, -least) < _LEAST * max(high, -low):
+    tiny = x.size >= _ENOUGH and 0 < max(largest, -least) < _LEAST * max(high, -low)
+    if not (beyond or tiny):
         return None
     return f"inputs reach from {least:.3g} to {largest:.3g}, those of training from {low:.3g} to {high:.3g}"
 

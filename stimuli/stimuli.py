@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ParameterError, StimulusError
-from ..units import dropped_by_arrays
+from ..units import dropped_by_arrays, real_array
 from .checks import first_row, misfit_of_numbers
 from .split import validation_rows
 
@@ -204,7 +204,8 @@ class Stimuli:
 
         Parameters
         ----------
-        x : array_like (n, inputs)
+        x : array_like (n, inputs), or images of the set's shape
+            (inputs,) for one.
         mean, std : float or sequence of float, optional
             As in `normalised`.
 
@@ -216,13 +217,21 @@ class Stimuli:
         Raises
         ------
         StimulusError
-            Inputs of another number, or that are not finite.
+            Inputs of another number, that are not finite, or no plain numbers.
         ParameterError
             As in `normalised`.
         """
-        x = np.asarray(x, self.x_train.dtype)
+        try:
+            x = real_array(x)
+        except ValueError as error:
+            raise self._error("x", str(error)) from None
+        shape = self.image_shape
+        if shape is not None and x.shape[1:] == tuple(shape):
+            x = x.reshape(len(x), -1)
+        x = np.atleast_2d(x).astype(self.x_train.dtype)
         if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise self._error("x", f"has shape {x.shape}; allowed is (n, {self.inputs})")
+            images = "" if shape is None else f" or (n, {', '.join(map(str, shape))})"
+            raise self._error("x", f"has shape {x.shape}; allowed is (n, {self.inputs}){images}")
         if (misfit := misfit_of_numbers(x)) is not None:
             raise self._error("x", misfit)
         return self._normalised("x", x, mean, std)

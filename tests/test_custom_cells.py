@@ -27,6 +27,7 @@ class Leaky(HiddenPyramidal):
                   Parameter("V_th", "volt", "an offset", "this test"))
 
 class Odd(HiddenPyramidal):
+    equations = HiddenPyramidal.equations.replace("-g_lk*u", "-g_lk*u*(charge/charge)")
     parameters = (*HiddenPyramidal.parameters, Parameter("charge", "coulomb", "of an odd unit", "this test"))
 
 class Undriven(SST):
@@ -141,14 +142,14 @@ def test_cells_that_do_not_fit_are_refused(module, cell, parameters, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_replacement_that_finds_nothing_is_told():
-    """The equations stay the parent's, and have no such parameter: one line that names both."""
-
-    class Mistyped(HiddenPyramidal):
-        equations = HiddenPyramidal.equations.replace("-g_lk * u", "-(g_lk + g_shunt)*u")
-        parameters = (*HiddenPyramidal.parameters, Parameter("g_shunt", "1", "shunting conductance", "this test"))
-
-    with pytest.raises(
-        ParameterError, match="Mistyped: its equations do not have the parameter g_shunt, and are those"
-    ):
-        CorInfoMax([6, 5, 4]).exchange_cell("layer_1", Mistyped, g_shunt=1.0)
+@pytest.mark.parametrize("bases", [(HiddenPyramidal,), (type("Mixin", (), {}), HiddenPyramidal)])
+def test_a_replacement_that_finds_nothing_is_told(bases):
+    """No equation has the new parameter, for one of two replacements missed: one line, as the class is made."""
+    attributes = {
+        "equations": HiddenPyramidal.equations.replace("g_lk*u", "1.0*g_lk*u").replace("-g_lk * u", "-g_shunt*u"),
+        "parameters": (*HiddenPyramidal.parameters, Parameter("g_shunt", "1", "shunting conductance", "this test")),
+    }
+    with pytest.raises(ParameterError, match="Mistyped: its equations do not have the parameter g_shunt;"):
+        type("Mistyped", bases, attributes)
+    right = attributes | {"equations": HiddenPyramidal.equations.replace("-g_lk*u", "-(g_lk + g_shunt)*u")}
+    CorInfoMax([6, 5, 4]).exchange_cell("layer_1", type("Right", bases, right), g_shunt=1.0)

@@ -8,6 +8,8 @@ import pytest
 from corinfomax import CorInfoMax, Preparation, Stimulus
 from corinfomax.errors import ParameterError
 
+ADAM = {"optimiser": "adam", "learning_rate_ff": 1e-3, "learning_rate_fb": 1e-3}
+
 
 @pytest.mark.parametrize(
     ("changes", "key", "allowed"),
@@ -49,9 +51,10 @@ from corinfomax.errors import ParameterError
         ({"lateral_form": "autapse", "lateral_rule": "regularised"}, "lateral_form", "published"),
         ({"lateral_form": "autapse", "entropy_gain": 0.0}, "entropy_gain", "≠ 0"),
         ({"sst_every": 2, "projection": "synapses"}, "sst_every", "dense"),
-        ({"optimiser": "adam", "weight_decay": 0.1}, "weight_decay = 0.1", 'needs optimiser = "descent"'),
-        ({"optimiser": "adam", "dale": ["W_ff"]}, "dale", 'needs optimiser = "descent"'),
-        ({"optimiser": "adam", "oscillation_rule": "moving", "contrast": "oscillation"}, "moving", "descent"),
+        ({"optimiser": "adam"}, "learning_rate_ff = [1.0, 1.0]", "at most 0.1, such as 1e-3"),
+        ({**ADAM, "weight_decay": 0.1}, "weight_decay = 0.1", 'needs optimiser = "descent"'),
+        ({**ADAM, "dale": ["W_ff"]}, "dale", 'needs optimiser = "descent"'),
+        ({**ADAM, "oscillation_rule": "moving", "contrast": "oscillation"}, "moving", "descent"),
     ],
 )
 def test_refused_parameters(changes, key, allowed):

@@ -3,9 +3,11 @@
 import io
 import warnings
 
+import brian2 as b2
 import numpy as np
 import pandas as pd
 import pytest
+from pynwb import NWBHDF5IO
 from rich.console import Console
 from toys import on_toys, stimuli
 
@@ -92,14 +94,40 @@ def test_raw_inputs_are_scaled_as_those_of_training(toy):
         own = run.predict(run.stimuli.x_test)
         whole = run.predict(run.scaled(16 * raw["x"]))
     assert all(np.abs(whole - row).max(axis=1).min() < 1e-6 for row in own)
-    frame = pd.DataFrame(16 * raw["x"], columns=list("abcdef"))
-    assert list(run.scaled(frame).columns) == list("abcdef")
+    frame = run.scaled(pd.DataFrame(16 * raw["x"], columns=list("abcdef")))
+    assert list(frame.columns) == list("abcdef")
+    np.testing.assert_array_equal(frame, run.scaled(16 * raw["x"]))
+    np.testing.assert_array_equal(run.scaled(16 * raw["x"][0]), frame.iloc[:1])
     with pytest.warns(StimulusWarning, match=r"The inputs reach from .* to 16, those of training from 0 to 1: Run"):
         run.predict(16 * raw["x"])
     with pytest.warns(StimulusWarning, match="those of training"):
         run.predict(raw["x"] / 100)
-    with pytest.raises(StimulusError, match=r"x has shape \(2, 5\); allowed is \(n, 6\)"):
-        run.scaled(np.zeros((2, 5)))
+    for wrong, says in (
+        (np.zeros((2, 5)), r"x has shape \(2, 5\); allowed is \(n, 6\)"),
+        ([[1, 2], [3]], "own: x"),
+        (np.full((2, 6), "a"), "own: x"),
+        (np.zeros((2, 6)) * b2.mV, "volt|unit"),
+        (np.ma.masked_array(np.zeros((2, 6)), mask=True), "mask"),
+    ):
+        with pytest.raises(StimulusError, match=says):
+            run.scaled(wrong)
+
+
+def test_inputs_of_built_in_sets_stay_as_they_are(toy):
+    """digits are scaled as they are loaded: no numbers to scale by, and the warning does not name `scaled`."""
+    run = corinfomax.train("digits_bp_ce", epochs=1, architecture=[64, 8, 10], progress=False)
+    np.testing.assert_array_equal(run.scaled(run.stimuli.x_test), run.stimuli.x_test)
+    with pytest.warns(StimulusWarning, match=r"to 16, those of training from 0 to 1: scale them as those"):
+        run.predict(16 * run.stimuli.x_test)
+
+
+def test_images_are_scaled_as_training_scales_them(toy):
+    """Oracle: the run's own stimuli, of which the file has images of 2 × 3 pixels from 0 to 255."""
+    raw = stimuli()
+    images = 255 * raw["x"].reshape(-1, 2, 3)
+    run = corinfomax.train(stimuli=raw | {"x": images}, progress=False, **SETTINGS | {"scale": "auto", "epochs": 1})
+    scaled = run.scaled(images)
+    assert all(np.abs(scaled - row).max(axis=1).min() == 0 for row in run.stimuli.x_test)
 
 
 def test_presenting_does_not_learn_unless_asked(trained_run):
@@ -150,10 +178,34 @@ def test_recordings_are_replaced_where_it_is_asked_for(trained_run, tmp_path):
     with corinfomax.analysis.open_traces("again.h5") as traces:
         assert len(traces.trials) == 3
     assert pd.read_csv("again.csv")["stimulus"].nunique() == 3
+    with NWBHDF5IO("again.nwb", "r") as file:
+        assert len(file.read().trials) == 3
+    assert not list(tmp_path.glob("again-2*"))
     (tmp_path / "mine.h5").write_bytes(b"mine")
-    with pytest.raises(ParameterError, match="no recording"):
+    with pytest.raises(ParameterError, match=r"mine\.h5: exists and is no recording; choose another name$"):
         trained_run.record("mine.h5", overwrite=True)
     assert (tmp_path / "mine.h5").read_bytes() == b"mine"
+    with pytest.raises(ParameterError, match="overwrite need a path"):
+        trained_run.record(overwrite=True)
+
+
+@pytest.mark.parametrize("suffix", ["h5", "nwb", "csv"])
+def test_a_recording_stays_until_the_new_one_is_done(trained_run, tmp_path, suffix, monkeypatch):
+    """After a refusal, and after an interruption half-way, the old one is there to the byte, the new one beside it."""
+    path = trained_run.record(f"kept.{suffix}", range(2), populations=["layer_2"])
+    path = tmp_path / f"kept.{suffix}"
+    before = path.read_bytes()
+    with pytest.raises(ParameterError, match="beta"):
+        trained_run.record(path, range(4), overwrite=True, beta=float("nan"))
+    for left in tmp_path.glob("kept-2*"):
+        left.unlink()
+    preparation = trained_run.preparation(2)
+    preparation.on_presentation.append(lambda moment, ends: setattr(preparation, "interrupted", True))
+    monkeypatch.setattr(trained_run, "_mounted", lambda replicas: preparation)
+    with pytest.raises(KeyboardInterrupt, match=rf"kept-2\.{suffix}"):
+        trained_run.record(path, range(6), populations=["layer_2"], overwrite=True)
+    assert path.read_bytes() == before
+    assert (tmp_path / f"kept-2.{suffix}").exists()
 
 
 def test_recordings_renew_the_input_of_interneurons_in_each_step(trained_run):

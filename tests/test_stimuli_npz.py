@@ -146,7 +146,7 @@ def test_classes_by_number_or_name(tmp_path):
         ({"x": X, "y": LABELS[:-1]}, "key 'y' has 19 rows, x 20"),
         ({"x": X, "y": X[:-1]}, "key 'y' has 19 rows, x 20"),
         ({"x": X, "y": np.array(["a", "b"] * 9)}, "key 'y' has 18 rows, x 20"),
-        ({"x": X, "y": np.array([["a", "b"]] * N)}, "key 'y' holds words of shape (20, 2); allowed are one label"),
+        ({"x": X, "y": np.array([["a", "b"]] * N)}, "key 'y' holds words of shape (20, 2); allowed are labels (n,)"),
         ({"x": X, "y": LABELS.astype(complex)}, "key 'y' is of type complex128"),
         ({"x": X, "y": np.arange(2 * N).reshape(N, 2)}, "key 'y' holds integers of shape (20, 2)"),
         ({"x": X, "y": X[:, 0], "task": "classification"}, "key 'task' is 'classification', but y holds no labels"),

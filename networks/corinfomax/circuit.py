@@ -57,7 +57,8 @@ class CorInfoMax(Circuit):
         The optional decay η ε W of W_ff and W_fb is ``weight_decay = ε``.
     optimiser : {"descent", "adam"}
         Whether W_ff, W_fb and b step along ΔW (eqs 26, 27), or along ΔW scaled by its moments in each synapse (Adam,
-        not in the paper): for circuits of many layers, whose ΔW differ by orders of magnitude.
+        not in the paper): for circuits of many layers, whose ΔW differ by orders of magnitude. The learning rates
+        are then by how much a weight moves in a step, and must be given: at most .1, such as 1e-3.
     bias : bool, default False
         Whether each pyramidal cell's basal dendrite also has an input from a unit whose rate is always 1, with weight
         b, which learns by eq 26 like W_ff (in the paper there is none).

@@ -12,6 +12,9 @@ ENFORCING_TAU = 0.7
 #: Slower multipliers, in ms, enforce nothing: free phases last 10 to 30 ms.
 _SLOWEST_TAU = 10.0
 
+#: Of the size of initial weights.
+_LARGEST_ADAM_RATE = 0.1
+
 
 def check_moving(rule: str, contrast: str, tau_trace: float, bias: bool, weight_decay: float):
     """Refuse what weights that move within a presentation cannot be combined with, and traces without them."""
@@ -27,10 +30,22 @@ def check_moving(rule: str, contrast: str, tau_trace: float, bias: bool, weight_
         raise ParameterError(f"weight_decay = {weight_decay:g}: weights that follow a trace have none; leave it out")
 
 
-def check_optimiser(optimiser: str, weight_decay: float, dale: Sequence[str], oscillation_rule: str):
-    """Refuse what Adam does not do: let weights decay, keep them positive, or act within a presentation."""
+def check_optimiser(
+    optimiser: str,
+    rates: Mapping[str, float | Sequence[float]],
+    weight_decay: float,
+    dale: Sequence[str],
+    oscillation_rule: str,
+):
+    """Refuse what Adam does not do: let weights decay, keep them positive, act within a presentation, or take leaps."""
     if optimiser == "descent":
         return
+    for key, rate in rates.items():
+        if np.max(rate) > _LARGEST_ADAM_RATE:
+            raise ParameterError(
+                f'{key} = {rate}: with optimiser = "adam" each step is as large as the rate; at most '
+                f"{_LARGEST_ADAM_RATE:g}, such as 1e-3"
+            )
     for unmet, key in (
         (weight_decay, f"weight_decay = {weight_decay:g}"),
         (set(dale) & {"W_ff", "W_fb"}, f"dale = {list(dale)}"),

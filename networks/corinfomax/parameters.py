@@ -247,7 +247,9 @@ def resolve(
     schedule = schedule or CONVENTIONS[convention].schedule
     if signal == "spikes" and schedule != "synchronous":
         raise ParameterError(f'signal = "spikes" needs schedule = "synchronous", not "{schedule}"')
-    combinations.check_optimiser(optimiser, weight_decay, dale, oscillation_rule)
+    rates = _by_pair("learning_rate", learning_rate_ff, _of_feedback(learning_rate_fb, P), P)
+    of_adam = {f"learning_rate_{way}": list(rates[f"W_{way}"].values()) for way in ("ff", "fb")}
+    combinations.check_optimiser(optimiser, of_adam, weight_decay, dale, oscillation_rule)
     combinations.check_moving(oscillation_rule, contrast, tau_trace, bias, weight_decay)
     if signal == "spikes" and cell is not None:
         raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')
@@ -263,7 +265,7 @@ def resolve(
         g_leak=g_leak,
         initial_gains=_by_pair("initial_gain", initial_gain_ff, initial_gain_fb, P),
         initial_feedback=initial_feedback,
-        learning_rates=_by_pair("learning_rate", learning_rate_ff, _of_feedback(learning_rate_fb, P), P),
+        learning_rates=rates,
         learning_rate_decay=_decay_pieces(learning_rate_decay),
         weight_decay=weight_decay,
         optimiser=optimiser,

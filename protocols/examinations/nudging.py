@@ -7,6 +7,7 @@ import numpy as np
 
 from ...analysis import Finding
 from ...errors import DivergenceError
+from ...networks.optimisers import Adam
 from ...stimuli import Stimulus
 from ..clockwork.phases import Phase
 from ..clockwork.protocol import Protocol
@@ -58,13 +59,13 @@ def nudges(examined: Examined) -> Iterator[Finding]:
     hidden = [k for k in size if k < output]
     weakest = min(hidden, key=lambda k: size[k], default=output)
     if hidden and size[weakest] > 0 and size[output] > 0:
-        ratio = size[weakest] / size[output]
-        advice = (
-            ""
-            if ratio > 1e-2
-            else f"the nudge vanishes on its way down: raise {examined.levers.feedback}, or make up for it by entry "
-            f"{weakest} of {examined.levers.rates}, up to {1 / ratio:.1g} times the output's"
-        )
+        ratio, advice = size[weakest] / size[output], ""
+        scaled = any(isinstance(each.optimiser, Adam) for each in circuit.plasticity)  # each weight's steps, by Adam
+        if ratio <= 1e-2 and not scaled:
+            advice = (
+                f"the nudge vanishes on its way down: raise {examined.levers.feedback}, or make up for it by entry "
+                f"{weakest} of {examined.levers.rates}, up to {1 / ratio:.1g} times the output's"
+            )
         yield Finding(f"Nudge of layer {weakest}, relative to the output's", f"{ratio:.2g}", "above 0.01", advice)
 
 

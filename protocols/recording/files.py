@@ -10,7 +10,7 @@ import numpy as np
 from ...analysis.events import spikes_beside
 from ...analysis.files import beside, discard, free_path, is_there, sole_writer
 from ...analysis.nwb import export_nwb, require_pynwb
-from ...analysis.traces import SUFFIXES, open_traces
+from ...analysis.traces import SUFFIXES, is_recording, open_traces
 from ...errors import CorInfoMaxError, ParameterError, RunError
 from ...networks.interval import renewed_in_each_step
 from ...stimuli import Stimuli, Stimulus
@@ -118,7 +118,8 @@ def record_traces(
     seed : int, optional
         Of the background input through all presentations, if the circuit has some.
     overwrite : bool, default False
-        Whether a file that exists may be replaced, once all is recorded; of HDF5 files only recordings are.
+        Whether a file that exists may be replaced, once all is recorded; of HDF5 files only recordings are. Until then,
+        and if it fails or is interrupted, the new recording stands beside it, as ``a-2.h5`` beside ``a.h5``.
 
     Returns
     -------
@@ -130,16 +131,21 @@ def record_traces(
         In one line, for what does not exist or cannot be written. What was recorded for a ``.nwb`` or ``.csv`` is then
         in an HDF5 file beside, which the line names.
     KeyboardInterrupt
-        After Ctrl-C; the file then holds what was recorded until then.
+        After Ctrl-C; its argument is the file that holds what was recorded until then.
     """
     path, chosen = Path(os.path.expanduser(path)), np.asarray(chosen, dtype=int)
     if path.suffix not in TRACE_SUFFIXES:
         raise ParameterError(f"{path}: must end in {', '.join(TRACE_SUFFIXES)}")
+    if overwrite and is_there(path):
+        if path.suffix in SUFFIXES and not is_recording(path):
+            raise ParameterError(f"{path}: exists and is no recording; choose another name")
+        new = free_path(path.with_suffix(""), path.suffix)
+        _put_in_place(record_traces(preparation, stimuli, chosen, selections, new, beta, report, seed), path)
+        return path
     table = spikes_beside(path)
-    of_spikes = any(isinstance(item, SpikeSelection) for item in selections)
-    if path.suffix == ".csv" and of_spikes and table.exists() and not overwrite:
+    if path.suffix == ".csv" and any(isinstance(item, SpikeSelection) for item in selections) and table.exists():
         raise ParameterError(f"{table}: exists; choose another name than {path}, whose spikes it is to hold")
-    with _streamed(path, overwrite) as streamed:
+    with _streamed(path) as streamed:
         done = 0
 
         def presentations() -> Iterator[Stimulus]:
@@ -157,16 +163,27 @@ def record_traces(
         with recorder, renewed_in_each_step(preparation.circuit.intervals.values()):
             preparation.run(presentations())
         if streamed != path:
-            _export(streamed, path, overwrite)
+            _export(streamed, path)
     if preparation.interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(str(path))
     return path
 
 
+def _put_in_place(new: Path, path: Path):
+    """Let a recording take the place of an older one; of tables, that of its spikes, too, or that of none."""
+    os.replace(new, path)
+    if path.suffix != ".csv":
+        return
+    if (table := spikes_beside(new)).exists():
+        os.replace(table, spikes_beside(path))
+    else:
+        spikes_beside(path).unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
-def _streamed(path: Path, overwrite: bool) -> Iterator[Path]:
+def _streamed(path: Path) -> Iterator[Path]:
     """Where to stream to: the file itself, or one beside that it is made from, which stays if anything fails."""
-    if is_there(path) and not overwrite:
+    if is_there(path):
         raise ParameterError(f"{path}: exists; choose another name, or let it be overwritten")
     if path.suffix == ".nwb":
         require_pynwb()
@@ -186,10 +203,10 @@ def _streamed(path: Path, overwrite: bool) -> Iterator[Path]:
             streamed.unlink()
 
 
-def _export(streamed: Path, path: Path, overwrite: bool):
+def _export(streamed: Path, path: Path):
     try:
         with open_traces(streamed) as traces:
-            export_nwb(traces, path, overwrite=overwrite) if path.suffix == ".nwb" else traces.save_csv(path)
+            export_nwb(traces, path) if path.suffix == ".nwb" else traces.save_csv(path)
     except CorInfoMaxError:
         raise
     except Exception as error:  # whatever the libraries of a format raise

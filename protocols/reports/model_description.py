@@ -72,12 +72,13 @@ def describe(source: str | os.PathLike[str] | Run, trust: bool = False) -> list[
     """
     configuration, run = opened(source, trust)
     trained = run is not None and run.folder.has("checkpoint.npz")
-    system, protocol = run.circuit if trained else configuration.build_circuit(), configuration.build_protocol()
+    learnt = Run(run.folder.path, trust=True).circuit if trained else None  # the run was opened, its code trusted
+    system, protocol = configuration.build_circuit(), configuration.build_protocol()
     circuit = system if isinstance(system, Circuit) else None
     return [
         _summary(configuration, system, protocol),
         *([] if circuit is None else [_populations(circuit), _connectivity(circuit), *_cells(circuit)]),
-        _weights(system, f"after epoch {system.progress.epoch}" if trained else "initial"),
+        _weights(system, "initial") if learnt is None else _weights(learnt, f"after epoch {learnt.progress.epoch}"),
         _plasticity(system),
         _input(configuration, system, protocol),
         *([] if circuit is None else [_measurements(circuit)]),
@@ -215,13 +216,13 @@ def _told(cell: Cell) -> tuple[str, str, str]:
     return type(cell).__name__, cell.equations, str(cell.values)
 
 
-def _weights(system: Trainable, learnt: str) -> Section:
+def _weights(system: Trainable, since: str) -> Section:
     rows = []
     for key, arrays in system.weights.items():
         for k, array in arrays.items():
             if array.size:
                 spread = f"{array.mean():.3g} ± {array.std():.3g}"
-                origin = "follow from others" if key in system.derived else learnt
+                origin = "follow from others" if key in system.derived else since
                 between = f"{array.min():.3g} … {array.max():.3g}"
                 rows.append((f"{key}[{k}]", " × ".join(map(str, array.shape)), spread, between, origin))
     return _section("Weights", ("name", "shape", "mean ± standard deviation", "range", "what they are"), rows)

@@ -150,10 +150,13 @@ class Run(Summarised):
     def scaled(self, x):
         """Scale inputs as the run's stimuli are: (x - mean)/std, by the numbers in its ``config.toml``.
 
+        Stimuli of one's own have such numbers. A built-in set is scaled when it is loaded; its inputs are as in
+        `stimuli`, and stay as they are.
+
         Parameters
         ----------
-        x : array_like or DataFrame (n, inputs)
-            As the file or the arrays have them that the run was trained on.
+        x : array_like or DataFrame (n, inputs) or (n, height, width)
+            As the file or the arrays have them that the run was trained on; (inputs,) for one.
 
         Returns
         -------
@@ -163,7 +166,7 @@ class Run(Summarised):
         Raises
         ------
         StimulusError
-            If they are of another number, or not finite.
+            If they are of another number, not finite, or no plain numbers.
         """
         section = self.configuration.stimuli
         scaled = self.stimuli.normalised_inputs(x, section.mean, section.std)
@@ -171,10 +174,21 @@ class Run(Summarised):
         return type(x)(scaled, index=x.index, columns=x.columns) if named else scaled
 
     def _look_at(self, x):
-        """Warn of inputs that are on another scale than those of training."""
-        values = np.asarray(x)
-        if values.dtype.kind in "fiub" and (found := unlike(values, self.stimuli.x_train)) is not None:
-            warn_caller(f"The {found}: Run.scaled scales inputs as the run's own are.", StimulusWarning)
+        """Warn of inputs, which have been presented, that are on another scale than those of training."""
+        if (found := unlike(np.asarray(x), *self._reach)) is None:
+            return
+        section = self.configuration.stimuli
+        advice = (
+            "scale them as those of the set are"
+            if section.mean is None and section.std is None
+            else "Run.scaled scales inputs as the run's own are"
+        )
+        warn_caller(f"The {found}: {advice}.", StimulusWarning)
+
+    @cached_property
+    def _reach(self) -> tuple[float, float]:
+        x = self.stimuli.x_train
+        return float(x.min()), float(x.max())
 
     def predict(self, x) -> np.ndarray:
         """Output rates at the end of the predicting phase; if the circuit sends spikes, those that its spikes make.
@@ -194,8 +208,8 @@ class Run(Summarised):
         -----
         A `StimulusWarning` says if inputs are not on the scale of the training stimuli: `scaled` puts them there.
         """
-        self._look_at(x)
         settled = self._tester.settle(x, (self.circuit.prediction,), seed=self._test_seed)
+        self._look_at(x)
         outputs = self.circuit.predicted(settled)
         if not hasattr(x, "index") or not hasattr(x, "columns"):
             return outputs
@@ -230,7 +244,6 @@ class Run(Summarised):
         Presentation
             ``.free.r[k]``, ``.nudge.v_A[k]``, …: (steps, n, units), layer k ≥ 1.
         """
-        self._look_at(x)
         preparation = self._mounted(len(np.atleast_2d(x)))
         beta = self.protocol.beta if beta is None else beta
         return preparation.present(x, y, beta, learn, variables, seed)
@@ -296,8 +309,10 @@ class Run(Summarised):
         chosen = [int(row) for row in np.atleast_1d(stimuli)]
         beta = self.protocol.beta if beta is None else beta
         if path is None:
-            if populations or variables or phases or every != 1 or replicas is not None:
-                raise ParameterError("record: populations, variables, phases, every and replicas need a path, as a.h5")
+            if populations or variables or phases or every != 1 or replicas is not None or overwrite:
+                raise ParameterError(
+                    "record: populations, variables, phases, every, replicas and overwrite need a path, as a.h5"
+                )
             return self._record_layers(chosen, cells, beta)
         preparation = self._mounted(replicas or min(len(chosen), self.configuration.training.test_replicas))
         layers = preparation.circuit.layers
