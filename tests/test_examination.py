@@ -179,6 +179,18 @@ def test_vanishing_nudge_is_told(digits):
     assert "entry 1 of learning_rate_ff" in told.advice
 
 
+def test_a_vanishing_nudge_is_no_matter_of_rates_under_adam(digits):
+    """The same ratio is told of both optimisers, and larger rates are advised to plain steps only, by what each does."""
+    rates = {"learning_rate_ff": 1e-3, "learning_rate_fb": 1e-3}
+    found = {}
+    for optimiser in ("descent", "adam"):
+        circuit = CorInfoMax([64, 20, 10], initial_gain_fb=1e-3, optimiser=optimiser, **rates)
+        found[optimiser] = begins(findings_of(circuit, contrastive(), digits), "Nudge of layer 1, relative")
+    assert found["adam"].value == found["descent"].value
+    assert "learning_rate_ff" in found["descent"].advice
+    assert found["adam"].advice == ""
+
+
 def test_dead_feedback_is_told(digits):
     """Without feedback nothing reaches the hidden layer, and the line says that it is silent."""
     circuit = CorInfoMax([64, 30, 10])
