@@ -186,7 +186,7 @@ def test_a_vanishing_nudge_is_no_matter_of_rates_under_adam(digits):
     for optimiser in ("descent", "adam"):
         circuit = CorInfoMax([64, 20, 10], initial_gain_fb=1e-3, optimiser=optimiser, **rates)
         found[optimiser] = begins(findings_of(circuit, contrastive(), digits), "Nudge of layer 1, relative")
-    assert found["adam"].value == found["descent"].value
+    assert found["adam"].found == found["descent"].found
     assert "learning_rate_ff" in found["descent"].advice
     assert found["adam"].advice == ""
 
