@@ -10,14 +10,16 @@ from corinfomax.protocols.runs import Configuration, RunFolder, Training
 LIST = Path(__file__).resolve().parents[1] / "results" / "experiments.toml"
 
 
-@pytest.mark.parametrize("name", ["digits_3hidden", "digits_5hidden"])
-def test_deep_circuits_learn(name, tmp_path):
-    """Test accuracy is above .75 after 3 epochs: .81 to .92 was found with seeds 0 and 1, chance is .1."""
+@pytest.mark.parametrize(
+    ("name", "least"), [("digits_3hidden", 0.75), ("digits_5hidden", 0.75), ("digits_5hidden_adam", 0.9)]
+)
+def test_deep_circuits_learn(name, least, tmp_path):
+    """Test accuracy after 3 epochs: .81 to .92 was found with seeds 0 and 1, .96 by Adam; chance is .1."""
     [run] = [run for run in read_experiments(LIST).alone[name].runs if run.seed == 0]
     configuration = Configuration.read(run.preset, [*run.settings, "seed=0", "epochs=3"])
     folder = RunFolder(tmp_path / "run")
     folder.create(configuration)
     training = Training(configuration, folder)
     training.run()
-    assert training.rows[-1]["test_accuracy"] > 0.75
+    assert training.rows[-1]["test_accuracy"] > least
     assert training.rows[-1]["settling_residual"] < 0.05  # a rest, not an oscillation
