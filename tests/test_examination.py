@@ -180,7 +180,7 @@ def test_vanishing_nudge_is_told(digits):
 
 
 def test_a_vanishing_nudge_is_no_matter_of_rates_under_adam(digits):
-    """The same ratio is told of both optimisers, and larger rates are advised to plain steps only, by what each does."""
+    """The same ratio is told of both optimisers; larger rates are advised to plain steps only, by what each does."""
     rates = {"learning_rate_ff": 1e-3, "learning_rate_fb": 1e-3}
     found = {}
     for optimiser in ("descent", "adam"):
