@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import ParameterError, StimulusError
-from ..units import dropped_by_arrays, real_array
+from ..errors import StimulusError
+from ..units import dropped_by_arrays
 from .checks import first_row, misfit_of_numbers
+from .normalisation import normalised, plain_inputs
 from .split import validation_rows
 
 TASKS = ("classification", "regression", "none")
@@ -195,7 +196,7 @@ class Stimuli:
             results that are not finite.
         """
         names = [f"x_{part}" for part in self.parts]
-        return replace(self, **{name: self._normalised(name, getattr(self, name), mean, std) for name in names})
+        return replace(self, **{name: normalised(self, name, getattr(self, name), mean, std) for name in names})
 
     def normalised_inputs(
         self, x, mean: float | Sequence[float] | None = None, std: float | Sequence[float] | None = None
@@ -221,29 +222,7 @@ class Stimuli:
         ParameterError
             As in `normalised`.
         """
-        try:
-            x = real_array(x)
-        except ValueError as error:
-            raise self._error("x", str(error)) from None
-        shape = self.image_shape
-        if shape is not None and x.shape[1:] == tuple(shape):
-            x = x.reshape(len(x), -1)
-        x = np.atleast_2d(x).astype(self.x_train.dtype)
-        if x.ndim != 2 or x.shape[1] != self.inputs:
-            images = "" if shape is None else f" or (n, {', '.join(map(str, shape))})"
-            raise self._error("x", f"has shape {x.shape}; allowed is (n, {self.inputs}){images}")
-        if (misfit := misfit_of_numbers(x)) is not None:
-            raise self._error("x", misfit)
-        return self._normalised("x", x, mean, std)
-
-    def _normalised(self, name: str, x: np.ndarray, mean, std) -> np.ndarray:
-        shift, scale = self._per_input("mean", mean, 0, x.dtype), self._per_input("std", std, 1, x.dtype)
-        with np.errstate(over="ignore"):
-            normalised = x - shift
-            normalised /= scale
-        if not np.isfinite(normalised).all():
-            raise ParameterError(f"{_normalising(mean, std)}: takes {name} beyond the numbers of {x.dtype}")
-        return normalised
+        return normalised(self, "x", plain_inputs(self, x), mean, std)
 
     def with_validation(self, fraction: float, seed: int = 0) -> Stimuli:
         """Return the set with a part of its training stimuli set apart for validation; the test part stays.
@@ -322,24 +301,6 @@ class Stimuli:
         outputs = f", outputs {self.outputs}" if self.outputs else ""
         parts = ", ".join(f"{part} {len(getattr(self, f'x_{part}'))}" for part in self.parts)
         return f"<Stimuli {self.name}: {task}, inputs {self.inputs}{outputs}, {parts}>"
-
-    def _per_input(self, key: str, given: float | Sequence[float] | None, default: float, dtype: Any) -> np.ndarray:
-        """Spread what is given for all inputs, for each channel or for each input to a number, or one an input."""
-        try:
-            with np.errstate(over="ignore", under="ignore"):
-                values = np.asarray(default if given is None else given, dtype)
-        except (TypeError, ValueError, OverflowError):
-            raise ParameterError(f"{key} is {given!r}; allowed are a number or a list of numbers") from None
-        allowed = {self.inputs: "one per input"}
-        if self.image_shape is not None:
-            allowed[self.image_shape[2] if len(self.image_shape) == 3 else 1] = "one per channel"
-        if values.ndim > 1 or (values.ndim == 1 and len(values) not in allowed):
-            lengths = " or ".join(f"{length} ({meaning})" for length, meaning in sorted(allowed.items()))
-            shown = f"has {len(values)} values" if values.ndim == 1 else f"has shape {values.shape}"
-            raise ParameterError(f"{key} {shown}; allowed for {self.name} are a number, or a list of {lengths}")
-        if not np.isfinite(values).all() or (key == "std" and not (values > 0).all()):
-            raise ParameterError(f"{key} must be finite{' and above 0' if key == 'std' else ''}, in {np.dtype(dtype)}")
-        return values if values.ndim == 0 else np.resize(values, self.inputs)
 
     def _error(self, array_name: str, message: str) -> StimulusError:
         return StimulusError(f"{self.name}: {array_name} {message}")
@@ -424,8 +385,3 @@ def _check_label_range(name: str, array_name: str, labels: np.ndarray, outputs: 
     if (row := first_row((signed < 0) | (False if outputs is None else signed >= outputs))) is not None:
         allowed = "integers from 0" if outputs is None else f"0 to {outputs - 1}"
         raise StimulusError(f"{name}: {array_name} is {labels[row]} at row {row}; allowed is {allowed}")
-
-
-def _normalising(mean: Any, std: Any) -> str:
-    """Name what inputs are normalised by."""
-    return " and ".join(f"{key} = {value!r}" for key, value in (("mean", mean), ("std", std)) if value is not None)

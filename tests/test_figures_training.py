@@ -53,7 +53,7 @@ def test_learning_curve_with_a_validation_part():
     lines = learning_curve(table).lines
     assert [line.get_label().split()[0] for line in lines] == ["train,", "validation", "test"]
     np.testing.assert_allclose(lines[1].get_ydata(), [70, 80, 85])
-    assert lines[0].get_label() == "train, as presented\nduring the epoch (93.0 %)"
+    assert lines[0].get_label() == "train, as presented during the epoch (93.0 %)"
 
 
 def test_other_scores_have_suitable_axes():

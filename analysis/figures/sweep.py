@@ -132,4 +132,5 @@ def _is_spread_logarithmically(values):
     if low <= 0 or high < _WIDE * low:
         return False
     from_linear = abs(middle - (low + high) / 2) / (high - low)
-    return abs(np.log(middle**2 / (low * high))) / 2 / np.log(high / low) < from_linear
+    from_logarithmic = abs(2 * np.log(middle) - np.log(low) - np.log(high)) / 2 / (np.log(high) - np.log(low))
+    return from_logarithmic < from_linear

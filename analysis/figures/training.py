@@ -54,7 +54,8 @@ def learning_curve(history, ax=None):
     columns = _columns(history, *(f"{part}_{measure}" for part in _PARTS))
     if not columns:
         raise ParameterError("learning_curve: the history has no accuracy and no r_squared")
-    ax = new_axis() if ax is None else ax
+    alone = ax is None
+    ax = new_axis() if alone else ax
     for column in columns:
         stimuli = column.split("_")[0]
         values = scale * history[column]
@@ -63,7 +64,10 @@ def learning_curve(history, ax=None):
         label = f"{stimuli}{when} ({number.format(values.iloc[-1])})"
         ax.plot(history["epoch"], values, label=label, **_PARTS[stimuli])
     ax.set_ylabel(quantity)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), title="Stimuli (last epoch)")
+    if alone:
+        ax.figure.legend(loc="outside lower center", title="Stimuli (last epoch)")
+    else:
+        legend_beside(ax, title="Stimuli (last epoch)", alignment="left")
     return over_epochs(ax, history["epoch"])
 
 

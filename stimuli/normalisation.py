@@ -1,0 +1,89 @@
+"""Inputs less a shift and over a scale, of a whole set or of single stimuli that are to suit it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ParameterError, StimulusError
+from ..units import real_array
+from .checks import misfit_of_numbers
+
+if TYPE_CHECKING:
+    from .stimuli import Stimuli
+
+
+def plain_inputs(stimuli: Stimuli, x) -> np.ndarray:
+    """Give inputs as rows in the precision of a set; a `StimulusError` names those that do not fit it.
+
+    Parameters
+    ----------
+    stimuli : Stimuli
+    x : array_like (n, inputs), (inputs,), or images of the set's shape
+    """
+    try:
+        x = real_array(x)
+    except ValueError as error:
+        raise StimulusError(f"{stimuli.name}: x {error}") from None
+    shape = stimuli.image_shape
+    if shape is not None and x.shape[1:] == tuple(shape):
+        x = x.reshape(len(x), -1)
+    x = np.atleast_2d(x).astype(stimuli.x_train.dtype)
+    if x.ndim != 2 or x.shape[1] != stimuli.inputs:
+        images = "" if shape is None else f" or (n, {', '.join(map(str, shape))})"
+        raise StimulusError(f"{stimuli.name}: x has shape {x.shape}; allowed is (n, {stimuli.inputs}){images}")
+    if (misfit := misfit_of_numbers(x)) is not None:
+        raise StimulusError(f"{stimuli.name}: x {misfit}")
+    return x
+
+
+def normalised(
+    stimuli: Stimuli,
+    name: str,
+    x: np.ndarray,
+    mean: float | Sequence[float] | None,
+    std: float | Sequence[float] | None,
+) -> np.ndarray:
+    """(x - mean)/std; a `ParameterError` names what is given that does not fit the set.
+
+    Parameters
+    ----------
+    stimuli : Stimuli
+    name : str
+        Of the inputs, for errors.
+    x : ndarray (n, inputs)
+    mean, std : float or sequence of float, optional
+        As in `Stimuli.normalised`.
+    """
+    shift = _per_input(stimuli, "mean", mean, 0, x.dtype)
+    scale = _per_input(stimuli, "std", std, 1, x.dtype)
+    with np.errstate(over="ignore"):
+        found = x - shift
+        found /= scale
+    if not np.isfinite(found).all():
+        given = " and ".join(f"{key} = {v!r}" for key, v in (("mean", mean), ("std", std)) if v is not None)
+        raise ParameterError(f"{given}: takes {name} beyond the numbers of {x.dtype}")
+    return found
+
+
+def _per_input(
+    stimuli: Stimuli, key: str, given: float | Sequence[float] | None, default: float, dtype: Any
+) -> np.ndarray:
+    """Spread what is given for all inputs, for each channel or for each input to a number, or one an input."""
+    try:
+        with np.errstate(over="ignore", under="ignore"):
+            values = np.asarray(default if given is None else given, dtype)
+    except (TypeError, ValueError, OverflowError):
+        raise ParameterError(f"{key} is {given!r}; allowed are a number or a list of numbers") from None
+    allowed = {stimuli.inputs: "one per input"}
+    if stimuli.image_shape is not None:
+        allowed[stimuli.image_shape[2] if len(stimuli.image_shape) == 3 else 1] = "one per channel"
+    if values.ndim > 1 or (values.ndim == 1 and len(values) not in allowed):
+        lengths = " or ".join(f"{length} ({meaning})" for length, meaning in sorted(allowed.items()))
+        shown = f"has {len(values)} values" if values.ndim == 1 else f"has shape {values.shape}"
+        raise ParameterError(f"{key} {shown}; allowed for {stimuli.name} are a number, or a list of {lengths}")
+    if not np.isfinite(values).all() or (key == "std" and not (values > 0).all()):
+        raise ParameterError(f"{key} must be finite{' and above 0' if key == 'std' else ''}, in {np.dtype(dtype)}")
+    return values if values.ndim == 0 else np.resize(values, stimuli.inputs)
