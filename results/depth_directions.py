@@ -114,13 +114,13 @@ def cosine(one, other) -> float:
 def directions(run, learning) -> pd.DataFrame:
     """Cosine of each layer's ΔW_ff with the gradient, a row for each setting; `learning` is the circuit at a time."""
     x, y = (np.asarray(each[:_STIMULI], float) for each in (run.stimuli.x_test, run.stimuli.y_test))
-    rows = {}
+    rows, feedback, parameters = {}, {}, learning.parameters
+    for transposed in (False, True):
+        weights = weights_of(learning, transposed)
+        free, _ = ends_of(run, weights, Setting("at rest"), x, y)
+        feedback[transposed] = weights, gradients(parameters.epsilon, parameters.g_leak, weights, free.r, y)
     for setting in SETTINGS:
-        weights = weights_of(learning, setting.transposed)
-        at_rest = Setting("", transposed=setting.transposed)
-        free, _ = ends_of(run, weights, at_rest, x, y)
-        parameters = learning.parameters
-        theory = gradients(parameters.epsilon, parameters.g_leak, weights, free.r, y)
+        weights, theory = feedback[setting.transposed]
         minus, plus = ends_of(run, weights, setting, x, y)
         found = {k: ForwardRule(k)(weights, plus, minus).dense() for k in theory}
         names = [*(f"layer {k}" for k in range(1, len(theory))), "output"]

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import ParameterError, StimulusError
-from ..units import real_array
 from .checks import misfit_of_numbers
-
-if TYPE_CHECKING:
-    from .stimuli import Stimuli
+from .stimulus import as_rows
 
 
-def plain_inputs(stimuli: Stimuli, x) -> np.ndarray:
+class Inputs(Protocol):
+    """What is read of a stimulus set: its name, what its inputs are, and the training stimuli for their precision."""
+
+    name: str
+    inputs: int
+    image_shape: tuple[int, ...] | None
+    x_train: np.ndarray
+
+
+def plain_inputs(stimuli: Inputs, x) -> np.ndarray:
     """Give inputs as rows in the precision of a set; a `StimulusError` names those that do not fit it.
 
     Parameters
     ----------
-    stimuli : Stimuli
+    stimuli : Inputs
     x : array_like (n, inputs), (inputs,), or images of the set's shape
     """
-    try:
-        x = real_array(x)
-    except ValueError as error:
-        raise StimulusError(f"{stimuli.name}: x {error}") from None
-    shape = stimuli.image_shape
+    x, shape = as_rows(f"{stimuli.name}: x", x, stimuli.x_train.dtype), stimuli.image_shape
     if shape is not None and x.shape[1:] == tuple(shape):
         x = x.reshape(len(x), -1)
-    x = np.atleast_2d(x).astype(stimuli.x_train.dtype)
     if x.ndim != 2 or x.shape[1] != stimuli.inputs:
         images = "" if shape is None else f" or (n, {', '.join(map(str, shape))})"
         raise StimulusError(f"{stimuli.name}: x has shape {x.shape}; allowed is (n, {stimuli.inputs}){images}")
@@ -40,7 +41,7 @@ def plain_inputs(stimuli: Stimuli, x) -> np.ndarray:
 
 
 def normalised(
-    stimuli: Stimuli,
+    stimuli: Inputs,
     name: str,
     x: np.ndarray,
     mean: float | Sequence[float] | None,
@@ -50,7 +51,7 @@ def normalised(
 
     Parameters
     ----------
-    stimuli : Stimuli
+    stimuli : Inputs
     name : str
         Of the inputs, for errors.
     x : ndarray (n, inputs)
@@ -69,7 +70,7 @@ def normalised(
 
 
 def _per_input(
-    stimuli: Stimuli, key: str, given: float | Sequence[float] | None, default: float, dtype: Any
+    stimuli: Inputs, key: str, given: float | Sequence[float] | None, default: float, dtype: Any
 ) -> np.ndarray:
     """Spread what is given for all inputs, for each channel or for each input to a number, or one an input."""
     try:

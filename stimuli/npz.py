@@ -139,7 +139,7 @@ def _of_arrays(path: _Place, name: str, arrays: dict[str, np.ndarray]) -> Stimul
     if found is not None and task != "regression":
         y, names, what = found
         given = arrays.get("classes")
-        labels = _labels(path, y, len(x))
+        labels = _labels(path, y)
         classes = names if given is None and names is not None else _classes(path, given, labels)
         train, test = _rows(path, arrays.get("split"), len(x), labels)
         if unseen := sorted(set(labels[test].tolist()) - set(labels[train].tolist())):
@@ -153,7 +153,7 @@ def _of_arrays(path: _Place, name: str, arrays: dict[str, np.ndarray]) -> Stimul
         return replace(stimuli, remark=f"{taken}; for a regression save task = 'regression' beside it.")
     if y is not None and task is None and y.dtype.kind in "biu" and y.ndim == 2:
         raise _error(path, "y", f"holds integers of shape {y.shape}; labels are (n,), regression targets real numbers")
-    targets = None if y is None else _targets(path, y, len(x))
+    targets = None if y is None else _targets(path, y)
     if "classes" in arrays:
         raise _error(path, "classes", f"needs integer labels; y {'is missing' if y is None else 'holds real targets'}")
     train, test = _rows(path, arrays.get("split"), len(x))
@@ -207,14 +207,13 @@ def _inputs(path: _Place, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...] | 
     return x.reshape(len(x), -1), x.shape[1:] if x.ndim == 3 else None
 
 
-def _targets(path: _Place, y: np.ndarray, n: int) -> np.ndarray:
+def _targets(path: _Place, y: np.ndarray) -> np.ndarray:
     if y.ndim not in (1, 2):
         raise _error(path, "y", f"has shape {y.shape}; allowed are (n,) and (n, outputs)")
     if y.dtype.kind in "US":
         raise _error(path, "y", f"holds words of shape {y.shape}; allowed are labels (n,), and numbers in a regression")
     _check_numbers(path, "y", y)
-    _check_length(path, "y", y, n)
-    return y.reshape(n, -1)
+    return y.reshape(len(y), -1)
 
 
 def _check_numbers(path: _Place, key: str, array: np.ndarray) -> None:
@@ -240,10 +239,9 @@ def _task(path: _Place, arrays: dict[str, np.ndarray]) -> str | None:
     return str(task)
 
 
-def _labels(path: _Place, y: np.ndarray, n: int) -> np.ndarray:
+def _labels(path: _Place, y: np.ndarray) -> np.ndarray:
     if y.ndim != 1:
         raise _error(path, "y", f"holds integers of shape {y.shape}; labels are (n,), regression targets real numbers")
-    _check_length(path, "y", y, n)
     # Unsigned 64-bit labels beyond the signed range turn negative here, and are refused as such.
     labels = y.astype(np.int64)
     if (row := first_row(labels < 0)) is not None:

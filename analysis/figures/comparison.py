@@ -50,7 +50,7 @@ def courses(histories, column="test_accuracy", ax=None):
         seeds = f"{arrived} seed{'s' * (arrived > 1)}"
         ax.plot(mean.index, mean, label=f"{literal(rule)} ({mean.iloc[-1]:.1f}, {seeds})", marker="", **look)
         low, high = mean - deviation, mean + deviation
-        if column.endswith("accuracy"):
+        if scale == 100:
             low, high = low.clip(lower=0), high.clip(upper=100)
         ax.fill_between(mean.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
     of = column.replace("_", " ").capitalize()

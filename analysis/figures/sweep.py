@@ -99,10 +99,8 @@ def _draw_means(ax, values, scores, failed, percent, joined):
     ax.plot(places[whole], means[whole], "o", color=colour, markersize=4)
     ax.plot(places[~whole], means[~whole], "o", color=colour, markerfacecolor="white", markersize=4)
     if len(failed):
-        bottom = ax.get_xaxis_transform()
-        ax.plot(failed, np.full(len(failed), 0.03), "x", color="0.35", markersize=4, transform=bottom, clip_on=False)
-        label = "failed runs; open circles: means without them"
-        ax.plot([], [], "x", color="0.35", markersize=4, label=label)
+        look = {"color": "0.35", "markersize": 4, "label": "failed runs; open circles: means without them"}
+        ax.plot(failed, np.full(len(failed), 0.03), "x", transform=ax.get_xaxis_transform(), clip_on=False, **look)
 
 
 def _put_numbers(ax, values, logarithmic):

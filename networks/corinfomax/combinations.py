@@ -32,7 +32,7 @@ def check_moving(rule: str, contrast: str, tau_trace: float, bias: bool, weight_
 
 def check_optimiser(
     optimiser: str,
-    rates: Mapping[str, float | Sequence[float]],
+    rates: Mapping[str, Mapping[int, float]],
     weight_decay: float,
     dale: Sequence[str],
     oscillation_rule: str,
@@ -40,11 +40,11 @@ def check_optimiser(
     """Refuse what Adam does not do: let weights decay, keep them positive, act within a presentation, or take leaps."""
     if optimiser == "descent":
         return
-    for key, rate in rates.items():
-        if np.max(rate) > _LARGEST_ADAM_RATE:
+    for way, by_pair in (("ff", rates["W_ff"]), ("fb", rates["W_fb"])):
+        if max(by_pair.values()) > _LARGEST_ADAM_RATE:
             raise ParameterError(
-                f'{key} = {rate}: with optimiser = "adam" each step is as large as the rate; at most '
-                f"{_LARGEST_ADAM_RATE:g}, such as 1e-3"
+                f'learning_rate_{way} = {list(by_pair.values())}: with optimiser = "adam" each step is as large as the '
+                f"rate; at most {_LARGEST_ADAM_RATE:g}, such as 1e-3"
             )
     for unmet, key in (
         (weight_decay, f"weight_decay = {weight_decay:g}"),

@@ -69,7 +69,9 @@ def _moving(parameters: Parameters, key: str, k: int) -> Plasticity:
 
 def _shape(parameters: Parameters, key: str, k: int) -> tuple[int, ...]:
     N = parameters.architecture
-    return {"W_ff": lambda: (N[k + 1], N[k]), "W_fb": lambda: (N[k], N[k + 1]), "b": lambda: (N[k],)}[key]()
+    if key == "b":
+        return (N[k],)
+    return (N[k + 1], N[k]) if key == "W_ff" else (N[k], N[k + 1])
 
 
 def _readouts(parameters: Parameters) -> tuple[Readout, ...]:

@@ -248,8 +248,7 @@ def resolve(
     if signal == "spikes" and schedule != "synchronous":
         raise ParameterError(f'signal = "spikes" needs schedule = "synchronous", not "{schedule}"')
     rates = _by_pair("learning_rate", learning_rate_ff, _of_feedback(learning_rate_fb, P), P)
-    of_adam = {f"learning_rate_{way}": list(rates[f"W_{way}"].values()) for way in ("ff", "fb")}
-    combinations.check_optimiser(optimiser, of_adam, weight_decay, dale, oscillation_rule)
+    combinations.check_optimiser(optimiser, rates, weight_decay, dale, oscillation_rule)
     combinations.check_moving(oscillation_rule, contrast, tau_trace, bias, weight_decay)
     if signal == "spikes" and cell is not None:
         raise ParameterError('signal = "spikes" needs the circuit\'s own cells; leave cell out')

@@ -10,14 +10,14 @@ import numpy as np
 from ...analysis.events import spikes_beside
 from ...analysis.files import beside, discard, free_path, is_there, sole_writer
 from ...analysis.nwb import export_nwb, require_pynwb
-from ...analysis.traces import SUFFIXES, is_recording, open_traces
+from ...analysis.traces import SUFFIXES, open_traces
 from ...errors import CorInfoMaxError, ParameterError, RunError
 from ...networks.interval import renewed_in_each_step
 from ...stimuli import Stimuli, Stimulus
 from .archive import shown_targets
 from .recordables import SPIKES, listed, own
 from .selections import Selection, SpikeSelection
-from .stream_recorder import StreamRecorder
+from .stream_recorder import StreamRecorder, writable
 
 #: Endings of the files that traces are written to.
 TRACE_SUFFIXES = (*SUFFIXES, ".nwb", ".csv")
@@ -137,8 +137,8 @@ def record_traces(
     if path.suffix not in TRACE_SUFFIXES:
         raise ParameterError(f"{path}: must end in {', '.join(TRACE_SUFFIXES)}")
     if overwrite and is_there(path):
-        if path.suffix in SUFFIXES and not is_recording(path):
-            raise ParameterError(f"{path}: exists and is no recording; choose another name")
+        if path.suffix in SUFFIXES:
+            writable(path)
         new = free_path(path.with_suffix(""), path.suffix)
         _put_in_place(record_traces(preparation, stimuli, chosen, selections, new, beta, report, seed), path)
         return path
@@ -199,6 +199,10 @@ def _streamed(path: Path) -> Iterator[Path]:
             if not streamed.exists():
                 raise
             raise type(error)(f"{error}; what was recorded is in {streamed}") from error
+        except KeyboardInterrupt:
+            if streamed.exists():
+                raise KeyboardInterrupt(str(streamed)) from None
+            raise
         if streamed != path:
             streamed.unlink()
 

@@ -103,7 +103,7 @@ class StreamRecorder:
         seed: int | None = None,
         block_bytes: int = BLOCK_BYTES,
     ):
-        self.path = _writable(path)
+        self.path = writable(path)
         self._preparation = preparation
         self._selections = [selections] if isinstance(selections, Chosen) else list(selections or ())
         _check(self._selections, preparation)
@@ -379,7 +379,7 @@ def _check(selections: list, preparation):
         raise ParameterError("no selections: there is nothing to record")
 
 
-def _writable(path: str | os.PathLike) -> Path:
+def writable(path: str | os.PathLike) -> Path:
     """Check that a recording may be written here: nothing is overwritten but an older recording."""
     path = Path(os.path.expanduser(path))
     if path.suffix not in SUFFIXES:

@@ -170,8 +170,7 @@ class Run(Summarised):
         """
         section = self.configuration.stimuli
         scaled = self.stimuli.normalised_inputs(x, section.mean, section.std)
-        named = hasattr(x, "index") and hasattr(x, "columns")
-        return type(x)(scaled, index=x.index, columns=x.columns) if named else scaled
+        return _table_like(x, scaled, getattr(x, "columns", None))
 
     def _look_at(self, x):
         """Warn of inputs, which have been presented, that are on another scale than those of training."""
@@ -211,9 +210,7 @@ class Run(Summarised):
         settled = self._tester.settle(x, (self.circuit.prediction,), seed=self._test_seed)
         self._look_at(x)
         outputs = self.circuit.predicted(settled)
-        if not hasattr(x, "index") or not hasattr(x, "columns"):
-            return outputs
-        return type(x)(outputs, index=x.index, columns=self.stimuli.class_names)
+        return _table_like(x, outputs, self.stimuli.class_names)
 
     def present(
         self,
@@ -361,6 +358,13 @@ class Run(Summarised):
         from ...analysis.figures.report import draw_run
 
         return Gallery(draw_run(self.folder.path, tuple(formats), tsne, animation))
+
+
+def _table_like(x, values: np.ndarray, columns):
+    """Give values as a DataFrame with the index of x, if x is one."""
+    if not hasattr(x, "index") or not hasattr(x, "columns"):
+        return values
+    return type(x)(values, index=x.index, columns=columns)
 
 
 def load(run, trust: bool = False) -> Trainable:
