@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import brian2 as b2
 import numpy as np
 from brian2.codegen.codeobject import CodeObject
-from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
 from brian2.core.variables import Subexpression
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
@@ -345,7 +345,7 @@ class Population:
     def rate_fits_integration(self) -> bool:
         """Whether Brian2 can compute r = σ(u) while it integrates, with the very same result, and in less time."""
         domain = self.cell.domain
-        compiled = issubclass(self.group.codeobj_class, CythonCodeObject)
+        compiled = not issubclass(self.group.codeobj_class, NumpyCodeObject)
         return bool(compiled and domain is not None and domain.selects and self.cell.potential in self.integrated)
 
     def integrate(self, with_rate: bool, autapses: Mapping[str, Callable[[], np.ndarray]]):

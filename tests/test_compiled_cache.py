@@ -120,23 +120,25 @@ def test_reasons_against_compiled_code_are_true(monkeypatch, tmp_path):
     assert str(tmp_path / "file") in compiler.failure()
 
 
-def test_kinds_compile_side_by_side_and_layers_of_a_kind_once(tmp_path, monkeypatch):
-    """Three hidden layers and an output layer: two libraries, of which another process makes the output layer's."""
+def test_layers_of_a_kind_are_compiled_once_and_found_again(tmp_path, monkeypatch, caplog):
+    """Three hidden layers and an output layer: two libraries. One that is cut short is compiled anew, and says so."""
     monkeypatch.setitem(b2.prefs, "codegen.runtime.cython.cache_dir", str(tmp_path))
-    monkeypatch.setattr(compiled_cache, "usable_cores", lambda: 2)
-    compiled = []
-    load = CythonExtensionManager._load_module
-
-    def observed(self, module_path, *words, **options):
-        compiled.append(Path(module_path).is_file())
-        return load(self, module_path, *words, **options)
-
-    monkeypatch.setattr(CythonExtensionManager, "_load_module", observed)
-    preparation = Preparation(CorInfoMax([3, 2, 2, 2, 1]), target="cython")
-    preparation.present([0.1, 0.2, 0.3])
-    assert len(list(tmp_path.glob("*.so"))) == 2
-    assert len(compiled) == 2
-    again = Preparation(CorInfoMax([3, 2, 2, 2, 1]), target="numpy")
-    again.present([0.1, 0.2, 0.3])
+    sizes, x = [3, 2, 2, 2, 1], [0.1, 0.2, 0.3]
+    monkeypatch.setattr(compiled_cache, "_modules", {})
+    preparation = Preparation(CorInfoMax(sizes), target="cython")
+    preparation.present(x)
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert len(made) == len(list(tmp_path.glob("*.so"))) == 2
+    theory = Preparation(CorInfoMax(sizes), target="numpy")
+    theory.present(x)
     for k in (1, 2, 3, 4):
-        np.testing.assert_allclose(preparation.layer(k).read("u"), again.layer(k).read("u"), rtol=1e-12)
+        np.testing.assert_allclose(preparation.layer(k).read("u"), theory.layer(k).read("u"), rtol=1e-12)
+    monkeypatch.setattr(compiled_cache, "_modules", {})  # as in another process
+    damaged = min(made)
+    damaged.unlink()  # it is loaded
+    damaged.write_bytes(b"")
+    again = Preparation(CorInfoMax(sizes), target="cython")
+    again.present(x)
+    np.testing.assert_array_equal(again.layer(1).read("u"), preparation.layer(1).read("u"))
+    assert {path for path in made if path.stat().st_mtime_ns != made[path]} == {damaged}
+    assert [record.getMessage() for record in caplog.records if str(damaged) in record.getMessage()]

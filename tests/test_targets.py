@@ -12,8 +12,12 @@ from brian2.core.base import BrianObjectException
 
 from corinfomax.errors import ParameterError
 from corinfomax.protocols.clockwork import Preparation, compiler, contrastive
+from corinfomax.protocols.clockwork.cell_code import CellCodeObject
 from corinfomax.protocols.clockwork.compiler import works
-from corinfomax.protocols.clockwork.target import VectorisedCodeObject, code_object_class
+from corinfomax.protocols.clockwork.target import CheckedCythonCodeObject, CodeObjects, code_objects
+
+NUMPY = CodeObjects(NumpyCodeObject, NumpyCodeObject)
+COMPILED = CodeObjects(CellCodeObject, CheckedCythonCodeObject)
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def test_cython_equals_numpy(saturating_circuit, minibatch):
     for target in ("numpy", "cython"):
         circuit = saturating_circuit((6, 5, 4))
         preparation = Preparation(circuit, replicas=2, protocol=contrastive(free_steps=8, nudge_steps=4), target=target)
-        expected = VectorisedCodeObject if target == "cython" else NumpyCodeObject
+        expected = CellCodeObject if target == "cython" else NumpyCodeObject
         assert preparation.layer(1).group.codeobj_class is expected
         for seed, beta in enumerate((1.0, -1.0)):
             x, y = minibatch(circuit, n=2, seed=seed, low=0.0, high=1.0)
@@ -49,28 +53,57 @@ def test_cython_equals_numpy(saturating_circuit, minibatch):
             np.testing.assert_allclose(found_weights[name][k], array, rtol=0, atol=1e-10)
 
 
+def run_group(kind, equations, cells=5, run=30 * b2.ms, dtype=None, given=(), **keys):
+    """Run a group of Brian2's own, with code objects of a kind; return it."""
+    clock = b2.Clock(0.1 * b2.ms, name=f"clock_of_{kind.__name__}*".lower())
+    group = b2.NeuronGroup(cells, equations, method="euler", clock=clock, codeobj_class=kind, dtype=dtype, **keys)
+    for name, value in given:
+        setattr(group, name, value)
+    b2.seed(3)
+    b2.Network(group).run(run, namespace={})
+    return group
+
+
 def test_spiking_cells_compiled():
     """Cells with threshold, reset and refractory time, of other types, too, compiled: as on the numpy target."""
-    kept = []
-    for kind in (NumpyCodeObject, VectorisedCodeObject):
-        clock = b2.Clock(0.1 * b2.ms, name=f"clock_of_{kind.__name__}".lower())
-        group = b2.NeuronGroup(
-            5,
-            "dv/dt = (I - v)/(5*ms) : 1 (unless refractory)\nI : 1\ncount : integer",
-            threshold="v > 1",
-            reset="v = 0; count += 1",
-            refractory="2*ms",
-            method="euler",
-            clock=clock,
-            codeobj_class=kind,
-        )
-        group.I = [0.5, 1.1, 1.5, 2.0, 4.0]
-        b2.Network(group).run(30 * b2.ms)
-        kept.append((np.array(group.v), np.array(group.count)))
-    (v, count), (found_v, found_count) = kept
-    assert len(set(count)) == 5  # no two cells fire alike
-    np.testing.assert_array_equal(found_count, count)
-    np.testing.assert_allclose(found_v, v, rtol=0, atol=1e-12)
+    equations = "dv/dt = (I - v)/(5*ms) : 1 (unless refractory)\nI : 1\ncount : integer"
+    firing = {"threshold": "v > 1", "reset": "v = 0; count += 1", "refractory": "2*ms"}
+    given = [("I", [0.5, 1.1, 1.5, 2.0, 4.0])]
+    theory, found = (run_group(kind, equations, given=given, **firing) for kind in (NumpyCodeObject, CellCodeObject))
+    assert len(set(theory.count)) == 5  # no two cells fire alike
+    np.testing.assert_array_equal(found.count, theory.count)
+    np.testing.assert_allclose(found.v, theory.v, rtol=0, atol=1e-12)
+    assert len(found.spikes) == 0  # none is left for a next run
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")  # of Brian2's search for NaN
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_compiled_cells_draw_what_brian2_draws(dtype):
+    """Oracle: Brian2's own Cython code: 30,000 normal numbers, more than are drawn at once, and uniform thresholds."""
+    equations = (
+        "dv/dt = (exp(-abs(v)) - v)/(5*ms) + 0.2*xi/sqrt(ms) + 0.1*rand()/ms : 1\nlast = timestep(t, dt) : integer"
+    )
+    firing = {"threshold": "v > 0.5 + rand()", "reset": "v = -0.1"}
+    theory, found = (
+        run_group(kind, equations, cells=100, dtype=dtype, **firing) for kind in (CythonCodeObject, CellCodeObject)
+    )
+    assert found.v.dtype == dtype
+    np.testing.assert_allclose(found.v, theory.v, rtol=0, atol=1e-9 if dtype == np.float64 else 1e-3)
+    assert np.std(found.v) > 0.1
+
+
+def test_functions_that_are_given_in_cython_alone_are_called():
+    """Cells whose equations call one are left to Brian2's Cython; oracle: 7 times the sum of the steps, by hand."""
+    sevenfold = b2.Function(lambda x: 7 * x, arg_units=[1], return_unit=1)
+    code = "cdef double sevenfold(double x):\n    return 7*x"
+    sevenfold.implementations.add_implementation("cython", code, name="sevenfold")
+    assert COMPILED.for_cells({"tau": 3 * b2.ms, "exp": b2.DEFAULT_FUNCTIONS["exp"]}) is CellCodeObject
+    assert COMPILED.for_cells({"python": b2.check_units(x=1, result=1)(lambda x: x)}) is CheckedCythonCodeObject
+    namespace = {"sevenfold": sevenfold}
+    kind = COMPILED.for_cells(namespace)
+    found = run_group(kind, "dv/dt = sevenfold(1.0)/ms : 1", run=1 * b2.ms, namespace=namespace)
+    assert kind is CheckedCythonCodeObject
+    np.testing.assert_allclose(found.v, 7, rtol=1e-12)
 
 
 def test_missing_compiler(no_preference, monkeypatch, caplog, saturating_circuit):
@@ -91,9 +124,9 @@ def test_a_compiler_that_is_gone(no_preference, monkeypatch, tmp_path):
     """With nothing on the PATH "auto" takes the numpy target, whatever Brian2 once compiled; "cython" is refused."""
     monkeypatch.setattr(compiler, "failure", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert code_object_class("auto") is NumpyCodeObject
+    assert code_objects("auto") == NUMPY
     with pytest.raises(ParameterError, match="'cython': no C compiler found"):
-        code_object_class("cython")
+        code_objects("cython")
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
@@ -120,15 +153,15 @@ def test_auto_takes_compiled_code_where_it_can(no_preference, monkeypatch, caplo
     """With a compiler "auto" takes the cython target and says nothing."""
     monkeypatch.setattr(CythonCodeObject, "is_available", classmethod(lambda cls: True))
     with caplog.at_level(logging.INFO):
-        assert code_object_class("auto") is VectorisedCodeObject
+        assert code_objects("auto") == COMPILED
     assert not [record for record in caplog.records if record.name.startswith("corinfomax")]
 
 
-@pytest.mark.parametrize(("preferred", "found"), [("numpy", NumpyCodeObject), ("cython", VectorisedCodeObject)])
+@pytest.mark.parametrize(("preferred", "found"), [("numpy", NUMPY), ("cython", COMPILED)])
 def test_auto_keeps_to_the_preference(no_preference, preferred, found):
     """Target "auto" follows a Brian2 preference that names one, an explicit target overrides it; it stays as it was."""
     b2.prefs.codegen.target = preferred
-    assert code_object_class("auto") is found
-    assert code_object_class("numpy") is NumpyCodeObject
-    assert code_object_class("cython") is VectorisedCodeObject
+    assert code_objects("auto") == found
+    assert code_objects("numpy") == NUMPY
+    assert code_objects("cython") == COMPILED
     assert b2.prefs.codegen.target == preferred

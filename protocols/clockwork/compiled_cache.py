@@ -1,34 +1,30 @@
-"""Brian2's cache of compiled code: nothing is loaded that is damaged, and what is missing is made side by side.
+"""The cache of compiled code, Brian2's and ours, which stand in one folder: nothing is loaded that is damaged.
 
-Brian2 loads whatever bears the right name, and the loader of a shared library that was cut short ends the process. It
-compiles one kind of cells after the other; here, processes of their own compile the last kinds meanwhile.
+Whatever bears the right name would be loaded, and the loader of a shared library that was cut short ends the process.
 """
 
 import contextlib
 import functools
 import hashlib
+import importlib.util
 import logging
-import multiprocessing
-import signal
+import os
 import subprocess
 import sys
-import threading
-import warnings
+import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
-from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
+from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager, get_cython_cache_dir
 from platformdirs import user_cache_path
 
-from ..linear_algebra import usable_cores
+from .compiler import build
 
 logger = logging.getLogger("corinfomax")
 
-#: Processes that compile beside this one, at most.
-_HELPERS = 3
-#: Objects that are going to be prepared for a run.
-_waiting: list[Any] = []
+#: Modules of this process, by name and folder.
+_modules: dict[tuple[str, Path], ModuleType] = {}
 #: Opens a library as it is opened when it is imported, and does nothing else.
 _TRIAL = "import ctypes, os, sys; ctypes.CDLL(sys.argv[1], getattr(os, 'RTLD_NOW', 0))"
 
@@ -44,64 +40,61 @@ def checked_cache() -> Iterator[None]:
         del cython_extension_manager._load_module  # the class's own is seen again
 
 
-@contextlib.contextmanager
-def compiled_side_by_side(objects: Sequence[Any]) -> Iterator[None]:
-    """Make a context in which, with the first of Brian2's objects that has to be compiled, all others are begun.
-
-    Parameters
-    ----------
-    objects : sequence of BrianObject
-        In the order in which they are prepared for a run.
-    """
-    _waiting[:] = objects
-    try:
-        yield
-    finally:
-        _waiting.clear()
-
-
-def _begin_others():
-    """Let processes of their own prepare what waits, from the last one on; Brian2 waits for what they compile."""
-    objects = _waiting[::-1]
-    _waiting.clear()
-    in_worker = multiprocessing.parent_process() is not None
-    if sys.platform != "linux" or in_worker or threading.current_thread() is not threading.main_thread():
-        return  # elsewhere a process cannot be had as a copy of this one, and workers have each other beside them
-    helpers = min(_HELPERS, len(objects), usable_cores() - 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of other threads, which no helper needs
-        for number in range(helpers):
-            share = objects[number::helpers]
-            multiprocessing.get_context("fork").Process(target=_prepare, args=(share,), daemon=True).start()
-
-
-def _prepare(objects: Sequence[Any]):
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    logging.disable()  # a thread of the original may have been printing as this copy was made
-    with contextlib.suppress(Exception):  # who waits for it finds out, and says so
-        for item in objects:
-            item.before_run({})
-
-
 @functools.cache  # once
 def _tell():
     logger.info("Compiling the cells' equations; the result is kept for the next time.")
 
 
+def compiled_module(code: str, arguments: Sequence[str]) -> ModuleType:
+    """Compile C++ of an extension module, or load what was compiled before if it is whole.
+
+    Parameters
+    ----------
+    code : str
+        In which ``%MODULE%`` stands for the module's name.
+    arguments : sequence of str
+        The compiler's.
+
+    Returns
+    -------
+    module
+    """
+    made_by = (sys.version, sys.executable, os.environ.get("CC"), os.environ.get("CXX"), *arguments)
+    name = f"corinfomax_{hashlib.sha256(repr((code, made_by)).encode()).hexdigest()[:32]}"
+    cache = Path(get_cython_cache_dir()).expanduser()
+    if (name, cache) not in _modules:
+        cache.mkdir(parents=True, exist_ok=True)
+        path = cache / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+        if not _is_whole(path):
+            _tell()
+            build(code.replace("%MODULE%", name), name, arguments, cache)
+        found = importlib.util.spec_from_file_location(name, path)
+        _modules[name, cache] = importlib.util.module_from_spec(found)
+        _note_checksum(path)
+    return _modules[name, cache]
+
+
 def _load_checked(load: Callable, module_path: str, *words, **options):
     path = Path(module_path)
+    if not _is_whole(path):
+        _tell()
+    module = load(module_path, *words, **options)
+    _note_checksum(path)
+    return module
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether compiled code is there; if it is damaged it is told and removed."""
     if path.is_file() and (fault := _fault(path)) is not None:
         logger.warning("%s: %s; it is compiled anew.", path, fault)
         path.unlink()
-    if not path.is_file():
-        _tell()
-        _begin_others()
-    module = load(module_path, *words, **options)
+    return path.is_file()
+
+
+def _note_checksum(path: Path):
     with contextlib.suppress(OSError):  # where nothing can be noted, each library is tried anew
         _note(path).parent.mkdir(parents=True, exist_ok=True)
         _note(path).write_text(_checksum(path), encoding="ascii")
-    return module
 
 
 def _fault(path: Path) -> str | None:

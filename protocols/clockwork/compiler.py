@@ -1,4 +1,4 @@
-"""Whether Brian2 can have code compiled on this machine, found out in a tenth of the time that its own test takes."""
+"""The C++ compiler, by the library that Brian2 compiles with, and whether it works on this machine."""
 
 import functools
 import hashlib
@@ -10,25 +10,28 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import brian2.synapses
 from brian2.codegen.cpp_prefs import get_compiler_and_args
 from brian2.codegen.runtime.cython_rt.extension_manager import (
     Extension,
     cython_extension_manager,
     get_cython_cache_dir,
 )
+from brian2.core.preferences import prefs
 from brian2.utils.logger import std_silent
 from platformdirs import user_cache_path
 
 logger = logging.getLogger("corinfomax")
 
-#: A module that needs what Cython's code needs: headers of Python and of C++, a compiler and a linker.
+#: A module that needs what compiled code needs: headers of Python and of C++, a compiler and a linker.
 _TRIAL = """
 #include <Python.h>
-#include <set>
+#include <cmath>
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "trial", NULL, -1, NULL};
-PyMODINIT_FUNC PyInit_trial(void) { return std::set<int>().empty() ? PyModule_Create(&definition) : NULL; }
+PyMODINIT_FUNC PyInit_trial(void) { return std::isfinite(0.0) ? PyModule_Create(&definition) : NULL; }
 """
 
 
@@ -71,7 +74,8 @@ def failure() -> str | None:
             return None
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as folder:
-            _compile(Path(folder), compiler)
+            made = build(_TRIAL, "trial", ["-O0"], Path(folder))
+            importlib.util.module_from_spec(importlib.util.spec_from_file_location("trial", made))
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()
     except Exception as error:  # whatever it is, Brian2 cannot compile
@@ -79,13 +83,44 @@ def failure() -> str | None:
     return None
 
 
-def _compile(folder: Path, compiler: str):
-    source = folder / "trial.cpp"
-    source.write_text(_TRIAL, encoding="ascii")
-    build = cython_extension_manager._get_build_extension(compiler=compiler)
-    build.extensions = [Extension("trial", [str(source)], language="c++", extra_compile_args=["-O0"])]
-    build.build_temp = build.build_lib = str(folder)
-    with std_silent():
-        build.run()
-    found = importlib.util.spec_from_file_location("trial", folder / build.get_ext_filename("trial"))
-    importlib.util.module_from_spec(found)
+def build(code: str, name: str, arguments: Sequence[str], place: Path) -> Path:
+    """Compile C++ of an extension module, as Brian2 compiles its own, and put it into a folder when it is whole.
+
+    Parameters
+    ----------
+    code : str
+    name : str
+        The module's.
+    arguments : sequence of str
+        The compiler's.
+    place : Path
+        A folder that is there.
+
+    Returns
+    -------
+    Path
+        Of the module.
+    """
+    compiler, _ = get_compiler_and_args()
+    with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
+        source = Path(folder, f"{name}.cpp")
+        source.write_text(code, encoding="utf-8")
+        extension = Extension(
+            name,
+            [str(source)],
+            language="c++",
+            include_dirs=[str(Path(brian2.synapses.__file__).parent), *prefs["codegen.cpp.include_dirs"]],
+            extra_compile_args=list(arguments),
+            extra_link_args=prefs["codegen.cpp.extra_link_args"],
+            define_macros=prefs["codegen.cpp.define_macros"],
+            libraries=prefs["codegen.cpp.libraries"],
+            library_dirs=prefs["codegen.cpp.library_dirs"],
+            runtime_library_dirs=prefs["codegen.cpp.runtime_library_dirs"],
+        )
+        building = cython_extension_manager._get_build_extension(compiler=compiler)
+        building.extensions, building.build_temp, building.build_lib = [extension], folder, folder
+        with std_silent():
+            building.run()
+        file = building.get_ext_filename(name)
+        os.replace(Path(folder, file), place / file)
+    return place / file

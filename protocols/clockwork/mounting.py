@@ -14,6 +14,7 @@ from ..memory import check_memory, make_room
 from .network import CircuitNetwork
 from .order import Operation, Place, in_order
 from .protocol import Protocol
+from .target import CodeObjects
 
 
 class MountedCircuit:
@@ -29,7 +30,7 @@ class MountedCircuit:
     dtype : dtype
     protocol : Protocol
         Of which step and method are taken.
-    code_objects : type of CodeObject
+    code_objects : CodeObjects
     end_step : callable
         What ends a step, after all that is computed in it.
     due : callable
@@ -67,7 +68,7 @@ class MountedCircuit:
         replicas: int,
         dtype,
         protocol: Protocol,
-        code_objects: type,
+        code_objects: CodeObjects,
         end_step: Callable[[], None],
         due: Callable[[int], bool],
         guard: Callable[[Sequence[Callable]], Callable],
@@ -78,7 +79,9 @@ class MountedCircuit:
         self._circuit, self._guard, self._end_step, self._due = circuit, guard, end_step, due
         self._clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
         self.populations = {
-            spec.name: Population(spec, replicas, dtype, self._clock, protocol.method, code_objects)
+            spec.name: Population(
+                spec, replicas, dtype, self._clock, protocol.method, code_objects.for_cells(spec.cell.namespace)
+            )
             for spec in circuit.populations
         }
         self._integrating = [each for each in self.populations.values() if each.integrated]
@@ -332,7 +335,7 @@ class MountedCircuit:
         self._called.append(operation)
 
 
-def _drives(circuit: Circuit, populations: Mapping[str, Population], code_objects: type) -> Iterator[Drive]:
+def _drives(circuit: Circuit, populations: Mapping[str, Population], code_objects: CodeObjects) -> Iterator[Drive]:
     """Slot by slot, what is brought into it."""
     entering: dict[Place, list] = {}
     for item in circuit.projections:
@@ -347,7 +350,7 @@ def _drives(circuit: Circuit, populations: Mapping[str, Population], code_object
         transmissions = []
         for item in items:
             source = None if item.source is None else populations[item.source]
-            further = (code_objects,) if item.pattern == "synapses" else ()
+            further = (code_objects.others,) if item.pattern == "synapses" else ()
             kind = {"synapses": SynapticTransmission, "events": EventTransmission}.get(item.pattern, Transmission)
             transmissions.append(kind(item, source, populations[name], circuit.weights, *further))
         yield Drive(populations[name], slot, transmissions)

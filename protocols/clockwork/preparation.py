@@ -33,7 +33,7 @@ from .provenance import provenance
 from .scale import FirstLook
 from .session import undisturbed
 from .summaries import summary_of_preparation
-from .target import Target, code_object_class
+from .target import Target, code_objects
 
 
 class Preparation(Summarised):
@@ -99,7 +99,7 @@ class Preparation(Summarised):
         self.on_phase_start, self.on_step = hooks.on_phase_start, hooks.on_step
         self.on_phase_end, self.on_presentation = hooks.on_phase_end, hooks.on_presentation
         with undisturbed():
-            self._presenter = Presenter(circuit, replicas, self.dtype, protocol, code_object_class(target), hooks)
+            self._presenter = Presenter(circuit, replicas, self.dtype, protocol, code_objects(target), hooks)
         self._running, self._look = False, FirstLook(circuit)
         self._learnable: tuple = (None, None, None)
         self.mounted = self._presenter.mounted

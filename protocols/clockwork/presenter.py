@@ -26,7 +26,6 @@ from ...networks.circuit import Circuit
 from ...networks.plasticity import Plasticity, Readout
 from ...networks.states import PhaseEnd
 from ...stimuli.stimulus import Stimulus
-from .compiled_cache import compiled_side_by_side
 from .courses import Courses, Prepared
 from .inputs import Inputs
 from .moment import Hooks, Moment, Now
@@ -34,6 +33,7 @@ from .mounting import MountedCircuit
 from .phases import BETA, PACE, TAUGHT, Phase
 from .protocol import Protocol
 from .running_sums import RunningSum
+from .target import CodeObjects
 
 #: Longer than any run: runs end when the stimuli do.
 _FOR_EVER = 1e6 * b2.second
@@ -53,7 +53,7 @@ class Presenter:
     replicas : int
     dtype : dtype
     protocol : Protocol
-    code_objects : type of CodeObject
+    code_objects : CodeObjects
     hooks : Hooks
 
     Attributes
@@ -66,7 +66,9 @@ class Presenter:
         Ends a run with the present presentation.
     """
 
-    def __init__(self, circuit: Circuit, replicas: int, dtype, protocol: Protocol, code_objects: type, hooks: Hooks):
+    def __init__(
+        self, circuit: Circuit, replicas: int, dtype, protocol: Protocol, code_objects: CodeObjects, hooks: Hooks
+    ):
         self._circuit, self.protocol, self._hooks = circuit, protocol, hooks
         self._following = protocol
         self.interrupted = False
@@ -76,8 +78,7 @@ class Presenter:
         self._noted: tuple = (None, None)
         self._prepared: dict[tuple, tuple] = {}
         self._source: Iterator[Stimulus] = iter(())
-        self._step = protocol.step
-        self._dt = float(protocol.step * circuit.tau)
+        self._step, self._dt = protocol.step, float(protocol.step * circuit.tau)
         self.mounted = MountedCircuit(
             circuit, replicas, dtype, protocol, code_objects, self._end_step, self._due, self._guarded
         )
@@ -121,9 +122,8 @@ class Presenter:
                 # Brian2's search for NaN casts 1e50 to float32 when a run ends.
                 warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
                 # Overflow on the way to NaN is reported as divergence, with its place.
-                network = self.mounted.network
-                with np.errstate(over="ignore", invalid="ignore"), compiled_side_by_side(network.sorted_objects):
-                    network.run(_FOR_EVER, namespace={})
+                with np.errstate(over="ignore", invalid="ignore"):
+                    self.mounted.network.run(_FOR_EVER, namespace={})
         except BrianObjectException as error:
             if self.interrupted:
                 return  # Ctrl-C ends the compiler, too
