@@ -13,6 +13,7 @@ own form takes the exponential of each cell in each step.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 import brian2 as b2
 import numpy as np
@@ -33,8 +34,9 @@ class Integration(StateUpdater):
     afterwards = ""
     #: Names of variables that may be alike in all cells, of any group of `Integration` that this one reads.
     may_be_alike: Collection[str] = ()
-    #: Whether they are: 1 or 2 for yes or no, 0 if compiled code has to find out.
-    alike: np.ndarray | None = None
+    #: Whether all those are that a piece of compiled code reads, by its name: 1 or 2 for yes or no, 0 if it has to find
+    #: out.
+    alike: Mapping[str, np.ndarray] = MappingProxyType({})
     #: Steps of the cells' own; None to leave all to Brian2.
     own_steps: "OwnSteps | None" = None
     #: What followed the integration, and the values of parameters, when its code was made.

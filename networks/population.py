@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -120,7 +121,7 @@ class Population:
         if not self.integrated:
             self.group.contained_objects.remove(self.group.state_updater)  # it would do nothing, in each step
         self.group.state_updater.may_be_alike = {name for name in self.group.equations if self.can_set(name)}
-        self.group.state_updater.alike = np.zeros(1, np.int32)
+        self.group.state_updater.alike = defaultdict(lambda: np.zeros(1, np.int32))
         if method == "exponential_euler" and self.integrated:
             moving = {*spec.cell.state, *spec.cell.drives, *(variable for variable, _ in spec.links)}
             self.group.state_updater.own_steps = own_steps(self.group, self._shape, moving)
@@ -373,7 +374,8 @@ class Population:
         updater = self.group.state_updater
         if updater.own_steps is not None:
             updater.own_steps.renew()
-        updater.alike[0] = 0
+        for found in updater.alike.values():
+            found[0] = 0
         for own, weights in self._autapses:
             np.copyto(own, weights())
 

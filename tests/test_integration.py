@@ -87,6 +87,33 @@ def test_compiled_cells_compute_in_their_own_precision(dtype, tolerance):
     np.testing.assert_allclose(preparation.layer(1).read("u"), theory, rtol=tolerance * 4, atol=0)
 
 
+class Counting(Cell):
+    """A cell whose statements of each step read another parameter than its integration."""
+
+    equations = "du/dt = (I_soma - u)/tau : 1\ncount : 1\ngate_soma : 1\nI_soma : 1\nr = u : 1\n"
+    each_step = "count += gate_soma"
+    state = ("u", "count")
+    parameters = (Parameter("tau", "second", "time constant", "this test"),)
+
+    def __init__(self):
+        super().__init__(None, tau=7 * b2.ms)
+
+
+def test_what_is_alike_for_one_loop_need_not_be_so_for_another():
+    """Theory: cells with a current I each and the same gate approach their own I, and count n times the gate."""
+    specs = [PopulationSpec("stimulus", StimulusCell(), 2, layer=0), PopulationSpec("cells", Counting(), 3, layer=1)]
+    circuit = Circuit(
+        populations=specs, projections=[], plasticity=[], weights={}, layers=["stimulus", "cells"],
+        teacher=None, tau=7 * b2.ms,
+    )  # fmt: skip
+    preparation = Preparation(circuit, 1, protocol=Protocol([Phase("free", 20)], step=0.05), target="cython")
+    preparation.layer(1).write("I_soma", currents := np.array([[0.1, 0.2, 0.3]]))
+    preparation.layer(1).write("gate_soma", 2)
+    preparation.run([Stimulus(np.zeros((1, 2)))])
+    np.testing.assert_allclose(preparation.layer(1).read("u"), currents * (1 - 0.95**20), rtol=1e-14)
+    np.testing.assert_allclose(preparation.layer(1).read("count"), 20 * 2, rtol=1e-14)
+
+
 def test_code_is_made_when_something_else_is_to_follow(saturating_circuit, monkeypatch):
     """A second run makes no code; it does where r is to follow. Oracle: a preparation that has run nothing before."""
     made = []

@@ -232,7 +232,7 @@ class CellCodeObject(CodeObject):
         super().__init__(owner, code, variables, *args, **kwargs)
         values = _values(variables)
         if isinstance(updater := getattr(owner, "state_updater", None), Integration):
-            values["_alike"] = updater.alike
+            values["_alike"] = updater.alike[self.name]
         before, frame, function = str(code).partition("static void step")
         read = [name for name in dict.fromkeys(re.findall(r"\w+", function)) if name in values]
         function = function.replace(
@@ -245,7 +245,7 @@ class CellCodeObject(CodeObject):
         self.code = _nameless(before + frame + function, {item.owner.name for item in arrays})
         self._kept = [values[name] for name in read]
         self._addresses = np.array([value.ctypes.data for value in self._kept], np.uintp)
-        self._spikes = values[_pointer(variables["_spikespace"])] if self.template_name == "threshold" else None
+        self._events = [values[_pointer(item)] for item in arrays if item.name.endswith("space")]
 
     def compile(self):
         """Compile, or load what was compiled before."""
@@ -265,8 +265,9 @@ class CellCodeObject(CodeObject):
 
     def after_run(self):
         """Let no spike be left for the next run; called by Brian2."""
-        if self._spikes is not None:
-            self._spikes[-1] = 0
+        if self.template_name == "threshold":
+            for events in self._events:
+                events[-1] = 0
 
 
 def _values(variables: Mapping) -> dict[str, np.ndarray]:
