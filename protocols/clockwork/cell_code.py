@@ -13,6 +13,7 @@ import numpy as np
 from brian2.codegen.codeobject import CodeObject
 from brian2.codegen.cpp_prefs import get_compiler_and_args
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator, c_data_type
+from brian2.codegen.generators.cython_generator import _BUFFER_SIZE
 from brian2.codegen.templates import Templater
 from brian2.core.base import BrianObjectException
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
@@ -133,27 +134,30 @@ _RESET = """
 _RANDOM = """
 static double _KIND(int)
 {
-    double** buffer = (double**) _namespace_KIND_buffer;
+    NUMBERS
     int32_t* next = _namespace_KIND_buffer_index;
     if (*next == 0) {
-        free(*buffer);
-        *buffer = (double*) calloc(SIZE, sizeof(double));
         PyObject* random = PyImport_ImportModule("numpy.random");
         PyObject* drawn = random ? PyObject_CallMethod(random, "KIND", "i", SIZE) : NULL;
         Py_buffer view;
         if (drawn && PyObject_GetBuffer(drawn, &view, PyBUF_SIMPLE) == 0) {
-            memcpy(*buffer, view.buf, view.len);
+            memcpy(numbers, view.buf, view.len);
             PyBuffer_Release(&view);
         }
         Py_XDECREF(drawn);
         Py_XDECREF(random);
     }
-    const double drawn = (*buffer)[*next];
+    const double drawn = numbers[*next];
     *next = (*next + 1) % SIZE;
     return drawn;
 }
 """
-_BUFFERED = 20_000
+_BUFFER = "double* numbers = _namespace_KIND_buffer;"
+#: Brian2 before 2.11 has an address in the buffer's place, of numbers that whoever comes first makes room for.
+_BUFFER_ELSEWHERE = """double** place = (double**) _namespace_KIND_buffer;
+    if (*place == NULL)
+        *place = (double*) calloc(SIZE, sizeof(double));
+    double* numbers = *place;"""
 
 
 class CellCodeGenerator(CPPCodeGenerator):
@@ -169,16 +173,18 @@ class CellCodeGenerator(CPPCodeGenerator):
         return keywords | {"pointers_lines": of_functions}
 
 
-for kind in ("rand", "randn"):
-    DEFAULT_FUNCTIONS[kind].implementations.add_implementation(
-        CellCodeGenerator,
-        code=_RANDOM.replace("KIND", kind).replace("SIZE", str(_BUFFERED)),
-        name=f"_{kind}",
-        namespace={
-            f"_{kind}_buffer": getattr(runtime_device, f"{kind}_buffer"),
-            f"_{kind}_buffer_index": getattr(runtime_device, f"{kind}_buffer_index"),
-        },
-    )
+def _give_random_numbers(kind: str):
+    """Let generated code call NumPy's ``rand`` or ``randn``."""
+    buffer, index = (getattr(runtime_device, f"{kind}_buffer{of}") for of in ("", "_index"))
+    numbers = _BUFFER if buffer.dtype == np.float64 else _BUFFER_ELSEWHERE
+    code = _RANDOM.replace("NUMBERS", numbers).replace("KIND", kind).replace("SIZE", str(_BUFFER_SIZE))
+    namespace = {f"_{kind}_buffer": buffer, f"_{kind}_buffer_index": index}
+    implementations = DEFAULT_FUNCTIONS[kind].implementations
+    implementations.add_implementation(CellCodeGenerator, code=code, name=f"_{kind}", namespace=namespace)
+
+
+_give_random_numbers("rand")
+_give_random_numbers("randn")
 
 
 #: A line of Brian2's that reads an array for one cell.
@@ -230,7 +236,7 @@ class CellCodeObject(CodeObject):
 
     def __init__(self, owner, code, variables, *args, **kwargs):
         super().__init__(owner, code, variables, *args, **kwargs)
-        values = _values(variables)
+        values = _values(variables, owner)
         if isinstance(updater := getattr(owner, "state_updater", None), Integration):
             values["_alike"] = updater.alike[self.name]
         before, frame, function = str(code).partition("static void step")
@@ -245,37 +251,38 @@ class CellCodeObject(CodeObject):
         self.code = _nameless(before + frame + function, {item.owner.name for item in arrays})
         self._kept = [values[name] for name in read]
         self._addresses = np.array([value.ctypes.data for value in self._kept], np.uintp)
+        self._at = self._addresses.ctypes.data
         self._events = [values[_pointer(item)] for item in arrays if item.name.endswith("space")]
 
-    def compile(self):
-        """Compile, or load what was compiled before."""
+    def compile_block(self, block):
+        """Compile what is to be done in a step, or load what was compiled before; around a run nothing is compiled."""
+        if block != "run":
+            return None
         _, arguments = get_compiler_and_args()
         try:
-            self._run = compiled_module(self.code, arguments).run
+            return compiled_module(self.code, arguments).run
         except Exception as error:
             raise BrianObjectException(f"Compiling '{self.name}'.\n", self.owner) from error
-        self._at = int(self._addresses.ctypes.data)
 
-    def __call__(self, **values):
-        """Do it, for all cells."""
-        self._run(self._at)
-
-    def before_run(self):
-        """Do nothing; called by Brian2 when a run begins."""
-
-    def after_run(self):
-        """Let no spike be left for the next run; called by Brian2."""
-        if self.template_name == "threshold":
+    def run_block(self, block):
+        """Do what is done in a step, for all cells; after a run, let no spike be left for the next one."""
+        if block == "run":
+            self.compiled_code["run"](self._at)
+        elif block == "after_run" and self.template_name == "threshold":
             for events in self._events:
                 events[-1] = 0
 
+    def __call__(self, **values):
+        """Do what is done in a step straight away, as a small population's step is mostly calls."""
+        self.compiled_code["run"](self._at)
 
-def _values(variables: Mapping) -> dict[str, np.ndarray]:
+
+def _values(variables: Mapping, owner) -> dict[str, np.ndarray]:
     """What code may read or write, by its name there: live arrays, and constants as arrays without a dimension."""
     values = {}
     for name, item in variables.items():
         if isinstance(item, Function):
-            values |= _values_of_function(item)
+            values |= _values_of_function(item, owner)
         elif isinstance(item, ArrayVariable):
             values[_pointer(item)] = item.get_value()
         elif isinstance(item, Constant):
@@ -283,11 +290,11 @@ def _values(variables: Mapping) -> dict[str, np.ndarray]:
     return values
 
 
-def _values_of_function(function: Function) -> dict[str, np.ndarray]:
+def _values_of_function(function: Function, owner) -> dict[str, np.ndarray]:
     own = function.implementations[CellCodeObject]
-    values = dict(own.get_namespace(None) or {})
+    values = dict(own.get_namespace(owner) or {})
     for needed in (own.dependencies or {}).values():
-        values |= _values_of_function(needed)
+        values |= _values_of_function(needed, owner)
     return values
 
 
