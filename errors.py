@@ -84,6 +84,13 @@ def warn_caller(message: str, category: type[Warning]):
     warnings.warn(message, category, stacklevel=level)
 
 
+def first_cause(error: BaseException) -> BaseException:
+    """Return the error at the root of an error, through all that were raised from one another."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Ask for the word that is meant, or list those that are allowed."""
     close = difflib.get_close_matches(word, list(allowed), n=1)

@@ -1,6 +1,7 @@
 """What every single cell is made of: equations, a parameter table, drive slots, and one map to physical units."""
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -190,6 +191,11 @@ class Cell:
     def namespace(self) -> dict:
         """Names that the equations use beside the cell's own variables, as Brian2 wants them."""
         return {**PHYSICAL_SCALE, **self.values}
+
+    @property
+    def assigned(self) -> set[str]:
+        """Variables that its statements, at spikes and in each step, assign to."""
+        return set(re.findall(r"\b(\w+)\s*[-+*/%]{0,2}=(?!=)", f"{self.reset}\n{self.each_step}"))
 
     @property
     def spiking(self) -> dict[str, str]:

@@ -120,7 +120,8 @@ class Population:
         )
         if not self.integrated:
             self.group.contained_objects.remove(self.group.state_updater)  # it would do nothing, in each step
-        self.group.state_updater.may_be_alike = {name for name in self.group.equations if self.can_set(name)}
+        own = {variable for variable in self.group.equations if self.can_set(variable)}
+        self.group.state_updater.may_be_alike = own - spec.cell.assigned
         self.group.state_updater.alike = defaultdict(lambda: np.zeros(1, np.int32))
         if method == "exponential_euler" and self.integrated:
             moving = {*spec.cell.state, *spec.cell.drives, *(variable for variable, _ in spec.links)}

@@ -99,19 +99,61 @@ class Counting(Cell):
         super().__init__(None, tau=7 * b2.ms)
 
 
-def test_what_is_alike_for_one_loop_need_not_be_so_for_another():
-    """Theory: cells with a current I each and the same gate approach their own I, and count n times the gate."""
-    specs = [PopulationSpec("stimulus", StimulusCell(), 2, layer=0), PopulationSpec("cells", Counting(), 3, layer=1)]
+class Counter(Counting):
+    """A cell that integrates nothing."""
+
+    equations = "count : 1\ngate_soma : 1\nr = count : 1\n"
+    state = ("count",)
+
+
+class Speeding(Cell):
+    """A cell that rises faster by 1 with each of its spikes, and stays so."""
+
+    equations = "dv/dt = speed*I_soma/ms : 1\nspeed : 1\nI_soma : 1\nr = v : 1\n"
+    threshold, reset = "v > 1", "v = 0; speed += 1"
+    state = ("v",)
+
+    def __init__(self):
+        super().__init__(None)
+
+
+def mounted(cell, phases, **keys):
+    """Three cells of a kind, which nothing reaches, beside a stimulus."""
+    specs = [PopulationSpec("stimulus", StimulusCell(), 2, layer=0), PopulationSpec("cells", cell, 3, layer=1)]
     circuit = Circuit(
         populations=specs, projections=[], plasticity=[], weights={}, layers=["stimulus", "cells"],
         teacher=None, tau=7 * b2.ms,
     )  # fmt: skip
-    preparation = Preparation(circuit, 1, protocol=Protocol([Phase("free", 20)], step=0.05), target="cython")
+    return Preparation(circuit, 1, protocol=Protocol(phases, step=0.05), **keys)
+
+
+def test_what_is_alike_for_one_loop_need_not_be_so_for_another():
+    """Theory: cells with a current I each and the same gate approach their own I, and count n times the gate."""
+    preparation = mounted(Counting(), [Phase("free", 20)], target="cython")
     preparation.layer(1).write("I_soma", currents := np.array([[0.1, 0.2, 0.3]]))
     preparation.layer(1).write("gate_soma", 2)
     preparation.run([Stimulus(np.zeros((1, 2)))])
     np.testing.assert_allclose(preparation.layer(1).read("u"), currents * (1 - 0.95**20), rtol=1e-14)
     np.testing.assert_allclose(preparation.layer(1).read("count"), 20 * 2, rtol=1e-14)
+
+
+@pytest.mark.parametrize("target", ["numpy", "cython"])
+def test_cells_that_are_no_longer_alike_are_read_one_by_one(target):
+    """Theory: gates of 1 for 4 steps and of 1, 2, 3 for 4 more count up to 8, 12, 16; no equation is integrated."""
+    phases = [Phase("free", 4), Phase("other", 4, course={"cells.gate_soma": np.array([[1.0, 2.0, 3.0]])})]
+    preparation = mounted(Counter(), phases, target=target)
+    preparation.run([Stimulus(np.zeros((1, 2)))])
+    np.testing.assert_array_equal(preparation.layer(1).read("count"), [[8, 12, 16]])
+
+
+@pytest.mark.parametrize("target", ["numpy", "cython"])
+def test_parameters_that_spikes_move_are_read_one_by_one(target):
+    """Theory, steps of .35 ms: speeds from 1 grow to 1, 10, 13 in 12 steps, of cells with currents 0, 1, 4."""
+    preparation = mounted(Speeding(), [Phase("free", 12)], target=target)
+    preparation.layer(1).write("speed", 1)
+    preparation.layer(1).write("I_soma", np.array([[0.0, 1.0, 4.0]]))
+    preparation.run([Stimulus(np.zeros((1, 2)))])
+    np.testing.assert_array_equal(preparation.layer(1).read("speed"), [[1, 10, 13]])
 
 
 def test_code_is_made_when_something_else_is_to_follow(saturating_circuit, monkeypatch):

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from types import SimpleNamespace
 
 import brian2 as b2
 import numpy as np
@@ -76,6 +77,21 @@ def test_spiking_cells_compiled():
     assert len(found.spikes) == 0  # none is left for a next run
 
 
+def test_what_is_no_list_of_spikes_stays_after_a_run():
+    """A parameter whose name ends as the list's does is what it was (exact)."""
+    found = run_group(CellCodeObject, "dv/dt = 1/ms : 1\nheadspace : 1", threshold="v > headspace", reset="v = 0",
+                      given=[("headspace", [1, 2, 3, 4, 5])])  # fmt: skip
+    np.testing.assert_array_equal(found.headspace, [1, 2, 3, 4, 5])
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")  # of Brian2's search for NaN
+def test_times_are_compared_in_double_precision():
+    """Theory: of 100 steps of .1 ms 69 begin at 3.1 ms or later, in cells of single precision, too."""
+    equations, namespace = "dv/dt = int(t >= t_on)/ms : 1", {"t_on": 3.1 * b2.ms}
+    found = run_group(CellCodeObject, equations, run=10 * b2.ms, dtype=np.float32, namespace=namespace)
+    np.testing.assert_allclose(found.v, 6.9, rtol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")  # of Brian2's search for NaN
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_compiled_cells_draw_what_brian2_draws(dtype):
@@ -93,17 +109,17 @@ def test_compiled_cells_draw_what_brian2_draws(dtype):
 
 
 def test_functions_that_are_given_in_cython_alone_are_called():
-    """Cells whose equations call one are left to Brian2's Cython; oracle: 7 times the sum of the steps, by hand."""
+    """Cells that call one, or use a word of C++, are left to Brian2's Cython; oracle: 7 times the time, by hand."""
     sevenfold = b2.Function(lambda x: 7 * x, arg_units=[1], return_unit=1)
     code = "cdef double sevenfold(double x):\n    return 7*x"
     sevenfold.implementations.add_implementation("cython", code, name="sevenfold")
-    assert COMPILED.for_cells({"tau": 3 * b2.ms, "exp": b2.DEFAULT_FUNCTIONS["exp"]}) is CellCodeObject
-    assert COMPILED.for_cells({"python": b2.check_units(x=1, result=1)(lambda x: x)}) is CheckedCythonCodeObject
     namespace = {"sevenfold": sevenfold}
-    kind = COMPILED.for_cells(namespace)
-    found = run_group(kind, "dv/dt = sevenfold(1.0)/ms : 1", run=1 * b2.ms, namespace=namespace)
-    assert kind is CheckedCythonCodeObject
+    found = run_group(CheckedCythonCodeObject, "dv/dt = sevenfold(1.0)/ms : 1", run=1 * b2.ms, namespace=namespace)
     np.testing.assert_allclose(found.v, 7, rtol=1e-12)
+    asked = ("du/dt = sevenfold(1.0)/ms : 1", namespace), ("dswitch/dt = 1/ms : 1", {}), ("du/dt = exp(1.0)/ms : 1", {})
+    given = [SimpleNamespace(parsed=b2.Equations(text), namespace=names) for text, names in asked]
+    expected = [CheckedCythonCodeObject, CheckedCythonCodeObject, CellCodeObject]
+    assert [COMPILED.for_cells(cell) for cell in given] == expected
 
 
 def test_missing_compiler(no_preference, monkeypatch, caplog, saturating_circuit):
@@ -147,6 +163,16 @@ def test_a_compiler_that_fails(saturating_circuit, monkeypatch, interrupted):
             preparation.predict(np.ones((1, 6)))
     monkeypatch.undo()
     assert preparation.predict(np.ones((1, 6))).shape == (1, 4)
+
+
+def test_why_the_compiler_failed_is_told(saturating_circuit, monkeypatch, tmp_path):
+    """A compiler that is gone when it is needed: one line that names it, or its exit code, and the way out."""
+    preparation = Preparation(saturating_circuit((6, 5, 4)), protocol=contrastive(free_steps=2), target="cython")
+    monkeypatch.setitem(b2.prefs, "codegen.runtime.cython.cache_dir", str(tmp_path))
+    for name in ("CC", "CXX"):
+        monkeypatch.setenv(name, "false")
+    with pytest.raises(ParameterError, match=r"'false' failed|false.*exit (code|status) 1.*target = 'numpy'"):
+        preparation.predict(np.ones((1, 6)))
 
 
 def test_auto_takes_compiled_code_where_it_can(no_preference, monkeypatch, caplog):

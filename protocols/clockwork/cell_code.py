@@ -11,11 +11,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 from brian2.codegen.codeobject import CodeObject
-from brian2.codegen.cpp_prefs import get_compiler_and_args
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator, c_data_type
-from brian2.codegen.generators.cython_generator import _BUFFER_SIZE
 from brian2.codegen.templates import Templater
-from brian2.core.base import BrianObjectException
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
 from brian2.core.variables import ArrayVariable, Constant
 from brian2.devices.device import runtime_device
@@ -59,7 +56,7 @@ PyMODINIT_FUNC PyInit_%MODULE%(void) { return PyModule_Create(&definition); }
 """
 
 #: Parameters are mostly alike in all cells. A loop of its own reads them once then: a quarter of the time is saved.
-#: No cell's new state depends on another cell's, which GCC is told so that it computes several at once.
+#: GCC is told that no cell's new state depends on another cell's, so that it computes several at once.
 _STATEUPDATE = """
 {# ALLOWS_SCALAR_WRITE #}
 {# USES_VARIABLES { N } #}
@@ -153,7 +150,7 @@ static double _KIND(int)
 }
 """
 _BUFFER = "double* numbers = _namespace_KIND_buffer;"
-#: Brian2 before 2.11 has an address in the buffer's place, of numbers that whoever comes first makes room for.
+#: Brian2 before 2.11 has an address in the buffer's place, of 20,000 numbers that whoever comes first makes room for.
 _BUFFER_ELSEWHERE = """double** place = (double**) _namespace_KIND_buffer;
     if (*place == NULL)
         *place = (double*) calloc(SIZE, sizeof(double));
@@ -176,8 +173,8 @@ class CellCodeGenerator(CPPCodeGenerator):
 def _give_random_numbers(kind: str):
     """Let generated code call NumPy's ``rand`` or ``randn``."""
     buffer, index = (getattr(runtime_device, f"{kind}_buffer{of}") for of in ("", "_index"))
-    numbers = _BUFFER if buffer.dtype == np.float64 else _BUFFER_ELSEWHERE
-    code = _RANDOM.replace("NUMBERS", numbers).replace("KIND", kind).replace("SIZE", str(_BUFFER_SIZE))
+    numbers, size = (_BUFFER, buffer.size) if buffer.dtype == np.float64 else (_BUFFER_ELSEWHERE, 20_000)
+    code = _RANDOM.replace("NUMBERS", numbers).replace("KIND", kind).replace("SIZE", str(size))
     namespace = {f"_{kind}_buffer": buffer, f"_{kind}_buffer_index": index}
     implementations = DEFAULT_FUNCTIONS[kind].implementations
     implementations.add_implementation(CellCodeGenerator, code=code, name=f"_{kind}", namespace=namespace)
@@ -187,8 +184,8 @@ _give_random_numbers("rand")
 _give_random_numbers("randn")
 
 
-#: A line of Brian2's that reads an array for one cell.
-_READ = re.compile(r"^(?:const )?(\w+) (\w+) = (_ptr_array_\w+)\[_idx\];$")
+#: A line of Brian2's that reads an array for one cell, and which the loop does not write to.
+_READ = re.compile(r"^const (\w+) (\w+) = (_ptr_array_\w+)\[_idx\];$")
 
 
 def _of_all_cells(owner, variables: Mapping, lines: list[str]) -> tuple[list[tuple[str, str, str]], list[str]]:
@@ -218,9 +215,9 @@ class _Templater(Templater):
         self.env.loader = DictLoader({f"{name}.cpp": text for name, text in templates.items()})
 
 
-#: Constants and intermediate values, but for times, of which a long run needs all digits.
-_DOUBLES = re.compile(r"\bdouble (?!d?t\b)(?=\w)")
-#: What Brian2 calls arrays, and what it makes of linked subexpressions; nothing of C's or Python's own begins so.
+#: Constants and intermediate values, but for the step of time; code that reads the time needs all digits.
+_DOUBLES = re.compile(r"\bdouble (?!dt\b)(?=\w)")
+#: What Brian2 calls arrays, and what it makes of linked subexpressions.
 _NAME = re.compile(r"\b_\w+")
 
 
@@ -237,32 +234,27 @@ class CellCodeObject(CodeObject):
     def __init__(self, owner, code, variables, *args, **kwargs):
         super().__init__(owner, code, variables, *args, **kwargs)
         values = _values(variables, owner)
-        if isinstance(updater := getattr(owner, "state_updater", None), Integration):
-            values["_alike"] = updater.alike[self.name]
         before, frame, function = str(code).partition("static void step")
-        read = [name for name in dict.fromkeys(re.findall(r"\w+", function)) if name in values]
+        words = dict.fromkeys(re.findall(r"\w+", function))
+        if "_alike" in words:
+            values["_alike"] = owner.state_updater.alike[self.name]
+        read = [name for name in words if name in values]
         function = function.replace(
             "%DECLARATIONS%", "\n    ".join(_declaration(name, n, values[name]) for n, name in enumerate(read))
         )
         arrays = [item for item in variables.values() if isinstance(item, ArrayVariable)]
         types = {item.dtype for item in arrays if item.owner is owner and np.issubdtype(item.dtype, np.floating)}
-        if types == {np.dtype(np.float32)}:  # a clock's times are in double precision always
+        if types == {np.dtype(np.float32)} and self.template_name == "stateupdate" and "t" not in words:
             function = _DOUBLES.sub("float ", function)
-        self.code = _nameless(before + frame + function, {item.owner.name for item in arrays})
+        self.code = before + frame + _nameless(function, {item.owner.name for item in arrays})
         self._kept = [values[name] for name in read]
         self._addresses = np.array([value.ctypes.data for value in self._kept], np.uintp)
         self._at = self._addresses.ctypes.data
-        self._events = [values[_pointer(item)] for item in arrays if item.name.endswith("space")]
+        self._events = [values[_pointer(item)] for item in arrays if re.fullmatch("_\\w+space", item.name)]
 
     def compile_block(self, block):
         """Compile what is to be done in a step, or load what was compiled before; around a run nothing is compiled."""
-        if block != "run":
-            return None
-        _, arguments = get_compiler_and_args()
-        try:
-            return compiled_module(self.code, arguments).run
-        except Exception as error:
-            raise BrianObjectException(f"Compiling '{self.name}'.\n", self.owner) from error
+        return compiled_module(self.code).run if block == "run" else None
 
     def run_block(self, block):
         """Do what is done in a step, for all cells; after a run, let no spike be left for the next one."""

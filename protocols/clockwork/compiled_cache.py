@@ -8,18 +8,18 @@ import functools
 import hashlib
 import importlib.util
 import logging
-import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager, get_cython_cache_dir
+from filelock import FileLock
 from platformdirs import user_cache_path
 
-from .compiler import build
+from .compiler import build, made_by, options
 
 logger = logging.getLogger("corinfomax")
 
@@ -45,32 +45,38 @@ def _tell():
     logger.info("Compiling the cells' equations; the result is kept for the next time.")
 
 
-def compiled_module(code: str, arguments: Sequence[str]) -> ModuleType:
+def compiled_module(code: str) -> ModuleType:
     """Compile C++ of an extension module, or load what was compiled before if it is whole.
+
+    Of several processes that want the same module one compiles it, and the others wait.
 
     Parameters
     ----------
     code : str
-        In which ``%MODULE%`` stands for the module's name.
-    arguments : sequence of str
-        The compiler's.
+        In which ``%MODULE%`` stands for the module's name. Its initialisation has one phase.
 
     Returns
     -------
     module
+
+    Raises
+    ------
+    Exception
+        Of setuptools, if the compiler fails; an OSError, if the cache cannot be written to.
     """
-    made_by = (sys.version, sys.executable, os.environ.get("CC"), os.environ.get("CXX"), *arguments)
-    name = f"corinfomax_{hashlib.sha256(repr((code, made_by)).encode()).hexdigest()[:32]}"
+    given = options()
+    name = f"corinfomax_{hashlib.sha256(repr((code, sorted(given.items()), made_by())).encode()).hexdigest()[:32]}"
     cache = Path(get_cython_cache_dir()).expanduser()
     if (name, cache) not in _modules:
         cache.mkdir(parents=True, exist_ok=True)
         path = cache / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
-        if not _is_whole(path):
-            _tell()
-            build(code.replace("%MODULE%", name), name, arguments, cache)
-        found = importlib.util.spec_from_file_location(name, path)
-        _modules[name, cache] = importlib.util.module_from_spec(found)
-        _note_checksum(path)
+        with FileLock(cache / f"{name}.lock"):
+            if not _is_whole(path):
+                _tell()
+                build(code.replace("%MODULE%", name), name, given, cache)
+            found = importlib.util.spec_from_file_location(name, path)
+            _modules[name, cache] = importlib.util.module_from_spec(found)
+            _note_checksum(path)
     return _modules[name, cache]
 
 
@@ -92,9 +98,11 @@ def _is_whole(path: Path) -> bool:
 
 
 def _note_checksum(path: Path):
+    note, checksum = _note(path), _checksum(path)
     with contextlib.suppress(OSError):  # where nothing can be noted, each library is tried anew
-        _note(path).parent.mkdir(parents=True, exist_ok=True)
-        _note(path).write_text(_checksum(path), encoding="ascii")
+        note.parent.mkdir(parents=True, exist_ok=True)
+        if not note.exists() or note.read_text(encoding="ascii") != checksum:
+            note.write_text(checksum, encoding="ascii")
 
 
 def _fault(path: Path) -> str | None:
@@ -106,7 +114,8 @@ def _fault(path: Path) -> str | None:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         noted = _note(path).read_text(encoding="ascii")
         return None if noted == _checksum(path) else "has changed since it was compiled"
-    if subprocess.run([sys.executable, "-I", "-S", "-c", _TRIAL, path], capture_output=True).returncode:
+    tried = [sys.executable, "-I", "-S", "-c", _TRIAL, path]
+    if subprocess.run(tried, capture_output=True, start_new_session=True).returncode:  # where no Ctrl-C ends it
         return "is damaged"
     return None
 

@@ -5,13 +5,15 @@ import hashlib
 import importlib.util
 import logging
 import os
+import platform
 import shlex
 import shutil
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import brian2.synapses
 from brian2.codegen.cpp_prefs import get_compiler_and_args
@@ -26,6 +28,15 @@ from platformdirs import user_cache_path
 
 logger = logging.getLogger("corinfomax")
 
+#: Brian2's preferences of C++ that are also names of setuptools' options.
+_PREFERRED = (
+    "define_macros",
+    "extra_link_args",
+    "include_dirs",
+    "libraries",
+    "library_dirs",
+    "runtime_library_dirs",
+)
 #: A module that needs what compiled code needs: headers of Python and of C++, a compiler and a linker.
 _TRIAL = """
 #include <Python.h>
@@ -74,7 +85,7 @@ def failure() -> str | None:
             return None
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as folder:
-            made = build(_TRIAL, "trial", ["-O0"], Path(folder))
+            made = build(_TRIAL, "trial", {"extra_compile_args": ["-O0"]}, Path(folder))
             importlib.util.module_from_spec(importlib.util.spec_from_file_location("trial", made))
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()
@@ -83,7 +94,27 @@ def failure() -> str | None:
     return None
 
 
-def build(code: str, name: str, arguments: Sequence[str], place: Path) -> Path:
+def options() -> dict[str, Any]:
+    """Return what an extension module is compiled with: the arguments of Brian2's preferences, and its headers."""
+    _, arguments = get_compiler_and_args()
+    mine = {key: list(prefs[f"codegen.cpp.{key}"]) for key in _PREFERRED}
+    headers = str(Path(brian2.synapses.__file__).parent)
+    return mine | {"extra_compile_args": list(arguments), "include_dirs": [headers, *mine["include_dirs"]]}
+
+
+def made_by() -> tuple:
+    """Return what else decides about compiled code: Python, Brian2, the compiler, and for native code the machine."""
+    compiler, arguments = get_compiler_and_args()
+    native = any("native" in argument for argument in arguments)
+    variables = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
+    return (
+        *(sys.version, sys.executable, brian2.__version__, compiler),
+        *(os.environ.get(name) for name in variables),
+        platform.node() if native else "",
+    )
+
+
+def build(code: str, name: str, options: Mapping[str, Any], place: Path) -> Path:
     """Compile C++ of an extension module, as Brian2 compiles its own, and put it into a folder when it is whole.
 
     Parameters
@@ -91,8 +122,8 @@ def build(code: str, name: str, arguments: Sequence[str], place: Path) -> Path:
     code : str
     name : str
         The module's.
-    arguments : sequence of str
-        The compiler's.
+    options : mapping of str to object
+        Of setuptools' `Extension`.
     place : Path
         A folder that is there.
 
@@ -100,25 +131,19 @@ def build(code: str, name: str, arguments: Sequence[str], place: Path) -> Path:
     -------
     Path
         Of the module.
+
+    Raises
+    ------
+    Exception
+        Of setuptools, if the compiler fails; an OSError, if the folder cannot be written to.
     """
     compiler, _ = get_compiler_and_args()
     with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
         source = Path(folder, f"{name}.cpp")
         source.write_text(code, encoding="utf-8")
-        extension = Extension(
-            name,
-            [str(source)],
-            language="c++",
-            include_dirs=[str(Path(brian2.synapses.__file__).parent), *prefs["codegen.cpp.include_dirs"]],
-            extra_compile_args=list(arguments),
-            extra_link_args=prefs["codegen.cpp.extra_link_args"],
-            define_macros=prefs["codegen.cpp.define_macros"],
-            libraries=prefs["codegen.cpp.libraries"],
-            library_dirs=prefs["codegen.cpp.library_dirs"],
-            runtime_library_dirs=prefs["codegen.cpp.runtime_library_dirs"],
-        )
         building = cython_extension_manager._get_build_extension(compiler=compiler)
-        building.extensions, building.build_temp, building.build_lib = [extension], folder, folder
+        building.extensions = [Extension(name, [str(source)], language="c++", **options)]
+        building.build_temp = building.build_lib = folder
         with std_silent():
             building.run()
         file = building.get_ext_filename(name)

@@ -80,7 +80,7 @@ class MountedCircuit:
         self._clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
         self.populations = {
             spec.name: Population(
-                spec, replicas, dtype, self._clock, protocol.method, code_objects.for_cells(spec.cell.namespace)
+                spec, replicas, dtype, self._clock, protocol.method, code_objects.for_cells(spec.cell)
             )
             for spec in circuit.populations
         }
@@ -135,7 +135,7 @@ class MountedCircuit:
 
     def renew(self):
         """Let integration follow what phases have set and rules have moved."""
-        for population in self._integrating:
+        for population in self.populations.values():
             population.renew()
 
     def follow_input(self, moves: bool):

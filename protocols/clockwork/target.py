@@ -1,15 +1,14 @@
 """Brian2's code generation target, chosen for one preparation and not for the whole session."""
 
-from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 import brian2 as b2
 from brian2.codegen.codeobject import CodeObject
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
-from brian2.core.functions import Function
 
 from ...errors import ParameterError
+from ...models import Cell
 from .cell_code import CellCodeObject
 from .compiled_cache import checked_cache
 from .compiler import failure, missing_tool, works
@@ -34,24 +33,26 @@ class CodeObjects(NamedTuple):
     cells : type of CodeObject
         Of populations.
     others : type of CodeObject
-        Of synapses, and of cells whose equations call a function that is not given in C++.
+        Of synapses, and of cells whose equations call functions of the user's own or use a word of C++ as a name.
     """
 
     cells: type[CodeObject]
     others: type[CodeObject]
 
-    def for_cells(self, namespace: Mapping) -> type[CodeObject]:
-        """Return the class for cells whose equations call what stands in a namespace."""
-        functions = [item for item in namespace.values() if callable(item)]
-        return self.cells if all(_implemented(item, self.cells) for item in functions) else self.others
+    def for_cells(self, cell: Cell) -> type[CodeObject]:
+        """Return the class for the populations of a cell."""
+        own_functions = any(callable(value) for value in cell.namespace.values())
+        return self.others if own_functions or {*cell.parsed.names, *cell.namespace} & _WORDS else self.cells
 
 
-def _implemented(function: Callable, kind: type[CodeObject]) -> bool:
-    """Whether Brian2 has code of this kind for a function; of a Python function it has none."""
-    try:
-        return isinstance(function, Function) and bool(function.implementations[kind])
-    except KeyError:
-        return False
+#: Words of C++ that are no words of Python's, which Brian2 refuses.
+_OF_CPP = """
+    alignas alignof asm auto bool case catch char const constexpr decltype default delete do double dynamic_cast enum
+    explicit export extern float friend goto inline int long mutable namespace new noexcept nullptr operator private
+    protected public register reinterpret_cast short signed sizeof static static_assert static_cast struct switch
+    template this thread_local throw typedef typeid typename union unsigned using virtual void volatile
+"""
+_WORDS = frozenset(_OF_CPP.split())
 
 
 def code_objects(target: Target) -> CodeObjects:
