@@ -72,16 +72,20 @@ class Bare(Cell):
         super().__init__(None, tau=7 * b2.ms)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-15), ("float32", 1e-7)])
-def test_compiled_cells_compute_in_their_own_precision(dtype, tolerance):
-    """Theory, of a cell that nothing sets: u(n) = .1 (1 - (1 - dt/τ)ⁿ), to a rounding of the cells' type."""
-    specs = [PopulationSpec("stimulus", StimulusCell(), 2, layer=0), PopulationSpec("cells", Bare(), 3, layer=1)]
+def mounted(cell, phases, replicas=1, **keys):
+    """Three cells of a kind, which nothing reaches, beside a stimulus."""
+    specs = [PopulationSpec("stimulus", StimulusCell(), 2, layer=0), PopulationSpec("cells", cell, 3, layer=1)]
     circuit = Circuit(
         populations=specs, projections=[], plasticity=[], weights={}, layers=["stimulus", "cells"],
         teacher=None, tau=7 * b2.ms,
     )  # fmt: skip
-    protocol = Protocol([Phase("free", 20)], step=0.05)
-    preparation = Preparation(circuit, 2, dtype=dtype, protocol=protocol, target="cython")
+    return Preparation(circuit, replicas, protocol=Protocol(phases, step=0.05), **keys)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-15), ("float32", 1e-7)])
+def test_compiled_cells_compute_in_their_own_precision(dtype, tolerance):
+    """Theory, of a cell that nothing sets: u(n) = .1 (1 - (1 - dt/τ)ⁿ), to a rounding of the cells' type."""
+    preparation = mounted(Bare(), [Phase("free", 20)], 2, dtype=dtype, target="cython")
     preparation.run([Stimulus(np.zeros((2, 2)))])
     theory = 0.1 * (1 - 0.95**20)
     np.testing.assert_allclose(preparation.layer(1).read("u"), theory, rtol=tolerance * 4, atol=0)
@@ -115,16 +119,6 @@ class Speeding(Cell):
 
     def __init__(self):
         super().__init__(None)
-
-
-def mounted(cell, phases, **keys):
-    """Three cells of a kind, which nothing reaches, beside a stimulus."""
-    specs = [PopulationSpec("stimulus", StimulusCell(), 2, layer=0), PopulationSpec("cells", cell, 3, layer=1)]
-    circuit = Circuit(
-        populations=specs, projections=[], plasticity=[], weights={}, layers=["stimulus", "cells"],
-        teacher=None, tau=7 * b2.ms,
-    )  # fmt: skip
-    return Preparation(circuit, 1, protocol=Protocol(phases, step=0.05), **keys)
 
 
 def test_what_is_alike_for_one_loop_need_not_be_so_for_another():
