@@ -247,7 +247,7 @@ class CellCodeObject(CodeObject):
         if types == {np.dtype(np.float32)} and self.template_name == "stateupdate" and "t" not in words:
             function = _DOUBLES.sub("float ", function)
         self.code = before + frame + _nameless(function, {item.owner.name for item in arrays})
-        self._kept = [values[name] for name in read]
+        self._kept = [values[name] for name in read]  # compiled code has their addresses, which keep nothing alive
         self._addresses = np.array([value.ctypes.data for value in self._kept], np.uintp)
         self._at = self._addresses.ctypes.data
         self._events = [values[_pointer(item)] for item in arrays if re.fullmatch("_\\w+space", item.name)]

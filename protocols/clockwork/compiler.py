@@ -85,8 +85,8 @@ def failure() -> str | None:
             return None
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as folder:
-            made = build(_TRIAL, "trial", {"extra_compile_args": ["-O0"]}, Path(folder))
-            importlib.util.module_from_spec(importlib.util.spec_from_file_location("trial", made))
+            trial = build(_TRIAL, "trial", {"extra_compile_args": ["-O0"]}, Path(folder))
+            importlib.util.module_from_spec(importlib.util.spec_from_file_location("trial", trial))
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()
     except Exception as error:  # whatever it is, Brian2 cannot compile
