@@ -84,11 +84,14 @@ def warn_caller(message: str, category: type[Warning]):
     warnings.warn(message, category, stacklevel=level)
 
 
-def first_cause(error: BaseException) -> BaseException:
-    """Return the error at the root of an error, through all that were raised from one another."""
+def reason_of(error: BaseException) -> str:
+    """Say in one line what is at the root of a library's error, through all that were raised from one another."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return error
+    if isinstance(error, SyntaxError) and error.text:
+        return f"{error.msg} in {error.text.strip()!r}"
+    told = error.args[0] if isinstance(error, KeyError) and error.args else error  # which else stands in quotes
+    return (str(told).strip().splitlines() or [type(error).__name__])[0]
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

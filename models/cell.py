@@ -9,7 +9,7 @@ import brian2 as b2
 import numpy as np
 from brian2.utils.stringtools import get_identifiers
 
-from ..errors import ParameterError
+from ..errors import ParameterError, reason_of
 from ..parameters import Switch, validated_fields
 from ..references import reference_to, resolve
 from .domains import Domain
@@ -180,7 +180,10 @@ class Cell:
     @property
     def parsed(self) -> b2.Equations:
         """Its `equations` as Brian2 reads them; those of one text are parsed once."""
-        return _parsed(self.equations)
+        try:
+            return _parsed(self.equations)
+        except Exception as error:  # Brian2 does not say which there are
+            raise ParameterError(f"{type(self).__name__}: Brian2 refuses its equations: {reason_of(error)}") from error
 
     @property
     def arguments(self) -> dict:

@@ -1,5 +1,6 @@
 """Custom cells, named in a parameter file."""
 
+import re
 from pathlib import Path
 
 import brian2 as b2
@@ -29,6 +30,21 @@ class Leaky(HiddenPyramidal):
 class Odd(HiddenPyramidal):
     equations = HiddenPyramidal.equations.replace("-g_lk*u", "-g_lk*u*(charge/charge)")
     parameters = (*HiddenPyramidal.parameters, Parameter("charge", "coulomb", "of an odd unit", "this test"))
+
+class Broken(HiddenPyramidal):
+    equations = HiddenPyramidal.equations.replace("-g_lk*u", "-g_lk*u**/2")
+
+class Unknown(HiddenPyramidal):
+    equations = HiddenPyramidal.equations.replace("-g_lk*u", "-g_lk*u*nowhere")
+
+class MixedUnits(HiddenPyramidal):
+    equations = HiddenPyramidal.equations.replace("-g_lk*u", "-g_lk*u - tau_u")
+
+class MixedThreshold(HiddenPyramidal):
+    threshold = "u > tau_u"
+
+class UnknownReset(HiddenPyramidal):
+    threshold, reset = "u > 1", "u = nowhere"
 
 class Undriven(SST):
     drives = ()
@@ -140,6 +156,24 @@ def test_cells_that_do_not_fit_are_refused(module, cell, parameters, message):
     with pytest.raises(ParameterError, match=message) as caught:
         CorInfoMax([5, 4, 3], cell=cell, cell_parameters=parameters)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("Broken", "Broken: Brian2 refuses its equations: invalid syntax in .-g_lk"),
+        ("Unknown", 'layer_1: Brian2 refuses Unknown: The identifier "nowhere" could not be resolved'),
+        ("MixedUnits", "layer_1: Brian2 refuses MixedUnits: .*uses inconsistent units"),
+        ("MixedThreshold", "layer_1: Brian2 refuses MixedThreshold: .*different units"),
+        ("UnknownReset", 'layer_1: Brian2 refuses UnknownReset: The identifier "nowhere" could not be resolved'),
+    ],
+)
+def test_cells_that_brian2_refuses_leave_no_folder(module, cell, reason, refused, tmp_path):
+    """Equations, units, thresholds and resets are read before a run folder is made: one line that names the cell."""
+    module.write_text(f'[circuit]\narchitecture = [64, 8, 10]\ncell = "mycells.py:{cell}"\n')
+    message = refused("train", str(module), "--out", str(tmp_path / "run"))
+    assert re.search(reason, message)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("bases", [(HiddenPyramidal,), (type("Mixin", (), {}), HiddenPyramidal)])

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import brian2 as b2
+from brian2.codegen.translation import analyse_identifiers
+from brian2.equations.unitcheck import check_units_statements
 
-from ...errors import ParameterError
+from ...errors import ParameterError, reason_of
 from ...networks.circuit import Circuit
 from ...networks.foreseen_spikes import ForeseenSpikes, can_be_foreseen
 from ...networks.population import Population
@@ -58,8 +60,8 @@ class MountedCircuit:
     Raises
     ------
     ParameterError
-        In one line, for projections that a slot cannot add, for loops that no integration breaks, and for more replicas
-        than there is memory for.
+        In one line, for cells that Brian2 refuses, for projections that a slot cannot add, for loops that no
+        integration breaks, and for more replicas than there is memory for.
     """
 
     def __init__(
@@ -91,6 +93,8 @@ class MountedCircuit:
             (drive.target.name, drive.slot): drive for drive in _drives(circuit, self.populations, code_objects)
         }
         try:
+            for population in self.populations.values():
+                _let_brian2_read(population)
             self.operations = in_order(list(self._operations()), circuit.schedule, list(self.populations))
         except ParameterError:
             _mark((each for population in self.populations.values() for each in population.objects), "refused")
@@ -354,6 +358,21 @@ def _drives(circuit: Circuit, populations: Mapping[str, Population], code_object
             kind = {"synapses": SynapticTransmission, "events": EventTransmission}.get(item.pattern, Transmission)
             transmissions.append(kind(item, source, populations[name], circuit.weights, *further))
         yield Drive(populations[name], slot, transmissions)
+
+
+def _let_brian2_read(population: Population):
+    """Have units, names and method of all equations, thresholds and resets checked, which Brian2 would do in a run."""
+    group = population.group
+    try:
+        group.equations.check_units(group, run_namespace={})
+        for part in group.contained_objects:
+            part.update_abstract_code(run_namespace={})
+            code = part.abstract_code
+            _, *others = analyse_identifiers(code, group.variables, recursive=True)
+            check_units_statements(code, group.resolve_all(sorted(set().union(*others)), run_namespace={}))
+    except Exception as error:  # Brian2 does not say which there are
+        kind = type(population.cell).__name__
+        raise ParameterError(f"{population.name}: Brian2 refuses {kind}: {reason_of(error)}") from error
 
 
 def _mark(objects, network: str):

@@ -21,7 +21,7 @@ import brian2 as b2
 import numpy as np
 from brian2.core.base import BrianObjectException
 
-from ...errors import DivergenceError, ParameterError, first_cause
+from ...errors import DivergenceError, ParameterError, reason_of
 from ...networks.circuit import Circuit
 from ...networks.plasticity import Plasticity, Readout
 from ...networks.states import PhaseEnd
@@ -128,9 +128,9 @@ class Presenter:
             if self.interrupted:
                 return  # Ctrl-C ends the compiler, too
             place = str(error).splitlines()[0].rstrip(".").lower()
-            reason = str(first_cause(error)).strip().splitlines()[0]
             raise ParameterError(
-                f"Brian2 cannot prepare the circuit: {place} ({reason}); if it is the compiler, take target = 'numpy'"
+                f"Brian2 cannot prepare the circuit: {place} ({reason_of(error)}); "
+                "if it is the compiler, take target = 'numpy'"
             ) from error
         finally:
             self._courses.end()
