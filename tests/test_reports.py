@@ -78,6 +78,18 @@ def test_runs_are_compared(trained, tmp_path):
     assert not (tmp_path / "twice.html").exists()
 
 
+def test_only_a_report_is_replaced(trained, refused, tmp_path):
+    """A file of the user's in the report's place stays as it is; an earlier report gives way."""
+    own = tmp_path / "notes.html"
+    own.write_text("<p>Mine.</p>")
+    assert "notes.html: exists and is no report" in refused("report", trained[-1], "--out", own)
+    assert own.read_text() == "<p>Mine.</p>"
+    report = tmp_path / "report.html"
+    report.write_text("<p>Made by corinfomax report. Of yesterday.</p>")
+    corinfomax.report([trained[-1]], report)
+    assert "yesterday" not in report.read_text(encoding="utf-8")
+
+
 def test_what_is_no_run_is_refused(refused, tmp_path):
     """A folder without a run is one line, and no file is written; so is a report of nothing."""
     assert "no" in refused("report", tmp_path, "--out", tmp_path / "x.html")

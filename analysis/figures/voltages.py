@@ -25,6 +25,8 @@ INTERNEURON = "V_SST"
 _COMPANIONS = {"error cell": ERROR, "multiplier cell": MULTIPLIER}
 #: A spike, which is an event, as a stroke.
 SPIKE = {"linestyle": "", "marker": "|", "markersize": 6, "markeredgewidth": 0.8, "color": SOMA}
+#: Samples of a presentation that are marked one by one, and not joined only.
+_FEW = 20
 #: Inches that a panel should have across, and a page has for them from top to bottom.
 _NARROWEST, _TALLEST = 1.5, 8.6
 
@@ -202,7 +204,7 @@ def _draw_layer(axes, recording, stimulus, k, chosen):
                 ax.set_axis_off()
             continue
         for variable, (_, colour) in compartments_of(recording, k).items():
-            column[0].plot(time, 1e3 * layer[variable][:, stimulus, chosen[n]], color=colour)
+            column[0].plot(time, 1e3 * layer[variable][:, stimulus, chosen[n]], color=colour, **_samples(time))
         if recording.spikes_of(k) is not None:
             _draw_spikes(column[0], spikes_of(recording, k, stimulus, layer.cells[chosen[n]]))
         shade_phases(column, recording)
@@ -210,6 +212,11 @@ def _draw_layer(axes, recording, stimulus, k, chosen):
     axes[0, 0].set_ylabel("Potential (mV)")
     for row, (name, _, colour, potentials) in zip(axes[1:], _beside(recording, k), strict=True):
         _draw_deviations(row[: len(chosen)], time, potentials[:, stimulus, chosen] - recording.V_rest, name, colour)
+
+
+def _samples(time):
+    """Mark the samples where they are few, so that lines between them are not taken for a course."""
+    return {"marker": ".", "markersize": 4} if len(time) <= _FEW else {}
 
 
 def _beside(recording, k):
@@ -229,7 +236,7 @@ def _beside(recording, k):
 def _draw_deviations(axes, time, deviations, name, colour):
     scale, unit = _readable(deviations)
     for ax, deviation in zip(axes, deviations.T, strict=True):
-        ax.plot(time, scale * deviation, color=colour)
+        ax.plot(time, scale * deviation, color=colour, **_samples(time))
         ax.margins(x=0)
         ax.yaxis.set_major_locator(MaxNLocator(3))
     axes[0].set_ylabel(f"{name[0].upper()}{name[1:]} ({unit})")

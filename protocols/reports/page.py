@@ -10,7 +10,7 @@ from typing import Any
 
 from ...analysis import Finding, diagnose
 from ...analysis.files import replacing
-from ...errors import CorInfoMaxError, FigureError, ParameterError
+from ...errors import CorInfoMaxError, FigureError, ParameterError, RunError
 from ...summary import Table
 from ..comparison.naming import shortest
 from ..runs.citations import cite
@@ -21,6 +21,8 @@ from .model_description import describe
 from .picture import embedded
 from .sweep_part import best_run, is_sweep, sweep_part
 
+#: By these words a report is known, which a new one may take the place of.
+_MADE_BY = "Made by corinfomax report."
 #: Rows of the history that are shown: the first, and the last.
 _FIRST, _LAST = 3, 5
 #: Tables of a model's description that are shown where there are such things.
@@ -46,6 +48,7 @@ def report(
     runs : sequence of str, path-like or Run
         Run folders, and folders of sweeps.
     out : path-like, default "report.html"
+        A report that is there already is replaced.
     trust : bool, default False
         Whether code that run folders hold or name may be imported.
     tell : callable
@@ -61,8 +64,11 @@ def report(
     ParameterError
         Without a run.
     RunError
-        For a folder that is none of a run, or code that is not trusted.
+        For a folder that is none of a run, code that is not trusted, or a file in the place that is no report.
     """
+    path = Path(out)
+    if path.is_file() and _MADE_BY.encode() not in path.read_bytes():
+        raise RunError(f"{path}: exists and is no report; choose another file with --out")
     from jinja2 import Template
 
     sweeps = [Sweep(run, trust=trust) for run in runs if is_sweep(run)]
@@ -77,12 +83,11 @@ def report(
     template = Template((resources.files(__package__) / "page.html").read_text(encoding="utf-8"))
     page = template.render(
         title=f"Report of {', '.join([*titles, *names])}",
-        subtitle="Made by corinfomax report. The file holds all it shows.",
+        subtitle=f"{_MADE_BY} The file holds all it shows.",
         sweeps=[sweep_part(sweep, title) for sweep, title in zip(sweeps, titles, strict=True)],
         runs=parts,
         comparison=_comparison(opened, tell) if len(opened) > 1 else "",
     )
-    path = Path(out)
     with replacing(path) as file:
         file.write(page.encode())
     return path
