@@ -35,6 +35,7 @@ def without_figures(patch):
         return list(files)
 
     patch.setattr("corinfomax.analysis.figures.draw_run", lambda folder: [])
+    patch.setattr("matplotlib.figure.Figure.draw_without_rendering", lambda figure: None)
     # In this order: the first takes from the second when it is imported.
     for module in ("protocols.perturbations.report", "analysis.figures.report"):
         patch.setattr(f"corinfomax.{module}.save_figure", closed)

@@ -367,6 +367,8 @@ def _let_brian2_read(population: Population):
         group.equations.check_units(group, run_namespace={})
         for part in group.contained_objects:
             part.update_abstract_code(run_namespace={})
+            if part is group.state_updater:
+                continue  # it does what the equations say
             code = part.abstract_code
             _, *others = analyse_identifiers(code, group.variables, recursive=True)
             check_units_statements(code, group.resolve_all(sorted(set().union(*others)), run_namespace={}))
