@@ -14,6 +14,8 @@ _ALWAYS = ("SIGINT", "SIGTERM")
 #: A closed terminal, a batch system's warning, a limit of processor time: unless the user ignores or handles them.
 _BY_DEFAULT = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 
+#: Libraries that call back from compiled code, which exceptions do not get through.
+_LOSING = ("pydantic", "h5py")
 #: Seconds after which a signal is taken again that had to wait.
 _WAIT = 0.02
 _OWN = __name__.partition(".")[0]
@@ -45,8 +47,9 @@ def on_interrupt(callback: Callable[[], object]) -> Iterator[None]:
 def raising() -> Iterator[None]:
     """Raise `KeyboardInterrupt` on what `on_interrupt` takes, in place of what else would happen.
 
-    On SIGINT too, unless it is ignored. A signal that comes while a module is being imported, or parameters are being
-    checked, waits until that is done: there exceptions are lost, or become others. A second one does not wait.
+    On SIGINT too, unless it is ignored. A signal that comes while a module is being imported, parameters are being
+    checked or HDF5 is at work, waits until that is done: there exceptions are lost, or become others. A second one does
+    not wait.
     """
     waiting: dict[int, threading.Timer] = {}
     repeated: set[int] = set()
@@ -84,11 +87,11 @@ def raising() -> Iterator[None]:
 
 
 def _loses_exceptions(frame: types.FrameType | None) -> bool:
-    """Whether a module is being imported, at some place of a stack, or pydantic is at work, at its top."""
+    """Whether a module is being imported, at some place of a stack, or pydantic or h5py is at work, at its top."""
     top = True
     while frame is not None:
         library = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if library == "importlib" or (top and library == "pydantic"):
+        if library == "importlib" or (top and library in _LOSING):
             return True
         top = top and library != _OWN
         frame = frame.f_back
