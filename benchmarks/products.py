@@ -186,9 +186,9 @@ turns. The ratio is the other way's time over ours: below 1 the other way is fas
 - O = -cB could be scaled where it is used. It is kept because O and D are the weights that SST cells and autapses have,
   which recordings, figures, lesions and Dale's law read and write. It is copied once a minibatch, not once a step.
 
-A minibatch of `mnist_fast`, {batch} stimuli, takes {minibatch} ms, its {epochs} epochs {seconds} s. The products that
-it cannot do without take {share} of that, {floor} s: input, steps, the lateral current once a phase, and plasticity, as
-bare calls of BLAS.
+A minibatch of `mnist_fast`, {batch} stimuli, takes {minibatch} ms, its {epochs} epochs {seconds} s. The products
+that it cannot do without take {share} of that, {floor} s: input, steps, the lateral current once a phase, and
+plasticity, as bare calls of BLAS.
 """
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def course_table(courses: pd.DataFrame, presets: tuple[str, ...]) -> str:
 @publication_style()
 def draw(courses: pd.DataFrame, path: Path):
     """Draw test accuracy against seconds of training, a panel for each task, a line for each run."""
-    figure, axes = plt.subplots(1, len(PRESETS), figsize=(3.4 * len(PRESETS), 2.8), squeeze=False)
+    figure, axes = plt.subplots(1, len(PRESETS), figsize=(3.4 * len(PRESETS), 3.3), squeeze=False)
     for ax, (task, presets) in zip(axes[0], PRESETS.items(), strict=True):
         for preset, colour in zip(presets, CATEGORIES, strict=False):
             label = preset
@@ -114,7 +114,7 @@ def draw(courses: pd.DataFrame, path: Path):
                 label = None
         ax.set(xlabel="Seconds of training", title=task)
         ax.set_xlim(left=0)
-        ax.legend(loc="lower right")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     axes[0][0].set_ylabel("Test accuracy (%)")
     figure.savefig(path)
     plt.close(figure)

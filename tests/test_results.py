@@ -284,8 +284,8 @@ def test_claims_stand_in_the_files_that_prove_them():
         program, script, *_ = claim.command.split()
         assert (RESULTS.parent / script).exists() if program == "python" else program == "corinfomax", claim.what
     by_name = {claim.what: claim for claim in claimed}
-    fast = by_name["MNIST in few large steps, 5 epochs"].sample.values
-    assert fast == pytest.approx({0: 97.27, 1: 97.23, 2: 97.31, 3: 97.38, 4: 97.44})
+    fast = by_name["MNIST in few large steps, 2 epochs"].sample.values
+    assert fast == pytest.approx({0: 97.02, 1: 97.25, 2: 97.05, 3: 97.28, 4: 97.10})
     assert by_name["MNIST, 784-500-10, CorInfoMax as published, 20 epochs"].sample.mean == pytest.approx(
         97.5767, abs=1e-3
     )
