@@ -67,8 +67,7 @@ def report(
         For a folder that is none of a run, code that is not trusted, or a file in the place that is no report.
     """
     path = Path(out)
-    if path.is_file() and _MADE_BY.encode() not in path.read_bytes():
-        raise RunError(f"{path}: exists and is no report; choose another file with --out")
+    _check_replaceable(path)
     from jinja2 import Template
 
     sweeps = [Sweep(run, trust=trust) for run in runs if is_sweep(run)]
@@ -91,6 +90,15 @@ def report(
     with replacing(path) as file:
         file.write(page.encode())
     return path
+
+
+def _check_replaceable(path: Path):
+    """Raise a `RunError` if another file than a report is where one is to be."""
+    try:
+        if path.is_file() and _MADE_BY.encode() not in path.read_bytes():
+            raise RunError(f"{path}: exists and is no report; choose another file with --out")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}); choose another file with --out") from None
 
 
 def _part(run: Run, name: str, trust: bool, tell: Callable[[str], object]) -> dict[str, Any]:
