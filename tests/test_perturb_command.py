@@ -119,6 +119,7 @@ def test_a_trained_run_is_tested_with_and_without(command, run):
     np.testing.assert_allclose(row["rms_change"], np.sqrt(np.mean(change**2)), rtol=1e-6)
     assert "Why no prediction changes" not in out
     report = Path("found/report.md").read_text(encoding="utf-8")
+    assert "sst every" not in report  # how it was computed is in the table alone
     assert "clamp soma of cell 0 of layer_2 at 30 mV (u = 5) in phase free" in report
 
 

@@ -21,6 +21,8 @@ from .experiment import Experiment, later_than, perturbed_role
 
 #: Columns of the history that the report shows beside those of the whole circuit; all are in the table.
 _SHOWN = ("test_", "predictions_changed", "angle_", "cmi_", "participation_ratio_", "sparsity_", "settling_residual")
+#: Columns that tell how a circuit was computed, and nothing of what it does; in the table alone.
+_COMPUTED = ("sst_every",)
 
 _PICTURES = {
     "effects.png": "Performance, and changes of potentials",
@@ -170,7 +172,8 @@ def performance_table(table: pd.DataFrame) -> str:
 def performance_rows(table: pd.DataFrame) -> list[dict[str, str]]:
     """Accuracy, R² or other scores, information, angles and activity against the control: cells by their heading."""
     of_layers = table["quantity"].str.contains(r"_\d+$")
-    chosen = table[(table["phase"] == "") & (table["quantity"].str.startswith(_SHOWN) | ~of_layers)]
+    shown = table["quantity"].str.startswith(_SHOWN) | ~of_layers
+    chosen = table[(table["phase"] == "") & shown & ~table["quantity"].isin(_COMPUTED)]
     statistics = over_seeds(chosen)
     rows: dict[str, dict[str, str]] = {}
     for row in statistics.itertuples():
