@@ -131,7 +131,7 @@ Test accuracy (%) is told as mean ± standard deviation over seeds (0, 1, …), 
 
 {tables}
 
-"Longer" has rates of .002 that fall to 0 in three epochs; "plain steps" are those of eqs 26, 27, with 20 stimuli at
+"Longer" has rates of .002 that fall for three epochs; "plain steps" are those of eqs 26, 27, with 20 stimuli at
 once and rates of 2 and 1.4, and for FashionMNIST of 1 and .7.
 
 ![Test accuracy against seconds of training](figures/fast.png)
@@ -148,8 +148,8 @@ the mean.
 ## How the settings were chosen
 
 By 10,000 of the training stimuli that were set apart, never by test accuracy. The seed is 10, or the seeds are 10, 11
-and 12. Rates are those of the first layer's W_ff; all rates fall linearly to 0. With plain steps (eqs 26, 27) the
-others are in proportion to the first; with Adam W_fb has a fifth of it.
+and 12. Rates are those of the first layer's W_ff; all rates fall linearly to a fiftieth. With plain steps
+(eqs 26, 27) the others are in proportion to the first; with Adam W_fb has a fifth of it.
 
 {search}
 

@@ -313,3 +313,13 @@ def test_commands_are_described_as_they_describe_themselves(command):
         assert inspect.getdoc(function).splitlines()[0] == sentence
     out = " ".join(command()[1].replace("│", " ").split())
     assert all(sentence in out for sentence in COMMANDS.values())
+
+
+def test_rates_that_end_before_training_are_told(command, undrawn):
+    """Linear decay over 10 of 20 minibatches is told, with the number that fits; with that number nothing is."""
+    np.savez("toy.npz", **stimuli())
+    for linear, told in ((10, True), (20, False)):
+        words = on_toys("toy.npz", f"learning_rate_decay={{linear={linear}}}", "epochs=2", "batch_size=5")
+        code, out, err = command(*words, "--out", f"run_{linear}")
+        assert (code, err) == (0, "")
+        assert ("after 1 of 2 epochs: learning_rate_decay = {linear = 20} spreads" in " ".join(out.split())) == told

@@ -39,8 +39,8 @@ def console(monkeypatch):
 
     def arrange(**options):
         made = Console(file=io.StringIO(), soft_wrap=True, highlight=False, markup=False, emoji=False, **options)
-        monkeypatch.setattr(progress, "shared_console", lambda: made)
-        for module in ("corinfomax.protocols.runs.session",):
+        # In this order: the first, when it is imported, takes from the second what it then keeps.
+        for module in ("corinfomax.protocols.runs.session", "corinfomax.progress"):
             monkeypatch.setattr(f"{module}.shared_console", lambda: made)
         return made
 

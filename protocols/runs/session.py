@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...networks.schedules import LinearDecay
 from ...progress import progress_bar, shared_console
 from .configuration import Configuration
 from .fitting import warnings_about
@@ -193,8 +194,18 @@ def first_line(training: Training) -> str:
 
 
 def _warnings(training: Training) -> list[str]:
-    """Say what stands in the way of learning from the start: what of the stimuli does not suit the circuit."""
-    return warnings_about(training.circuit, training.stimuli, training.protocol)
+    """Say what stands in the way of learning from the start: stimuli that do not suit the circuit, rates that end."""
+    found = warnings_about(training.circuit, training.stimuli, training.protocol)
+    minibatches = -(-len(training.stimuli.x_train) // training.learner.replicas)
+    epochs = training.configuration.training.epochs
+    rates = [getattr(each.optimiser, "learning_rate", None) for each in training.circuit.plasticity]
+    ends = [rate.presentations for rate in rates if isinstance(rate, LinearDecay)]
+    if ends and min(ends) < epochs * minibatches:
+        found.append(
+            f"Learning rates have fallen to their least after {min(ends) / minibatches:.3g} of {epochs} epochs: "
+            f"learning_rate_decay = {{linear = {epochs * minibatches}}} spreads their fall over all of them."
+        )
+    return found
 
 
 def _disappoints(training: Training) -> bool:
