@@ -70,7 +70,9 @@ def _finish(training, keep_recording: bool):
 
 def _tell_unlearnt(training):
     """Say which classes were not recognised, and why where that is known."""
-    console.print(f"No training stimulus of class {_listed(training.unlearnt)} was recognised in the last epoch.")
+    names = training.stimuli.class_names or range(training.stimuli.outputs)
+    unlearnt = _listed(names[k] for k in training.unlearnt)
+    console.print(f"No training stimulus of class {unlearnt} was recognised in the last epoch.")
     explain, explained = training.configuration.entry.why_unlearnt, []
     if explain is not None:
         protocol = training.configuration.build_protocol()

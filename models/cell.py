@@ -136,10 +136,16 @@ class Cell:
     role: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options):
-        """Raise a `ParameterError` if the class adds a parameter that none of its equations has."""
+        """Raise a `ParameterError` if nothing is new in its equations, or they lack a parameter that it adds."""
         super().__init_subclass__(**options)
         if "namespace" in cls.__dict__ or not hasattr(cls, "equations"):
             return
+        own = cls.__dict__.get("equations")
+        if own is not None and own in [getattr(base, "equations", None) for base in cls.__mro__[1:]]:
+            raise ParameterError(
+                f"{cls.__name__}: states the equations that it inherits; a replacement leaves a text as it is where it "
+                "finds nothing to replace"
+            )
         inherited = {row.name for base in cls.__mro__[1:] for row in getattr(base, "parameters", ())}
         texts = (cls.equations, cls.threshold, cls.reset, cls.refractory, cls.each_step)
         there = inherited | set(get_identifiers(" ".join(texts)))

@@ -185,5 +185,8 @@ def test_a_replacement_that_finds_nothing_is_told(bases):
     }
     with pytest.raises(ParameterError, match="Mistyped: its equations do not have the parameter g_shunt;"):
         type("Mistyped", bases, attributes)
+    without = {"equations": HiddenPyramidal.equations.replace("g_leak*u", "2*g_leak*u")}  # a name that is not there
+    with pytest.raises(ParameterError, match="Mistyped: states the equations that it inherits; a replacement"):
+        type("Mistyped", bases, without)
     right = attributes | {"equations": HiddenPyramidal.equations.replace("-g_lk*u", "-(g_lk + g_shunt)*u")}
     CorInfoMax([6, 5, 4]).exchange_cell("layer_1", type("Right", bases, right), g_shunt=1.0)
