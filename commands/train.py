@@ -70,8 +70,7 @@ def _finish(training, keep_recording: bool):
 
 def _tell_unlearnt(training):
     """Say which classes were not recognised, and why where that is known."""
-    names = training.stimuli.class_names or range(training.stimuli.outputs)
-    unlearnt = _listed(names[k] for k in training.unlearnt)
+    unlearnt = ", ".join(training.stimuli.class_labels[k] for k in training.unlearnt)
     console.print(f"No training stimulus of class {unlearnt} was recognised in the last epoch.")
     explain, explained = training.configuration.entry.why_unlearnt, []
     if explain is not None:
@@ -84,7 +83,3 @@ def _tell_unlearnt(training):
             console.print(reason)
     if len(explained) < len(training.unlearnt):
         console.print(f"What may be wrong with the circuit: corinfomax doctor {training.folder.path}")
-
-
-def _listed(numbers) -> str:
-    return ", ".join(map(str, numbers))

@@ -282,6 +282,11 @@ class Stimuli:
         """Number of output units: of classes, or of regression targets; 0 without targets."""
         return 0 if self.y_train is None else self.y_train.shape[1]
 
+    @property
+    def class_labels(self) -> list[str]:
+        """What the classes are called: their names, or their numbers where they have none."""
+        return [str(name) for name in self.class_names or range(self.outputs)]
+
     @cached_property
     def digest(self) -> str:
         """Fingerprint of all arrays (SHA-256), by which a run knows its stimuli again."""

@@ -338,8 +338,7 @@ def prepare_training(
     if begun and folder.has(PERTURBATIONS):
         read_perturbations(folder.path / PERTURBATIONS)
     training = Training(configuration, folder, resume=begun)
-    batches = -(-len(training.stimuli.x_train) // training.learner.replicas)
-    intervention = Intervention(training.learner, perturbations, batches)
+    intervention = Intervention(training.learner, perturbations, training.batches)
     training.before_presentation.append(intervention.follow)
     if not begun:
         folder.create(configuration)

@@ -196,14 +196,13 @@ def first_line(training: Training) -> str:
 def _warnings(training: Training) -> list[str]:
     """Say what stands in the way of learning from the start: stimuli that do not suit the circuit, rates that end."""
     found = warnings_about(training.circuit, training.stimuli, training.protocol)
-    minibatches = -(-len(training.stimuli.x_train) // training.learner.replicas)
-    epochs = training.configuration.training.epochs
+    epochs, batches = training.configuration.training.epochs, training.batches
     rates = [getattr(each.optimiser, "learning_rate", None) for each in training.circuit.plasticity]
     ends = [rate.presentations for rate in rates if isinstance(rate, LinearDecay)]
-    if ends and min(ends) < epochs * minibatches:
+    if ends and min(ends) < epochs * batches:
         found.append(
-            f"Learning rates have fallen to their least after {min(ends) / minibatches:.3g} of {epochs} epochs: "
-            f"learning_rate_decay = {{linear = {epochs * minibatches}}} spreads their fall over all of them."
+            f"Learning rates have fallen to their least after {min(ends) / batches:.3g} of {epochs} epochs: "
+            f"learning_rate_decay = {{linear = {epochs * batches}}} spreads their fall over all of them."
         )
     return found
 

@@ -148,6 +148,11 @@ class Training:
         except (ParameterError, StimulusError) as error:
             raise ParameterError(f"{configuration.source}: {error}") from None
 
+    @property
+    def batches(self) -> int:
+        """Minibatches of an epoch."""
+        return -(-len(self.stimuli.x_train) // self.learner.replicas)
+
     def run(self, report: Callable[[Report], None] = lambda report: None):
         """Train to the last epoch.
 
@@ -318,8 +323,7 @@ class Training:
                 self._seconds_before = float(state["seconds"])
         except (KeyError, ValueError, TypeError, DivergenceError) as error:
             raise damaged(self.folder, error) from None
-        batches = -(-len(self.stimuli.x_train) // self.learner.replicas)
-        self.circuit.progress = Progress(self.epoch, self.epoch * batches + self.batch)
+        self.circuit.progress = Progress(self.epoch, self.epoch * self.batches + self.batch)
 
     def _take_up_folder(self):
         """Make sure that the folder is this run's, before anything in it changes."""

@@ -64,7 +64,7 @@ def why_unlearnt(
 ) -> tuple[list[int], str]:
     """Pick the classes whose output cell the teacher cannot lift, and say what to do; see `unlifted_classes`."""
     beyond = unlifted_classes(circuit, learner, protocol, stimuli, classes, seed)
-    listed = ", ".join(map(str, beyond))
+    listed = ", ".join(stimuli.class_labels[k] for k in beyond)
     return beyond, (
         f"The teacher cannot lift the output cell of class {listed} yet: train longer, or take a larger "
         'beta, another seed, or "auto" as the last entry of initial_gain_ff.'

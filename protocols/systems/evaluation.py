@@ -34,7 +34,7 @@ class Evaluation:
     @property
     def class_names(self) -> list[str]:
         """Names of the classes; their numbers where they have none."""
-        return [str(name) for name in self.stimuli.class_names or range(self.outputs.shape[1])]
+        return self.stimuli.class_labels
 
     @property
     def confusion(self) -> np.ndarray | None:
