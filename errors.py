@@ -1,6 +1,7 @@
 """What can go wrong for a user of `corinfomax`, each with one line that names the file, key, layer or batch."""
 
 import difflib
+import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from unicodedata import category
 
 #: Categories of characters that break a line or cannot be printed: control characters, separators, lone surrogates.
 _UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
+_NUMBER = re.compile(r"\d+")
 
 
 class CorInfoMaxError(Exception):
@@ -96,8 +98,15 @@ def reason_of(error: BaseException) -> str:
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Ask for the word that is meant, or list those that are allowed."""
-    close = difflib.get_close_matches(word, list(allowed), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(sorted(allowed))}"
+    return meant(word, allowed).rstrip() or f"allowed: {', '.join(sorted(allowed))}"
+
+
+def meant(word: str, allowed: Iterable[str]) -> str:
+    """Ask for the word that is meant, before those are listed that are there; "" if none is like it."""
+    # Who writes layer_9 of a circuit with two layers has not mistyped layer_2.
+    others = [name for name in allowed if name == word.lower() or _NUMBER.sub("", name) != _NUMBER.sub("", word)]
+    close = difflib.get_close_matches(word, others, n=1) or difflib.get_close_matches(word.lower(), others, n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 class LibraryError(CorInfoMaxError, ImportError):

@@ -113,3 +113,17 @@ def shown_unit(unit: str) -> str:
 def shape_of(array) -> str:
     """Write the shape of an array, as 10 × 3 × 128."""
     return " × ".join(map(str, np.shape(array)))
+
+
+def table_like(x, values: np.ndarray, columns):
+    """Give values as a DataFrame with the index of x, if x is one; else as they are.
+
+    Parameters
+    ----------
+    x : array_like or DataFrame (n, …)
+    values : ndarray (n, columns)
+    columns : sequence of str or None
+    """
+    if not hasattr(x, "index") or not hasattr(x, "columns"):
+        return values
+    return type(x)(values, index=x.index, columns=columns)

@@ -37,6 +37,7 @@ def labelled(traces, group: PopulationTraces, variables: Sequence[str] | None = 
     found = found.assign_coords(labels).assign_attrs(
         population=group.population, layer=group.layer, cell_type=group.cell_type, every=group.every
     )
+    found["label"].attrs["names"] = traces.class_names
     for name, unit in units.items():
         found[name].attrs["units"] = unit
     return found

@@ -23,9 +23,9 @@ def neo_block(populations: Iterable[Any]) -> neo.Block:
     Returns
     -------
     neo.Block
-        Segments bear stimulus, label, trial and replica as annotations, spike trains population, layer, cell_type and
-        cell; an epoch tells the phases. Times are seconds of the recording. As in Brian2's monitors, a spike bears the
-        time at which its step begins, so that those of a phase are the ones with start ≤ t < stop.
+        Segments bear stimulus, label, class_name, trial and replica as annotations, spike trains population, layer,
+        cell_type and cell; an epoch tells the phases. Times are seconds of the recording. As in Brian2's monitors, a
+        spike bears the time at which its step begins, so that those of a phase are the ones with start ≤ t < stop.
 
     Raises
     ------
@@ -52,6 +52,7 @@ def neo_block(populations: Iterable[Any]) -> neo.Block:
                 continue
             if key not in segments:
                 told = {name: int(trial[name]) for name in ("trial", "replica", "stimulus", "label") if name in trial}
+                told["class_name"] = str(trial.get("class_name", ""))
                 segments[key] = neo.Segment(name=f"presentation {key[0]}, replica {key[1]}", **told)
                 start, stop = (phases[name].to_numpy(float) for name in ("start", "stop"))
                 labels = phases["name"].astype(str).to_numpy()

@@ -106,8 +106,8 @@ def export_nwb(
       a rate; with timestamps only where samples are not evenly spaced, as of the nudge phases alone. A sample bears the
       time at which its step begins and holds the state at the step's end. Of fewer samples than cells there are several
       series, ``layer_1_V_soma_1`` and so on, as NWB takes the longest axis for time.
-    - ``intervals/trials``, a row for each stimulus presented: presentation, replica, stimulus, label, β, whether
-      plasticity followed, its phases with their times, and the samples of each series that are its own.
+    - ``intervals/trials``, a row for each stimulus presented: presentation, replica, stimulus, label, class_name, β,
+      whether plasticity followed, its phases with their times, and the samples of each series that are its own.
     - ``intervals/epochs``, a row for each phase of each trial, tagged with its name.
     - ``processing/circuit/cells``, a row for each recorded site: population, layer, cell type, cell and compartment;
       and ``processing/circuit/signals``, which tells for each time series the rows of its columns, in order.
@@ -176,7 +176,8 @@ def _add_trials(file, session: Session, samples: list[tuple[Any, Signal]]):
         "presentation": ("trial", "Number of the presentation; its stimuli are simulated at once, one to a replica."),
         "replica": ("replica", "Copy of the circuit that the stimulus was presented to."),
         "stimulus": ("stimulus", "Number of the stimulus in its set; -1 if not known."),
-        "label": ("label", "Class of the stimulus; -1 if not known."),
+        "label": ("label", "Number of the stimulus's class, from 0; -1 if not known."),
+        "class_name": ("class_name", "What the class is called; nothing if not known."),
         "beta": ("beta", "Signed nudging strength of the presentation."),
         "learn": ("learn", "Whether plasticity followed the presentation."),
         "complete": ("complete", "Whether the presentation ended as planned."),

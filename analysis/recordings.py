@@ -79,7 +79,9 @@ class Recording:
     V_rest : float
         Resting potential in volts.
     labels : array of int, (stimuli,), optional
-        The stimuli's classes.
+        The stimuli's classes, from 0.
+    class_names : array of str, (classes,), optional
+        What the classes are called; by default their numbers.
     targets : array, (stimuli, outputs), optional
         The stimuli's targets.
     units : dict of str to str
@@ -105,6 +107,7 @@ class Recording:
     output_layer: int
     V_rest: float
     labels: np.ndarray | None = None
+    class_names: np.ndarray | None = None
     targets: np.ndarray | None = None
     units: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
@@ -135,6 +138,12 @@ class Recording:
     def is_taught(self, steps):
         """Whether targets reach the circuit in some steps, a slice of them."""
         return bool((self.beta if self.teacher is None else self.teacher)[steps].any())
+
+    def class_of(self, stimulus):
+        """What a stimulus's class is called, or None where classes are not known."""
+        if self.labels is None:
+            return None
+        return str(self.labels[stimulus] if self.class_names is None else self.class_names[self.labels[stimulus]])
 
     def target_cell(self, stimulus):
         """Name the output cell that stands for a stimulus's class, or None where there is none."""
@@ -196,6 +205,7 @@ def as_recording(archive, path):
             **{name: archive[name] for name in ("t", "s", "phase", "beta", "stimuli")},
             teacher=archive.get("teacher"),
             labels=archive.get("labels"),
+            class_names=archive.get("class_names"),
             targets=archive.get("targets"),
             layers=layers,
             output_layer=int(archive.get("output_layer", max(layers, default=0))),
@@ -248,6 +258,7 @@ def _spikes(archive, recording):
             "replica": np.arange(count),
             "stimulus": recording.stimuli,
             "label": -1 if recording.labels is None else recording.labels,
+            "class_name": "" if recording.labels is None else [recording.class_of(n) for n in range(count)],
             "start": 0.0,
             "stop": float(t[-1]),
         }
@@ -299,6 +310,9 @@ def _check_shapes(recording, path):
         expected["teacher"] = (recording.teacher, steps)
     if recording.labels is not None:
         expected["labels"] = (recording.labels, stimuli)
+        names = recording.class_names
+        if names is not None and (names.ndim != 1 or recording.labels.max() >= len(names)):
+            raise RunError(f"{path}: class_names has shape {names.shape}, too few for its labels")
     if recording.targets is not None:
         expected["targets"] = (recording.targets, stimuli + recording.targets.shape[1:2])
     groups = {f"{LAYER_PREFIX}{k}": layer for k, layer in recording.layers.items()} | recording.companions

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from ..errors import ParameterError
 from .former import told_of, variables_of
 from .hdf5 import read
 from .trials import check_clock, check_rows
@@ -214,3 +215,19 @@ class WeightTraces:
         if self.changes is not None:
             frame["change"] = read(self.changes).ravel()
         return frame
+
+
+def places_of(what: str, recorded: np.ndarray, chosen) -> np.ndarray:
+    """Where chosen numbers stand among those recorded; all by default."""
+    if chosen is None:
+        return np.arange(len(recorded))
+    places = {int(number): place for place, number in enumerate(recorded)}
+    wanted = np.atleast_1d(chosen).tolist()
+    if absent := [number for number in wanted if number not in places]:
+        raise ParameterError(f"{what} {absent[0]} was not recorded; recorded: {_shortened(recorded)}")
+    return np.array([places[number] for number in wanted], dtype=int)
+
+
+def _shortened(numbers: np.ndarray) -> str:
+    shown = [str(number) for number in numbers[:10]]
+    return ", ".join(shown) + (", …" if len(numbers) > 10 else "")

@@ -38,8 +38,8 @@ class SpikeTrains:
     phase : ndarray of int (spikes,)
         Row of `phases` that the spike falls into.
     trials : DataFrame
-        One row for each stimulus presented: trial, replica, stimulus, label, start, stop. Replicas of a trial are
-        simultaneous.
+        One row for each stimulus presented: trial, replica, stimulus, label, class_name, start, stop. Replicas of a
+        trial are simultaneous.
     phases : DataFrame
         One row for each recorded phase of each row of `trials`, in their order: row, name, start, stop.
     dt : float
@@ -202,7 +202,7 @@ class SpikeTrains:
         """Tidy table: a row for each spike, with its time (s), trial, phase, stimulus, replica and cell."""
         import pandas as pd
 
-        told = self.trials[["trial", "stimulus", "label", "replica"]].iloc[self.row].reset_index(drop=True)
+        told = self.trials.iloc[self.row].reset_index(drop=True)
         return pd.DataFrame(
             {
                 "time": self.time,
@@ -210,6 +210,7 @@ class SpikeTrains:
                 "phase": pd.Categorical(self.phases["name"].astype(str).to_numpy()[self.phase]),
                 "stimulus": told["stimulus"],
                 "label": told["label"],
+                "class_name": told["class_name"],
                 "replica": told["replica"],
                 "layer": self.layer,
                 "population": self.population,
@@ -223,8 +224,9 @@ class SpikeTrains:
 
         xarray = require_xarray()
         frame = self.dataframe()
-        columns = ("time", "trial", "phase", "stimulus", "label", "replica", "cell")
-        arrays = {name: ("spike", frame[name].to_numpy(dtype=str if name == "phase" else None)) for name in columns}
+        columns = ("time", "trial", "phase", "stimulus", "label", "class_name", "replica", "cell")
+        words = ("phase", "class_name")
+        arrays = {name: ("spike", frame[name].to_numpy(dtype=str if name in words else None)) for name in columns}
         found = xarray.Dataset(arrays).assign_coords({"recorded_cell": self.cells})
         found["time"].attrs["units"] = "s"
         return found.assign_attrs(population=self.population, layer=self.layer, cell_type=self.cell_type)

@@ -19,8 +19,8 @@ from .files import replacing
 from .former import by_layer
 from .hdf5 import check_self_contained, one_line, opened
 from .labelled import labelled, tree
-from .series import PopulationTraces, Trace, WeightTraces
-from .trials import check_clock, read_phases, read_trials
+from .series import PopulationTraces, Trace, WeightTraces, places_of
+from .trials import check_clock, read_class_names, read_phases, read_trials
 
 if TYPE_CHECKING:
     import neo
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "corinfomax traces", 3
 SUFFIXES = (".h5", ".hdf5")
 #: Columns of tidy tables before those of the variables.
-INDEX = ("time", "s", "trial", "phase", "beta", "stimulus", "label", "replica", "layer", "population", "cell")
+INDEX = ("time", "s", "trial", "phase", "beta", "stimulus", "label", "class_name", "replica")
+INDEX += ("layer", "population", "cell")
 
 #: Rows of a tidy table that are written at once.
 _ROWS_AT_ONCE = 2**17
@@ -53,6 +54,8 @@ class Traces:
         By population; read from the file when one is asked for.
     weights : dict of str to WeightTraces
         By names such as ``"W_ff_0"`` and, of layer 1, ``"B_1"``, which the file of version 0.1.0 calls ``"B_0"``.
+    class_names : list of str
+        What the classes are called that labels number from 0; their numbers where they have no names.
     version : int
         Of the format.
     units : dict of str to str
@@ -104,7 +107,7 @@ class Traces:
         self.groups = tuple(PopulationTraces(group) for group in self._file["cells"].values())
         self.weights = self._read_weights()
         self.units = {name: trace.unit for group in self.groups for name, trace in group.traces.items()}
-        self._trials = read_trials(self._file)
+        self._trials, self.class_names = read_trials(self._file), read_class_names(self._file)
         self._phases, self._names = read_phases(self._file, len(self._trials["start"]))
         for group in self.groups:
             group.check(len(self._phases["trial"]), int(attributes["replicas"]))
@@ -148,10 +151,11 @@ class Traces:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row for each stimulus presented: trial, replica, stimulus, label, start, stop, beta, learn, complete.
+        """One row for each stimulus presented.
 
-        Start and stop in simulated seconds; stimulus and label are -1 where they are not known; a trial is incomplete
-        if an error cut it short. Replicas of a trial are simultaneous.
+        The columns are trial, replica, stimulus, label, class_name, start, stop, beta, learn and complete. Start and
+        stop are simulated seconds; stimulus and label are -1 where they are not known, and class_name is then empty; a
+        trial is not complete if an error cut it short. Replicas of a trial are simultaneous.
         """
         presented = self._trials["presented"]
         trial = np.repeat(np.arange(len(presented)), presented)
@@ -160,6 +164,7 @@ class Traces:
         frame = pd.DataFrame({"trial": trial, "replica": replica})
         for name in ("stimulus", "label"):
             frame[name] = self._trials[name][trial, replica]
+        frame["class_name"] = self._named(frame["label"])
         for name in ("start", "stop", "beta", "learn", "complete"):
             frame[name] = self._trials[name][trial]
         return frame
@@ -212,8 +217,8 @@ class Traces:
         Returns
         -------
         DataFrame
-            Columns time, s, trial, phase, beta, stimulus, label, replica, layer, population, cell, then the variables
-            in their units. Replicas without a stimulus have no rows.
+            Columns time, s, trial, phase, beta, stimulus, label, class_name, replica, layer, population, cell, then the
+            variables in their units. Replicas without a stimulus have no rows.
 
         Raises
         ------
@@ -222,11 +227,11 @@ class Traces:
         """
         group = self.group(population, [variables] if isinstance(variables, str) else variables)
         names = list(group.traces) if variables is None else np.atleast_1d(variables).tolist()
-        columns = _places(f"{population}, cell", group.cells, cells)
-        lines = _places(f"{population}, replica", group.replicas, replicas)
+        columns = places_of(f"{population}, cell", group.cells, cells)
+        lines = places_of(f"{population}, replica", group.replicas, replicas)
         kept = np.ones(len(self._phases["trial"]), dtype=bool)
         if trials is not None:
-            kept &= np.isin(self._phases["trial"], _places("trial", np.arange(len(self._trials["start"])), trials))
+            kept &= np.isin(self._phases["trial"], places_of("trial", np.arange(len(self._trials["start"])), trials))
         if phases is not None:
             wanted = [phases] if isinstance(phases, str) else list(phases)
             if unknown := [name for name in wanted if name not in group.phases]:
@@ -254,10 +259,10 @@ class Traces:
         Dataset or DataTree
             Of one population a data set with the dimensions time (s), replica and cell, numbered as in the circuit; a
             data array for each variable, in its unit (attribute `units`). Along time lie also s, trial, phase (its
-            name) and beta, along time and replica stimulus and label, -1 where there is none. Of all populations a tree
-            of such data sets, by their names. They stay usable when this recording is closed. Of a recording by an
-            earlier version, whose axes have no names, all is read at once. Spikes are in the tree under
-            ``spikes/layer_1`` and so on, as `SpikeTrains.to_xarray` has them.
+            name) and beta, along time and replica stimulus and label, -1 where there is none; what labels are called
+            is in their attribute `names`. Of all populations a tree of such data sets, by their names. They stay usable
+            when this recording is closed. Of a recording by an earlier version, whose axes have no names, all is read
+            at once. Spikes are in the tree under ``spikes/layer_1`` and so on, as `SpikeTrains.to_xarray` has them.
 
         Raises
         ------
@@ -292,6 +297,9 @@ class Traces:
                 frame = self._tidy(group, list(group.traces), every_cell, every_replica, kept)
                 yield frame.reindex(columns=[*INDEX, *self.units])
 
+    def _named(self, labels) -> np.ndarray:
+        return np.array(["", *self.class_names], dtype=object)[np.maximum(labels, -1) + 1]
+
     def _phase_names(self, rows) -> pd.Categorical:
         return pd.Categorical.from_codes(self._phases["name"][rows], self._names)
 
@@ -303,6 +311,7 @@ class Traces:
         trial, replica = self._phases["trial"][phase], group.replicas[lines]
         presented = replica < self._trials["presented"][trial][:, None]  # (steps, replicas)
         step, line = np.nonzero(presented)
+        label = self._trials["label"][trial[step], replica[line]]
 
         def spread(values):  # one value for each step and replica → one a row
             return np.repeat(values, len(columns))
@@ -315,7 +324,8 @@ class Traces:
                 "phase": self._phase_names(spread(phase[step])),
                 "beta": spread(group.beta[rows][steps][step]),
                 "stimulus": spread(self._trials["stimulus"][trial[step], replica[line]]),
-                "label": spread(self._trials["label"][trial[step], replica[line]]),
+                "label": spread(label),
+                "class_name": self._named(spread(label)),
                 "replica": spread(replica[line]),
                 "layer": group.layer,
                 "population": pd.Categorical.from_codes(np.zeros(len(step) * len(columns), int), [group.population]),
@@ -346,6 +356,7 @@ class Traces:
         for name, group in zip(self.weights, self._file["weights"].values(), strict=True):
             arrays |= {f"{name}/{column}": dataset for column, dataset in group.items()}
         arrays |= {f"trials/{name}": values for name, values in self._trials.items()}
+        arrays["trials/class_names"] = np.array(self.class_names, dtype=str)
         arrays |= {f"phases/{name}": values for name, values in self._phases.items()}
         arrays["phases/name"] = np.array(self._names)[self._phases["name"]]
         with replacing(Path(os.path.expanduser(path))) as file:
@@ -382,19 +393,3 @@ def is_recording(path: str | os.PathLike) -> bool:
             return file.attrs.get("format") == FORMAT
     except Exception:  # h5py's for damaged files are of many kinds
         return False
-
-
-def _places(what: str, recorded: np.ndarray, chosen) -> np.ndarray:
-    """Where chosen numbers stand among those recorded; all by default."""
-    if chosen is None:
-        return np.arange(len(recorded))
-    places = {int(number): place for place, number in enumerate(recorded)}
-    wanted = np.atleast_1d(chosen).tolist()
-    if absent := [number for number in wanted if number not in places]:
-        raise ParameterError(f"{what} {absent[0]} was not recorded; recorded: {_shortened(recorded)}")
-    return np.array([places[number] for number in wanted], dtype=int)
-
-
-def _shortened(numbers: np.ndarray) -> str:
-    shown = [str(number) for number in numbers[:10]]
-    return ", ".join(shown) + (", …" if len(numbers) > 10 else "")

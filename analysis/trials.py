@@ -32,6 +32,8 @@ def read_trials(file: h5py.File) -> dict[str, np.ndarray]:
         if columns[name].shape != shape:
             raise ValueError(f"{name} of trials has shape {columns[name].shape}, expected {shape}")
     _check_lengths(columns)
+    if columns["label"].max(initial=-1) >= len(read_class_names(file)):
+        raise ValueError("labels of trials are beyond the names of classes")
     _check_range("stimuli of trials", columns["presented"], shape[1] + 1)
     _check_times("trials", columns)
     return columns
@@ -62,6 +64,14 @@ def read_phases(file: h5py.File, trials: int) -> tuple[dict[str, np.ndarray], li
     check_rows("phases", "trials", columns["trial"], trials)
     _check_times("phases", columns)
     return columns, names
+
+
+def read_class_names(file: h5py.File) -> list[str]:
+    """Read what classes are called: the names that the recording has, or else the numbers of its labels."""
+    labels = file["trials/label"]
+    if "names" in labels.attrs:
+        return [str(name) for name in labels.attrs["names"]]
+    return [str(number) for number in range(max(read(labels).max(initial=-1), -1) + 1)]
 
 
 def check_rows(what: str, table: str, rows: np.ndarray, count: int):

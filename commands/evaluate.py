@@ -44,7 +44,8 @@ def evaluate(
         configuration.stimuli.data = str(data)
     training = Training(configuration, opened.folder, resume=True)
     seed = seed_of_tests(configuration.training.seed)
-    found = measure(training.circuit, training.evaluator, training.stimuli, configuration.entry, seed)
+    measured = training.circuit, training.evaluator, training.stimuli, configuration.entry, seed
+    found = measure(*measured, unscaled=configuration.stimuli.unscaled)
     if as_csv:
         print(_tidy(training, found), end="")
     else:

@@ -95,9 +95,9 @@ def perturb(
                 raise ParameterError(f"--{option.replace('settings', 'set')}: goes with --training")
     elif len(sources) > 1:
         raise ParameterError(f"{sources[1]}: --training takes one run, preset or file")
-    runs = [all_runs.Run(source, trust) for source in sources if _is_run(source)]
+    runs = [all_runs.Run(source, trust) for source in sources if _is_run(source, training)]
     if not training and len(runs) < len(sources):
-        source = next(source for source in sources if not _is_run(source))
+        source = next(source for source in sources if not _is_run(source, training))
         raise ParameterError(f"{source}: not a run folder (no config.toml); a preset or file needs --training")
     settings = [*(settings or []), *([f"epochs={epochs}"] if epochs is not None else [])]
     for run in runs:
@@ -165,8 +165,9 @@ def _begun(folder: Path) -> list[int]:
 _KINDS = ("silence", "drive", "cut", "cut_feedback", "clamp", "freeze", "lesion", "mismatch", "quantise")
 
 
-def _is_run(source: str) -> bool:
-    return source not in all_runs.presets() and (Path(source) / "config.toml").exists()
+def _is_run(source: str, training: bool) -> bool:
+    """Whether a run folder is meant; the name of a preset is one only where no training is perturbed."""
+    return not (training and source in all_runs.presets()) and (Path(source) / "config.toml").exists()
 
 
 def _name(source: str) -> str:

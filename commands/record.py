@@ -9,7 +9,7 @@ import typer
 
 from .. import analysis, ranges
 from ..analysis.files import sole_writer
-from ..errors import ParameterError, RunError
+from ..errors import ParameterError, RunError, meant
 from ..protocols import recording as recordings
 from ..protocols import runs
 from .console import Trust, console, output, progress_bar, warn
@@ -65,21 +65,21 @@ def record(
     --phases, --every and --replicas. Spikes, where there are some, are events, as the variable spikes chooses them.
 
     Examples: `corinfomax record runs/digits --stimuli 0-4 --cells 1:0-7 --cells 2:0-9` ·
-    `corinfomax record runs/digits --stimuli 0-359 --out digits.nwb --populations layer_1,SST_1 --variables V_soma`
+    `corinfomax record runs/digits --stimuli 0-359 --out digits.h5 --populations layer_1,SST_1 --variables V_soma`
     """
     opened = runs.Run(run, trust)
     opened.configuration.check_dynamics("record")
     if data is not None:
         opened.configuration.stimuli.data = str(data)
-    at_scale = out is not None and out.suffix in recordings.TRACE_SUFFIXES
+    archive = opened.folder.path / "recording.npz" if out is None else _free(out)
+    at_scale = archive is None
     only = {"populations": populations, "variables": variables, "phases": phases, "every": every, "replicas": replicas}
     only["overwrite"] = overwrite or None
     if not at_scale and (given := [name for name, value in only.items() if value is not None]):
         raise ParameterError(
             f"--{given[0]}: needs --out with a file that ends in {', '.join(recordings.TRACE_SUFFIXES)}"
         )
-    archive = None if at_scale else opened.folder.path / "recording.npz" if out is None else _free(out)
-    chosen = _numbers("--stimuli", stimuli, len(opened.stimuli.x_test))
+    chosen = _numbers(f"--stimuli {stimuli}: test stimuli", stimuli, len(opened.stimuli.x_test))
     seed = runs.seed_of_tests(opened.configuration.training.seed)
     beta = opened.protocol.beta if beta is None else beta
     if archive is not None:
@@ -177,25 +177,28 @@ def _layer(preparation, population: str) -> int:
 def _cells(preparation, texts: list[str] | None) -> dict[str, list[int]]:
     """Read LAYER:CELLS and POPULATION:CELLS, by population."""
     found: dict[str, list[int]] = {}
-    largest = max(preparation.circuit.sizes[1:])
     for text in texts or ():
         place, colon, numbers = text.partition(":")
-        layers, place = preparation.circuit.layers, place.strip()
-        if place.isdecimal():
-            if not 1 <= int(place) < len(layers):
-                raise ParameterError(f"layer {int(place)}: this circuit has layers 1 to {len(layers) - 1}")
-            place = layers[int(place)]
-        if not colon or place not in preparation.populations:
+        if not colon:
             raise ParameterError(f"--cells {text}: must be LAYER:CELLS, such as 1:0,5,8-12, or POPULATION:CELLS")
-        found.setdefault(place, []).extend(
-            _numbers("--cells", numbers, max(largest, preparation.populations[place].size))
-        )
+        place, there = place.strip(), preparation.populations
+        if place.isdecimal():
+            layers = preparation.circuit.layers
+            if not 1 <= int(place) < len(layers):
+                raise ParameterError(f"--cells {text}: this circuit has layers 1 to {len(layers) - 1}")
+            place = layers[int(place)]
+        if place not in there:
+            known = f"{meant(place, there)}there are {', '.join(there)}"
+            raise ParameterError(f"--cells {text}: no population {place!r}; {known}")
+        found.setdefault(place, []).extend(_numbers(f"--cells {text}: cells of {place}", numbers, there[place].size))
     return found
 
 
-def _free(path: Path) -> Path:
-    """Check that a recording may be written here: nothing is overwritten but an older recording."""
+def _free(path: Path) -> Path | None:
+    """Check that an archive may be written here: nothing is replaced but an older recording; None of other formats."""
     path = Path(os.path.expanduser(path))
+    if path.suffix in recordings.TRACE_SUFFIXES:
+        return None
     if path.suffix != ".npz":
         raise ParameterError(f"--out {path}: must end in .npz, {', '.join(recordings.TRACE_SUFFIXES)}")
     if path.exists():
@@ -206,9 +209,9 @@ def _free(path: Path) -> Path:
     return path
 
 
-def _numbers(option: str, text: str, count: int) -> list[int]:
+def _numbers(what: str, text: str, count: int) -> list[int]:
     """Read 0,3,8-12, all below count."""
     try:
         return ranges.numbers(text, count)
     except ValueError as error:
-        raise ParameterError(f"{option} {text}: {error}") from None
+        raise ParameterError(f"{what} {error}") from None

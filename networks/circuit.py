@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import ParameterError, meant
 from ..models import Cell, Domain
 from ..summary import Summary, Table
 from .description import describe
@@ -204,7 +204,8 @@ class Circuit(Trainable):
         """
         names = [spec.name for spec in self.populations]
         if population not in names:
-            raise ParameterError(f"no population {population!r}; this circuit has {', '.join(names)}")
+            known = f"{meant(population, names)}this circuit has {', '.join(names)}"
+            raise ParameterError(f"no population {population!r}; {known}")
         specs = list(self.populations)
         spec = specs[names.index(population)]
         cell = kind(**{**spec.cell.arguments, **values})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,18 +73,50 @@ def _per_input(
     stimuli: Inputs, key: str, given: float | Sequence[float] | None, default: float, dtype: Any
 ) -> np.ndarray:
     """Spread what is given for all inputs, for each channel or for each input to a number, or one an input."""
+    allowed = {stimuli.inputs: "one per input"}
+    if stimuli.image_shape is not None:
+        allowed[stimuli.image_shape[2] if len(stimuli.image_shape) == 3 else 1] = "one per channel"
+    return spread(stimuli.name, key, given, default, dtype, allowed)
+
+
+def spread(
+    name: str,
+    key: str,
+    given: float | Sequence[float] | None,
+    default: float,
+    dtype: Any,
+    allowed: Mapping[int, str],
+) -> np.ndarray:
+    """Spread a number, or a list of one of some lengths, to a number or to a list of the first of these lengths.
+
+    Parameters
+    ----------
+    name : str
+        Of the set, for errors.
+    key : str
+        What is given; a key that ends in "std" must be above 0.
+    given : float or sequence of float, optional
+    default : float
+        Where nothing is given.
+    dtype : numpy dtype
+    allowed : mapping of int to str
+        Lengths, the first that of what is returned, and what they mean.
+
+    Raises
+    ------
+    ParameterError
+        For what is no number or such a list, not finite, or not above 0 where it must be.
+    """
     try:
         with np.errstate(over="ignore", under="ignore"):
             values = np.asarray(default if given is None else given, dtype)
     except (TypeError, ValueError, OverflowError):
         raise ParameterError(f"{key} is {given!r}; allowed are a number or a list of numbers") from None
-    allowed = {stimuli.inputs: "one per input"}
-    if stimuli.image_shape is not None:
-        allowed[stimuli.image_shape[2] if len(stimuli.image_shape) == 3 else 1] = "one per channel"
     if values.ndim > 1 or (values.ndim == 1 and len(values) not in allowed):
         lengths = " or ".join(f"{length} ({meaning})" for length, meaning in sorted(allowed.items()))
         shown = f"has {len(values)} values" if values.ndim == 1 else f"has shape {values.shape}"
-        raise ParameterError(f"{key} {shown}; allowed for {stimuli.name} are a number, or a list of {lengths}")
-    if not np.isfinite(values).all() or (key == "std" and not (values > 0).all()):
-        raise ParameterError(f"{key} must be finite{' and above 0' if key == 'std' else ''}, in {np.dtype(dtype)}")
-    return values if values.ndim == 0 else np.resize(values, stimuli.inputs)
+        raise ParameterError(f"{key} {shown}; allowed for {name} are a number, or a list of {lengths}")
+    above = key.endswith("std")
+    if not np.isfinite(values).all() or (above and not (values > 0).all()):
+        raise ParameterError(f"{key} must be finite{' and above 0' if above else ''}, in {np.dtype(dtype)}")
+    return values if values.ndim == 0 else np.resize(values, next(iter(allowed)))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import ParameterError, StimulusError
+from ..errors import ParameterError, StimulusError, meant
 from .bundled import diabetes, digits
 from .cifar import cifar10, cifar100
 from .idx_sets import fashion_mnist, mnist
@@ -112,9 +111,12 @@ def _loaded(name: str, data: str | os.PathLike[str] | None) -> Stimuli:
         return load_npz(Path(os.path.expanduser(name)))
     loader = BUILT_IN.get(name) or _registered.get(name)
     if loader is None:
-        close = difflib.get_close_matches(name.lower(), available(), n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ParameterError(f"stimuli: {name!r} is unknown; {hint}{_allowed()}")
+        if Path(name).suffix or os.path.exists(name):
+            raise ParameterError(
+                f"stimuli: {name!r} is no .npz file; save arrays as numpy.savez('mine.npz', x=x, y=y), with a row of x "
+                "for each stimulus and y its label or target"
+            )
+        raise ParameterError(f"stimuli: {name!r} is unknown; {meant(name, available())}{_allowed()}")
     stimuli = loader(None if data is None else Path(os.path.expanduser(data)))
     if not isinstance(stimuli, Stimuli):
         raise ParameterError(f"stimuli: the loader of {name!r} returned a {type(stimuli).__name__}; allowed is Stimuli")

@@ -315,7 +315,7 @@ def test_outputs_are_drawn_against_their_targets(run):
 
 def test_a_run_without_history_and_an_unknown_format_are_refused(run, tmp_path_factory):
     """A folder without history is no run; a format that does not exist is named."""
-    with pytest.raises(RunError, match=r"history\.csv: no such file"):
+    with pytest.raises(RunError, match=r"holds no run \(no history\.csv\)"):
         draw_run(tmp_path_factory.mktemp("empty"))
     with pytest.raises(ParameterError, match="xyz"):
         draw_run(run, formats=["xyz"])

@@ -82,6 +82,7 @@ def test_target_cell_of_each_task(tmp_path, arrays):
         ("beta", np.zeros(5), "beta has shape"),
         ("layer_1/u", np.zeros((6, 2, 2)), "layer_1/u has shape"),
         ("labels", np.zeros(3, int), "labels has shape"),
+        ("class_names", np.array(["a"]), "class_names has shape"),
         ("teacher", np.zeros(5, bool), "teacher has shape"),
         ("companions", '{"error_1": {"layer": 1, "kind": "ErrorCell"}}', "has no error_1/cells"),
         ("companions", "[1]", "damaged"),

@@ -11,7 +11,8 @@ import toys
 from pynwb import NWBHDF5IO, validate
 
 from corinfomax import Preparation, Run, Selection, StreamRecorder, WeightSelection
-from corinfomax.analysis import open_traces
+from corinfomax.analysis import open_traces, read_recording
+from corinfomax.analysis.figures import compartment_voltages
 from corinfomax.errors import RunError
 from corinfomax.protocols.runs import Configuration, RunFolder, Training
 
@@ -166,12 +167,16 @@ def test_a_missing_pynwb_is_told_before_anything_is_presented(refused, run, monk
         (["--out", "a.h5", "--phases", "third"], "no phase 'third'"),
         (["--out", "a.h5", "--every", "0"], "every = 0"),
         (["--out", "a.h5", "--replicas", "0"], "replicas = 0"),
-        (["--out", "a.h5", "--cells", "2:4"], "layer_2, cell 4: there are 0 to 2"),
+        (["--out", "a.h5", "--cells", "2:4"], "--cells 2:4: cells of layer_2 should be from 0 to 2"),
         (
             ["--out", "a.h5", "--populations", "layer_1", "--cells", "2:0"],
             "cells of layer_2 are chosen, but only layer_1",
         ),
-        (["--out", "a.h5", "--cells", "PV_1:0"], "LAYER:CELLS"),
+        (["--out", "a.h5", "--cells", "PV_1:0"], "--cells PV_1:0: no population 'PV_1'; there are stimulus"),
+        (["--out", "a.h5", "--cells", "SST1:0"], "--cells SST1:0: no population 'SST1'; did you mean 'SST_1'?"),
+        (["--out", "a.h5", "--cells", "9:0"], "--cells 9:0: this circuit has layers 1 to 2"),
+        (["--out", "a.h5", "--cells", "1"], "--cells 1: must be LAYER:CELLS"),
+        (["--out", "a.mat", "--populations", "layer_1"], "a.mat: must end in .npz, .h5"),
         (["--out", "no/a.h5"], "no/a.h5: cannot be written"),
         (["--out", "no/a.nwb"], "no/a.nwb: cannot be written"),
         (["--out", "mine.csv"], "mine.csv: exists"),
@@ -188,3 +193,25 @@ def test_refusals(refused, run, tmp_path, words, message):
     assert message in refused("record", run, *words)
     assert sorted(os.listdir(tmp_path)) == ["mine.csv", "mine.h5", "run"]
     assert (tmp_path / "mine.csv").read_bytes() == (tmp_path / "mine.h5").read_bytes() == b"mine"
+
+
+def test_classes_bear_the_names_that_the_user_gave_them(command, undrawn, tmp_path):
+    """Words that were labels stand in the table, the HDF5 file and the figure, those of the set, by its labels."""
+    birds = np.array(["auk", "crane", "gull"])
+    arrays = toys.stimuli()
+    np.savez(tmp_path / "birds.npz", **(arrays | {"y": birds[arrays["y"]]}))
+    assert command(*toys.on_toys("birds.npz", "epochs=1"), "--out", "run")[0] == 0
+    theory = birds[Run("run").stimuli.labels_test]
+    assert command("record", "run", "--out", "a.csv", "--stimuli", "0-5", "--every", "20")[0] == 0
+    assert command("record", "run", "--out", "a.h5", "--stimuli", "0-5", "--every", "20")[0] == 0
+    table = pd.read_csv("a.csv")
+    assert table["class_name"].tolist() == theory[table["stimulus"]].tolist()
+    with open_traces("a.h5") as traces:
+        assert traces.trials["class_name"].tolist() == theory[:6].tolist()
+        assert traces.class_names == birds.tolist()
+    assert command("record", "run", "--stimuli", "0-1")[0] == 0
+    recording = read_recording("run/recording.npz")
+    for stimulus, name in enumerate(theory[:2]):
+        figure, cell = compartment_voltages(recording, stimulus=stimulus), birds.tolist().index(name)
+        assert figure.get_suptitle() == f"Stimulus {stimulus}, class {name}"
+        assert f"output cell {cell}, {name} (target)" in [ax.get_title() for ax in figure.axes]

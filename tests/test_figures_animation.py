@@ -55,7 +55,7 @@ def test_bars_are_the_recording(recording):
                 assert [bar.get_y() for bar in bars] == [1e3 * REST] * len(tops)
         found = [bar.get_width() for bar in rates.containers[0]]
         np.testing.assert_array_equal(found, recording.layers[2]["rate"][step, 1])
-    assert [text.get_text() for text in rates.get_yticklabels()] == ["0, target", "1"]
+    assert [text.get_text() for text in rates.get_yticklabels()] == ["0 (target)", "1"]
     animation._draw_was_started = True  # no warning that it was never shown
 
 

@@ -314,7 +314,7 @@ def test_another_model_is_another_configuration(files):
     training.folder.create(training.configuration)
     training.run()
     values = Configuration.read("small.toml").to_dict()
-    with pytest.raises(RunError, match="with model = 'regressor' in place of 'small'"):
+    with pytest.raises(RunError, match="with model = 'regressor', where 'small' is asked for"):
         Training(Configuration(values), training.folder, resume=True)
 
 

@@ -40,7 +40,7 @@ def record(path, replicas, counts, dtype=np.float32, parameters="seed = 3\n"):
         Selection("multiplier_1", "r", phases="free"),
         WeightSelection(("W_ff", 0), post=[1, 3], changes=True),
     ]
-    with StreamRecorder(preparation, path, chosen, labels=np.arange(20) % 3):
+    with StreamRecorder(preparation, path, chosen, labels=np.arange(20) % 3, class_names=["a", "b", "c"]):
         preparation.run(stimuli)
     return shown
 
@@ -118,7 +118,7 @@ def test_export_is_valid_and_reads_back(tmp_path, replicas, counts, compression)
                 assert set(sites["cell_type"]) == {"HiddenPyramidal"}
 
         table = file.trials.to_dataframe()
-        for name in ("stimulus", "label", "replica", "beta", "learn"):
+        for name in ("stimulus", "label", "class_name", "replica", "beta", "learn"):
             np.testing.assert_array_equal(table[name], trials[name], err_msg=name)
         np.testing.assert_allclose(table["start_time"], 0.003 * np.arange(len(trials)), rtol=0, atol=1e-12)
         np.testing.assert_allclose(table["stop_time"], 0.003 * np.arange(1, len(trials) + 1), rtol=0, atol=1e-12)

@@ -1,12 +1,15 @@
 """What a run on the user's own stimuli chooses by them: scale, architecture, biases and the gain of the output."""
 
+import json
 import warnings
 
 import numpy as np
 import pytest
+from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.preprocessing import MinMaxScaler
 
-from corinfomax.analysis import r_squared
+from corinfomax import Run
+from corinfomax.analysis import r_squared, r_squared_by_output
 from corinfomax.errors import ParameterError, StimulusWarning
 from corinfomax.networks.corinfomax.lifting import lifting_gain
 from corinfomax.protocols.clockwork import Preparation
@@ -71,6 +74,76 @@ def test_what_is_given_wins(mine, settings, seen):
     """scale = "none", or a mean and std of one's own, are kept."""
     configuration = Configuration.read(settings=[f"stimuli={mine()}", *settings])
     np.testing.assert_allclose(configuration.load_stimuli().x_train, seen[:30], rtol=1e-12)
+
+
+#: Two targets of other units, with a test part.
+TARGETS = np.column_stack([20 + 15 * RNG.normal(size=40), RNG.normal(0, 1e-3, 40)])
+
+
+def test_targets_of_a_regression_are_scaled_too(mine):
+    """As scikit-learn's MinMaxScaler scales training targets, to 1e-12, and `unscaled` is its inverse; R² stays."""
+    configuration = Configuration.read(settings=[f"stimuli={mine(y=TARGETS)}", "target=numpy"])
+    assert [line.split()[0] for line in configuration.choices] == ["Inputs", "Targets", "initial_gain_ff"]
+    stimuli, scaler = configuration.load_stimuli(), MinMaxScaler().fit(TARGETS[:30])
+    np.testing.assert_allclose(stimuli.y_train, scaler.transform(TARGETS[:30]), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(stimuli.y_test, scaler.transform(TARGETS[30:]), rtol=0, atol=1e-12)
+    outputs = RNG.uniform(size=(10, 2))
+    found = configuration.stimuli.unscaled(outputs)
+    np.testing.assert_allclose(found, scaler.inverse_transform(outputs), rtol=1e-12)
+    theory = r2_score(TARGETS[30:], found, multioutput="raw_values")
+    np.testing.assert_allclose(r_squared_by_output(outputs, stimuli.y_test), theory, rtol=1e-9)
+    assert Configuration.from_toml(configuration.to_toml()).difference(configuration) is None
+    assert not warnings_about(configuration.build_circuit(), stimuli)
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [
+        (["scale=none"], TARGETS),
+        (["target_mean=20.", "target_std=2."], (TARGETS - 20) / 2),
+        (["target_mean=[20.,0.]", "target_std=[15.,1e-3]"], (TARGETS - [20, 0]) / [15, 1e-3]),
+        (["mean=0.5"], TARGETS),
+    ],
+)
+def test_a_scale_of_targets_that_is_given_wins(mine, settings, seen):
+    """scale = "none", and any mean or std of one's own, are kept; targets that none is given for are presented raw."""
+    stimuli = Configuration.read(settings=[f"stimuli={mine(y=TARGETS)}", *settings]).load_stimuli()
+    np.testing.assert_allclose(stimuli.y_train, seen[:30], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("target_std=0", "target_std"),
+        ("target_std=[1.,1.,1.]", "target_std has 3 values; allowed for mine are a number, or a list of 2"),
+        ("target_mean=inf", "target_mean"),
+    ],
+)
+def test_a_scale_of_targets_that_is_none_is_refused(mine, setting, words):
+    """One line names the key and what is allowed."""
+    with pytest.raises(ParameterError, match=words):
+        Configuration.read(settings=[f"stimuli={mine(y=TARGETS)}", setting]).load_stimuli()
+
+
+def test_classes_have_no_scale_of_targets(mine):
+    """A scale for targets that are classes is refused in a line that names the set."""
+    with pytest.raises(ParameterError, match="'mine' has no targets of a regression"):
+        Configuration.read(settings=[f"stimuli={mine()}", "target_mean=1."]).load_stimuli()
+
+
+def test_a_regression_is_told_in_the_unit_of_its_targets(mine, command, undrawn):
+    """The figure, `Run.unscaled` and `evaluate` have the file's targets; oracle of the deviation: scikit-learn."""
+    path = mine(y=TARGETS)
+    words = ("--set", f"stimuli={path}", "--set", "epochs=1", "--set", "target=numpy", "--out", "run")
+    assert command("train", *words)[0] == 0
+    run = Run("run")
+    with np.load("run/activity.npz") as kept:
+        outputs, targets = kept["outputs/r"], kept["outputs/targets"]
+    np.testing.assert_allclose(targets, TARGETS[30:], rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(run.unscaled(run.predict(run.stimuli.x_test)), outputs, rtol=1e-6, atol=1e-9)
+    found = json.loads(command("evaluate", "run", "--json")[1])["outputs"]
+    theory = np.sqrt(mean_squared_error(TARGETS[30:], outputs, multioutput="raw_values"))
+    np.testing.assert_allclose([each["root_mean_square_deviation"] for each in found], theory, rtol=1e-5)
 
 
 def test_files_get_scale_and_bias(mine, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from pathlib import Path
 
 import brian2 as b2
 import numpy as np
@@ -164,10 +165,41 @@ def test_recording_in_the_run_and_to_files(trained_run):
         assert isinstance(traces, Traces)
         assert traces["SST_1", "V_soma"][:].shape[1:] == (5, 5)
     assert len(pd.read_csv(trained_run.record("a.csv", 0, every=10))) == 4 * 8
-    with pytest.raises(ParameterError, match=r"a\.csv: exists; choose another name, or let it be overwritten"):
+    with pytest.raises(ParameterError, match=r"a\.csv: exists; choose another name, or replace it with --overwrite"):
         trained_run.record("a.csv")
     with pytest.raises(ParameterError, match="need a path"):
         trained_run.record(every=2)
+
+
+def test_what_to_record_is_written_as_one_likes(trained_run):
+    """Text as on the command line, one name or number for a list of one, and layers by number give the same traces."""
+    brief = {"stimuli": "0-2", "populations": "layer_1", "variables": "V_soma", "phases": "free", "cells": {1: 3}}
+    full = {"stimuli": range(3), "variables": ["V_soma"], "phases": ["free"], "cells": {"layer_1": [3]}}
+    with trained_run.record("a.h5", **brief) as one, trained_run.record("b.h5", **full) as other:
+        assert one.trials["stimulus"].tolist() == [0, 1, 2]
+        np.testing.assert_array_equal(one["layer_1", "V_soma"][:], other["layer_1", "V_soma"][:])
+    assert trained_run.record(stimuli="1,0", cells={np.int64(1): "0-1"}).layers[1].cells.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("path", [None, "a.h5"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"stimuli": 12}, "stimulus 12: .* has test stimuli 0 to 11"),
+        ({"stimuli": -1}, "stimulus -1: .* has test stimuli 0 to 11"),
+        ({"stimuli": "0-"}, "stimuli '0-': should be numbers and ranges"),
+        ({"stimuli": 0.5}, "stimuli 0.5: must be a whole number or a list of them"),
+        ({"stimuli": []}, r"stimuli \[\]: must be a whole number"),
+        ({"cells": {7: [0]}}, "layer 7: this circuit has layers 1 to 2"),
+        ({"cells": {1: [5]}}, "cell 5: there are 0 to 4"),
+        ({"cells": {1: "x"}}, "cell 'x': should be numbers and ranges"),
+    ],
+)
+def test_what_cannot_be_recorded_is_one_line(trained_run, path, words, message):
+    """Stimuli, layers and cells that are not there, or no numbers, are named, with those that are; no file is made."""
+    with pytest.raises((ParameterError, StimulusError), match=message):
+        trained_run.record(path, **words)
+    assert not Path("a.h5").exists()
 
 
 def test_recordings_are_replaced_where_it_is_asked_for(trained_run, tmp_path):

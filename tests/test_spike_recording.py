@@ -211,7 +211,8 @@ def test_units_of_nwb(recorded, tmp_path, monkeypatch):
 def test_neo_reads_units_and_trials(tmp_path):
     """neo's spike trains of a unit, cut to a trial, are that presentation's spikes; so are those of `to_neo`."""
     preparation = prepared()
-    with StreamRecorder(preparation, tmp_path / "a.h5", [SpikeSelection("layer_1"), SpikeSelection("layer_2")]):
+    chosen = [SpikeSelection("layer_1"), SpikeSelection("layer_2")]
+    with StreamRecorder(preparation, tmp_path / "a.h5", chosen, labels=np.arange(20) % 3):
         preparation.run(minibatches())
     with open_traces(tmp_path / "a.h5") as traces:
         path, block = export_nwb(traces, tmp_path / "a.nwb"), traces.to_neo()
@@ -223,6 +224,7 @@ def test_neo_reads_units_and_trials(tmp_path):
     for row, told in enumerate(block.segments):
         frame = trains.select(trials=row).dataframe()
         assert told.annotations["stimulus"] == trains.trials["stimulus"][row]
+        assert told.annotations["class_name"] == trains.trials["class_name"][row] != ""
         assert told.epochs[0].labels.tolist() == ["free", "nudge"]
         for cell in range(5):
             theory = frame["time"][frame["cell"] == cell] - DT

@@ -242,7 +242,7 @@ def test_batches_refuse_wrong_arguments(arguments, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("digit", "'digits'"), ("MNIST", "'mnist'"), ("diabets", "'diabetes'"), ("x.npy", None)]
+    ("name", "hint"), [("digit", "'digits'"), ("MNIST", "'mnist'"), ("diabets", "'diabetes'"), ("birds", None)]
 )
 def test_unknown_name_is_answered_with_the_allowed_ones(name, hint):
     """An unknown name is refused with the allowed ones, and with the one that was probably meant."""
@@ -252,6 +252,12 @@ def test_unknown_name_is_answered_with_the_allowed_ones(name, hint):
     assert "allowed are digits, mnist, fashion_mnist, cifar10, cifar100, diabetes" in message
     assert ("did you mean" in message) == (hint is not None)
     assert hint is None or f"did you mean {hint}" in message
+
+
+def test_a_file_of_another_kind_is_answered_with_the_kind_that_is_read():
+    """An .npy file, which NumPy saves as readily, is told how it is saved to be read."""
+    with pytest.raises(ParameterError, match=r"'x\.npy' is no \.npz file; save arrays as numpy\.savez"):
+        load_stimuli("x.npy")
 
 
 def test_register_adds_a_set(monkeypatch, tmp_path):

@@ -243,6 +243,7 @@ def test_trials_and_phases(tmp_path):
         assert trials["replica"].tolist() == [0, 1, 2, 0, 1, 0]
         assert trials["stimulus"].tolist() == [*rows, -1]
         assert trials["label"].tolist() == [*labels[rows], -1]
+        assert trials["class_name"].tolist() == [*labels[rows].astype(str), ""]
         assert trials["learn"].tolist() == [True] * 5 + [False]
         assert trials["complete"].all()
         np.testing.assert_allclose(trials["start"], [0, 0, 0, 0.005, 0.005, 0.01], rtol=1e-12)

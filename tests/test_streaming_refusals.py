@@ -71,6 +71,8 @@ def test_bad_selections(tmp_path, build, message):
         ("a.h5", {"dtype": "float16"}, "dtype = 'float16': must be float32 or float64"),
         ("a.h5", {"dtype": "volts"}, "dtype = 'volts': must be float32 or float64"),
         ("a.h5", {"labels": [0.5]}, "labels must be whole numbers"),
+        ("a.h5", {"labels": [0, 2], "class_names": ["a", "b"]}, "class_names must be one for each class that labels"),
+        ("a.h5", {"class_names": ["a", "b"]}, "class_names must be one for each class that labels"),
         ("a.h5", {"block_bytes": 0}, "block_bytes = 0"),
     ],
 )

@@ -13,6 +13,7 @@ from corinfomax.protocols.recording import Selection, StreamRecorder, WeightSele
 from corinfomax.stimuli import Stimulus
 
 LABELS = np.arange(20) % 3
+NAMES = ["setosa", "versicolor", "virginica"]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def recorded(tmp_path_factory):
         Selection("layer_2", ("u",), phases="nudge"),
         WeightSelection(("W_ff", 1), post=[2, 0], pre=[1], changes=True),
     ]
-    with StreamRecorder(preparation, path, chosen, labels=LABELS, seed=7):
+    with StreamRecorder(preparation, path, chosen, labels=LABELS, class_names=NAMES, seed=7):
         preparation.run(stimuli)
         preparation.run([Stimulus(stimuli[0].x, stimuli[0].y, learn=True)])
     return path, stimuli, shown
@@ -71,6 +72,7 @@ def test_tidy_table(recorded):
                             "beta": float(step >= 4),
                             "stimulus": row,
                             "label": LABELS[row],
+                            "class_name": NAMES[LABELS[row]],
                             "replica": replica,
                             "layer": 1,
                             "population": "layer_1",
@@ -105,7 +107,7 @@ def test_csv_is_the_tidy_tables(recorded, tmp_path, monkeypatch):
     expected = expected.rename(
         columns={"time": "time (s)", "V_soma": "V_soma (V)", "V_apical": "V_apical (V)", "rate": "rate (Hz)"}
     )
-    found = pd.read_csv(tmp_path / "a.csv")
+    found = pd.read_csv(tmp_path / "a.csv").fillna({"class_name": ""})  # of the last trial, which has no rows
     assert list(found)[:3] == ["time (s)", "s", "trial"]
     assert set(found) == set(expected)
     pd.testing.assert_frame_equal(found, expected[list(found)], check_dtype=False, rtol=1e-12)
@@ -125,6 +127,7 @@ def test_archive(recorded, tmp_path):
             np.testing.assert_array_equal(archive["W_ff_1/values"], traces.weights["W_ff_1"].values[:])
             assert archive["phases/name"].tolist() == traces.phases["name"].tolist()
             assert archive["trials/presented"].tolist() == [2, 2, 1, 2]
+            assert archive["trials/class_names"].tolist() == NAMES
 
 
 def test_table_of_weights(recorded):

@@ -117,7 +117,7 @@ def test_the_checkpoint_is_compared_before_trusted_code_is_imported(stranger):
     """A configuration that names code which the checkpoint does not is refused, in spite of trust."""
     run, name = stranger
     name('cell = "mycell.py:C"', CELL)
-    with pytest.raises(RunError, match=r"of another configuration, with cell = None in place of 'mycell\.py:C'"):
+    with pytest.raises(RunError, match=r"of another configuration, with cell = None, where 'mycell\.py:C'"):
         load(run, trust=True)
     assert not (run / "imported").exists()
 

@@ -11,7 +11,7 @@ from ..files import make_folder, replacing
 from .meanings import TEACHER
 from .phase_bands import phase_colours, teaching
 from .style import literal, new_figure, publication_style
-from .voltages import compartments_of, layers_with_potentials, missed_target
+from .voltages import compartments_of, layers_with_potentials, missed_target, output_name, title_of
 
 #: Frames that a presentation is shown in, unless asked otherwise.
 MOST_FRAMES = 150
@@ -184,7 +184,8 @@ def _rates(ax, recording, stimulus, output):
     bars = ax.barh(place, rates[-1], color=colours, height=0.7)
     low, high = np.min(rates, initial=0.0), np.max(rates, initial=1.0)
     ax.set_xlim(1.05 * low, 1.05 * high)
-    ax.set_yticks(place, [f"{cell}, target" if cell == target else str(cell) for cell in output.cells])
+    names = {cell: output_name(recording, cell) for cell in output.cells.tolist()}
+    ax.set_yticks(place, [f"{name} (target)" if cell == target else name for cell, name in names.items()])
     ax.set_xlabel("Rate (Hz)")
     ax.set_ylabel("Output cell")
 
@@ -230,8 +231,7 @@ def _fit(ax, values):
 
 
 def _title(recording, stimulus, step):
-    name = f"Stimulus {recording.stimuli[stimulus]}"
-    name = name if recording.labels is None else f"{name}, class {recording.labels[stimulus]}"
     time = f"{1e3 * recording.t[step]:.1f} ms"
     phase = str(recording.phase[step])
-    return f"{name}: {phase} phase, {teaching(recording, phase, slice(step, step + 1))}, {time}"
+    taught = teaching(recording, phase, slice(step, step + 1))
+    return f"{title_of(recording, stimulus)}: {phase} phase, {taught}, {time}"

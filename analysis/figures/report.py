@@ -84,7 +84,7 @@ def draw_run(folder, formats=("png",), tsne=False, animation=False):
     if animation and not is_there(recording):
         raise RunError(f"{recording}: no such file, and so nothing to animate; make it by corinfomax record")
     if not is_there(folder / "history.csv"):
-        raise RunError(f"{folder / 'history.csv'}: no such file")
+        raise RunError(f"{folder}: holds no run (no history.csv)")
 
     drawers = {
         "history.csv": _draw_history,

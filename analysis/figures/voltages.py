@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from ...errors import ParameterError
 from .meanings import APICAL, BASAL, ERROR, MULTIPLIER, OTHERS, SOMA, SST
 from .phase_bands import milliseconds, phase_patches, shade_phases, spread
-from .style import PAGE, new_figure, publication_style
+from .style import PAGE, literal, new_figure, publication_style
 
 MOST_CELLS = 3
 #: Label and colour of potentials, in the order in which they are drawn, each upon the one before it.
@@ -271,7 +271,8 @@ def title_of(recording, stimulus):
         Counted within the recording.
     """
     title = f"Stimulus {recording.stimuli[stimulus]}"
-    return title if recording.labels is None else f"{title}, class {recording.labels[stimulus]}"
+    name = recording.class_of(stimulus)
+    return title if name is None else f"{title}, class {literal(name)}"
 
 
 def missed_target(recording, stimulus, layers):
@@ -293,7 +294,7 @@ def missed_target(recording, stimulus, layers):
     if target is None or not (layers is None or output in layers):
         return ""
     recorded = output in recording.layers and target in recording.layers[output].cells
-    return "" if recorded else f"\nthe target, output cell {target}, was not recorded"
+    return "" if recorded else f"\nthe target, output cell {output_name(recording, target)}, was not recorded"
 
 
 def cell_title(recording, stimulus, k, cell):
@@ -307,7 +308,20 @@ def cell_title(recording, stimulus, k, cell):
     if k != recording.output_layer:
         return f"layer {k}, cell {cell}"
     target = " (target)" if cell == recording.target_cell(stimulus) else ""
-    return f"output cell {cell}{target}"
+    return f"output cell {output_name(recording, cell)}{target}"
+
+
+def output_name(recording, cell):
+    """Name an output cell: its number, and the class that it stands for, where classes have names.
+
+    Parameters
+    ----------
+    recording : corinfomax.analysis.Recording
+    cell : int
+    """
+    names = recording.class_names if recording.taught and recording.class_names is not None else ()
+    own = str(names[cell]) if cell < len(names) else str(cell)
+    return str(cell) if own == str(cell) else f"{cell}, {literal(own)}"
 
 
 def _readable(volts):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ...errors import ParameterError
+from ...errors import ParameterError, meant
 from ...networks import Circuit, PopulationSpec
 from ...parameters import Count, Number, plainly_shown, validated_fields
 from ...ranges import listed
@@ -115,7 +115,8 @@ class CellPerturbation(Perturbation):
     def _spec(self, circuit: Circuit) -> PopulationSpec:
         name, there = self.target(circuit), perturbable(circuit)
         if name not in there:
-            raise ParameterError(f"{self}: no population {name!r} to perturb; there are {', '.join(there) or 'none'}")
+            known = f"{meant(name, there)}there are {', '.join(there) or 'none'}"
+            raise ParameterError(f"{self}: no population {name!r} to perturb; {known}")
         return there[name]
 
     def _lacks(self, circuit: Circuit, compartment: str, what: str) -> ParameterError:

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ...analysis.recordings import LAYER_PREFIX, SPIKES_PREFIX
-from ...errors import ParameterError, StimulusError
 from ...models import PHYSICAL_SCALE, MultiplierCell
 from ...networks import Circuit, Population
 from ...stimuli import Stimuli
 from .presentation import Presentation
 from .recordables import by_default, spiking
+from .selections import indices_of, layer_of, stimuli_of
 
 
 def record(
     preparation,
     stimuli: Stimuli,
-    chosen: Sequence[int],
+    chosen: int | Sequence[int] | str,
     cells: Mapping[int, Sequence[int]],
     beta: float = 1.0,
     seed: int | None = None,
@@ -32,8 +32,8 @@ def record(
     preparation : Preparation
         With at least as many replicas as stimuli are chosen.
     stimuli : Stimuli
-    chosen : sequence of int
-        Indices of test stimuli.
+    chosen : int or sequence of int or str
+        Indices of test stimuli; also as text, "0,3,8-12".
     cells : mapping of int to sequence of int
         Layer k ≥ 1 → indices of its cells.
     beta : float, default 1
@@ -45,9 +45,10 @@ def record(
     -------
     dict of str to ndarray
         ``t`` (s), ``s``, ``phase``, ``beta``, ``teacher``, whether targets reach the circuit: (steps,); ``stimuli``,
-        and ``labels`` or ``targets``, if there are some: (n, …); ``output_layer``; ``V_rest`` (V); ``taught``, False of
-        circuits without a teacher; ``seed``, if given; ``multiplier_k/r``, (steps, n, constraints), λ of layers with
-        constraints; ``layer_k/cells``, and ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON table.
+        and ``labels`` or ``targets``, if there are some: (n, …); ``class_names`` of a set that has some, (classes,);
+        ``output_layer``; ``V_rest`` (V); ``taught``, False of circuits without a teacher; ``seed``, if given;
+        ``multiplier_k/r``, (steps, n, constraints), λ of layers with constraints; ``layer_k/cells``, and
+        ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON table.
         Of linked cells ``error_1/V_soma`` and so on, and ``companions``, a JSON table of layer and kind by such names.
         Of populations that spike ``spikes/layer_1/time`` (s), ``stimulus``, counted within the recording, and ``cell``,
         (spikes,), of all cells, and ``spikes/layer_1/size``, how many there are, ``spikes/layer_1/layer`` and ``kind``.
@@ -57,15 +58,9 @@ def record(
     StimulusError, ParameterError
         For stimuli, layers or cells that do not exist.
     """
-    chosen = np.asarray(chosen, dtype=int)
-    _check_there(stimuli, chosen)
-    for k, indices in cells.items():
-        if not 1 <= k <= preparation.circuit.output:
-            raise ParameterError(f"layer {k}: this circuit has layers 1 to {preparation.circuit.output}")
-        size = preparation.layer(k).size
-        for index in indices:
-            if not 0 <= index < size:
-                raise ParameterError(f"layer {k}, cell {index}: this layer has cells 0 to {size - 1}")
+    chosen = stimuli_of(stimuli, chosen)
+    cells = {layer_of(preparation, k): indices for k, indices in cells.items()}
+    cells = {k: indices_of(f"layer {k}, cell", chosen, preparation.layer(k).size) for k, chosen in cells.items()}
     layers = {k: preparation.layer(k) for k in cells}
     multipliers = [f"{name}.r" for name, it in preparation.populations.items() if isinstance(it.cell, MultiplierCell)]
     traced = {k: _traced(layer) for k, layer in layers.items()}
@@ -94,6 +89,8 @@ def record(
         arrays["seed"] = np.array(seed)
     if stimuli.labels_test is not None:
         arrays["labels"] = stimuli.labels_test[chosen]
+        if stimuli.class_names is not None:
+            arrays["class_names"] = np.array(stimuli.class_names)
     elif stimuli.y_test is not None:
         arrays["targets"] = stimuli.y_test[chosen]
     groups = [(f"{LAYER_PREFIX}{k}", indices, traced[k]) for k, indices in cells.items()]
@@ -124,13 +121,6 @@ def _spikes(presentation: Presentation, circuit: Circuit) -> dict[str, np.ndarra
         }
         arrays |= {f"{SPIKES_PREFIX}{name}/{column}": values for column, values in (columns | told).items()}
     return arrays
-
-
-def _check_there(stimuli: Stimuli, chosen: Sequence[int]):
-    available = len(stimuli.x_test)
-    for index in chosen:
-        if not 0 <= index < available:
-            raise StimulusError(f"stimulus {index}: {stimuli.name} has test stimuli 0 to {available - 1}")
 
 
 def _traced(population: Population) -> dict[str, str]:
@@ -226,7 +216,7 @@ def representative_cells(
     dict of int to list of int
         Layer k ≥ 1 → cells, in ascending order.
     """
-    _check_there(stimuli, (stimulus, *others))
+    stimulus, *others = stimuli_of(stimuli, [stimulus, *others]).tolist()
     rates = preparation.settle(stimuli.x_test[stimulus], ("r",), seed=seed).r
     output = preparation.circuit.output
     taught = _taught_rates(preparation, stimuli, stimulus, seed)

@@ -5,18 +5,16 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ...analysis.events import spikes_beside
 from ...analysis.files import beside, discard, free_path, is_there, sole_writer
 from ...analysis.nwb import export_nwb, require_pynwb
 from ...analysis.traces import SUFFIXES, open_traces
-from ...errors import CorInfoMaxError, ParameterError, RunError
+from ...errors import CorInfoMaxError, ParameterError, RunError, meant
 from ...networks.interval import renewed_in_each_step
 from ...stimuli import Stimuli, Stimulus
 from .archive import shown_targets
-from .recordables import SPIKES, listed, own
-from .selections import Selection, SpikeSelection
+from .recordables import SPIKES, listed, names, own
+from .selections import Selection, SpikeSelection, population_of, stimuli_of
 from .stream_recorder import StreamRecorder, writable
 
 #: Endings of the files that traces are written to.
@@ -25,10 +23,10 @@ TRACE_SUFFIXES = (*SUFFIXES, ".nwb", ".csv")
 
 def select(
     preparation,
-    populations: Sequence[str] = (),
-    variables: Sequence[str] = (),
-    cells: Mapping[str, Sequence[int]] | None = None,
-    phases: Sequence[str] = (),
+    populations: str | Sequence[str] = (),
+    variables: str | Sequence[str] = (),
+    cells: Mapping[str | int, Sequence[int]] | None = None,
+    phases: str | Sequence[str] = (),
     every: int = 1,
 ) -> list[Selection | SpikeSelection]:
     """Choose the same of several populations, of each as far as it has it.
@@ -36,14 +34,14 @@ def select(
     Parameters
     ----------
     preparation : Preparation
-    populations : sequence of str
+    populations : str or sequence of str
         By default those of `cells`, or all layers.
-    variables : sequence of str
+    variables : str or sequence of str
         By default what the cells declare: potentials of their compartments and rates, or what else there is, and
         "spikes", which are events, of cells that spike.
-    cells : mapping of str to sequence of int, optional
-        Cells of some of the populations; of others all.
-    phases : sequence of str
+    cells : mapping of str or int to sequence of int, optional
+        Cells of some of the populations, or of layers by their numbers; of others all.
+    phases : str or sequence of str
         By default all.
     every : int, default 1
         Of variables; spikes are events, and all of them are recorded.
@@ -58,17 +56,21 @@ def select(
     ParameterError
         In one line, for what the circuit does not have.
     """
-    cells, there = cells or {}, preparation.populations
+    populations, variables, phases = map(names, (populations, variables, phases))
+    cells, there = {population_of(preparation, key): own for key, own in (cells or {}).items()}, preparation.populations
     whole = not populations and not cells
     populations = tuple(populations) or tuple(cells) or preparation.circuit.layers[1:]
     if stray := [name for name in cells if name not in populations]:
         raise ParameterError(f"cells of {stray[0]} are chosen, but only {', '.join(populations)} are recorded")
     if unknown := [name for name in populations if name not in there]:
-        raise ParameterError(f"no population {unknown[0]!r}; there are {', '.join(there)}")
+        raise ParameterError(f"no population {unknown[0]!r}; {meant(unknown[0], there)}there are {', '.join(there)}")
     own_variables = [name for name in variables if name != SPIKES]
     if absent := [name for name in own_variables if not any(name in there[population] for population in populations)]:
         declared = listed(there[name] for name in populations)
-        raise ParameterError(f"no variable {absent[0]!r} in {', '.join(populations)}; their cells declare {declared}")
+        raise ParameterError(
+            f"no variable {absent[0]!r} in {', '.join(populations)}; "
+            f"{meant(absent[0], declared.split(', '))}their cells declare {declared}"
+        )
     of_spikes = []
     if SPIKES in variables or not variables:
         inputs = preparation.circuit.layers[:1] if whole else ()
@@ -91,7 +93,7 @@ def select(
 def record_traces(
     preparation,
     stimuli: Stimuli,
-    chosen: Sequence[int],
+    chosen: int | Sequence[int] | str,
     selections: Sequence[Selection | SpikeSelection],
     path: str | os.PathLike,
     beta: float = 1.0,
@@ -106,8 +108,8 @@ def record_traces(
     preparation : Preparation
         Its replicas are the size of the minibatches.
     stimuli : Stimuli
-    chosen : sequence of int
-        Indices of test stimuli.
+    chosen : int or sequence of int or str
+        Indices of test stimuli; also as text, "0,3,8-12".
     selections : sequence of Selection and SpikeSelection
     path : path-like
         ``.h5`` or ``.hdf5``, of `StreamRecorder`; ``.nwb``; or ``.csv``, a tidy table, and one of spikes beside it.
@@ -133,7 +135,7 @@ def record_traces(
     KeyboardInterrupt
         After Ctrl-C; its argument is the file that holds what was recorded until then.
     """
-    path, chosen = Path(os.path.expanduser(path)), np.asarray(chosen, dtype=int)
+    path, chosen = Path(os.path.expanduser(path)), stimuli_of(stimuli, chosen)
     if path.suffix not in TRACE_SUFFIXES:
         raise ParameterError(f"{path}: must end in {', '.join(TRACE_SUFFIXES)}")
     if overwrite and is_there(path):
@@ -159,7 +161,8 @@ def record_traces(
                 done += len(rows)
                 report(done)
 
-        recorder = StreamRecorder(preparation, streamed, selections, labels=stimuli.labels_test, seed=seed)
+        told = {"labels": stimuli.labels_test, "class_names": stimuli.class_names, "seed": seed}
+        recorder = StreamRecorder(preparation, streamed, selections, **told)
         with recorder, renewed_in_each_step(preparation.circuit.intervals.values()):
             preparation.run(presentations())
         if streamed != path:
@@ -184,7 +187,7 @@ def _put_in_place(new: Path, path: Path):
 def _streamed(path: Path) -> Iterator[Path]:
     """Where to stream to: the file itself, or one beside that it is made from, which stays if anything fails."""
     if is_there(path):
-        raise ParameterError(f"{path}: exists; choose another name, or let it be overwritten")
+        raise ParameterError(f"{path}: exists; choose another name, or replace it with --overwrite (overwrite=True)")
     if path.suffix == ".nwb":
         require_pynwb()
     with contextlib.ExitStack() as held:

@@ -103,6 +103,11 @@ def meaning_of(population: Population, variable: str) -> str:
     return next((item.meaning for item in population.cell.recordables if item.name == variable), "")
 
 
+def names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names, where one may stand for a sequence of one, or say that they are none."""
+    return named((given,) if isinstance(given, str) else given)
+
+
 def named(variables: Sequence[str]) -> tuple[str, ...]:
     """Return names of variables, or say that they are none."""
     sequence = isinstance(variables, Iterable) and not isinstance(variables, str)

@@ -8,10 +8,42 @@ from numbers import Integral
 
 import numpy as np
 
+from ... import ranges
 from ...analysis.traces import INDEX
-from ...errors import ParameterError
+from ...errors import ParameterError, StimulusError, meant
 from ...networks import Circuit, Population
-from .recordables import SPIKES, checked, named, spiking
+from ...stimuli import Stimuli
+from .recordables import SPIKES, checked, names, spiking
+
+
+def stimuli_of(stimuli: Stimuli, chosen: int | Sequence[int] | str) -> np.ndarray:
+    """Return numbers of test stimuli, (n,); a `StimulusError` names one that is not there.
+
+    Parameters
+    ----------
+    stimuli : Stimuli
+    chosen : int or sequence of int or str
+        Also as text, "0,3,8-12".
+    """
+    found, count = _numbers("stimuli", chosen), len(stimuli.x_test)
+    for row in found:
+        if not 0 <= row < count:
+            raise StimulusError(f"stimulus {row}: {stimuli.name} has test stimuli 0 to {count - 1}")
+    return found
+
+
+def population_of(preparation, place: str | int) -> str:
+    """Name the population that is meant: by its name, or as the principal one of a layer by its number."""
+    if not isinstance(place, Integral):
+        return place
+    return preparation.circuit.layers[layer_of(preparation, place)]
+
+
+def layer_of(preparation, place: int) -> int:
+    """Return the number of a layer, or say which there are."""
+    if not isinstance(place, Integral) or not 1 <= place <= preparation.circuit.output:
+        raise ParameterError(f"layer {place}: this circuit has layers 1 to {preparation.circuit.output}")
+    return int(place)
 
 
 @dataclass(frozen=True)
@@ -46,7 +78,7 @@ class Selection:
     every: int = 1
 
     def __post_init__(self):
-        object.__setattr__(self, "variables", named(_listed(self.variables)))
+        object.__setattr__(self, "variables", names(self.variables))
         if not self.variables:
             raise ParameterError(f"{self.population}: no variables to record")
         if doubled := _doubled(self.variables):
@@ -158,23 +190,24 @@ class WeightSelection:
                 f"no rule moves {key}[{k}], so it has no changes; rules move "
                 f"{', '.join(f'{name}[{n}]' for name, n in targets) or 'nothing'}"
             )
-        post = _indices(f"{key}[{k}], postsynaptic cell", self.post, shape[0])
-        return (post, _indices(f"{key}[{k}], presynaptic cell", self.pre, shape[1])) if len(shape) == 2 else (post,)
+        post = indices_of(f"{key}[{k}], postsynaptic cell", self.post, shape[0])
+        return (post, indices_of(f"{key}[{k}], presynaptic cell", self.pre, shape[1])) if len(shape) == 2 else (post,)
 
 
 def _chosen(selection, preparation) -> tuple[Population, np.ndarray, np.ndarray, tuple[str, ...]]:
     """Find the population of a selection, its replicas and cells, and names of phases."""
     name, populations = selection.population, preparation.populations
     if name not in populations:
-        raise ParameterError(f"no population {name!r}; there are {', '.join(populations)}")
-    replicas = _indices(f"{name}, replica", selection.replicas, preparation.replicas)
-    cells = _indices(f"{name}, cell", selection.cells, populations[name].size)
+        raise ParameterError(f"no population {name!r}; {meant(name, populations)}there are {', '.join(populations)}")
+    replicas = indices_of(f"{name}, replica", selection.replicas, preparation.replicas)
+    cells = indices_of(f"{name}, cell", selection.cells, populations[name].size)
     steps = phases_of(preparation.protocol)
-    phases = tuple(steps) if selection.phases is None else named(_listed(selection.phases))
+    phases = tuple(steps) if selection.phases is None else names(selection.phases)
     if doubled := _doubled(phases):
         raise ParameterError(f"{name}: phase {doubled!r} is chosen twice")
     if unknown := [phase for phase in phases if phase not in steps]:
-        raise ParameterError(f"{name}: no phase {unknown[0]!r}; the protocol has {', '.join(steps)}")
+        known = f"{meant(unknown[0], steps)}the protocol has {', '.join(steps)}"
+        raise ParameterError(f"{name}: no phase {unknown[0]!r}; {known}")
     return populations[name], replicas, cells, phases
 
 
@@ -186,10 +219,6 @@ def phases_of(protocol) -> dict[str, int]:
     return steps
 
 
-def _listed(value):
-    return (value,) if isinstance(value, str) else value
-
-
 def _doubled(names: Sequence[str]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
 
@@ -199,16 +228,25 @@ def _check_cadence(where: str, every):
         raise ParameterError(f"{where}: every = {every!r} must be a whole number, at least 1")
 
 
-def _indices(what: str, chosen, count: int) -> np.ndarray:
+def indices_of(what: str, chosen, count: int) -> np.ndarray:
     """Return chosen indices below a count, all by default, or say in one line what is wrong with them."""
     if chosen is None:
         return np.arange(count)
-    found = np.atleast_1d(np.asarray(chosen))
-    if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu":
-        raise ParameterError(f"{what} {chosen!r}: must be a whole number or a list of them")
+    found = _numbers(what, chosen)
     for index in found:
         if not 0 <= index < count:
             raise ParameterError(f"{what} {index}: there are 0 to {count - 1}")
     if len(np.unique(found)) < len(found):
         raise ParameterError(f"{what}: one is chosen twice in {found.tolist()}")
+    return found
+
+
+def _numbers(what: str, chosen) -> np.ndarray:
+    """Return whole numbers as an array (n,), also of text such as "0,3,8-12", or say what is wrong with them."""
+    try:
+        found = np.atleast_1d(np.asarray(ranges.numbers(chosen) if isinstance(chosen, str) else chosen))
+    except ValueError as error:
+        raise ParameterError(f"{what} {chosen!r}: {error}") from None
+    if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu":
+        raise ParameterError(f"{what} {chosen!r}: must be a whole number or a list of them")
     return found

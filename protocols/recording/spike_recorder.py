@@ -55,6 +55,7 @@ class SpikeRecorder:
                 "replica": np.arange(count),
                 "stimulus": self._rows,
                 "label": -1,
+                "class_name": "",
                 "start": 0.0,
                 "stop": self._steps * self._dt,
             }

@@ -71,7 +71,9 @@ class StreamRecorder:
     dtype : {"float32", "float64"}, optional
         Of the stored traces; by default that of the simulation.
     labels : array_like of int, optional
-        Class of each stimulus of the set that `Stimulus.rows` number.
+        Class of each stimulus of the set that `Stimulus.rows` number, from 0.
+    class_names : sequence of str, optional
+        What the classes are called; by default their numbers.
     seed : int, optional
         For the file to tell: the `Stimulus.seed` of the first presentation, after which the generator goes on.
     block_bytes : int, default 32 MiB
@@ -100,6 +102,7 @@ class StreamRecorder:
         *,
         dtype: str | np.dtype | type | None = None,
         labels: Sequence[int] | np.ndarray | None = None,
+        class_names: Sequence[str] | None = None,
         seed: int | None = None,
         block_bytes: int = BLOCK_BYTES,
     ):
@@ -111,6 +114,9 @@ class StreamRecorder:
         self._labels = None if labels is None else np.asarray(labels)
         if self._labels is not None and (self._labels.ndim != 1 or self._labels.dtype.kind not in "iu"):
             raise ParameterError("labels must be whole numbers, one for each stimulus of the set")
+        self._class_names = None if class_names is None else [str(name) for name in class_names]
+        if self._class_names is not None and (self._labels is None or self._labels.max() >= len(self._class_names)):
+            raise ParameterError("class_names must be one for each class that labels has")
         if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool)):
             raise ParameterError(f"seed = {seed!r}: must be a whole number")
         self._seed = seed
@@ -251,13 +257,15 @@ class StreamRecorder:
         second, real, whole = Column((), float, {"units": "s"}), Column((), float, {"units": "1"}), Column((), np.int64)
         trials, phases = (file.create_group(name, track_order=True) for name in ("trials", "phases"))
         numbered(trials, "replica", np.arange(replicas))
+        named = {} if self._class_names is None else {"names": self._class_names}
         of_trials = {
             "trial": whole,
             **dict.fromkeys(("start", "stop"), second),
             "beta": real,
             **dict.fromkeys(("learn", "complete"), truth()),
             "presented": whole,
-            **dict.fromkeys(("stimulus", "label"), Column((replicas,), np.int64, axes=("replica",))),
+            "stimulus": Column((replicas,), np.int64, axes=("replica",)),
+            "label": Column((replicas,), np.int64, named, axes=("replica",)),
         }
         of_phases = {
             "phase": whole,

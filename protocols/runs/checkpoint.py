@@ -94,8 +94,8 @@ def _check_same(folder: RunFolder, saved: Mapping[str, Mapping], own: Mapping[st
 
 def _other(folder: RunFolder, key: str, theirs: Any, own: Any) -> RunError:
     return RunError(
-        f"{folder.path / NAME}: of another configuration, with {key} = {theirs!r} in place of {own!r}; the run's own "
-        f"is {folder.path / 'config.toml'}"
+        f"{folder.path / NAME}: of another configuration, with {key} = {theirs!r}, where {own!r} is asked for; a run "
+        f"goes on as it began, by {folder.path / 'config.toml'}"
     )
 
 

@@ -9,11 +9,14 @@ from typing import Any
 
 from ...parameters import AUTO, SIZES, played_by
 from ...stimuli.scale import rates_of
+from ...stimuli.targets import scale_of
 from . import reading
 from .fitting import of_task
 from .loading import StimulusSource
 from .paths import Schemas, Sections
 
+#: Keys that state a scale, so that none is chosen.
+_SCALES = {"mean", "std", "target_mean", "target_std"}
 #: Cells of the hidden layer, where nobody says how many.
 _HIDDEN = 64
 
@@ -48,7 +51,7 @@ def complete(values: Sections, schemas: Schemas, model: str, source: StimulusSou
         if "bias" in fields:
             circuit.setdefault("bias", True)
     sizes = [key for key in played_by(schemas["circuit"], SIZES) if key not in circuit and fields[key].is_required()]
-    scaled = section.get("scale") == AUTO and not {"mean", "std"} & set(section)
+    scaled = section.get("scale") == AUTO and not _SCALES & set(section)
     if not (sizes or scaled) or not isinstance(section.get("stimuli"), str):
         return []
     stimuli, lines = source.load(section["stimuli"], section.get("data")), []
@@ -59,6 +62,9 @@ def complete(values: Sections, schemas: Schemas, model: str, source: StimulusSou
         else:
             what = f"all inputs from {section['mean']:g} … {section['mean'] + section['std']:g}"
         lines.append(f'Inputs are scaled to 0 … 1: {what} (scale = "none" leaves them as they are).')
+        if stimuli.task == "regression":
+            section["target_mean"], section["target_std"] = scale_of(stimuli.y_train)
+            lines.append("Targets are scaled to 0 … 1, too: each by its own least and largest training value.")
     if sizes and not stimuli.outputs:
         of_task(stimuli, model)  # a model that needs targets is told apart from one that has other sizes
         return lines

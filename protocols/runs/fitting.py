@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from ...errors import CorInfoMaxError, ParameterError
 from ...networks.trainable import Trainable
 from ...parameters import SIZES, played_by
+from ...stimuli import targets
 from ...stimuli.scale import off_the_scale
 from ...stimuli.stimuli import Stimuli
 from ..examinations.inputs import BIAS, lacks_bias
@@ -62,6 +63,8 @@ def fitting_stimuli(
     try:
         if section.mean is not None or section.std is not None:
             stimuli = stimuli.normalised(section.mean, section.std)
+        if section.target_mean is not None or section.target_std is not None:
+            stimuli = targets.scaled(stimuli, section.target_mean, section.target_std)
         stimuli = of_task(stimuli, model)
         if section.validation is not None:
             if stimuli.task == "none":
@@ -160,7 +163,7 @@ def targets_out_of_reach(circuit: Trainable, stimuli: Stimuli) -> str | None:
         )
     return (
         f"Targets of {stimuli.name} reach from {y.min():g} to {y.max():g}, rates of the output layer from "
-        f"{low:g} to {high:g} only: scale the targets."
+        f'{low:g} to {high:g} only: scale = "auto" brings the targets there, and so do target_mean and target_std.'
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import toml
-from ...errors import ParameterError, nearest
+from ...errors import ParameterError, meant, nearest
 
 #: Where nothing else is named, and of these the one for stimuli of one's own.
 DEFAULT_PRESET, OWN_PRESET = "digits", "own"
@@ -28,9 +28,7 @@ def read(source: str | Path) -> dict[str, dict]:
     if path.suffix != ".toml":
         known = presets()
         if str(source) not in known:
-            raise ParameterError(
-                f"{source}: no such preset; {nearest(str(source), known)} (parameter files end in .toml)"
-            )
+            raise ParameterError(f"{source}: {_no_preset(path, known)}")
         path = known[str(source)]
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -41,6 +39,16 @@ def read(source: str | Path) -> dict[str, dict]:
     except UnicodeDecodeError as error:
         raise ParameterError(f"{source}: not a text file in UTF-8 ({error})") from None
     return sections(text, source)
+
+
+def _no_preset(path: Path, known: Iterable[str]) -> str:
+    """Say what stands where a preset is named, and where it belongs."""
+    if path.suffix == ".npz":
+        return f"is no preset; stimuli of your own are named by --set stimuli={path}"
+    if (path / "config.toml").exists():
+        return f"is a run folder; --out {path} --resume goes on with it, {path / 'config.toml'} begins one like it"
+    close = meant(str(path), known)
+    return f"no such preset; {close or 'corinfomax presets lists them, and '}parameter files end in .toml"
 
 
 def sections(text: str, source: str | Path) -> dict[str, dict]:

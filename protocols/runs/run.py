@@ -16,7 +16,7 @@ from ...networks.schedules import Progress
 from ...networks.trainable import Trainable
 from ...stimuli.scale import unlike
 from ...stimuli.stimuli import Stimuli
-from ...summary import Summarised, Summary, Table
+from ...summary import Summarised, Summary, Table, table_like
 from ..clockwork.provenance import note_provenance, provenance
 from ..systems import Learner
 from .checkpoint import check_named_code, damaged, read_checkpoint
@@ -170,7 +170,24 @@ class Run(Summarised):
         """
         section = self.configuration.stimuli
         scaled = self.stimuli.normalised_inputs(x, section.mean, section.std)
-        return _table_like(x, scaled, getattr(x, "columns", None))
+        return table_like(x, scaled, getattr(x, "columns", None))
+
+    def unscaled(self, outputs) -> np.ndarray:
+        """Take what `predict` gives of a regression to the unit of the targets: outputs * target_std + target_mean.
+
+        Targets of one's own are scaled to rates, by the numbers in the run's ``config.toml``. What has no such numbers
+        stays as it is.
+
+        Parameters
+        ----------
+        outputs : array_like or DataFrame (n, outputs)
+
+        Returns
+        -------
+        ndarray or DataFrame (n, outputs)
+        """
+        found = self.configuration.stimuli.unscaled(np.asarray(outputs))
+        return table_like(outputs, found, getattr(outputs, "columns", None))
 
     def _look_at(self, x):
         """Warn of inputs, which have been presented, that are on another scale than those of training."""
@@ -201,7 +218,7 @@ class Run(Summarised):
         -------
         ndarray or DataFrame (n, outputs)
             For classes, take the argmax along the last axis. Of a DataFrame another one, with its index and the names
-            of the classes, where the stimuli have some.
+            of the classes, where the stimuli have some. Of a regression `unscaled` gives them in the targets' unit.
 
         Notes
         -----
@@ -210,7 +227,7 @@ class Run(Summarised):
         settled = self._tester.settle(x, (self.circuit.prediction,), seed=self._test_seed)
         self._look_at(x)
         outputs = self.circuit.predicted(settled)
-        return _table_like(x, outputs, self.stimuli.class_names)
+        return table_like(x, outputs, self.stimuli.class_names)
 
     def present(
         self,
@@ -259,12 +276,12 @@ class Run(Summarised):
     def record(
         self,
         path=None,
-        stimuli: int | Sequence[int] = 0,
+        stimuli: int | Sequence[int] | str = 0,
         *,
-        populations: Sequence[str] = (),
-        variables: Sequence[str] = (),
+        populations: str | Sequence[str] = (),
+        variables: str | Sequence[str] = (),
         cells: Mapping[Any, Sequence[int]] | None = None,
-        phases: Sequence[str] = (),
+        phases: str | Sequence[str] = (),
         every: int = 1,
         beta: float | None = None,
         replicas: int | None = None,
@@ -277,8 +294,8 @@ class Run(Summarised):
         path : path-like, optional
             ``.h5`` for any number of stimuli, of all populations, in bounded memory; ``.nwb`` and ``.csv`` hold the
             same. By default the run's ``recording.npz``, of the layers alone, which figures are drawn of.
-        stimuli : int or sequence of int, default 0
-            Rows of ``stimuli.x_test``.
+        stimuli : int or sequence of int or str, default 0
+            Rows of ``stimuli.x_test``; also as text, "0,3,8-12".
         populations, variables, phases, every
             As in `corinfomax.protocols.recording.select`; only with a path.
         cells : mapping of int or str to sequence of int, optional
@@ -303,7 +320,7 @@ class Run(Summarised):
         self.configuration.check_dynamics("record")
         from .. import recording
 
-        chosen = [int(row) for row in np.atleast_1d(stimuli)]
+        chosen = recording.stimuli_of(self.stimuli, stimuli).tolist()
         beta = self.protocol.beta if beta is None else beta
         if path is None:
             if populations or variables or phases or every != 1 or replicas is not None or overwrite:
@@ -311,10 +328,9 @@ class Run(Summarised):
                     "record: populations, variables, phases, every, replicas and overwrite need a path, as a.h5"
                 )
             return self._record_layers(chosen, cells, beta)
-        preparation = self._mounted(replicas or min(len(chosen), self.configuration.training.test_replicas))
-        layers = preparation.circuit.layers
-        by_population = {layers[key] if isinstance(key, int) else key: list(c) for key, c in (cells or {}).items()}
-        selections = recording.select(preparation, populations, variables, by_population, phases, every)
+        at_once = min(len(chosen), self.configuration.training.test_replicas) if replicas is None else replicas
+        preparation = self._mounted(at_once)
+        selections = recording.select(preparation, populations, variables, cells, phases, every)
         path = recording.record_traces(
             preparation, self.stimuli, chosen, selections, path, beta, seed=self._test_seed, overwrite=overwrite
         )
@@ -330,7 +346,7 @@ class Run(Summarised):
         if cells is None:
             first, *others = chosen
             cells = representative_cells(preparation, self.stimuli, first, seed=self._test_seed, others=others)
-        elif strange := [key for key in cells if not isinstance(key, int)]:
+        elif strange := [key for key in cells if isinstance(key, str)]:
             raise ParameterError(f"record: cells of {strange[0]!r}: without a path only layers are recorded, 1 and up")
         self.folder.write_arrays(
             "recording.npz", record(preparation, self.stimuli, chosen, cells, beta, self._test_seed)
@@ -358,13 +374,6 @@ class Run(Summarised):
         from ...analysis.figures.report import draw_run
 
         return Gallery(draw_run(self.folder.path, tuple(formats), tsne, animation))
-
-
-def _table_like(x, values: np.ndarray, columns):
-    """Give values as a DataFrame with the index of x, if x is one."""
-    if not hasattr(x, "index") or not hasattr(x, "columns"):
-        return values
-    return type(x)(values, index=x.index, columns=columns)
 
 
 def load(run, trust: bool = False) -> Trainable:

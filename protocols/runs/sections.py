@@ -2,10 +2,12 @@
 
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ...errors import ParameterError
 from ...parameters import Count, Finite, Fraction, Positive, Seed, model_of
+from ...stimuli import targets
 from ..systems import MODELS, model_named
 
 
@@ -20,9 +22,12 @@ class StimuliSection(BaseModel):
         Folder with data files; by default the environment variable CORINFOMAX_DATA.
     mean, std : float or list of float, optional
         The inputs are presented as (x - mean)/std: a number, one for each channel of an image, or one for each input.
+    target_mean, target_std : float or list of float, optional
+        The targets of a regression are presented as (y - target_mean)/target_std: a number, or one for each target.
     scale : {"auto", "none"}, default "none", for stimuli in an ``.npz`` file "auto"
-        Whether mean and std, where neither is given, are chosen by the training stimuli, so that these fill the range
-        of rates from 0 to 1; see `corinfomax.stimuli.scale`. The run's own file then has their values.
+        Whether mean and std, and of a regression target_mean and target_std, are chosen by the training stimuli where
+        none of them is given, so that inputs and targets fill the range of rates from 0 to 1; see
+        `corinfomax.stimuli.scale`. The run's own file then has their values.
     validation : float, optional
         Fraction of the training stimuli that is set apart, the same of each class and whatever the run's seed, and that
         the history has a column of. Settings are chosen on them, so that the test stimuli stay unseen.
@@ -33,8 +38,14 @@ class StimuliSection(BaseModel):
     data: str | None = None
     mean: Finite | list[Finite] | None = None
     std: Positive | list[Positive] | None = None
+    target_mean: Finite | list[Finite] | None = None
+    target_std: Positive | list[Positive] | None = None
     scale: Literal["auto", "none"] | None = None
     validation: Fraction | None = None
+
+    def unscaled(self, outputs: np.ndarray) -> np.ndarray:
+        """Give outputs (n, outputs) in the unit of the targets, as the user's file has them."""
+        return targets.unscaled(outputs, self.target_mean, self.target_std)
 
 
 class TrainingSection(BaseModel):

@@ -287,6 +287,8 @@ def _activity(training: Training, seed: int) -> dict[str, np.ndarray]:
             kept[name] = values[:_KEPT_STIMULI]
             if stimuli.task != "none":
                 kept |= {f"outputs/{name}": values, "outputs/r": rates[training.circuit.output]}
+    for key in ("outputs/r", "outputs/targets") if stimuli.task == "regression" else ():
+        kept[key] = training.configuration.stimuli.unscaled(kept[key])
     return kept
 
 

@@ -25,11 +25,14 @@ class Evaluation:
         Those of the history that concern validation and test stimuli.
     outputs : ndarray (stimuli, outputs)
         What the output layer predicts for the test stimuli.
+    unscaled : callable
+        Takes outputs, and targets as they are presented, to the unit that the user's targets have.
     """
 
     stimuli: Stimuli
     columns: dict[str, float]
     outputs: np.ndarray
+    unscaled: Callable[[np.ndarray], np.ndarray] = lambda outputs: outputs
 
     @property
     def class_names(self) -> list[str]:
@@ -54,7 +57,10 @@ class Evaluation:
     @property
     def deviation(self) -> np.ndarray | None:
         """Root mean square deviation of each output from its targets, in their unit; None as `r_squared`."""
-        return self._of("regression", lambda outputs, y: np.sqrt(np.mean((outputs - y) ** 2, axis=0, dtype=float)))
+        return self._of("regression", self._root_mean_square)
+
+    def _root_mean_square(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.mean((self.unscaled(outputs) - self.unscaled(y)) ** 2, axis=0, dtype=float))
 
     def _of(self, task: str, measure: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray | None:
         return measure(self.outputs, self.stimuli.y_test) if self.stimuli.task == task else None
@@ -67,6 +73,7 @@ def evaluate(
     model: Model | None = None,
     seed: int | None = None,
     validation: bool = True,
+    unscaled: Callable[[np.ndarray], np.ndarray] = lambda outputs: outputs,
 ) -> Evaluation:
     """Present validation and test stimuli, without learning.
 
@@ -82,6 +89,8 @@ def evaluate(
         Of background input.
     validation : bool, default True
         Whether the validation part is presented, too, if there is one.
+    unscaled : callable, optional
+        As of `Evaluation`; by default targets are in their unit.
     """
     rest = learner.state_dict()
 
@@ -100,4 +109,4 @@ def evaluate(
     states = settled(stimuli.x_test, tuple(dict.fromkeys(wanted)))
     outputs = trainable.predicted(states)
     columns |= performance(outputs, stimuli) if model is None else model.metrics(trainable, states, stimuli)
-    return Evaluation(stimuli, columns, outputs)
+    return Evaluation(stimuli, columns, outputs, unscaled)
