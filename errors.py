@@ -93,7 +93,9 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.text:
         return f"{error.msg} in {error.text.strip()!r}"
     told = error.args[0] if isinstance(error, KeyError) and error.args else error  # which else stands in quotes
-    return (str(told).strip().splitlines() or [type(error).__name__])[0]
+    lines = [line.strip() for line in str(told).splitlines() if line.strip()] or [type(error).__name__]
+    # What ends in a colon says nothing without what follows.
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

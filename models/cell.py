@@ -62,6 +62,10 @@ class Recordable:
     by_default: Switch = True
 
 
+#: What a cell states in Brian2's language.
+_TEXTS = ("equations", "threshold", "reset", "refractory", "each_step")
+
+
 class Cell:
     """A single cell as a Brian2 equation group.
 
@@ -116,7 +120,8 @@ class Cell:
     ------
     ParameterError
         If a parameter is missing, unknown or of another unit, or a cell has a reset or a refractory time and no
-        threshold. When a class is made that adds a parameter which none of its equations has.
+        threshold. When a class is made that adds a parameter which none of its equations has, or that states anew what
+        it inherits: then a replacement in an inherited text has found nothing.
     """
 
     equations: ClassVar[str]
@@ -136,19 +141,23 @@ class Cell:
     role: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options):
-        """Raise a `ParameterError` if nothing is new in its equations, or they lack a parameter that it adds."""
+        """Raise a `ParameterError` if nothing is new in what it states, or a parameter that it adds is not there."""
         super().__init_subclass__(**options)
         if "namespace" in cls.__dict__ or not hasattr(cls, "equations"):
             return
-        own = cls.__dict__.get("equations")
-        if own is not None and own in [getattr(base, "equations", None) for base in cls.__mro__[1:]]:
-            raise ParameterError(
-                f"{cls.__name__}: states the equations that it inherits; a replacement leaves a text as it is where it "
-                "finds nothing to replace"
-            )
+        for name in _TEXTS:
+            own, theirs = cls.__dict__.get(name), getattr(super(cls, cls), name, None)
+            if not isinstance(getattr(cls, name), str):
+                raise ParameterError(f"{cls.__name__}: {name} = {getattr(cls, name)!r}: should be text, in quotes")
+            if own and own == theirs:
+                raise ParameterError(
+                    f"{cls.__name__}: states the {name} that it inherits; leave {name} out, or correct the "
+                    "replacement, which found nothing to replace"
+                )
+        if "equations" in cls.__dict__:  # so that subclasses can add lines before and after, with line breaks or not
+            cls.equations = f"\n{cls.equations.strip()}\n"
         inherited = {row.name for base in cls.__mro__[1:] for row in getattr(base, "parameters", ())}
-        texts = (cls.equations, cls.threshold, cls.reset, cls.refractory, cls.each_step)
-        there = inherited | set(get_identifiers(" ".join(texts)))
+        there = inherited | set(get_identifiers(" ".join(getattr(cls, name) for name in _TEXTS)))
         if unread := [row.name for row in cls.parameters if row.name not in there]:
             raise ParameterError(
                 f"{cls.__name__}: its equations do not have the parameter {unread[0]}; a replacement leaves a text as "
@@ -185,11 +194,11 @@ class Cell:
 
     @property
     def parsed(self) -> b2.Equations:
-        """Its `equations` as Brian2 reads them; those of one text are parsed once."""
+        """Its `equations` as Brian2 reads them, or a `ParameterError`; those of one text are parsed once."""
         try:
             return _parsed(self.equations)
         except Exception as error:  # Brian2 does not say which there are
-            raise ParameterError(f"{type(self).__name__}: Brian2 refuses its equations: {reason_of(error)}") from error
+            raise ParameterError(f"Brian2 refuses {type(self).__name__}: {reason_of(error)}") from error
 
     @property
     def arguments(self) -> dict:

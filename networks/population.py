@@ -322,8 +322,9 @@ class Population:
             kept = np.clip(u - r, -raised, raised)
         np.add(r, kept, out=u)
 
-    def run_each_step(self):
-        """Make Brian2's object that runs the cell's `each_step` statements."""
+    @functools.cached_property
+    def statements(self):
+        """Brian2's object that runs the `each_step` statements of a cell that has some."""
         return self.group.run_regularly(
             self.cell.each_step,
             dt=self.group.clock.dt,

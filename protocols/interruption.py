@@ -4,8 +4,10 @@ Brian2 turns SIGINT into an end of the run that looks like any other; so the clo
 """
 
 import contextlib
+import queue
 import signal
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 
@@ -14,8 +16,10 @@ _ALWAYS = ("SIGINT", "SIGTERM")
 #: A closed terminal, a batch system's warning, a limit of processor time: unless the user ignores or handles them.
 _BY_DEFAULT = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 
-#: Libraries that call back from compiled code, which exceptions do not get through.
-_LOSING = ("pydantic", "h5py")
+#: Libraries that call back from compiled code, which exceptions do not get through: whatever they call, and themselves.
+_LOSING_ALL = ("importlib", "h5py")
+#: Those that lose only what is raised in their own code. Python calls weakref's wherever an object of h5py is freed.
+_LOSING_OWN = ("pydantic", "weakref")
 #: Seconds after which a signal is taken again that had to wait.
 _WAIT = 0.02
 _OWN = __name__.partition(".")[0]
@@ -51,47 +55,59 @@ def raising() -> Iterator[None]:
     checked or HDF5 is at work, waits until that is done: there exceptions are lost, or become others. A second one does
     not wait.
     """
-    waiting: dict[int, threading.Timer] = {}
+    # A handler may come while a lock of `threading` is held, and so starts no thread: it writes to one that is there.
+    later: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    waiting: set[int] = set()
     repeated: set[int] = set()
+    settled = threading.Lock()
 
-    def repeat(number):
-        repeated.add(number)
-        if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(threading.main_thread().ident, number)  # ends what the main thread waits for, too
-        else:
-            signal.raise_signal(number)
+    def repeat():
+        while (number := later.get()) is not None:
+            time.sleep(_WAIT)
+            with settled:
+                if number in waiting:
+                    repeated.add(number)
+                    _send(number)
 
     def handle(number, frame):
-        timer, again = waiting.pop(number, None), number not in repeated
+        is_repeat, is_first = number in repeated, number not in waiting
         repeated.discard(number)
-        if timer is not None:
-            timer.cancel()
-        if (timer is None or not again) and _loses_exceptions(frame):
-            waiting[number] = threading.Timer(_WAIT, repeat, [number])
-            waiting[number].daemon = True
-            waiting[number].start()
+        waiting.discard(number)
+        if (is_repeat or is_first) and _loses_exceptions(frame):
+            waiting.add(number)
+            later.put(number)
             return
         _received.append(signal.Signals(number).name)
         raise interrupted()
 
     own = signal.getsignal(signal.SIGINT) in (signal.default_int_handler, *_own_handlers)
+    threading.Thread(target=repeat, daemon=True, name="corinfomax_signals").start()
     with _handling(handle, ("SIGTERM", *_BY_DEFAULT, *(["SIGINT"] if own else []))):
         try:
             yield
         finally:
-            for timer in waiting.values():
-                timer.cancel()
-        if waiting:
-            _received.append(signal.Signals(next(iter(waiting))).name)
+            with settled:
+                left = [*waiting]
+                waiting.clear()
+            later.put(None)
+        if left:
+            _received.append(signal.Signals(left[0]).name)
             raise interrupted()
 
 
+def _send(number: int):
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, number)  # ends what the main thread waits for, too
+    else:
+        signal.raise_signal(number)
+
+
 def _loses_exceptions(frame: types.FrameType | None) -> bool:
-    """Whether a module is being imported, at some place of a stack, or pydantic or h5py is at work, at its top."""
+    """Whether a library is at work, at some place of a stack or at its top, that loses what is raised there."""
     top = True
     while frame is not None:
         library = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if library == "importlib" or (top and library in _LOSING):
+        if library in _LOSING_ALL or (top and library in _LOSING_OWN):
             return True
         top = top and library != _OWN
         frame = frame.f_back

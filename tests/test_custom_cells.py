@@ -46,6 +46,15 @@ class MixedThreshold(HiddenPyramidal):
 class UnknownReset(HiddenPyramidal):
     threshold, reset = "u > 1", "u = nowhere"
 
+class NoAssignment(HiddenPyramidal):
+    threshold, reset = "u > 1", "u == 0"
+
+class UnknownEachStep(HiddenPyramidal):
+    each_step = "u = nowhere"
+
+class Flagged(HiddenPyramidal):
+    equations = HiddenPyramidal.equations + "foo : 1 (summed)"
+
 class Undriven(SST):
     drives = ()
 
@@ -161,11 +170,14 @@ def test_cells_that_do_not_fit_are_refused(module, cell, parameters, message):
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
-        ("Broken", "Broken: Brian2 refuses its equations: invalid syntax in .-g_lk"),
+        ("Broken", "Brian2 refuses Broken: invalid syntax in .-g_lk"),
         ("Unknown", 'layer_1: Brian2 refuses Unknown: The identifier "nowhere" could not be resolved'),
         ("MixedUnits", "layer_1: Brian2 refuses MixedUnits: .*uses inconsistent units"),
         ("MixedThreshold", "layer_1: Brian2 refuses MixedThreshold: .*different units"),
         ("UnknownReset", 'layer_1: Brian2 refuses UnknownReset: The identifier "nowhere" could not be resolved'),
+        ("NoAssignment", r"layer_1: Brian2 refuses NoAssignment: Parsing the statement failed: \S+"),
+        ("UnknownEachStep", 'layer_1: Brian2 refuses UnknownEachStep: The identifier "nowhere" could not be resolved'),
+        ("Flagged", "layer_1: Brian2 refuses Flagged: .*cannot have a flag"),
     ],
 )
 def test_cells_that_brian2_refuses_leave_no_folder(module, cell, reason, refused, tmp_path):
@@ -186,7 +198,33 @@ def test_a_replacement_that_finds_nothing_is_told(bases):
     with pytest.raises(ParameterError, match="Mistyped: its equations do not have the parameter g_shunt;"):
         type("Mistyped", bases, attributes)
     without = {"equations": HiddenPyramidal.equations.replace("g_leak*u", "2*g_leak*u")}  # a name that is not there
-    with pytest.raises(ParameterError, match="Mistyped: states the equations that it inherits; a replacement"):
+    with pytest.raises(ParameterError, match="Mistyped: states the equations that it inherits; leave equations out"):
         type("Mistyped", bases, without)
+    spiking = type("Spiking", bases, {"threshold": "u > 1", "reset": "u = 0", "refractory": "5*ms"})
+    for name, text in (("threshold", "u > 1"), ("reset", "u = 0"), ("refractory", "5*ms")):
+        with pytest.raises(ParameterError, match=f"Mistyped: states the {name} that it inherits"):
+            type("Mistyped", (spiking,), {name: text.replace("v", "w")})
     right = attributes | {"equations": HiddenPyramidal.equations.replace("-g_lk*u", "-(g_lk + g_shunt)*u")}
     CorInfoMax([6, 5, 4]).exchange_cell("layer_1", type("Right", bases, right), g_shunt=1.0)
+
+
+def test_what_is_stated_anew_but_not_inherited_is_taken():
+    """A class may go back to what a parent changed, or choose among its parents."""
+    leaky = type("Leaky", (HiddenPyramidal,), {"equations": HiddenPyramidal.equations.replace("-g_lk*u", "-2*g_lk*u")})
+    left = type("Left", (HiddenPyramidal,), {"equations": HiddenPyramidal.equations.replace("-g_lk*u", "-3*g_lk*u")})
+    assert type("Back", (leaky,), {"equations": HiddenPyramidal.equations}).equations == HiddenPyramidal.equations
+    assert type("Both", (leaky, left), {"equations": left.equations}).equations == left.equations
+
+
+def test_lines_are_added_with_line_breaks_or_without():
+    """Text before and after what is inherited are lines of their own: the same equations as with line breaks."""
+    one = type("One", (HiddenPyramidal,), {"equations": "I_x : 1" + HiddenPyramidal.equations + "I_y : 1"})
+    other = type("Other", (HiddenPyramidal,), {"equations": f"I_x : 1\n{HiddenPyramidal.equations}\nI_y : 1\n"})
+    assert one.equations.count("\n") > HiddenPyramidal.equations.count("\n")
+    assert b2.Equations(one.equations) == b2.Equations(other.equations)
+
+
+def test_what_is_no_text_is_told():
+    """A refractory time as Brian2's groups take it, a quantity, is refused with the way it is written."""
+    with pytest.raises(ParameterError, match=r"Timed: refractory = 5\. \* msecond: should be text, in quotes"):
+        type("Timed", (HiddenPyramidal,), {"threshold": "u > 1", "refractory": 5 * b2.ms})

@@ -2,18 +2,22 @@
 
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from toys import on_toys, stimuli
 
 import corinfomax
+from corinfomax.analysis.hdf5 import check_self_contained
 from corinfomax.commands import COMMANDS
 from corinfomax.commands.console import plain
 from corinfomax.protocols.interruption import raising
@@ -167,7 +171,7 @@ def test_a_signal_waits_until_an_import_is_done(tmp_path, monkeypatch):
         time.sleep(10 if importlib.import_module("swallowing").done else 0)
     swallowing = sys.modules.pop("swallowing")
     assert "lost" not in vars(swallowing)
-    for library in ("pydantic.schema", "h5py._hl.dataset"):  # where exceptions are lost, too
+    for library in ("pydantic.schema", "weakref"):  # where exceptions are lost, too
         module = {"__name__": library}
         with pytest.raises(KeyboardInterrupt, match="SIGTERM"), raising():
             exec((tmp_path / "swallowing.py").read_text(), module)
@@ -175,3 +179,23 @@ def test_a_signal_waits_until_an_import_is_done(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt, match="SIGTERM"), raising():  # and where nothing follows upon the import
         importlib.import_module("swallowing")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_is_not_lost_while_hdf5_is_at_work(tmp_path):
+    """Sent at random moments of reading a file again and again: each ends the reading, and says nothing of damage."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in "abcdefgh":
+            file.create_group(name).create_dataset("x", data=np.arange(20))
+    delays = np.random.default_rng(0).uniform(0.001, 0.01, 40)
+    with h5py.File(tmp_path / "a.h5") as file:
+
+        def read(delay):
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            end = time.monotonic() + 1
+            while time.monotonic() < end:
+                check_self_contained(file)
+                _ = [file[name]["x"][3] for name in "abcdefgh"]
+
+        for delay in delays:
+            with pytest.raises(KeyboardInterrupt), raising():
+                read(delay)

@@ -1,15 +1,16 @@
 """Mounting a circuit on a clock: its populations, drives and operations, and where each stands in a step."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import brian2 as b2
 from brian2.codegen.translation import analyse_identifiers
 from brian2.equations.unitcheck import check_units_statements
 
-from ...errors import ParameterError, reason_of
+from ...errors import CorInfoMaxError, ParameterError, reason_of
 from ...networks.circuit import Circuit
 from ...networks.foreseen_spikes import ForeseenSpikes, can_be_foreseen
-from ...networks.population import Population
+from ...networks.population import Population, PopulationSpec
 from ...networks.projection import Drive, SynapticTransmission, Transmission
 from ...networks.synaptic_events import EventTransmission
 from ..memory import check_memory, make_room
@@ -80,21 +81,21 @@ class MountedCircuit:
         check_memory(numbers * dtype.itemsize, f"{replicas} replicas of {circuit.sizes}; take fewer")
         self._circuit, self._guard, self._end_step, self._due = circuit, guard, end_step, due
         self._clock = b2.Clock(protocol.step * circuit.tau, name="corinfomax_clock")
-        self.populations = {
-            spec.name: Population(
-                spec, replicas, dtype, self._clock, protocol.method, code_objects.for_cells(spec.cell)
-            )
-            for spec in circuit.populations
-        }
-        self._integrating = [each for each in self.populations.values() if each.integrated]
-        self._link()
-        self.layers = [self.populations[name] for name in circuit.layers]
-        self.drives = {
-            (drive.target.name, drive.slot): drive for drive in _drives(circuit, self.populations, code_objects)
-        }
+        self.populations: dict[str, Population] = {}
         try:
-            for population in self.populations.values():
-                _let_brian2_read(population)
+            for spec in circuit.populations:
+                with _refusals_of(spec):
+                    cells = code_objects.for_cells(spec.cell)
+                    self.populations[spec.name] = Population(spec, replicas, dtype, self._clock, protocol.method, cells)
+            self._integrating = [each for each in self.populations.values() if each.integrated]
+            self._link()
+            self.layers = [self.populations[name] for name in circuit.layers]
+            self.drives = {
+                (drive.target.name, drive.slot): drive for drive in _drives(circuit, self.populations, code_objects)
+            }
+            for spec in circuit.populations:
+                with _refusals_of(spec):
+                    _let_brian2_read(self.populations[spec.name])
             self.operations = in_order(list(self._operations()), circuit.schedule, list(self.populations))
         except ParameterError:
             _mark((each for population in self.populations.values() for each in population.objects), "refused")
@@ -189,7 +190,7 @@ class MountedCircuit:
         for name, population in self.populations.items():
             group, cell = population.group, population.cell
             if cell.each_step:
-                objects = (population.run_each_step(),)
+                objects = (population.statements,)
                 writes = frozenset((name, variable) for variable in cell.state)
                 yield Operation(f"statements of {name}", name, "statements", writes, writes, brian_objects=objects)
             if population.integrated:
@@ -360,21 +361,30 @@ def _drives(circuit: Circuit, populations: Mapping[str, Population], code_object
         yield Drive(populations[name], slot, transmissions)
 
 
-def _let_brian2_read(population: Population):
-    """Have units, names and method of all equations, thresholds and resets checked, which Brian2 would do in a run."""
-    group = population.group
+@contextlib.contextmanager
+def _refusals_of(spec: PopulationSpec) -> Iterator[None]:
+    """Turn what Brian2 says of a cell into a `ParameterError` of one line that names the cell and its population."""
     try:
-        group.equations.check_units(group, run_namespace={})
-        for part in group.contained_objects:
-            part.update_abstract_code(run_namespace={})
-            if part is group.state_updater:
-                continue  # it does what the equations say
-            code = part.abstract_code
-            _, *others = analyse_identifiers(code, group.variables, recursive=True)
-            check_units_statements(code, group.resolve_all(sorted(set().union(*others)), run_namespace={}))
+        yield
+    except (CorInfoMaxError, MemoryError):
+        raise
     except Exception as error:  # Brian2 does not say which there are
-        kind = type(population.cell).__name__
-        raise ParameterError(f"{population.name}: Brian2 refuses {kind}: {reason_of(error)}") from error
+        kind = type(spec.cell).__name__
+        raise ParameterError(f"{spec.name}: Brian2 refuses {kind}: {reason_of(error)}") from error
+
+
+def _let_brian2_read(population: Population):
+    """Have units, names and method of all that a cell states checked, which Brian2 would do in a run."""
+    group = population.group
+    group.equations.check_units(group, run_namespace={})
+    stated = [population.statements] if population.cell.each_step else []
+    for part in {id(each): each for each in (*group.contained_objects, *stated)}.values():
+        part.update_abstract_code(run_namespace={})
+        if not part.check_units:
+            continue  # Brian2 wrote it itself, of equations that are checked
+        code = part.abstract_code
+        _, *others = analyse_identifiers(code, group.variables, recursive=True)
+        check_units_statements(code, group.resolve_all(sorted(set().union(*others)), run_namespace={}))
 
 
 def _mark(objects, network: str):
