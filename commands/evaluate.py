@@ -75,7 +75,7 @@ def _values(run: Path, training: "Training", found: "Evaluation") -> dict:
         },
     }
     if found.confusion is not None:
-        values["classes"] = found.class_names
+        values["classes"] = stimuli.class_labels
         values["confusion"] = found.confusion.tolist()
         values["recall"] = [_finite(each) for each in found.recall]
     if found.r_squared is not None:
@@ -101,7 +101,7 @@ def _tidy(training: "Training", found: "Evaluation") -> str:
         {"quantity": name, "value": value, "unit": unit, "meaning": meaning}
         for name, (value, unit, meaning) in _quantities(training, found).items()
     ]
-    names = found.class_names
+    names = training.stimuli.class_labels
     if found.confusion is not None:
         for name, value in zip(names, found.recall, strict=True):
             rows.append({"quantity": "recall", "class": name, "value": value, **QUANTITIES["recall"]._asdict()})
@@ -157,7 +157,7 @@ def _show_classes(found: "Evaluation"):
 
     from .tables import fits, show_table, tell
 
-    names, counts = found.class_names, found.confusion
+    names, counts = found.stimuli.class_labels, found.confusion
     recalls = ["–" if math.isnan(each) else f"{100 * each:.1f} %" for each in found.recall]
     cells = [{f" {other}": str(n or "·") for other, n in zip(names, row, strict=True)} for row in counts]
     matrix = [{"true": name, **row, "recall": seen} for name, row, seen in zip(names, cells, recalls, strict=True)]

@@ -325,24 +325,19 @@ class Population:
     @functools.cached_property
     def statements(self):
         """Brian2's object that runs the `each_step` statements of a cell that has some."""
-        return self.group.run_regularly(
-            self.cell.each_step,
-            dt=self.group.clock.dt,
-            name=f"{self.name}_each_step",
-            codeobj_class=self.group.codeobj_class,
-        )
+        return self._regularly(self.cell.each_step, "each_step")
 
     def rate_update(self):
         """Set up r = σ(u): what to call in each step, or Brian2's object where Brian2 itself does it."""
         domain = self.cell.domain
         if domain.in_place is not None:
             return functools.partial(domain.in_place, *map(self.view, self.arguments), out=self.view("r"))
-        return self.group.run_regularly(
-            f"r = {self._nonlinearity}",
-            dt=self.group.clock.dt,
-            name=f"{self.name}_rate",
-            codeobj_class=self.group.codeobj_class,
-        )
+        return self._regularly(f"r = {self._nonlinearity}", "rate")
+
+    def _regularly(self, code: str, purpose: str):
+        group = self.group
+        name = f"{self.name}_{purpose}"
+        return group.run_regularly(code, dt=group.clock.dt, name=name, codeobj_class=group.codeobj_class)
 
     @property
     def rate_fits_integration(self) -> bool:

@@ -82,6 +82,14 @@ def test_weight_histograms_name_what_they_show(run):
     assert {ax.get_gridspec().ncols for ax in axes} == {3}
 
 
+@pytest.mark.parametrize(("few", "marker"), [(8, "."), (7, "None")])
+def test_few_samples_are_marked(recording, monkeypatch, few, marker):
+    """Of 8 samples each is a point where that many are few; of more they are a line alone."""
+    monkeypatch.setattr("corinfomax.analysis.figures.voltages._FEW", few)
+    lines = [line for ax in compartment_voltages(recording).axes for line in ax.get_lines()]
+    assert {line.get_marker() for line in lines if len(line.get_xdata()) == 8} == {marker}
+
+
 def test_voltages_are_drawn_in_millivolts_and_milliseconds(recording):
     """Every line of the target's output cell against the recording, not clipped; the title says target."""
     figure = compartment_voltages(recording, stimulus=1)

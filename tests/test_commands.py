@@ -284,16 +284,21 @@ def test_targets_that_no_rate_reaches_are_told(command, tmp_path, monkeypatch):
 
 
 def test_classes_that_are_not_recognised_are_told(command, undrawn, tmp_path):
-    """A class whose stimuli are all dark is named; the teacher can lift its cell, as v_B = 0, so no cause is given."""
+    """A class whose stimuli are all dark is named, as the user has called it, by training and by the doctor.
+
+    The teacher can lift its cell, as v_B = 0, so no cause is given.
+    """
     rng = np.random.default_rng(0)
     x, labels = rng.uniform(0.2, 1, (60, 6)), np.arange(60) % 3
     x[labels == 2] = 0.0
-    np.savez(tmp_path / "dark.npz", x=x, y=labels)
-    code, out, err = command(*on_toys("dark.npz", "epochs=1"))
+    np.savez(tmp_path / "dark.npz", x=x, y=np.array(["auk", "crane", "gull"])[labels])
+    code, out, err = command(*on_toys("dark.npz", "epochs=1"), "--out", "run")
     assert (code, err) == (0, "")
-    assert re.search(r"No training stimulus of class ([01], )*2 was recognised", out)
-    assert not re.search(r"cannot lift the output cell of class .*2", out)
-    assert "corinfomax doctor runs" in out
+    assert re.search(r"No training stimulus of class (auk, |crane, )*gull was recognised", out)
+    assert not re.search(r"cannot lift the output cell of class .*gull", out)
+    assert "corinfomax doctor run" in out
+    found = command("doctor", "run")[1]
+    assert re.search(r"Classes never recognised in training's last epoch\W+(auk, |crane, )*gull\b", found)
 
 
 def test_classes_that_the_teacher_cannot_lift_are_told(command, undrawn, tmp_path):
@@ -322,4 +327,5 @@ def test_rates_that_end_before_training_are_told(command, undrawn):
         words = on_toys("toy.npz", f"learning_rate_decay={{linear={linear}}}", "epochs=2", "batch_size=5")
         code, out, err = command(*words, "--out", f"run_{linear}")
         assert (code, err) == (0, "")
-        assert ("after 1 of 2 epochs: learning_rate_decay = {linear = 20} spreads" in " ".join(out.split())) == told
+        advice = "after 10 of 20 minibatches: learning_rate_decay = {linear = 20} spreads"
+        assert (advice in " ".join(out.split())) == told

@@ -79,15 +79,25 @@ def test_runs_are_compared(trained, tmp_path):
 
 
 def test_only_a_report_is_replaced(trained, refused, tmp_path):
-    """A file of the user's in the report's place stays as it is; an earlier report gives way."""
-    own = tmp_path / "notes.html"
-    own.write_text("<p>Mine.</p>")
-    assert "notes.html: exists and is no report" in refused("report", trained[-1], "--out", own)
-    assert own.read_text() == "<p>Mine.</p>"
-    report = tmp_path / "report.html"
-    report.write_text("<p>Made by corinfomax report. Of yesterday.</p>")
-    corinfomax.report([trained[-1]], report)
-    assert "yesterday" not in report.read_text(encoding="utf-8")
+    """A file of the user's stays as it is, also one that quotes a report or is large; a report and nothing give way."""
+    page = Path("page.html")
+    for text in ("Mine.", "<p>Made by corinfomax report. My notes.</p>", "<!DOCTYPE html>\n<p>Mine.</p>"):
+        page.write_text(text)
+        assert "page.html: exists and is no report; choose another" in refused("report", trained[-1], "--out", page)
+        assert page.read_text() == text
+    with open("large.h5", "wb") as file:
+        file.truncate(2**36)  # more than memory holds; the disk holds nothing of it
+    assert "large.h5: exists and is no report" in refused("report", trained[-1], "--out", "large.h5")
+    Path("folder").mkdir()
+    assert "folder: is no file" in refused("report", trained[-1], "--out", "folder")
+    assert "there is no folder nowhere" in refused("report", trained[-1], "--out", "nowhere/x.html")
+    page.write_text("")
+    for _ in range(2):
+        corinfomax.report([trained[-1]], page)
+        theory = page.read_text(encoding="utf-8")
+        page.write_text(theory + "yesterday", encoding="utf-8")
+    corinfomax.report([trained[-1]], page)
+    assert page.read_text(encoding="utf-8") == theory
 
 
 def test_what_is_no_run_is_refused(refused, tmp_path):

@@ -186,12 +186,12 @@ def test_a_signal_is_not_lost_while_hdf5_is_at_work(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for name in "abcdefgh":
             file.create_group(name).create_dataset("x", data=np.arange(20))
-    delays = np.random.default_rng(0).uniform(0.001, 0.01, 40)
+    delays = np.random.default_rng(0).uniform(0.001, 0.01, 25)
     with h5py.File(tmp_path / "a.h5") as file:
 
         def read(delay):
             threading.Timer(delay, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            end = time.monotonic() + 1
+            end = time.monotonic() + 0.1
             while time.monotonic() < end:
                 check_self_contained(file)
                 _ = [file[name]["x"][3] for name in "abcdefgh"]

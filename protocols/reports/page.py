@@ -22,7 +22,10 @@ from .picture import embedded
 from .sweep_part import best_run, is_sweep, sweep_part
 
 #: By these words a report is known, which a new one may take the place of.
-_MADE_BY = "Made by corinfomax report."
+_GENERATOR = "corinfomax report"
+#: Of a file, how many bytes tell whether it is a report. Those of versions before 0.4 say so in their first paragraph.
+_HEAD = 2**12
+_SIGNS = (f'<meta name="generator" content="{_GENERATOR}">', f"<p>Made by {_GENERATOR}.")
 #: Rows of the history that are shown: the first, and the last.
 _FIRST, _LAST = 3, 5
 #: Tables of a model's description that are shown where there are such things.
@@ -82,7 +85,8 @@ def report(
     template = Template((resources.files(__package__) / "page.html").read_text(encoding="utf-8"))
     page = template.render(
         title=f"Report of {', '.join([*titles, *names])}",
-        subtitle=f"{_MADE_BY} The file holds all it shows.",
+        generator=_GENERATOR,
+        subtitle=f"Made by {_GENERATOR}. The file holds all it shows.",
         sweeps=[sweep_part(sweep, title) for sweep, title in zip(sweeps, titles, strict=True)],
         runs=parts,
         comparison=_comparison(opened, tell) if len(opened) > 1 else "",
@@ -93,12 +97,20 @@ def report(
 
 
 def _check_replaceable(path: Path):
-    """Raise a `RunError` if another file than a report is where one is to be."""
+    """Raise a `RunError` if no report can be here, for there is no folder, or something other than a report."""
     try:
-        if path.is_file() and _MADE_BY.encode() not in path.read_bytes():
-            raise RunError(f"{path}: exists and is no report; choose another file with --out")
+        if not path.parent.is_dir():
+            raise RunError(f"{path}: there is no folder {path.parent}")
+        if not path.exists():
+            return
+        if not path.is_file():
+            raise RunError(f"{path}: is no file; choose another name")
+        with path.open("rb") as file:
+            head = file.read(_HEAD).decode(errors="replace")
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}); choose another file with --out") from None
+        raise RunError(f"{path}: cannot be read ({error.strerror}); choose another name") from None
+    if head and not (head.startswith("<!DOCTYPE html>") and any(sign in head for sign in _SIGNS)):
+        raise RunError(f"{path}: exists and is no report; choose another name")
 
 
 def _part(run: Run, name: str, trust: bool, tell: Callable[[str], object]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from .training import Report, Training
 
 #: Test stimuli whose rates are kept for histograms and embeddings; outputs are kept of all.
 _KEPT_STIMULI = 1000
+#: Share of training before the end of which rates that have fallen to their least are told.
+_EARLY = 0.9
 #: What the parts of a set of stimuli are called, by the columns of the history that concern them.
 _PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -196,13 +198,18 @@ def first_line(training: Training) -> str:
 def _warnings(training: Training) -> list[str]:
     """Say what stands in the way of learning from the start: stimuli that do not suit the circuit, rates that end."""
     found = warnings_about(training.circuit, training.stimuli, training.protocol)
-    epochs, batches = training.configuration.training.epochs, training.batches
+    configuration = training.configuration
+    minibatches = configuration.training.epochs * training.batches
     rates = [getattr(each.optimiser, "learning_rate", None) for each in training.circuit.plasticity]
     ends = [rate.presentations for rate in rates if isinstance(rate, LinearDecay)]
-    if ends and min(ends) < epochs * batches:
+    if ends and min(ends) < _EARLY * minibatches:
+        advice = "a longer fall lets all of them learn"
+        if training.epoch:
+            advice = "a run keeps its rates, so train anew for more epochs"
+        elif hasattr(configuration.circuit, "learning_rate_decay"):
+            advice = f"learning_rate_decay = {{linear = {minibatches}}} spreads their fall over all of them"
         found.append(
-            f"Learning rates have fallen to their least after {min(ends) / batches:.3g} of {epochs} epochs: "
-            f"learning_rate_decay = {{linear = {epochs * batches}}} spreads their fall over all of them."
+            f"Learning rates have fallen to their least after {min(ends):,g} of {minibatches:,} minibatches: {advice}."
         )
     return found
 

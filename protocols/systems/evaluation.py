@@ -35,11 +35,6 @@ class Evaluation:
     unscaled: Callable[[np.ndarray], np.ndarray] = lambda outputs: outputs
 
     @property
-    def class_names(self) -> list[str]:
-        """Names of the classes; their numbers where they have none."""
-        return self.stimuli.class_labels
-
-    @property
     def confusion(self) -> np.ndarray | None:
         """Test stimuli by true and predicted class, (classes, classes); None unless these are to be recognised."""
         return self._of("classification", confusion)
