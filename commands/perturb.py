@@ -136,8 +136,8 @@ def perturb(
         folder = folder if name is None else all_runs.claim_folder(name)
     command = shlex.join(["corinfomax", *(word for word in sys.argv[1:] if word != "--resume")])
     failures = experiments.write_experiment(folder, experiment, configuration, command)
-    rows = experiments.performance_rows(experiment.table)
-    show_table(rows, numbers=[heading for heading in rows[0] if heading != "quantity"] if rows else ())
+    rows = experiments.performance_rows(experiment.table, configuration.entry.quantities)
+    show_table(rows, numbers=[name for name in rows[0] if name not in ("quantity", "meaning")] if rows else ())
     told = experiments.explanation(experiment, configuration, folder)
     if told is not None:
         tell(f"\n{told.title}", "bold")

@@ -18,6 +18,7 @@ def misfit_of_numbers(array: np.ndarray) -> str | None:
         return f"is empty, of shape {array.shape}"
     finite = np.isfinite(array)
     if not finite.all():
-        row = first_row(~finite.reshape(len(array), -1).all(axis=1))
-        return f"is not finite at row {row}; allowed are finite numbers"
+        row, *column = np.argwhere(~finite)[0].tolist()
+        place = f"row {row}" + (f", column {', '.join(map(str, column))}" if column else "")
+        return f"is not finite at {place}, both from 0; allowed are finite numbers"
     return None

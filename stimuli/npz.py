@@ -21,6 +21,8 @@ ALLOWED = ("x", "y", "split", "classes", "task")
 #: What a whole `Stimuli` is kept as: a file with the first of these is read as one.
 _PARTS = tuple(f"{kind}_{part}" for kind in ("x", "y", "labels") for part in ("train", "test", "validation"))
 _DESCRIPTION = ("name", "task", "image_shape", "class_names", "remark")
+#: Channels of images in colour.
+_COLOURS = 3
 #: What errors call a key: that of which file, or of arrays in memory.
 _Place = Path | str
 
@@ -31,8 +33,9 @@ def load_npz(path: str | Path) -> Stimuli:
     =========  ==========================================================================================
     key        array
     =========  ==========================================================================================
-    x          (n, inputs), or images (n, height, width), which are flattened. float32 stays float32, other
-               numbers become float64. Runs scale it to 0 … 1, unless they have scale = "none"
+    x          (n, inputs), or images (n, height, width), in colour (n, height, width, 3), which are flattened.
+               float32 stays float32, other numbers become float64. Runs scale it to 0 … 1, unless they have
+               scale = "none"
     y          for classification labels (n,): words, or whole numbers, also such as are kept as floats if
                there are at least five stimuli of each on average; or rows (n, classes) with a single 1. Other
                real numbers (n,) or (n, outputs) are the targets of a regression. Without it the set has no
@@ -152,7 +155,12 @@ def _of_arrays(path: _Place, name: str, arrays: dict[str, np.ndarray]) -> Stimul
         taken = f"y of {path if isinstance(path, str) else path.name}, {what}, is taken for {stimuli.outputs} classes"
         return replace(stimuli, remark=f"{taken}; for a regression save task = 'regression' beside it.")
     if y is not None and task is None and y.dtype.kind in "biu" and y.ndim == 2:
-        raise _error(path, "y", f"holds integers of shape {y.shape}; labels are (n,), regression targets real numbers")
+        raise _error(
+            path,
+            "y",
+            f"holds integers of shape {y.shape}; labels are (n,), or rows with a single 1; targets of a regression are "
+            "saved as y.astype(float), or with task = 'regression' beside them",
+        )
     targets = None if y is None else _targets(path, y)
     if "classes" in arrays:
         raise _error(path, "classes", f"needs integer labels; y {'is missing' if y is None else 'holds real targets'}")
@@ -201,10 +209,11 @@ def _read_array(path: Path, archive: np.lib.npyio.NpzFile, key: str) -> np.ndarr
 
 
 def _inputs(path: _Place, x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...] | None]:
-    if x.ndim not in (2, 3):
-        raise _error(path, "x", f"has shape {x.shape}; allowed are (n, inputs) and (n, height, width)")
+    if x.ndim not in (2, 3, 4) or (x.ndim == 4 and x.shape[3] != _COLOURS):
+        allowed = f"(n, inputs), (n, height, width) and (n, height, width, {_COLOURS})"
+        raise _error(path, "x", f"has shape {x.shape}; allowed are {allowed}")
     _check_numbers(path, "x", x)
-    return x.reshape(len(x), -1), x.shape[1:] if x.ndim == 3 else None
+    return x.reshape(len(x), -1), None if x.ndim == 2 else x.shape[1:]
 
 
 def _targets(path: _Place, y: np.ndarray) -> np.ndarray:
@@ -223,7 +232,7 @@ def _check_numbers(path: _Place, key: str, array: np.ndarray) -> None:
 
 def _check_length(path: _Place, key: str, array: np.ndarray, n: int) -> None:
     if len(array) != n:
-        raise _error(path, key, f"has {len(array)} rows, x {n}")
+        raise _error(path, key, f"has {len(array)} rows, x {n}; both have a row for each stimulus")
 
 
 def _found_classes(y: np.ndarray) -> tuple[np.ndarray, list[str] | None, str] | None:

@@ -38,7 +38,8 @@ def train_test_rows(n: int, labels: np.ndarray | None = None) -> tuple[np.ndarra
     if labels is not None:
         classes, counts = np.unique(labels, return_counts=True)
         if counts.min() < 2:
-            raise StimulusError(f"a stratified split needs 2 stimuli of each label; {classes[counts.argmin()]} has 1")
+            single = classes[counts.argmin()]
+            raise StimulusError(f"a stratified split needs 2 stimuli of each label; label {single} has 1")
         if n_test < len(classes):
             raise StimulusError(
                 f"a stratified split needs 5 stimuli per label on average; there are {n} for {len(classes)} labels"

@@ -13,6 +13,7 @@ from toys import on_toys, stimuli
 
 from corinfomax.analysis import accuracy, read_history
 from corinfomax.analysis.archives import read_archive
+from corinfomax.analysis.quantities import quantity
 from corinfomax.commands.perturb import _begun
 from corinfomax.protocols.perturbations import (
     Clamp,
@@ -268,3 +269,18 @@ def test_a_preset_needs_training(refused):
         "perturb", "digits", "--silence", "SST_1"
     )
     assert "b: --training takes one run, preset or file" in refused("perturb", "a", "b", "--training")
+
+
+def test_the_report_tells_units_and_meanings(command, undrawn, run):
+    """Each row of the table of performance has one cell a heading, its unit, and the meaning that `evaluate` prints."""
+    assert command("perturb", run, "--lesion", "W_ff:0:0.5", "--out", "found")[0] == 0
+    lines = Path("found/report.md").read_text(encoding="utf-8").splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("| quantity"))
+    rows = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[start : lines.index("", start)]
+    ]
+    assert {len(row) for row in rows} == {4}
+    meanings = {row[0]: row[-1].replace("\\|", "|") for row in rows}
+    assert meanings["angle 1 (°)"] == quantity("angle_1").meaning
+    assert meanings["cmi forward 0 (nat)"] == quantity("cmi_forward_0").meaning
+    assert meanings["settling residual"] == quantity("settling_residual").meaning

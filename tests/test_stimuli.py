@@ -90,7 +90,11 @@ def test_stimuli_are_read_only_and_the_callers_array_is_not():
         (regression, {"y_test": np.zeros((3, 2))}, "toy: y_test has 3 rows, x_test 2"),
         (regression, {"x_test": np.zeros((2, 4))}, "toy: x_test has 4 columns, x_train 3"),
         (regression, {"y_test": np.zeros((2, 1))}, "toy: y_test has 1 columns, y_train 2"),
-        (regression, {"x_train": np.array([[0.0] * 3, [0.0] * 3, [0, np.nan, 0], [np.inf] * 3])}, "at row 2;"),
+        (
+            regression,
+            {"x_train": np.array([[0.0] * 3, [0.0] * 3, [0, np.nan, 0], [np.inf] * 3])},
+            "row 2, column 1",
+        ),
         (regression, {"y_train": np.full((4, 2), "a")}, "toy: y_train is of type <U1"),
         (regression, {"x_train": np.zeros((4, 3), complex)}, "toy: x_train is of type complex128"),
         (regression, {"labels_train": np.zeros(4, int)}, "toy: labels_train must be None in regression"),
@@ -200,7 +204,7 @@ def test_split_is_a_stratified_partition_and_always_the_same():
     ("n", "labels", "message"),
     [
         (1, None, "at least 2"),
-        (9, [0, 0, 0, 0, 1, 1, 1, 1, 5], "2 stimuli of each label; 5 has 1"),
+        (9, [0, 0, 0, 0, 1, 1, 1, 1, 5], "2 stimuli of each label; label 5 has 1"),
         (6, [0, 0, 1, 1, 2, 2], "there are 6 for 3 labels"),
     ],
 )

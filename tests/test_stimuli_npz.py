@@ -137,11 +137,11 @@ def test_classes_by_number_or_name(tmp_path):
     [
         ({"y": LABELS}, "key 'x' is missing; wanted are x, and y if there are targets"),
         ({"x": X, "y": LABELS, "labels": LABELS}, "key 'labels' is unknown; allowed are x, y, split, classes"),
-        ({"x": X[:, 0], "y": LABELS}, "key 'x' has shape (20,); allowed are (n, inputs) and (n, height, width)"),
+        ({"x": X[:, 0], "y": LABELS}, "key 'x' has shape (20,); allowed are (n, inputs), (n, height, width) and"),
         ({"x": X[:0], "y": LABELS[:0]}, "key 'x' is empty, of shape (0, 6)"),
         ({"x": X.astype(str), "y": LABELS}, "key 'x' is of type <U"),
         ({"x": X.astype(object), "y": LABELS}, "key 'x' holds Python objects; allowed are plain numbers and strings"),
-        ({"x": with_row(X, 7, np.nan), "y": LABELS}, "key 'x' is not finite at row 7"),
+        ({"x": with_row(X, 7, np.nan), "y": LABELS}, "key 'x' is not finite at row 7, column 0"),
         ({"x": X, "y": with_row(X, 3, np.inf)}, "key 'y' is not finite at row 3"),
         ({"x": X, "y": LABELS[:-1]}, "key 'y' has 19 rows, x 20"),
         ({"x": X, "y": X[:-1]}, "key 'y' has 19 rows, x 20"),
@@ -174,7 +174,7 @@ def test_classes_by_number_or_name(tmp_path):
         ({"x": X, "y": LABELS, "split": np.zeros(N, int)}, "key 'split' leaves no test stimulus"),
         ({"x": X, "y": LABELS, "split": np.ones(N, int)}, "key 'split' leaves no training stimulus"),
         ({"x": X, "y": LABELS, "split": LABELS}, "key 'split' leaves no training stimulus of label 1, which is tested"),
-        ({"x": X, "y": with_row(LABELS, 0, 2)}, "2 stimuli of each label; 2 has 1; or give the key 'split'"),
+        ({"x": X, "y": with_row(LABELS, 0, 2)}, "2 stimuli of each label; label 2 has 1; or give the key 'split'"),
         ({"x": X[:1], "y": X[:1]}, "needs at least 2 of them, not 1; or give the key 'split'"),
     ],
 )
@@ -220,3 +220,12 @@ def test_damage_never_escapes_as_another_error(tmp_path):
             refusals.append(str(error))
     assert len(refusals) > 200
     assert not any("\n" in refusal for refusal in refusals)
+
+
+def test_images_in_colour_keep_their_shape(tmp_path):
+    """Images (n, height, width, 3) become rows, row-major; other channels are refused with what is allowed."""
+    images = np.random.default_rng(0).random((N, 2, 2, 3))
+    stimuli = load_stimuli(save(tmp_path, x=images, y=LABELS, split=SPLIT))
+    assert stimuli.image_shape == (2, 2, 3)
+    np.testing.assert_array_equal(stimuli.x_train.reshape(15, 2, 2, 3), images[:15])
+    assert "and (n, height, width, 3)" in refusal_of(save(tmp_path, x=images[..., :2], y=LABELS))

@@ -262,4 +262,4 @@ def _scale(ax, levels):
     )
     ax.yaxis.set_minor_formatter("")
     ax.yaxis.set_minor_locator(NullLocator() if every == 1 else FixedLocator(list(10.0**decades)))
-    ax.set_ylim(unchanged * (low / high) ** 0.07, high)
+    ax.set_ylim(unchanged * (low / high) ** 0.07, high * (high / low) ** 0.05)

@@ -1,7 +1,7 @@
 """What a perturbation experiment leaves in its folder: a report, a table, a figure, and what makes it again."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -13,6 +13,7 @@ from ...analysis.comparison import CONTROL, over_seeds, rms
 from ...analysis.figures import Album, perturbation_effects, perturbed_learning, save_figure
 from ...analysis.figures.perturbation import CONDITIONS
 from ...analysis.files import PERTURBATIONS, make_folder, remove_remains, replacing
+from ...analysis.quantities import Quantity, quantity
 from ...models import PHYSICAL_SCALE
 from ..examinations.levers import Influence
 from ..runs.configuration import Configuration
@@ -142,7 +143,7 @@ def report(
         "Differences are from the control of the same seed"
         + ("; mean ± sample standard deviation over seeds." if len(seeds) > 1 else "."),
         "",
-        performance_table(table),
+        performance_table(table, configuration.entry.quantities),
         "",
         *why_nothing_changes(experiment, configuration, folder),
         *(
@@ -164,22 +165,41 @@ def report(
     return "\n".join(lines)
 
 
-def performance_table(table: pd.DataFrame) -> str:
+def performance_table(table: pd.DataFrame, own: Mapping[str, Quantity] | None = None) -> str:
     """Write `performance_rows` as a table in Markdown."""
-    return pd.DataFrame(performance_rows(table)).to_markdown(index=False, disable_numparse=True)
+    rows = [{name: cell.replace("|", r"\|") for name, cell in row.items()} for row in performance_rows(table, own)]
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
-def performance_rows(table: pd.DataFrame) -> list[dict[str, str]]:
-    """Accuracy, R² or other scores, information, angles and activity against the control: cells by their heading."""
+def performance_rows(table: pd.DataFrame, own: Mapping[str, Quantity] | None = None) -> list[dict[str, str]]:
+    """Accuracy, R² or other scores, information, angles and activity against the control: cells by their heading.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of an experiment.
+    own : mapping of str to Quantity, optional
+        What the model's own columns measure.
+
+    Returns
+    -------
+    list of dict of str to str
+        First the quantity with its unit, last its meaning.
+    """
     of_layers = table["quantity"].str.contains(r"_\d+$")
     shown = table["quantity"].str.startswith(_SHOWN) | ~of_layers
     chosen = table[(table["phase"] == "") & shown & ~table["quantity"].isin(_COMPUTED)]
     statistics = over_seeds(chosen)
     rows: dict[str, dict[str, str]] = {}
+    meanings: dict[str, str] = {}
     for row in statistics.itertuples():
         percent = row.quantity in ("test_accuracy", "predictions_changed")
         scale, digits = (100, 2) if percent else (1, 3)
-        name = row.quantity.replace("test_r_squared", "test_R²").replace("_", " ") + (" (%)" if percent else "")
+        unit, meaning = quantity(row.quantity, own)
+        unit, meaning = ("%", meaning.replace("fraction", "share")) if percent else (unit, meaning)
+        name = row.quantity.replace("test_r_squared", "test_R²").replace("_", " ")
+        name += f" ({unit})" if unit not in ("", "1") else ""
+        meanings[name] = meaning
         entry = rows.setdefault(name, {"quantity": name})
         condition = (row.trained, row.tested)
         if condition == CONTROL:
@@ -187,7 +207,7 @@ def performance_rows(table: pd.DataFrame) -> list[dict[str, str]]:
         else:
             label = f"{CONDITIONS[condition][0]}: difference".replace("\n", " ")
             entry[label] = _shown(scale * row.difference_mean, scale * row.difference_sd, digits, sign=True)
-    return list(rows.values())
+    return [{**row, "meaning": meanings[name]} for name, row in rows.items()]
 
 
 def _potentials(table: pd.DataFrame) -> str:
