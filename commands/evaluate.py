@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ParameterError
+from ..summary import counted
 from .console import Trust
 
 if TYPE_CHECKING:
@@ -134,7 +135,9 @@ def _show(run: Path, training: "Training", found: "Evaluation"):
         {"quantity": name, "value": f"{value:.6g}", "unit": unit, "meaning": meaning}
         for name, (value, unit, meaning) in _quantities(training, found).items()
     ]
-    show_table(rows, f"{run}: {kind}, {training.epoch} epochs, {len(stimuli.x_test)} test stimuli", ("value",))
+    show_table(
+        rows, f"{run}: {kind}, {counted(training.epoch, 'epoch')}, {len(stimuli.x_test)} test stimuli", ("value",)
+    )
     if found.confusion is not None:
         tell("")
         _show_classes(found)

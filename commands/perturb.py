@@ -17,6 +17,7 @@ from ..errors import ParameterError, RunError
 from ..protocols import perturbations as experiments
 from ..protocols import runs as all_runs
 from ..ranges import numbers
+from ..summary import counted
 from .console import Trust, console, goes_on_with, progress_bar, warn
 from .tables import show_commands, show_table, tell
 
@@ -270,7 +271,9 @@ def _train(
             done = runs * configuration.training.epochs + epochs
             bar.update(task, completed=done, description=f"seed {seed}, {trained}", score=_shown(progress))
             if progress.row and progress.epoch == configuration.training.epochs:
-                console.print(f"seed {seed}, {trained}: test {_shown(progress)} after {progress.epoch} epochs")
+                console.print(
+                    f"seed {seed}, {trained}: test {_shown(progress)} after {counted(progress.epoch, 'epoch')}"
+                )
 
         def begin():
             nonlocal begun, folder

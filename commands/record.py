@@ -12,6 +12,7 @@ from ..analysis.files import sole_writer
 from ..errors import ParameterError, RunError, meant
 from ..protocols import recording as recordings
 from ..protocols import runs
+from ..summary import counted
 from .console import Trust, console, output, progress_bar, warn
 
 #: Cells of a layer that one picture has room for.
@@ -107,10 +108,10 @@ def record(
             )
         except KeyboardInterrupt as interrupt:
             if interrupt.args:
-                console.print(f"{interrupt}: holds the first {done} of {len(chosen)} stimuli")
+                console.print(f"{interrupt}: holds the first {done} of {_stimuli(chosen)}")
             raise
     recorded = "; ".join(f"{', '.join(item.variables)} of {item.population}" for item in selections)
-    output.print(f"{path}: {len(chosen)} stimuli, {recorded}")
+    output.print(f"{path}: {_stimuli(chosen)}, {recorded}")
     return {"recording": path, "stimuli": chosen}
 
 
@@ -133,8 +134,8 @@ def _record_and_draw(opened, path: Path, chosen: list[int], cells: list[str] | N
     target.write_arrays(path.name, recordings.restrict(arrays, selection))
     path = target.path / path.name
     pictures = _draw(analysis.as_recording(arrays, path), path, selection if cells else None)
-    recorded = ", ".join(f"{len(indices)} cells of layer {k}" for k, indices in selection.items())
-    output.print(f"{path}: {len(arrays['t'])} steps of {len(chosen)} stimuli, {recorded}")
+    recorded = ", ".join(f"{counted(len(indices), 'cell')} of layer {k}" for k, indices in selection.items())
+    output.print(f"{path}: {counted(len(arrays['t']), 'step')} of {_stimuli(chosen)}, {recorded}")
     return {"recording": path, "stimuli": chosen, "pictures": pictures}
 
 
@@ -165,6 +166,10 @@ def _draw(recording: "analysis.Recording", path: Path, selection: dict[int, list
         console.print(f"Drawn besides is the target's output cell: {', '.join(beside)}.")
     warn(album.failures)
     return album.written
+
+
+def _stimuli(chosen: list[int]) -> str:
+    return counted(len(chosen), "stimulus", "stimuli")
 
 
 def _layer(preparation, population: str) -> int:

@@ -15,6 +15,7 @@ from ...analysis.figures.perturbation import CONDITIONS
 from ...analysis.files import PERTURBATIONS, make_folder, remove_remains, replacing
 from ...analysis.quantities import Quantity, quantity
 from ...models import PHYSICAL_SCALE
+from ...summary import counted
 from ..examinations.levers import Influence
 from ..runs.configuration import Configuration
 from . import Perturbation, to_toml
@@ -129,7 +130,7 @@ def report(
     table = experiment.table
     seeds = list(dict.fromkeys(table["seed"]))
     trained = bool(experiment.histories)
-    epochs = f", {configuration.training.epochs} epochs" if trained else ""
+    epochs = f", {counted(configuration.training.epochs, 'epoch')}" if trained else ""
     what = "in training" if trained else "in testing, at the control's weights"
     lines = [
         "# Perturbed against control",

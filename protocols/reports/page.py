@@ -11,7 +11,7 @@ from typing import Any
 from ...analysis import Finding, diagnose
 from ...analysis.files import replacing
 from ...errors import CorInfoMaxError, FigureError, ParameterError, RunError
-from ...summary import Table
+from ...summary import Table, counted
 from ..comparison.naming import shortest
 from ..runs.citations import cite
 from ..runs.examination import examine_configured
@@ -129,7 +129,7 @@ def _part(run: Run, name: str, trust: bool, tell: Callable[[str], object]) -> di
     configuration = run.configuration
     return {
         "name": name,
-        "sentence": f"{configuration.model} on {configuration.stimuli.stimuli}, {len(run.history)} epochs, "
+        "sentence": f"{configuration.model} on {configuration.stimuli.stimuli}, {counted(len(run.history), 'epoch')}, "
         f"seed {configuration.training.seed}.",
         "tables": tables,
         "findings": _findings(run, tell),

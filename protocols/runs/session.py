@@ -10,6 +10,7 @@ import numpy as np
 
 from ...networks.schedules import LinearDecay
 from ...progress import progress_bar, shared_console
+from ...summary import counted
 from .configuration import Configuration
 from .fitting import warnings_about
 from .folder import RunFolder, claim_folder, latest_folder, new_folder
@@ -231,7 +232,7 @@ def last_lines(training: Training) -> list[str]:
 
 def _outcome(training: Training) -> str:
     seconds = sum(row["seconds"] for row in training.rows)
-    after = f"after {training.epoch} epoch{'s' * (training.epoch != 1)}, {seconds:.0f} s of training."
+    after = f"after {counted(training.epoch, 'epoch')}, {seconds:.0f} s of training."
     if training.score is None:
         return f"Trained: {after.removeprefix('after ')}"
     of_tests = "Test" if training.score.startswith("test_") else "Score:"
