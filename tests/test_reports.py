@@ -66,7 +66,7 @@ def test_a_page_says_what_was_run_and_what_became_of_it(page, trained):
 
 def test_runs_are_compared(trained, tmp_path):
     """Two runs: a row for each in the comparison, a part for each below; the same run twice is refused."""
-    kept = shutil.copytree(Path(__file__).parents[1] / "examples" / "runs" / "digits", tmp_path / "digits")
+    kept = shutil.copytree(Path(__file__).parent / "runs" / "digits", tmp_path / "digits")
     path = corinfomax.report([trained[-1], kept], tmp_path / "both.html")
     text = path.read_text(encoding="utf-8")
     assert re.findall(r'id="(run-\d)"', text) == ["run-1", "run-2"]
