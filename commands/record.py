@@ -1,6 +1,7 @@
 """``corinfomax record``."""
 
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -187,11 +188,8 @@ def _cells(preparation, texts: list[str] | None) -> dict[str, list[int]]:
         if not colon:
             raise ParameterError(f"--cells {text}: must be LAYER:CELLS, such as 1:0,5,8-12, or POPULATION:CELLS")
         place, there = place.strip(), preparation.populations
-        if place.isdecimal():
-            layers = preparation.circuit.layers
-            if not 1 <= int(place) < len(layers):
-                raise ParameterError(f"--cells {text}: this circuit has layers 1 to {len(layers) - 1}")
-            place = layers[int(place)]
+        if re.fullmatch("[0-9]+", place):
+            place = recordings.population_of(preparation, int(place))
         if place not in there:
             known = f"{meant(place, there)}there are {', '.join(there)}"
             raise ParameterError(f"--cells {text}: no population {place!r}; {known}")

@@ -174,7 +174,7 @@ def test_a_missing_pynwb_is_told_before_anything_is_presented(refused, run, monk
         ),
         (["--out", "a.h5", "--cells", "PV_1:0"], "--cells PV_1:0: no population 'PV_1'; there are stimulus"),
         (["--out", "a.h5", "--cells", "SST1:0"], "--cells SST1:0: no population 'SST1'; did you mean 'SST_1'?"),
-        (["--out", "a.h5", "--cells", "9:0"], "--cells 9:0: this circuit has layers 1 to 2"),
+        (["--out", "a.h5", "--cells", "9:0"], "layer 9: this circuit has layers 1 to 2"),
         (["--out", "a.h5", "--cells", "1"], "--cells 1: must be LAYER:CELLS"),
         (["--out", "a.mat", "--populations", "layer_1"], "a.mat: must end in .npz, .h5"),
         (["--out", "no/a.h5"], "no/a.h5: cannot be written"),

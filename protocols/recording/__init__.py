@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "files": ["TRACE_SUFFIXES", "record_traces", "select"],
         "presentation": ["PhaseTrace", "Presentation"],
         "recorder": ["Recorder"],
-        "selections": ["Selection", "SpikeSelection", "WeightSelection", "stimuli_of"],
+        "selections": ["Selection", "SpikeSelection", "WeightSelection", "population_of", "stimuli_of"],
         "stream_recorder": ["StreamRecorder"],
     },
 )
