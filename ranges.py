@@ -1,4 +1,4 @@
-"""Lists of numbers as one writes them: 0,3,8-12."""
+"""Numbers as one writes them: 0,3,8-12, and 3 cells."""
 
 import re
 from collections.abc import Iterable
@@ -49,3 +49,8 @@ def listed(cells: Iterable[int] | None) -> str:
         else:
             runs.append([cell, cell])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Write a number with its noun: 1 cell, 3 cells; 1 stimulus, 3 stimuli."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"

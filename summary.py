@@ -127,8 +127,3 @@ def table_like(x, values: np.ndarray, columns):
     if not hasattr(x, "index") or not hasattr(x, "columns"):
         return values
     return type(x)(values, index=x.index, columns=columns)
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """Write a number with its noun: 1 cell, 3 cells; 1 stimulus, 3 stimuli."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"

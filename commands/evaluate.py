@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ParameterError
-from ..summary import counted
+from ..ranges import counted
 from .console import Trust
 
 if TYPE_CHECKING:

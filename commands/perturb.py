@@ -16,8 +16,7 @@ from ..analysis.files import PERTURBATIONS, is_unused
 from ..errors import ParameterError, RunError
 from ..protocols import perturbations as experiments
 from ..protocols import runs as all_runs
-from ..ranges import numbers
-from ..summary import counted
+from ..ranges import counted, numbers
 from .console import Trust, console, goes_on_with, progress_bar, warn
 from .tables import show_commands, show_table, tell
 

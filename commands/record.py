@@ -13,7 +13,7 @@ from ..analysis.files import sole_writer
 from ..errors import ParameterError, RunError, meant
 from ..protocols import recording as recordings
 from ..protocols import runs
-from ..summary import counted
+from ..ranges import counted
 from .console import Trust, console, output, progress_bar, warn
 
 #: Cells of a layer that one picture has room for.

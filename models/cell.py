@@ -149,7 +149,8 @@ class Cell:
             own, theirs = cls.__dict__.get(name), getattr(super(cls, cls), name, None)
             if not isinstance(getattr(cls, name), str):
                 raise ParameterError(f"{cls.__name__}: {name} = {getattr(cls, name)!r}: should be text, in quotes")
-            if own and own == theirs:
+            # What a replacement finds nothing in is the same object; who writes "u = 0" again has written another.
+            if own and (own == theirs if name == "equations" else own is theirs and not own.isidentifier()):
                 raise ParameterError(
                     f"{cls.__name__}: states the {name} that it inherits; leave {name} out, or correct the "
                     "replacement, which found nothing to replace"

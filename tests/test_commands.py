@@ -74,7 +74,7 @@ def test_a_figure_that_fails_is_one_line_and_the_result_is_printed(command, monk
     monkeypatch.setattr("corinfomax.analysis.figures.compartment_voltages", fail)
     code, out, err = command("record", "run", "--out", "a.npz")
     assert (code, err) == (0, "a_stimulus_0.png: cannot be drawn (no latex, no figure)\n")
-    assert "a.npz: 40 steps of 1 stimuli" in out
+    assert "a.npz: 40 steps of 1 stimulus," in out
 
 
 def test_record_writes_and_draws_the_chosen_cells(command, run):

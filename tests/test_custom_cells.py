@@ -201,9 +201,10 @@ def test_a_replacement_that_finds_nothing_is_told(bases):
     with pytest.raises(ParameterError, match="Mistyped: states the equations that it inherits; leave equations out"):
         type("Mistyped", bases, without)
     spiking = type("Spiking", bases, {"threshold": "u > 1", "reset": "u = 0", "refractory": "5*ms"})
-    for name, text in (("threshold", "u > 1"), ("reset", "u = 0"), ("refractory", "5*ms")):
+    for name in ("threshold", "reset", "refractory"):
         with pytest.raises(ParameterError, match=f"Mistyped: states the {name} that it inherits"):
-            type("Mistyped", (spiking,), {name: text.replace("v", "w")})
+            type("Mistyped", (spiking,), {name: getattr(spiking, name).replace("v", "w")})
+    type("Stated", (spiking,), {"threshold": " ".join(["u", ">", "1"])})  # not replaced but written again
     right = attributes | {"equations": HiddenPyramidal.equations.replace("-g_lk*u", "-(g_lk + g_shunt)*u")}
     CorInfoMax([6, 5, 4]).exchange_cell("layer_1", type("Right", bases, right), g_shunt=1.0)
 

@@ -97,7 +97,9 @@ def test_without_any_room_nothing_is_begun(tmp_path, size):
 @pytest.mark.parametrize("ending", ["h5", "csv", "nwb"])
 def test_what_a_line_promises_is_there(tmp_path, ending):
     """`record_traces` under a limit: the file that the line names opens, with stimuli in order from the first."""
-    stimuli = SimpleNamespace(x_test=np.random.default_rng(0).random((6000, 6)), y_test=None, labels_test=None)
+    stimuli = SimpleNamespace(
+        x_test=np.random.default_rng(0).random((6000, 6)), y_test=None, labels_test=None, class_names=None
+    )
     with file_size_limit(8_000_000), pytest.raises(RunError) as caught:
         record_traces(prepared(), stimuli, range(6000), CHOSEN, tmp_path / f"a.{ending}")
     line = str(caught.value)
@@ -229,7 +231,7 @@ with sole_writer(Path(sys.argv[1])):
 def test_another_process_on_a_path_is_refused(tmp_path, ending):
     """While another process writes a.h5, .nwb or .csv, none is begun here; once it was killed, one is."""
     path = tmp_path / f"a.{ending}"
-    stimuli = SimpleNamespace(x_test=np.full((3, 6), 0.5), y_test=None, labels_test=None)
+    stimuli = SimpleNamespace(x_test=np.full((3, 6), 0.5), y_test=None, labels_test=None, class_names=None)
     command = [sys.executable, "-c", HOLD, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"

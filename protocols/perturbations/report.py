@@ -15,7 +15,7 @@ from ...analysis.figures.perturbation import CONDITIONS
 from ...analysis.files import PERTURBATIONS, make_folder, remove_remains, replacing
 from ...analysis.quantities import Quantity, quantity
 from ...models import PHYSICAL_SCALE
-from ...summary import counted
+from ...ranges import counted
 from ..examinations.levers import Influence
 from ..runs.configuration import Configuration
 from . import Perturbation, to_toml

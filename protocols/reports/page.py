@@ -11,7 +11,8 @@ from typing import Any
 from ...analysis import Finding, diagnose
 from ...analysis.files import replacing
 from ...errors import CorInfoMaxError, FigureError, ParameterError, RunError
-from ...summary import Table, counted
+from ...ranges import counted
+from ...summary import Table
 from ..comparison.naming import shortest
 from ..runs.citations import cite
 from ..runs.examination import examine_configured

@@ -1,14 +1,15 @@
 """The sections of a parameter file, and the keys that each has."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ...errors import ParameterError
 from ...parameters import Count, Finite, Fraction, Positive, Seed, model_of
-from ...stimuli import targets
 from ..systems import MODELS, model_named
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class StimuliSection(BaseModel):
@@ -43,8 +44,10 @@ class StimuliSection(BaseModel):
     scale: Literal["auto", "none"] | None = None
     validation: Fraction | None = None
 
-    def unscaled(self, outputs: np.ndarray) -> np.ndarray:
+    def unscaled(self, outputs: "np.ndarray") -> "np.ndarray":
         """Give outputs (n, outputs) in the unit of the targets, as the user's file has them."""
+        from ...stimuli import targets  # with NumPy
+
         return targets.unscaled(outputs, self.target_mean, self.target_std)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...networks.schedules import LinearDecay
 from ...progress import progress_bar, shared_console
-from ...summary import counted
+from ...ranges import counted
 from .configuration import Configuration
 from .fitting import warnings_about
 from .folder import RunFolder, claim_folder, latest_folder, new_folder
