@@ -58,8 +58,18 @@ def scaled(stimuli: Stimuli, mean: PerTarget = None, std: PerTarget = None) -> S
 
 
 def unscaled(outputs: np.ndarray, mean: PerTarget = None, std: PerTarget = None) -> np.ndarray:
-    """Take outputs (n, outputs) back to the scale that targets had before `scaled`."""
-    return outputs * (1 if std is None else np.asarray(std)) + (0 if mean is None else np.asarray(mean))
+    """Take outputs (n, outputs) back to the scale that targets had before `scaled`.
+
+    Raises
+    ------
+    ParameterError
+        For outputs that are no numbers, or of another number than there are targets.
+    """
+    try:
+        return outputs * (1 if std is None else np.asarray(std)) + (0 if mean is None else np.asarray(mean))
+    except (ValueError, TypeError):
+        allowed = f"(n, {max(np.size(mean), np.size(std))})"
+        raise ParameterError(f"outputs of shape {np.shape(outputs)}: should be numbers of shape {allowed}") from None
 
 
 def _per_target(stimuli: Stimuli, key: str, given: PerTarget, default: float, dtype) -> np.ndarray:

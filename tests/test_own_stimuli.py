@@ -90,6 +90,9 @@ def test_targets_of_a_regression_are_scaled_too(mine):
     outputs = RNG.uniform(size=(10, 2))
     found = configuration.stimuli.unscaled(outputs)
     np.testing.assert_allclose(found, scaler.inverse_transform(outputs), rtol=1e-12)
+    for wrong in (np.zeros((10, 3)), np.array("words")):
+        with pytest.raises(ParameterError, match=r"should be numbers of shape \(n, 2\)"):
+            configuration.stimuli.unscaled(wrong)
     theory = r2_score(TARGETS[30:], found, multioutput="raw_values")
     np.testing.assert_allclose(r_squared_by_output(outputs, stimuli.y_test), theory, rtol=1e-9)
     assert Configuration.from_toml(configuration.to_toml()).difference(configuration) is None
