@@ -178,6 +178,10 @@ def test_what_to_record_is_written_as_one_likes(trained_run):
     with trained_run.record("a.h5", **brief) as one, trained_run.record("b.h5", **full) as other:
         assert one.trials["stimulus"].tolist() == [0, 1, 2]
         np.testing.assert_array_equal(one["layer_1", "V_soma"][:], other["layer_1", "V_soma"][:])
+    with pytest.raises(ParameterError, match="cells of layer_1 are chosen twice, by its name and by its layer"):
+        trained_run.record("c.h5", cells={1: [0], "layer_1": [1]})
+    with pytest.raises(ParameterError, match="populations = 1: must be a sequence of names, as text"):
+        trained_run.record("c.h5", populations=1)
     assert trained_run.record(stimuli="1,0", cells={np.int64(1): "0-1"}).layers[1].cells.tolist() == [0, 1]
 
 
@@ -193,6 +197,7 @@ def test_what_to_record_is_written_as_one_likes(trained_run):
         ({"cells": {7: [0]}}, "layer 7: this circuit has layers 1 to 2"),
         ({"cells": {1: [5]}}, "cell 5: there are 0 to 4"),
         ({"cells": {1: "x"}}, "cell 'x': should be numbers and ranges"),
+        ({"cells": {1.0: [0]}}, "layer 1.0: this circuit has layers 1 to 2"),
     ],
 )
 def test_what_cannot_be_recorded_is_one_line(trained_run, path, words, message):

@@ -56,8 +56,8 @@ def select(
     ParameterError
         In one line, for what the circuit does not have.
     """
-    populations, variables, phases = map(names, (populations, variables, phases))
-    cells, there = {population_of(preparation, key): own for key, own in (cells or {}).items()}, preparation.populations
+    populations, variables = names(populations, "populations"), names(variables, "variables")
+    phases, cells, there = names(phases, "phases"), _by_population(preparation, cells or {}), preparation.populations
     whole = not populations and not cells
     populations = tuple(populations) or tuple(cells) or preparation.circuit.layers[1:]
     if stray := [name for name in cells if name not in populations]:
@@ -88,6 +88,17 @@ def select(
             lacking = f"has none of the variables {', '.join(variables)}" if variables else "is recorded by name only"
             raise ParameterError(f"{population} {lacking}; its cells declare {listed([there[population]])}")
     return [*selections, *(SpikeSelection(name, cells.get(name), phases=chosen) for name in of_spikes)]
+
+
+def _by_population(preparation, cells: Mapping[str | int, Sequence[int]]) -> dict[str, Sequence[int]]:
+    """Name the populations that cells are of, each once."""
+    found: dict[str, Sequence[int]] = {}
+    for place, chosen in cells.items():
+        name = population_of(preparation, place)
+        if name in found:
+            raise ParameterError(f"cells of {name} are chosen twice, by its name and by its layer; choose them once")
+        found[name] = chosen
+    return found
 
 
 def record_traces(

@@ -103,17 +103,18 @@ def meaning_of(population: Population, variable: str) -> str:
     return next((item.meaning for item in population.cell.recordables if item.name == variable), "")
 
 
-def names(given: str | Sequence[str]) -> tuple[str, ...]:
+def names(given: str | Sequence[str], what: str) -> tuple[str, ...]:
     """Return names, where one may stand for a sequence of one, or say that they are none."""
-    return named((given,) if isinstance(given, str) else given)
+    return named((given,) if isinstance(given, str) else given, what)
 
 
-def named(variables: Sequence[str]) -> tuple[str, ...]:
-    """Return names of variables, or say that they are none."""
-    sequence = isinstance(variables, Iterable) and not isinstance(variables, str)
-    if not sequence or not all(isinstance(variable, str) for variable in variables):
-        raise ParameterError(f"variables = {variables!r}: must be a sequence of names, such as ('u', 'r')")
-    return tuple(variables)
+def named(given: Sequence[str], what: str = "variables") -> tuple[str, ...]:
+    """Return names of variables, or of what else they are, or say that they are none."""
+    sequence = isinstance(given, Iterable) and not isinstance(given, str)
+    if not sequence or not all(isinstance(name, str) for name in given):
+        example = " such as ('u', 'r')" if what == "variables" else " as text"
+        raise ParameterError(f"{what} = {given!r}: must be a sequence of names,{example}")
+    return tuple(given)
 
 
 def checked(populations: Mapping[Any, Population], variables: Sequence[str]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def stimuli_of(stimuli: Stimuli, chosen: int | Sequence[int] | str) -> np.ndarra
 
 def population_of(preparation, place: str | int) -> str:
     """Name the population that is meant: by its name, or as the principal one of a layer by its number."""
-    if not isinstance(place, Integral):
+    if isinstance(place, str):
         return place
     return preparation.circuit.layers[layer_of(preparation, place)]
 
@@ -78,7 +78,7 @@ class Selection:
     every: int = 1
 
     def __post_init__(self):
-        object.__setattr__(self, "variables", names(self.variables))
+        object.__setattr__(self, "variables", names(self.variables, "variables"))
         if not self.variables:
             raise ParameterError(f"{self.population}: no variables to record")
         if doubled := _doubled(self.variables):
@@ -202,7 +202,7 @@ def _chosen(selection, preparation) -> tuple[Population, np.ndarray, np.ndarray,
     replicas = indices_of(f"{name}, replica", selection.replicas, preparation.replicas)
     cells = indices_of(f"{name}, cell", selection.cells, populations[name].size)
     steps = phases_of(preparation.protocol)
-    phases = tuple(steps) if selection.phases is None else names(selection.phases)
+    phases = tuple(steps) if selection.phases is None else names(selection.phases, "phases")
     if doubled := _doubled(phases):
         raise ParameterError(f"{name}: phase {doubled!r} is chosen twice")
     if unknown := [phase for phase in phases if phase not in steps]:
