@@ -24,7 +24,7 @@ from .sweep_part import best_run, is_sweep, sweep_part
 
 #: By these words a report is known, which a new one may take the place of.
 _GENERATOR = "corinfomax report"
-#: Of a file, how many bytes tell whether it is a report. Those of versions before 0.4 say so in their first paragraph.
+#: Of a file, how many bytes tell whether it is a report. Those of earlier versions say so in their first paragraph.
 _HEAD = 2**12
 _SIGNS = (f'<meta name="generator" content="{_GENERATOR}">', f"<p>Made by {_GENERATOR}.")
 #: Rows of the history that are shown: the first, and the last.
