@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -115,15 +115,42 @@ def shape_of(array) -> str:
     return " × ".join(map(str, np.shape(array)))
 
 
-def table_like(x, values: np.ndarray, columns):
-    """Give values as a DataFrame with the index of x, if x is one; else as they are.
+def shortened(names: Iterable, longest: int = 20) -> list[str]:
+    """Write names on a line each of at most so many characters, "…" for what is left out.
 
     Parameters
     ----------
-    x : array_like or DataFrame (n, …)
-    values : ndarray (n, columns)
+    names : iterable of str or int
+    longest : int, default 20
+
+    Returns
+    -------
+    list of str
+        Names that would look alike have their number first, from 0.
+    """
+    lines = [" ".join(str(name).split()) for name in names]
+    found = [_cut(line, longest) for line in lines]
+    return [
+        _cut(f"{n} {line}", longest) if found.count(short) > 1 else short
+        for n, (line, short) in enumerate(zip(lines, found, strict=True))
+    ]
+
+
+def _cut(line: str, longest: int) -> str:
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+
+
+def table_like(x, values: np.ndarray, columns):
+    """Give values as a DataFrame with the index of x, if x is one, or as a Series; else as they are.
+
+    Parameters
+    ----------
+    x : array_like, DataFrame (n, …) or Series (n,)
+    values : ndarray (n, columns), or (n,) for a Series
     columns : sequence of str or None
     """
+    if hasattr(x, "iloc") and np.ndim(values) == 1:
+        return type(x)(values, index=x.index, name=x.name)
     if not hasattr(x, "index") or not hasattr(x, "columns"):
         return values
     return type(x)(values, index=x.index, columns=columns)

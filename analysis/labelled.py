@@ -37,7 +37,8 @@ def labelled(traces, group: PopulationTraces, variables: Sequence[str] | None = 
     found = found.assign_coords(labels).assign_attrs(
         population=group.population, layer=group.layer, cell_type=group.cell_type, every=group.every
     )
-    found["label"].attrs["names"] = traces.class_names
+    if traces.class_names is not None:
+        found["label"].attrs["names"] = traces.class_names
     for name, unit in units.items():
         found[name].attrs["units"] = unit
     return found

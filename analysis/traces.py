@@ -54,8 +54,8 @@ class Traces:
         By population; read from the file when one is asked for.
     weights : dict of str to WeightTraces
         By names such as ``"W_ff_0"`` and, of layer 1, ``"B_1"``, which the file of version 0.1.0 calls ``"B_0"``.
-    class_names : list of str
-        What the classes are called that labels number from 0; their numbers where they have no names.
+    class_names : list of str or None
+        What the classes are called that labels number from 0; None where they have no names.
     version : int
         Of the format.
     units : dict of str to str
@@ -298,6 +298,8 @@ class Traces:
                 yield frame.reindex(columns=[*INDEX, *self.units])
 
     def _named(self, labels) -> np.ndarray:
+        if self.class_names is None:
+            return np.where(labels < 0, "", np.asarray(labels).astype(str)).astype(object)
         return np.array(["", *self.class_names], dtype=object)[np.maximum(labels, -1) + 1]
 
     def _phase_names(self, rows) -> pd.Categorical:
@@ -356,7 +358,8 @@ class Traces:
         for name, group in zip(self.weights, self._file["weights"].values(), strict=True):
             arrays |= {f"{name}/{column}": dataset for column, dataset in group.items()}
         arrays |= {f"trials/{name}": values for name, values in self._trials.items()}
-        arrays["trials/class_names"] = np.array(self.class_names, dtype=str)
+        if self.class_names is not None:
+            arrays["trials/class_names"] = np.array(self.class_names, dtype=str)
         arrays |= {f"phases/{name}": values for name, values in self._phases.items()}
         arrays["phases/name"] = np.array(self._names)[self._phases["name"]]
         with replacing(Path(os.path.expanduser(path))) as file:

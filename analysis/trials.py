@@ -32,7 +32,8 @@ def read_trials(file: h5py.File) -> dict[str, np.ndarray]:
         if columns[name].shape != shape:
             raise ValueError(f"{name} of trials has shape {columns[name].shape}, expected {shape}")
     _check_lengths(columns)
-    if columns["label"].max(initial=-1) >= len(read_class_names(file)):
+    names = read_class_names(file)
+    if names is not None and columns["label"].max(initial=-1) >= len(names):
         raise ValueError("labels of trials are beyond the names of classes")
     _check_range("stimuli of trials", columns["presented"], shape[1] + 1)
     _check_times("trials", columns)
@@ -66,12 +67,10 @@ def read_phases(file: h5py.File, trials: int) -> tuple[dict[str, np.ndarray], li
     return columns, names
 
 
-def read_class_names(file: h5py.File) -> list[str]:
-    """Read what classes are called: the names that the recording has, or else the numbers of its labels."""
-    labels = file["trials/label"]
-    if "names" in labels.attrs:
-        return [str(name) for name in labels.attrs["names"]]
-    return [str(number) for number in range(max(read(labels).max(initial=-1), -1) + 1)]
+def read_class_names(file: h5py.File) -> list[str] | None:
+    """Read what classes are called, None where a recording does not say."""
+    names = file["trials/label"].attrs.get("names")
+    return None if names is None else [str(name) for name in names]
 
 
 def check_rows(what: str, table: str, rows: np.ndarray, count: int):

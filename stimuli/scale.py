@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import ParameterError
+
 #: Share of the inputs that must begin at the same value for all inputs to be of one scale, as pixels are.
 _ALIKE = 0.9
 #: Between these lies the largest modulus of inputs that are on the scale of rates.
@@ -30,14 +32,46 @@ def rates_of(x: np.ndarray, image: bool = False) -> tuple[float | list[float], f
     -------
     shift, scale : float or list of float
         Numbers that need few digits where there is one for all.
+
+    Raises
+    ------
+    ParameterError
+        The inputs reach further than numbers do.
     """
-    low, high = x.min(axis=0).astype(float), x.max(axis=0).astype(float)
-    changing = high > low
+    low, reach = extent(x, "inputs")
+    high, changing = low + reach, reach > 0
     if not changing.any():
         return float(low.min()), 1.0
     if image or np.mean(low[changing] == low.min()) >= _ALIKE:
         return float(low.min()), float(high.max() - low.min())
-    return low.tolist(), np.where(changing, high - low, 1.0).tolist()
+    return low.tolist(), np.where(changing, reach, 1.0).tolist()
+
+
+def extent(values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Find the least value of each column, and how far its values reach.
+
+    Parameters
+    ----------
+    values : ndarray (n, columns)
+    what : str
+        What they are called in errors.
+
+    Returns
+    -------
+    low, reach : ndarray of float64 (columns,)
+
+    Raises
+    ------
+    ParameterError
+        The distance from the least to the largest is beyond the numbers of float64.
+    """
+    low, high = values.min(axis=0).astype(float), values.max(axis=0).astype(float)
+    with np.errstate(over="ignore"):
+        reach = high - low
+        whole = high.max() - low.min()
+    if not np.isfinite(whole):
+        raise ParameterError(f"{what} reach from {low.min():.3g} to {high.max():.3g}, too far for numbers of float64")
+    return low, reach
 
 
 def off_the_scale(x: np.ndarray) -> str | None:

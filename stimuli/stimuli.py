@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import StimulusError
 from ..units import dropped_by_arrays
-from .checks import first_row, misfit_of_numbers
+from .checks import first_row, misfit_of_names, misfit_of_numbers
 from .normalisation import normalised, plain_inputs
 from .split import validation_rows
 
@@ -366,6 +366,8 @@ class Stimuli:
                 raise self._error("image_shape", f"is {shape}, which does not make {self.inputs} inputs in 2-D or 3-D")
             object.__setattr__(self, "image_shape", shape)
         if self.class_names is not None:
+            if (misfit := misfit_of_names(self.class_names)) is not None:
+                raise self._error("class_names", misfit)
             names = tuple(self.class_names)
             if self.task != "none":
                 if len(names) != self.outputs:

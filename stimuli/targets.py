@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ParameterError
+from ..units import real_array
 from .normalisation import spread
+from .scale import extent
 from .stimuli import Stimuli
 
 #: A number for all targets, or one for each.
@@ -27,8 +29,13 @@ def scale_of(y: np.ndarray) -> tuple[float | list[float], float | list[float]]:
     -------
     shift, scale : float or list of float
         Numbers where there is one target. One that never changes becomes 0.
+
+    Raises
+    ------
+    ParameterError
+        The targets reach further than numbers do.
     """
-    low, reach = y.min(axis=0).astype(float), np.ptp(y, axis=0).astype(float)
+    low, reach = extent(y, "targets")
     reach[reach == 0] = 1.0
     return (low.tolist(), reach.tolist()) if len(low) > 1 else (float(low[0]), float(reach[0]))
 
@@ -57,8 +64,16 @@ def scaled(stimuli: Stimuli, mean: PerTarget = None, std: PerTarget = None) -> S
     return replace(stimuli, **found)
 
 
-def unscaled(outputs: np.ndarray, mean: PerTarget = None, std: PerTarget = None) -> np.ndarray:
-    """Take outputs (n, outputs) back to the scale that targets had before `scaled`.
+def unscaled(outputs, mean: PerTarget, std: PerTarget, targets: int | None = None) -> np.ndarray:
+    """Take outputs back to the scale that targets had before `scaled`.
+
+    Parameters
+    ----------
+    outputs : array_like (n, targets), or (targets,); of one target also (n,)
+    mean, std : float or sequence of float, or None
+        A number, or one for each target.
+    targets : int, optional
+        How many there are; by default those of the outputs' last axis.
 
     Raises
     ------
@@ -66,10 +81,15 @@ def unscaled(outputs: np.ndarray, mean: PerTarget = None, std: PerTarget = None)
         For outputs that are no numbers, or of another number than there are targets.
     """
     try:
-        return outputs * (1 if std is None else np.asarray(std)) + (0 if mean is None else np.asarray(mean))
-    except (ValueError, TypeError):
-        allowed = f"(n, {max(np.size(mean), np.size(std))})"
-        raise ParameterError(f"outputs of shape {np.shape(outputs)}: should be numbers of shape {allowed}") from None
+        outputs = real_array(outputs)
+    except ValueError as error:
+        raise ParameterError(f"outputs {error}") from None
+    one = outputs.ndim == 1 and targets == 1
+    targets = outputs.shape[-1] if targets is None and outputs.ndim else targets
+    if outputs.ndim not in (1, 2) or not (one or outputs.shape[-1] == targets):
+        allowed = f"(n, {targets})"
+        raise ParameterError(f"outputs of shape {np.shape(outputs)}: should be numbers of shape {allowed}")
+    return outputs * (1 if std is None else np.asarray(std)) + (0 if mean is None else np.asarray(mean))
 
 
 def _per_target(stimuli: Stimuli, key: str, given: PerTarget, default: float, dtype) -> np.ndarray:

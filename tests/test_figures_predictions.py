@@ -7,6 +7,7 @@ import pytest
 
 from corinfomax.analysis.figures import confusion_matrix, predicted_against_true
 from corinfomax.errors import ParameterError
+from corinfomax.summary import shortened
 
 matplotlib.use("Agg")
 
@@ -33,6 +34,17 @@ def test_confusions_are_drawn_as_shares_of_their_class():
     for wrong, names in ((np.ones((2, 3)), None), (counts, ["a"])):
         with pytest.raises(ParameterError, match="confusion_matrix"):
             confusion_matrix(wrong, names)
+
+
+def test_long_names_leave_room_for_the_matrix():
+    """Long names end after nineteen letters, with their numbers where they look alike; the matrix stays wide."""
+    names = ["x" * 200, "x" * 199 + "y", "the inhibitory interneurons of layer 4", "line\nbreak"]
+    ax = confusion_matrix(np.eye(4, dtype=int), names)
+    shown = [label.get_text() for label in ax.get_xticklabels()]
+    assert shown == ["0 " + "x" * 17 + "…", "1 " + "x" * 17 + "…", "the inhibitory inte…", "line break"]
+    ax.figure.draw_without_rendering()
+    assert ax.get_position().width * ax.figure.get_figwidth() > 1.2
+    assert shortened(range(3)) == ["0", "1", "2"]
 
 
 def test_predictions_are_drawn_against_the_truth():

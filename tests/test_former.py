@@ -182,7 +182,7 @@ def test_weights_in_a_recording_are_called_by_their_layers(tmp_path):
         name, slash, column = key.partition("/")
         return today.get(name, name) + slash + column
 
-    assert again.keys() == {renamed(key) for key in former} | {"phases/taught", "layer_1/s", "trials/class_names"}
+    assert again.keys() == {renamed(key) for key in former} | {"phases/taught", "layer_1/s"}
     assert np.isnan(again["layer_1/s"]).all()
     np.testing.assert_array_equal(again["phases/taught"], former["phases/beta_last"] != 0)
     for key, array in former.items():
@@ -201,7 +201,7 @@ def test_recordings_of_the_second_format_read_alike(tmp_path):
         found = traces.to_xarray("layer_1")["V_soma"]
     np.testing.assert_array_equal(found, former["layer_1/V_soma"])
     again = read_archive(tmp_path / "again.npz")
-    assert again.keys() == former.keys() | {"layer_1/s", "layer_2/s", "trials/class_names"}
+    assert again.keys() == former.keys() | {"layer_1/s", "layer_2/s"}
     for key, array in former.items():
         np.testing.assert_array_equal(again[key], array, err_msg=key)
 

@@ -16,8 +16,10 @@ from corinfomax.protocols.clockwork import Preparation
 from corinfomax.protocols.examinations.inputs import inputs
 from corinfomax.protocols.runs import Configuration
 from corinfomax.protocols.runs.fitting import warnings_about
+from corinfomax.protocols.systems.evaluation import Evaluation
 from corinfomax.stimuli import Stimuli, Stimulus
 from corinfomax.stimuli.scale import off_the_scale, rates_of
+from corinfomax.stimuli.targets import scale_of
 
 RNG = np.random.default_rng(0)
 #: Two measurements of other units, one of which says the class.
@@ -90,9 +92,9 @@ def test_targets_of_a_regression_are_scaled_too(mine):
     outputs = RNG.uniform(size=(10, 2))
     found = configuration.stimuli.unscaled(outputs)
     np.testing.assert_allclose(found, scaler.inverse_transform(outputs), rtol=1e-12)
-    for wrong in (np.zeros((10, 3)), np.array("words")):
-        with pytest.raises(ParameterError, match=r"should be numbers of shape \(n, 2\)"):
-            configuration.stimuli.unscaled(wrong)
+    for wrong, words in ((np.zeros((10, 3)), r"should be numbers of shape \(n, 2\)"), (np.array("words"), "no|not")):
+        with pytest.raises(ParameterError, match=words):
+            configuration.stimuli.unscaled(wrong, 2)
     theory = r2_score(TARGETS[30:], found, multioutput="raw_values")
     np.testing.assert_allclose(r_squared_by_output(outputs, stimuli.y_test), theory, rtol=1e-9)
     assert Configuration.from_toml(configuration.to_toml()).difference(configuration) is None
@@ -105,13 +107,58 @@ def test_targets_of_a_regression_are_scaled_too(mine):
         (["scale=none"], TARGETS),
         (["target_mean=20.", "target_std=2."], (TARGETS - 20) / 2),
         (["target_mean=[20.,0.]", "target_std=[15.,1e-3]"], (TARGETS - [20, 0]) / [15, 1e-3]),
-        (["mean=0.5"], TARGETS),
+        (["mean=0.5"], MinMaxScaler().fit(TARGETS[:30]).transform(TARGETS)),
     ],
 )
 def test_a_scale_of_targets_that_is_given_wins(mine, settings, seen):
-    """scale = "none", and any mean or std of one's own, are kept; targets that none is given for are presented raw."""
+    """scale = "none", and numbers of one's own, are kept; those of inputs decide nothing of targets, and vice versa."""
     stimuli = Configuration.read(settings=[f"stimuli={mine(y=TARGETS)}", *settings]).load_stimuli()
     np.testing.assert_allclose(stimuli.y_train, seen[:30], rtol=1e-12)
+    chosen = not {"scale=none", "mean=0.5"} & set(settings)
+    inputs = MinMaxScaler().fit(X[:30]).transform(X) if chosen else X - 0.5 * ("mean=0.5" in settings)
+    np.testing.assert_allclose(stimuli.x_train, inputs[:30], rtol=1e-12, atol=1e-12)
+
+
+def test_numbers_of_a_file_stay_for_other_stimuli_until_told(mine, tmp_path):
+    """A line names the file that has them; scale = "auto" beside the file chooses anew; oracle: NumPy."""
+    path = tmp_path / "run.toml"
+    path.write_text(Configuration.read(settings=[f"stimuli={mine(y=TARGETS)}", "initial_gain_ff=1"]).to_toml())
+    other = tmp_path / "other.npz"
+    np.savez(other, x=3 * X, y=5 * TARGETS, split=SPLIT)
+    kept = Configuration.read(path, [f"stimuli={other}"])
+    assert kept.choices[0].startswith("mean, std, target_mean, target_std are the numbers of ")
+    assert f"{path}: --set scale=auto chooses for these stimuli." in kept.choices[0]
+    np.testing.assert_allclose(kept.stimuli.target_mean, TARGETS[:30].min(0))
+    anew = Configuration.read(path, [f"stimuli={other}", "scale=auto"])
+    np.testing.assert_allclose(anew.stimuli.target_mean, 5 * TARGETS[:30].min(0))
+    np.testing.assert_allclose(anew.stimuli.std, 3 * np.ptp(X[:30], axis=0))
+    assert "of Inputs" not in anew.choices[0]
+    given = Configuration.read(path, [f"stimuli={other}", "scale=auto", "mean=0", "std=2"])
+    assert (given.stimuli.mean, given.stimuli.std) == (0, 2)
+    np.savez(other, x=X, y=TARGETS[:, 0], split=SPLIT)
+    with pytest.raises(ParameterError, match=r"2 values; allowed for other .*; --set scale=auto chooses anew"):
+        Configuration.read(path, [f"stimuli={other}", "architecture=[2,8,1]"]).load_stimuli()
+
+
+def test_what_reaches_too_far_has_no_scale(mine):
+    """A range beyond the numbers of float64 is one line, of inputs and of targets."""
+    far = np.where(np.arange(40)[:, None] % 2, 1.5e308, -1.5e308) * np.ones((1, 2))
+    for arrays, what in (({"y": far}, "targets"), ({"x": far}, "inputs")):
+        with pytest.raises(ParameterError, match=f"{what} reach from -1.5e.308 to 1.5e.308, too far"):
+            Configuration.read(settings=[f"stimuli={mine(**arrays)}"])
+    assert scale_of(np.array([[-6e4], [6e4]], dtype=np.float16))[1] == pytest.approx(1.2e5, rel=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e300])
+def test_deviations_in_any_unit(unit):
+    """Root mean squares of numbers whose squares are none: those of numbers about 1, in the unit, to 1e-12."""
+    y, outputs = RNG.random((8, 2)), RNG.random((8, 2))
+    stimuli = Stimuli(name="toy", x_train=y, y_train=y, x_test=y, y_test=y, task="regression")
+    found = Evaluation(stimuli, {}, outputs, lambda values: values * unit).deviation
+    np.testing.assert_allclose(
+        found, unit * np.sqrt(mean_squared_error(y, outputs, multioutput="raw_values")), rtol=1e-12
+    )
+    np.testing.assert_array_equal(Evaluation(stimuli, {}, y, lambda values: values * unit).deviation, 0)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,9 @@ def test_what_to_record_is_written_as_one_likes(trained_run):
     """Text as on the command line, one name or number for a list of one, and layers by number give the same traces."""
     brief = {"stimuli": "0-2", "populations": "layer_1", "variables": "V_soma", "phases": "free", "cells": {1: 3}}
     full = {"stimuli": range(3), "variables": ["V_soma"], "phases": ["free"], "cells": {"layer_1": [3]}}
+    with trained_run.record("both.h5", populations="layer_1, SST_1", variables="V_soma,rate") as both:
+        found = {group.population: tuple(group.traces) for group in both.groups}
+        assert found == {"layer_1": ("V_soma", "rate"), "SST_1": ("V_soma",)}
     with trained_run.record("a.h5", **brief) as one, trained_run.record("b.h5", **full) as other:
         assert one.trials["stimulus"].tolist() == [0, 1, 2]
         np.testing.assert_array_equal(one["layer_1", "V_soma"][:], other["layer_1", "V_soma"][:])
@@ -198,6 +201,9 @@ def test_what_to_record_is_written_as_one_likes(trained_run):
         ({"cells": {1: [5]}}, "cell 5: there are 0 to 4"),
         ({"cells": {1: "x"}}, "cell 'x': should be numbers and ranges"),
         ({"cells": {1.0: [0]}}, "layer 1.0: this circuit has layers 1 to 2"),
+        ({"cells": [0, 3]}, r"cells = \[0, 3\]: must say of which layer, as \{1: \[0, 3\]\}"),
+        ({"cells": "0,3"}, "cells = '0,3': must say of which layer"),
+        ({"beta": float("nan")}, "beta = nan: must be a finite number"),
     ],
 )
 def test_what_cannot_be_recorded_is_one_line(trained_run, path, words, message):

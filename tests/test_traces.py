@@ -37,6 +37,22 @@ def recorded(tmp_path_factory):
     return path, stimuli, shown
 
 
+def test_classes_without_names_are_called_by_their_numbers(tmp_path):
+    """The class is the label as text, also where labels are so large that names for all would fill the memory."""
+    preparation = Preparation(CorInfoMax([6, 5, 3]), replicas=2, protocol=contrastive(free_steps=2, nudge_steps=2))
+    labels = np.array([7, 10**9])
+    with StreamRecorder(preparation, tmp_path / "a.h5", Selection("layer_1", "u", cells=0), labels=labels):
+        preparation.run([Stimulus(np.full((2, 6), 0.5), rows=np.arange(2)), Stimulus(np.full((2, 6), 0.5))])
+    with open_traces(tmp_path / "a.h5") as traces:
+        assert traces.class_names is None
+        frame = traces.dataframe("layer_1")
+        found = frame.groupby(["trial", "replica"])["class_name"].unique()
+        assert [names.tolist() for names in found] == [["7"], ["1000000000"], [""], [""]]
+        traces.save_npz(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as archive:
+        assert "trials/class_names" not in archive
+
+
 def test_slices(recorded):
     """Slices, single steps and cells of a trace, and it as an array, are those of `present`, bit for bit."""
     path, _, shown = recorded

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...errors import ParameterError
 from .meanings import category_look
-from .style import legend_beside, literal, new_axis, publication_style
+from .style import legend_beside, new_axis, publication_style, short_literals
 
 METHODS = ("pca", "tsne")
 _MOST_IN_LEGEND = 20
@@ -68,9 +68,9 @@ def embedding(r, labels=None, method="pca", ax=None, seed=0, targets=None, names
 
 
 def _draw_classes(ax, points, labels, names, look):
-    classes = np.unique(labels)
+    classes, names = np.unique(labels), [] if names is None else short_literals(names)
     for n, label in enumerate(classes):
-        name = literal(names[label] if names is not None and label < len(names) else label)
+        name = names[label] if label < len(names) else str(label)
         ax.scatter(*points[labels == label].T, s=13, label=name, **category_look(n), **look)
     if len(classes) <= _MOST_IN_LEGEND:
         columns = 1 + (len(classes) > 12)

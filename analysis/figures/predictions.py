@@ -4,7 +4,7 @@ import numpy as np
 
 from ...errors import ParameterError
 from .meanings import PARTS
-from .style import PAGE, literal, new_axis, new_figure, new_panels, publication_style
+from .style import PAGE, new_axis, new_figure, new_panels, publication_style, short_literals
 
 #: Classes up to which each cell of the matrix tells its number, and each class its name.
 _NUMBERED, _NAMED = 12, 30
@@ -42,7 +42,7 @@ def confusion_matrix(counts, names=None, ax=None):
     names = range(len(counts)) if names is None else names
     if len(names) != len(counts):
         raise ParameterError(f"confusion_matrix: {len(names)} names for {len(counts)} classes")
-    names = [literal(name) for name in names]
+    names = short_literals(names)
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(100 * counts, total, out=np.zeros(counts.shape), where=total > 0)
     size = float(np.clip(0.42 * len(counts) + 1.6, 3.2, PAGE - 1.2))

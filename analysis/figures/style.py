@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
+from ...summary import shortened
+
 RC = mpl.rc_params_from_file(resources.files(__package__) / "corinfomax.mplstyle", use_default_template=False)
 
 # The style file's colours by name.
@@ -90,6 +92,11 @@ def legend_beside(ax, **options):
 def literal(text):
     """Give a name that users have chosen as a figure shows it, also where it holds dollar signs."""
     return str(text).replace("$", r"\$")
+
+
+def short_literals(names, longest=20):
+    """Give the names of classes as a figure has room for them, a string for each; see `summary.shortened`."""
+    return [literal(name) for name in shortened(names, longest)]
 
 
 def logarithmic_in_plain_numbers(ax):

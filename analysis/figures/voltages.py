@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from ...errors import ParameterError
 from .meanings import APICAL, BASAL, ERROR, MULTIPLIER, OTHERS, SOMA, SST
 from .phase_bands import milliseconds, phase_patches, shade_phases, spread
-from .style import PAGE, literal, new_figure, publication_style
+from .style import PAGE, new_figure, publication_style, short_literals
 
 MOST_CELLS = 3
 #: Label and colour of potentials, in the order in which they are drawn, each upon the one before it.
@@ -27,6 +27,8 @@ _COMPANIONS = {"error cell": ERROR, "multiplier cell": MULTIPLIER}
 SPIKE = {"linestyle": "", "marker": "|", "markersize": 6, "markeredgewidth": 0.8, "color": SOMA}
 #: Samples of a presentation that are marked one by one, and not joined only.
 _FEW = 20
+#: Letters of a title that stand on an inch.
+_LETTERS = 13
 #: Inches that a panel should have across, and a page has for them from top to bottom.
 _NARROWEST, _TALLEST = 1.5, 8.6
 
@@ -208,7 +210,8 @@ def _draw_layer(axes, recording, stimulus, k, chosen):
         if recording.spikes_of(k) is not None:
             _draw_spikes(column[0], spikes_of(recording, k, stimulus, layer.cells[chosen[n]]))
         shade_phases(column, recording)
-        column[0].set_title(cell_title(recording, stimulus, k, layer.cells[chosen[n]]), pad=15)
+        room = int(_LETTERS * axes[0, 0].figure.get_figwidth() / axes.shape[1])
+        column[0].set_title(cell_title(recording, stimulus, k, layer.cells[chosen[n]], room), pad=15)
     axes[0, 0].set_ylabel("Potential (mV)")
     for row, (name, _, colour, potentials) in zip(axes[1:], _beside(recording, k), strict=True):
         _draw_deviations(row[: len(chosen)], time, potentials[:, stimulus, chosen] - recording.V_rest, name, colour)
@@ -272,7 +275,7 @@ def title_of(recording, stimulus):
     """
     title = f"Stimulus {recording.stimuli[stimulus]}"
     name = recording.class_of(stimulus)
-    return title if name is None else f"{title}, class {literal(name)}"
+    return title if name is None else f"{title}, class {short_literals([name], 40)[0]}"
 
 
 def missed_target(recording, stimulus, layers):
@@ -297,18 +300,22 @@ def missed_target(recording, stimulus, layers):
     return "" if recorded else f"\nthe target, output cell {output_name(recording, target)}, was not recorded"
 
 
-def cell_title(recording, stimulus, k, cell):
+def cell_title(recording, stimulus, k, cell, room=100):
     """Name a cell of layer k, in the output with a word if it is the target's.
 
     Parameters
     ----------
     recording : corinfomax.analysis.Recording
     stimulus, k, cell : int
+    room : int, default 100
+        Letters of a line; a class that goes beyond has a line of its own.
     """
     if k != recording.output_layer:
         return f"layer {k}, cell {cell}"
     target = " (target)" if cell == recording.target_cell(stimulus) else ""
-    return f"output cell {output_name(recording, cell)}{target}"
+    on_one_line = f"output cell {output_name(recording, cell)}{target}"
+    number, _, name = output_name(recording, cell).partition(", ")
+    return on_one_line if len(on_one_line) <= room or not name else f"output cell {number}{target}\n{name}"
 
 
 def output_name(recording, cell):
@@ -321,7 +328,7 @@ def output_name(recording, cell):
     """
     names = recording.class_names if recording.taught and recording.class_names is not None else ()
     own = str(names[cell]) if cell < len(names) else str(cell)
-    return str(cell) if own == str(cell) else f"{cell}, {literal(own)}"
+    return str(cell) if own == str(cell) else f"{cell}, {short_literals([own])[0]}"
 
 
 def _readable(volts):

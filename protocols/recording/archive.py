@@ -11,7 +11,7 @@ from ...networks import Circuit, Population
 from ...stimuli import Stimuli
 from .presentation import Presentation
 from .recordables import by_default, spiking
-from .selections import indices_of, layer_of, stimuli_of
+from .selections import by_place, indices_of, layer_of, stimuli_of
 
 
 def record(
@@ -59,7 +59,7 @@ def record(
         For stimuli, layers or cells that do not exist.
     """
     chosen = stimuli_of(stimuli, chosen)
-    cells = {layer_of(preparation, k): indices for k, indices in cells.items()}
+    cells = {layer_of(preparation, k): indices for k, indices in by_place(cells).items()}
     cells = {k: indices_of(f"layer {k}, cell", chosen, preparation.layer(k).size) for k, chosen in cells.items()}
     layers = {k: preparation.layer(k) for k in cells}
     multipliers = [f"{name}.r" for name, it in preparation.populations.items() if isinstance(it.cell, MultiplierCell)]

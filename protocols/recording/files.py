@@ -14,7 +14,7 @@ from ...networks.interval import renewed_in_each_step
 from ...stimuli import Stimuli, Stimulus
 from .archive import shown_targets
 from .recordables import SPIKES, listed, names, own
-from .selections import Selection, SpikeSelection, population_of, stimuli_of
+from .selections import Selection, SpikeSelection, by_place, population_of, stimuli_of
 from .stream_recorder import StreamRecorder, writable
 
 #: Endings of the files that traces are written to.
@@ -57,7 +57,11 @@ def select(
         In one line, for what the circuit does not have.
     """
     populations, variables = names(populations, "populations"), names(variables, "variables")
-    phases, cells, there = names(phases, "phases"), _by_population(preparation, cells or {}), preparation.populations
+    phases, cells, there = (
+        names(phases, "phases"),
+        _by_population(preparation, {} if cells is None else cells),
+        preparation.populations,
+    )
     whole = not populations and not cells
     populations = tuple(populations) or tuple(cells) or preparation.circuit.layers[1:]
     if stray := [name for name in cells if name not in populations]:
@@ -93,7 +97,7 @@ def select(
 def _by_population(preparation, cells: Mapping[str | int, Sequence[int]]) -> dict[str, Sequence[int]]:
     """Name the populations that cells are of, each once."""
     found: dict[str, Sequence[int]] = {}
-    for place, chosen in cells.items():
+    for place, chosen in by_place(cells).items():
         name = population_of(preparation, place)
         if name in found:
             raise ParameterError(f"cells of {name} are chosen twice, by its name and by its layer; choose them once")

@@ -104,8 +104,8 @@ def meaning_of(population: Population, variable: str) -> str:
 
 
 def names(given: str | Sequence[str], what: str) -> tuple[str, ...]:
-    """Return names, where one may stand for a sequence of one, or say that they are none."""
-    return named((given,) if isinstance(given, str) else given, what)
+    """Return names, which may also stand in a text with commas between them, or say that they are none."""
+    return named([name.strip() for name in given.split(",")] if isinstance(given, str) else given, what)
 
 
 def named(given: Sequence[str], what: str = "variables") -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,13 @@ def population_of(preparation, place: str | int) -> str:
     if isinstance(place, str):
         return place
     return preparation.circuit.layers[layer_of(preparation, place)]
+
+
+def by_place(cells: Any) -> Mapping[Any, Any]:
+    """Return what is a mapping of layers or populations to cells, or say that it is none."""
+    if not isinstance(cells, Mapping):
+        raise ParameterError(f'cells = {cells!r}: must say of which layer, as {{1: [0, 3]}} or {{1: "0,3"}}')
+    return cells
 
 
 def layer_of(preparation, place: int) -> int:
@@ -250,3 +258,22 @@ def _numbers(what: str, chosen) -> np.ndarray:
     if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu":
         raise ParameterError(f"{what} {chosen!r}: must be a whole number or a list of them")
     return found
+
+
+def check_selections(selections: list, preparation):
+    """Compare selections with the preparation, and with each other."""
+    seen = set()
+    for selection in selections:
+        if isinstance(selection, Selection | SpikeSelection):
+            selection.check(preparation)
+            chosen = [f"{variable} of {selection.population}" for variable in selection.variables]
+        elif isinstance(selection, WeightSelection):
+            selection.check(preparation.circuit)
+            chosen = [f"weights {selection.name}"]
+        else:
+            raise ParameterError(f"{type(selection).__name__} is no Selection, SpikeSelection or WeightSelection")
+        if doubled := [name for name in chosen if name in seen]:
+            raise ParameterError(f"{doubled[0]}: chosen twice; one recorder records it once")
+        seen.update(chosen)
+    if not seen:
+        raise ParameterError("no selections: there is nothing to record")

@@ -27,11 +27,12 @@ import numpy as np
 
 from ...analysis.files import beside, discard, free_path, is_there, put_in_place, release, sole_writer
 from ...analysis.traces import FORMAT, SUFFIXES, VERSION, Traces, is_recording
-from ...errors import ParameterError, RunError
+from ...errors import CorInfoMaxError, ParameterError, RunError
 from ...networks.states import PhaseEnd
+from ...stimuli.checks import misfit_of_names
 from ..interruption import on_interrupt
 from .reserve import Reserve
-from .selections import Selection, SpikeSelection, WeightSelection, phases_of
+from .selections import Selection, SpikeSelection, WeightSelection, check_selections, phases_of
 from .streams import CellStream, SpikeStream, WeightStream
 from .tables import Column, Table, Writer, choice_of, numbered, truth
 
@@ -52,8 +53,8 @@ class StreamRecorder:
     """Records a preparation's presentations into an HDF5 file, from entering the context to leaving it.
 
     The file is whole and readable afterwards, also if an error, Ctrl-C or a full disk ended the run: it then holds all
-    steps until then, for room on the disk is taken before it is needed. It is written beside its place under a hidden
-    name, and moved there at the end. `open_traces` reads it.
+    steps until then, for room on the disk is taken before it is needed. What is refused before the first step leaves
+    none. It is written beside its place under a hidden name, and moved there at the end. `open_traces` reads it.
 
     The file is netCDF-4, with the axes time, replica and cell, so that ``xarray.open_dataset(path, engine="h5netcdf",
     group="cells/layer_1")`` gives labelled traces in volts. Stored is what the simulation holds, the dimensionless
@@ -109,14 +110,10 @@ class StreamRecorder:
         self.path = writable(path)
         self._preparation = preparation
         self._selections = [selections] if isinstance(selections, Chosen) else list(selections or ())
-        _check(self._selections, preparation)
+        check_selections(self._selections, preparation)
         self._dtype = _precision(dtype)
         self._labels = None if labels is None else np.asarray(labels)
-        if self._labels is not None and (self._labels.ndim != 1 or self._labels.dtype.kind not in "iu"):
-            raise ParameterError("labels must be whole numbers, one for each stimulus of the set")
-        self._class_names = None if class_names is None else [str(name) for name in class_names]
-        if self._class_names is not None and (self._labels is None or self._labels.max() >= len(self._class_names)):
-            raise ParameterError("class_names must be one for each class that labels has")
+        self._class_names = _names_of_classes(class_names, self._labels)
         if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool)):
             raise ParameterError(f"seed = {seed!r}: must be a whole number")
         self._seed = seed
@@ -173,7 +170,10 @@ class StreamRecorder:
         with self._held, on_interrupt(lambda: interrupted.append(True)):  # Ctrl-C must not cost what was recorded
             for hooks, hook in self._hooks:
                 hooks.remove(hook)
-            self._complete()
+            if isinstance(error, CorInfoMaxError) and not self._steps:
+                self._abandon()  # nothing was recorded
+            else:
+                self._complete()
         if interrupted and kind is None:
             raise KeyboardInterrupt
 
@@ -360,31 +360,25 @@ class StreamRecorder:
             self._trial += 1
 
 
+def _names_of_classes(names, labels: np.ndarray | None) -> list[str] | None:
+    """Check the names of classes, and the labels that number them from 0."""
+    if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0):
+        raise ParameterError("labels must be whole numbers from 0, one for each stimulus of the set")
+    if names is None:
+        return None
+    if (misfit := misfit_of_names(names)) is not None:
+        raise ParameterError(f"class_names {misfit}")
+    if labels is None or labels.max(initial=-1) >= len(names):
+        raise ParameterError("class_names must be one for each class that labels has")
+    return [str(name) for name in names]
+
+
 def _precision(dtype) -> np.dtype | None:
     allowed = [np.dtype(np.float32), np.dtype(np.float64)]
     with contextlib.suppress(TypeError):  # NumPy's, for what is no type
         if dtype is None or np.dtype(dtype) in allowed:
             return None if dtype is None else np.dtype(dtype)
     raise ParameterError(f"dtype = {dtype!r}: must be float32 or float64")
-
-
-def _check(selections: list, preparation):
-    """Compare selections with the preparation, and with each other."""
-    seen = set()
-    for selection in selections:
-        if isinstance(selection, Selection | SpikeSelection):
-            selection.check(preparation)
-            chosen = [f"{variable} of {selection.population}" for variable in selection.variables]
-        elif isinstance(selection, WeightSelection):
-            selection.check(preparation.circuit)
-            chosen = [f"weights {selection.name}"]
-        else:
-            raise ParameterError(f"{type(selection).__name__} is no Selection, SpikeSelection or WeightSelection")
-        if doubled := [name for name in chosen if name in seen]:
-            raise ParameterError(f"{doubled[0]}: chosen twice; one recorder records it once")
-        seen.update(chosen)
-    if not seen:
-        raise ParameterError("no selections: there is nothing to record")
 
 
 def writable(path: str | os.PathLike) -> Path:

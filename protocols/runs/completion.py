@@ -15,8 +15,8 @@ from .fitting import of_task
 from .loading import StimulusSource
 from .paths import Schemas, Sections
 
-#: Keys that state a scale, so that none is chosen.
-_SCALES = {"mean", "std", "target_mean", "target_std"}
+#: Keys that state the scale of inputs, and that of targets: where one of a pair is given, the pair is not chosen.
+_INPUTS, _TARGETS = ("mean", "std"), ("target_mean", "target_std")
 #: Cells of the hidden layer, where nobody says how many.
 _HIDDEN = 64
 
@@ -51,26 +51,54 @@ def complete(values: Sections, schemas: Schemas, model: str, source: StimulusSou
         if "bias" in fields:
             circuit.setdefault("bias", True)
     sizes = [key for key in played_by(schemas["circuit"], SIZES) if key not in circuit and fields[key].is_required()]
-    scaled = section.get("scale") == AUTO and not _SCALES & set(section)
-    if not (sizes or scaled) or not isinstance(section.get("stimuli"), str):
+    auto = section.get("scale") == AUTO
+    inputs, targets = (auto and not any(key in section for key in pair) for pair in (_INPUTS, _TARGETS))
+    if not (sizes or inputs or targets) or not isinstance(section.get("stimuli"), str):
         return []
     stimuli, lines = source.load(section["stimuli"], section.get("data")), []
-    if scaled:
+    if inputs:
         section["mean"], section["std"] = rates_of(stimuli.x_train, image=stimuli.image_shape is not None)
         if isinstance(section["mean"], list):
             what = "each input by its own least and largest training value"
         else:
             what = f"all inputs from {section['mean']:g} … {section['mean'] + section['std']:g}"
         lines.append(f'Inputs are scaled to 0 … 1: {what} (scale = "none" leaves them as they are).')
-        if stimuli.task == "regression":
-            section["target_mean"], section["target_std"] = scale_of(stimuli.y_train)
-            lines.append("Targets are scaled to 0 … 1, too: each by its own least and largest training value.")
+    if targets and stimuli.task == "regression":
+        section["target_mean"], section["target_std"] = scale_of(stimuli.y_train)
+        lines.append("Targets are scaled to 0 … 1: each by its own least and largest training value.")
     if sizes and not stimuli.outputs:
         of_task(stimuli, model)  # a model that needs targets is told apart from one that has other sizes
         return lines
     for key in sizes:
         circuit[key] = [stimuli.inputs, _HIDDEN, stimuli.outputs]
     return lines
+
+
+def take_scale_anew(section: dict[str, Any], given: Container[str], source: str) -> list[str]:
+    """Forget a file's numbers of a scale where "auto" is set beside the file; tell where they stay for other stimuli.
+
+    Parameters
+    ----------
+    section : dict
+        Section ``[stimuli]``, which is changed.
+    given : container of str
+        Keys that are set beside the file.
+    source : str
+        The file.
+
+    Returns
+    -------
+    list of str
+        A line, or none.
+    """
+    kept = [key for key in (*_INPUTS, *_TARGETS) if key in section and key not in given]
+    if "scale" in given and section.get("scale") == AUTO:
+        for key in kept:
+            del section[key]
+    elif kept and "stimuli" in given:
+        numbers = "is the number" if len(kept) == 1 else "are the numbers"
+        return [f"{', '.join(kept)} {numbers} of {source}: --set scale=auto chooses for these stimuli."]
+    return []
 
 
 def of_depth(value: Any, pairs: int) -> Any:

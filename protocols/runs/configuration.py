@@ -150,8 +150,10 @@ class Configuration:
         owner |= {key: section for section, schema in found.items() for key in schema.model_fields}
         reading.apply(pairs, owner, values)
         paths.make_absolute(values, found, Path.cwd())
+        given = {key.rpartition(".")[2] for key, _, _ in pairs}
         if source == reading.OWN_PRESET:
-            completion.spread_over_depth(values["circuit"], [key.rpartition(".")[2] for key, _, _ in pairs])
+            completion.spread_over_depth(values["circuit"], given)
+        lines = completion.take_scale_anew(values.get("stimuli", {}), given, str(source)) if folder is None else []
         if not trust:
             check_trusted(paths.references(values, found), name, folder)
         loaded_from = _named_as_kept(values, Path(source).parent, folder)
@@ -159,7 +161,9 @@ class Configuration:
         if folder is not None:
             configuration, configuration.choices = cls._with_threads(values, name, loaded_from)
             return configuration
-        return cls._completed(values, found, model, name, loaded_from)
+        configuration = cls._completed(values, found, model, name, loaded_from)
+        configuration.choices = (*lines, *configuration.choices)
+        return configuration
 
     @classmethod
     def _completed(

@@ -65,6 +65,9 @@ def fitting_stimuli(
             stimuli = stimuli.normalised(section.mean, section.std)
         if section.target_mean is not None or section.target_std is not None:
             stimuli = targets.scaled(stimuli, section.target_mean, section.target_std)
+    except CorInfoMaxError as error:
+        raise ParameterError(f"{source}, [stimuli]: {error}; --set scale=auto chooses anew") from None
+    try:
         stimuli = of_task(stimuli, model)
         if section.validation is not None:
             if stimuli.task == "none":
@@ -126,7 +129,7 @@ def warnings_about(circuit: Trainable, stimuli: Stimuli, protocol: Protocol | No
     """
     found = []
     if stimuli.task != "none" and (off := off_the_scale(stimuli.x_train)) is not None:
-        found.append(f'The {off}: scale = "auto" brings them there.')
+        found.append(f'The {off}: scale = "auto" without mean and std brings them there.')
     if lacks_bias(circuit, stimuli):
         found.append(f"The circuit has no bias, and its {stimuli.inputs} inputs are never negative: {BIAS}.")
     if (outside := targets_out_of_reach(circuit, stimuli)) is not None:
@@ -163,7 +166,8 @@ def targets_out_of_reach(circuit: Trainable, stimuli: Stimuli) -> str | None:
         )
     return (
         f"Targets of {stimuli.name} reach from {y.min():g} to {y.max():g}, rates of the output layer from "
-        f'{low:g} to {high:g} only: scale = "auto" brings the targets there, and so do target_mean and target_std.'
+        f"{low:g} to {high:g} only: target_mean and target_std bring the targets there; without these keys "
+        'scale = "auto" does.'
     )
 
 

@@ -180,13 +180,13 @@ class Run(Summarised):
 
         Parameters
         ----------
-        outputs : array_like or DataFrame (n, outputs)
+        outputs : array_like or DataFrame (n, outputs), (outputs,) for one stimulus; of one output also Series (n,)
 
         Returns
         -------
-        ndarray or DataFrame (n, outputs)
+        ndarray, DataFrame or Series, as `outputs`
         """
-        found = self.configuration.stimuli.unscaled(np.asarray(outputs))
+        found = self.configuration.stimuli.unscaled(outputs, self.stimuli.outputs)
         return table_like(outputs, found, getattr(outputs, "columns", None))
 
     def _look_at(self, x):
@@ -341,12 +341,13 @@ class Run(Summarised):
     def _record_layers(self, chosen: list[int], cells: Mapping[Any, Sequence[int]] | None, beta: float) -> Recording:
         from ...analysis.recordings import read_recording
         from ..recording import record, representative_cells
+        from ..recording.selections import by_place
 
         preparation = self._mounted(len(chosen))
         if cells is None:
             first, *others = chosen
             cells = representative_cells(preparation, self.stimuli, first, seed=self._test_seed, others=others)
-        elif strange := [key for key in cells if isinstance(key, str)]:
+        elif strange := [key for key in by_place(cells) if isinstance(key, str)]:
             raise ParameterError(f"record: cells of {strange[0]!r}: without a path only layers are recorded, 1 and up")
         self.folder.write_arrays(
             "recording.npz", record(preparation, self.stimuli, chosen, cells, beta, self._test_seed)

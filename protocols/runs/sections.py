@@ -10,6 +10,7 @@ from ..systems import MODELS, model_named
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import ArrayLike
 
 
 class StimuliSection(BaseModel):
@@ -44,11 +45,11 @@ class StimuliSection(BaseModel):
     scale: Literal["auto", "none"] | None = None
     validation: Fraction | None = None
 
-    def unscaled(self, outputs: "np.ndarray") -> "np.ndarray":
-        """Give outputs (n, outputs) in the unit of the targets, as the user's file has them."""
-        from ...stimuli import targets  # with NumPy
+    def unscaled(self, outputs: "ArrayLike", targets: int | None = None) -> "np.ndarray":
+        """Give outputs in the unit of the targets, as the user's file has them; see `stimuli.targets.unscaled`."""
+        from ...stimuli.targets import unscaled  # with NumPy
 
-        return targets.unscaled(outputs, self.target_mean, self.target_std)
+        return unscaled(outputs, self.target_mean, self.target_std, targets)
 
 
 class TrainingSection(BaseModel):

@@ -55,7 +55,10 @@ class Evaluation:
         return self._of("regression", self._root_mean_square)
 
     def _root_mean_square(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.mean((self.unscaled(outputs) - self.unscaled(y)) ** 2, axis=0, dtype=float))
+        missed = np.abs(self.unscaled(outputs) - self.unscaled(y)).astype(float)
+        largest = missed.max(axis=0)
+        unit = np.where(largest > 0, largest, 1.0)  # squares of what is far from 1 would not be numbers
+        return largest * np.sqrt(np.mean((missed / unit) ** 2, axis=0))
 
     def _of(self, task: str, measure: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray | None:
         return measure(self.outputs, self.stimuli.y_test) if self.stimuli.task == task else None
