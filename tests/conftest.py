@@ -5,6 +5,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 import brian2 as b2
+import matplotlib as mpl
 import numpy as np
 import pytest
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
@@ -42,6 +43,11 @@ class MountedCell:
         self.network.run(steps * self.clock.dt, namespace={})
 
 
+def _without_layout(figure):
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _coarse_pictures():
     """Save pictures with few pixels and without a layout, which takes half of the time that saving takes.
@@ -50,7 +56,7 @@ def _coarse_pictures():
     """
     savefig = Figure.savefig
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("corinfomax.analysis.figures.report.lay_out", lambda figure: figure.set_layout_engine("none"))
+        patch.setattr("corinfomax.analysis.figures.report.lay_out", _without_layout)
         patch.setattr(
             Figure, "savefig", lambda figure, *words, **options: savefig(figure, *words, **{"dpi": 50, **options})
         )

@@ -1,6 +1,7 @@
 """Training from Python, and what its run object gives."""
 
 import io
+import shutil
 import warnings
 from pathlib import Path
 
@@ -29,9 +30,19 @@ def toy(tmp_path, monkeypatch):
     return "toy.npz"
 
 
+@pytest.fixture(scope="module")
+def trained_folder(tmp_path_factory):
+    """Train once; what is done to the run is done to copies."""
+    place = tmp_path_factory.mktemp("trained")
+    np.savez(place / "toy.npz", **stimuli())
+    corinfomax.train(stimuli=place / "toy.npz", out=place / "mine", progress=False, **SETTINGS)
+    return place / "mine"
+
+
 @pytest.fixture
-def trained_run(toy):
-    return corinfomax.train(stimuli=toy, out="mine", progress=False, **SETTINGS)
+def trained_run(trained_folder, toy):
+    shutil.copytree(trained_folder, "mine")
+    return Run("mine")
 
 
 @pytest.fixture

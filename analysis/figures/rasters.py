@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from ...errors import ParameterError
 from .meanings import CATEGORIES, SOMA
 from .phase_bands import milliseconds, phase_patches, shade_phases, spread
-from .style import PAGE, new_figure, publication_style
+from .style import PAGE, new_figure, place, publication_style
 from .voltages import SPIKE, cell_title, missed_target, spikes_of, title_of
 
 #: Cells of a layer whose potentials are drawn where none are chosen, and most of all layers.
@@ -69,7 +69,7 @@ def spike_raster(recording, stimulus=0, cells=None, figure=None):
     handles += [Line2D([], [], color=SOMA, label="soma, with its spikes drawn as strokes")] if chosen else []
     figure.legend(handles=[*handles, *phase_patches(recording)], loc="outside lower center", ncols=4)
     figure.suptitle(f"{title_of(recording, stimulus)}{missed_target(recording, stimulus, None)}", fontsize=10)
-    figure.canvas.figure.draw_without_rendering()  # the widths of panels are known where the layout is
+    place(figure)  # the widths of panels are known where the layout is
     spread(list(axes[0].texts), axes[0])
     return figure
 

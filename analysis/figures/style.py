@@ -94,6 +94,13 @@ def literal(text):
     return str(text).replace("$", r"\$")
 
 
+def place(figure):
+    """Find each axis's place, which takes less time than drawing; of a figure in a figure that of all."""
+    whole = figure.canvas.figure
+    if (engine := whole.get_layout_engine()) is not None:
+        engine.execute(whole)
+
+
 def short_literals(names, longest=20):
     """Give the names of classes as a figure has room for them, a string for each; see `summary.shortened`."""
     return [literal(name) for name in shortened(names, longest)]

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from ...errors import ParameterError
 from .meanings import APICAL, BASAL, ERROR, MULTIPLIER, OTHERS, SOMA, SST
 from .phase_bands import milliseconds, phase_patches, shade_phases, spread
-from .style import PAGE, new_figure, publication_style, short_literals
+from .style import PAGE, new_figure, place, publication_style, short_literals
 
 MOST_CELLS = 3
 #: Label and colour of potentials, in the order in which they are drawn, each upon the one before it.
@@ -89,9 +89,9 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
         unit = float(np.clip((_TALLEST - around) / sum(flat), 0.42, 0.55))
         figure = new_figure(min(PAGE, 0.7 + panel * max(columns, 1.4)), around + unit * sum(flat))
     axes = figure.subplots(len(flat), columns, sharex=True, squeeze=False, height_ratios=flat)
-    place, first = 0, {}
+    top, first = 0, {}
     for k, chosen, heights in rows:
-        block = axes[place : place + len(heights)]
+        block = axes[top : top + len(heights)]
         # All cells of a layer have the same axis, in whatever row.
         for row, leader in zip(block, first.setdefault(k, block[:, 0]), strict=True):
             for ax in row:
@@ -100,13 +100,13 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
                 if ax is not row[0]:
                     ax.tick_params(labelleft=False)
         _draw_layer(block, recording, stimulus, k, chosen)
-        place += len(heights)
+        top += len(heights)
     for column in axes.T:
         _label_time(column)
     figure.align_ylabels(axes[:, 0])
     _legend(figure, recording, positions, ncols=min(3, columns + 1))
     figure.suptitle(title, fontsize=10)
-    figure.canvas.figure.draw_without_rendering()  # the widths of panels are known where the layout is
+    place(figure)  # the widths of panels are known where the layout is
     for ax in figure.axes:
         if ax.texts:
             spread(list(ax.texts), ax)
