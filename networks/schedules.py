@@ -92,6 +92,11 @@ class LinearDecay:
     presentations: Count
     floor: NonNegative = 0.02
 
+    @property
+    def end(self) -> int:
+        """Minibatches after which the value stays; a schedule that has such an end is judged by it."""
+        return self.presentations
+
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""
         return self.value * max(1 - progress.presentation / self.presentations, self.floor)

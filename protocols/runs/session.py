@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ...networks.schedules import LinearDecay
 from ...progress import progress_bar, shared_console
 from ...ranges import counted
 from .configuration import Configuration
@@ -202,7 +201,7 @@ def _warnings(training: Training) -> list[str]:
     configuration = training.configuration
     minibatches = configuration.training.epochs * training.batches
     rates = [getattr(each.optimiser, "learning_rate", None) for each in training.circuit.plasticity]
-    ends = [rate.presentations for rate in rates if isinstance(rate, LinearDecay)]
+    ends = [rate.end for rate in rates if hasattr(rate, "end")]
     if ends and min(ends) < _EARLY * minibatches:
         advice = "a longer fall lets all of them learn"
         if training.epoch:
