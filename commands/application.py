@@ -90,7 +90,7 @@ def run() -> int:
     given = {option: option in sys.argv for option in ANYWHERE}
     arguments = [argument for argument in sys.argv[1:] if argument not in ANYWHERE] or ["--help"]
     if arguments[0] == "help":  # as other programs have it: corinfomax help train
-        arguments = [*arguments[1:2], "--help"]
+        arguments = [*(word for word in arguments[1:2] if word != "help"), "--help"]
     arrange(given["--quiet"], given["--json"])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

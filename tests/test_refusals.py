@@ -19,7 +19,7 @@ def test_help_describes_each_command_with_an_example(command, name):
     assert f"corinfomax {name}" in " ".join(out.split())
     assert "Example" in out
     assert command("help", name) == (code, out, err)
-    for words in ([], ["--help"], ["help"]):
+    for words in ([], ["--help"], ["help"], ["help", "help"]):
         code, out, err = command(*words)
         assert (code, err) == (0, "")
         assert name in out
@@ -47,7 +47,7 @@ def test_errors_of_usage_are_one_line_and_code_2(refused, arguments, words):
     [
         (["train", "digit"], ["'digits'"]),
         (["train", "[/b]"], ["[/b]", "corinfomax presets lists them"]),
-        (["train", "mine.npz"], ["mine.npz: is no preset", "--set stimuli=mine.npz"]),
+        (["train", "mine.npz"], ["mine.npz: is no preset, nor is there such a file; ", "--set stimuli=mine.npz"]),
         (["train", "--set", "stimuli=mine.npy"], ["'mine.npy' is no .npz file", "numpy.savez"]),
         (["train", "none.toml"], ["none.toml", "no such file"]),
         (["train", "--set", "epoch=3"], ["epoch=3", "'epochs'"]),

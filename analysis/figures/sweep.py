@@ -6,7 +6,7 @@ from matplotlib.ticker import NullLocator
 
 from ...errors import ParameterError
 from .meanings import PARTS
-from .style import literal, new_panels, publication_style
+from .style import literal, new_panels, publication_style, short_literals
 
 #: Values up to which each has its mean; more are put together in so many bins.
 _MOST_VALUES, _BINS = 12, 8
@@ -117,9 +117,9 @@ def _put_numbers(ax, values, logarithmic):
 def _put_words(ax, values):
     """Give values that are no numbers places on the axis, one beside the other."""
     names = list(dict.fromkeys(values))
-    labels = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names]
+    labels = short_literals(names, _LONGEST)
     turned = {"rotation": 30, "ha": "right"} if sum(map(len, labels)) > 24 else {}
-    ax.set_xticks(range(len(names)), [literal(label) for label in labels], **turned)
+    ax.set_xticks(range(len(names)), labels, **turned)
     ax.set_xlim(-0.5, len(names) - 0.5)
     return values.map({name: n for n, name in enumerate(names)}).astype(float)
 

@@ -44,7 +44,8 @@ def read(source: str | Path) -> dict[str, dict]:
 def _no_preset(path: Path, known: Iterable[str]) -> str:
     """Say what stands where a preset is named, and where it belongs."""
     if path.suffix == ".npz":
-        return f"is no preset; stimuli of your own are named by --set stimuli={path}"
+        missing = "" if path.exists() else ", nor is there such a file"
+        return f"is no preset{missing}; stimuli of your own are named by --set stimuli={path}"
     if (path / "config.toml").exists():
         return f"is a run folder; --out {path} --resume goes on with it, {path / 'config.toml'} begins one like it"
     close = meant(str(path), known)
