@@ -57,6 +57,8 @@ def _coarse_pictures():
     savefig = Figure.savefig
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("corinfomax.analysis.figures.report.lay_out", _without_layout)
+        for module in ("voltages", "rasters"):
+            patch.setattr(f"corinfomax.analysis.figures.{module}.place", lambda figure: None)
         patch.setattr(
             Figure, "savefig", lambda figure, *words, **options: savefig(figure, *words, **{"dpi": 50, **options})
         )
