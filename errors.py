@@ -105,6 +105,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 def meant(word: str, allowed: Iterable[str]) -> str:
     """Ask for the word that is meant, before those are listed that are there; "" if none is like it."""
+    word = str(word)
     # Who writes layer_9 of a circuit with two layers has not mistyped layer_2.
     others = [name for name in allowed if name == word.lower() or _NUMBER.sub("", name) != _NUMBER.sub("", word)]
     close = difflib.get_close_matches(word, others, n=1) or difflib.get_close_matches(word.lower(), others, n=1)

@@ -13,7 +13,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from ..errors import FolderInUseError, RunError
+from ..errors import FolderInUseError, ParameterError, RunError
 
 
 def make_folder(path: Path):
@@ -176,6 +176,12 @@ def sole_writer(path: Path) -> Iterator[None]:
         yield
     finally:
         _let_go(lock)
+
+
+def check_new(path: Path, overwrite: bool):
+    """Raise a `ParameterError` for a file that is there already, unless it may be replaced."""
+    if is_there(path) and not overwrite:
+        raise ParameterError(f"{path}: exists; choose another name, or replace it with overwrite=True")
 
 
 @contextlib.contextmanager

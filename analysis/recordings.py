@@ -158,6 +158,16 @@ class Recording:
         return int(target.argmax()) if one_hot else None
 
 
+def check_stimulus(recording, stimulus, where):
+    """Raise a `ParameterError`, which names the caller, for no recording, or one that has no such stimulus."""
+    if not hasattr(recording, "check_stimulus"):
+        given = type(recording).__name__
+        raise ParameterError(
+            f"{where}: takes a Recording, which Run.record() gives without a path; this is of type {given}"
+        )
+    recording.check_stimulus(stimulus, where)
+
+
 def read_recording(path):
     """Read a recording from its archive.
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..errors import ParameterError, RunError
 from .events import RecordedSpikes, SpikeEvents, spikes_beside
-from .files import replacing
+from .files import check_new, replacing
 from .former import by_layer
 from .hdf5 import check_self_contained, one_line, opened
 from .labelled import labelled, tree
@@ -338,13 +338,14 @@ class Traces:
             frame[name] = group.traces[name].read(rows, lines, columns)[steps][presented].ravel()
         return frame
 
-    def save_npz(self, path: str | os.PathLike):
+    def save_npz(self, path: str | os.PathLike, overwrite: bool = False):
         """Write all traces, in their units, and the tables to a NumPy archive; one trace at a time is in memory.
 
         Keys are ``layer_1/V_soma`` (steps, replicas, cells), ``layer_1/time``, ``layer_1/cells``, ``W_ff_0/values``,
         ``trials/start``, ``phases/name`` and so on; of a second selection of a population, ``layer_1-2/…``. Spikes are
         ``spikes/layer_1/time``, ``phase`` (row of the phases), ``replica`` and ``cell``.
         """
+        check_new(path := Path(os.path.expanduser(path)), overwrite)
         arrays: dict = {"units": np.array(json.dumps(self.units)), "parameters": np.array(self.parameters)}
         if self.seed is not None:
             arrays["seed"] = np.array(self.seed)
@@ -362,15 +363,15 @@ class Traces:
             arrays["trials/class_names"] = np.array(self.class_names, dtype=str)
         arrays |= {f"phases/{name}": values for name, values in self._phases.items()}
         arrays["phases/name"] = np.array(self._names)[self._phases["name"]]
-        with replacing(Path(os.path.expanduser(path))) as file:
+        with replacing(path) as file:
             np.savez(file, **arrays)
 
-    def save_csv(self, path: str | os.PathLike):
+    def save_csv(self, path: str | os.PathLike, overwrite: bool = False):
         """Write all traces as one tidy table, `frames` one after the other, with units in the header: V_soma (V).
 
         Spikes, which are events, have a table of their own, a row for each: ``a_spikes.csv`` beside ``a.csv``.
         """
-        path = Path(os.path.expanduser(path))
+        check_new(path := Path(os.path.expanduser(path)), overwrite)
         with replacing(path) as file:
             _write_csv(file, self.frames(), {"time": "s"} | self.units)
         if self.spikes:

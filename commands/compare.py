@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import analysis
-from ..analysis.files import make_folder, replacing
-from ..errors import ParameterError
+from ..analysis.files import is_unused, make_folder, replacing
+from ..errors import ParameterError, RunError
 from ..protocols import comparison as comparisons
 from ..protocols import runs as trained
 from .console import Trust, console, goes_on_with, progress_bar, warn
@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # pandas takes long to import, and what compares takes longer
 
 #: Where a comparison stands if nothing is said.
 _OUT = Path("comparisons")
+#: What stands in the folder of a comparison of runs that exist, and what always does.
+_WRITTEN = {"runs.csv", "comparison.csv", "comparison.md", "courses.csv", "figures"}
+_KEPT = {"runs.csv", "comparison.csv", "comparison.md"}
 #: Columns that a terminal has no room for.
 _IN_THE_FILE = ("seconds", "network", "epochs")
 
@@ -179,6 +182,9 @@ def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bo
     """Compare runs that exist."""
     import pandas as pd
 
+    out = out if out is not None else _OUT / "runs"
+    if not is_unused(out) and not (out.is_dir() and _KEPT <= {path.name for path in out.iterdir()} <= _WRITTEN):
+        raise RunError(f"{out}: holds something else; choose another folder with --out")
     opened = [trained.Run(path, trust) for path in runs]
     table = comparisons.measured(opened, lambda run: console.print(f"measuring {run.folder.path}"))
     histories = [
@@ -186,7 +192,6 @@ def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bo
         for run, row in zip(opened, table.itertuples(), strict=True)
     ]
     summary = analysis.summarise_learners(table, against)
-    out = out if out is not None else _OUT / "runs"
     make_folder(out)
     _save(table, out / "runs.csv")
     _finish(summary, against or table["rule"].iloc[0], pd.concat(histories), out, energy=energy)

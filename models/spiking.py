@@ -40,6 +40,8 @@ spike_count : 1                                            # spikes since the pr
 time_on : second (shared)                                  # how long it has lasted
 spike_rate = spike_count/({m}r_max*time_on) : 1            # what they make of r
 """
+#: The rate in Hz of cells without spikes, whose scale labels axes, and of cells with spikes.
+_RATE = ("rate = rate_scale*r : Hz", "rate = r_max*r : Hz")
 #: Of units of several cells: how many of these spike now.
 _FIRED = "fired : 1\n"
 
@@ -230,7 +232,7 @@ def _made(kind: type[Cell], generator: Generator, cells: int) -> type[Cell]:
         "counts": ("spike_count", "time_on"),
         "saturates": leaky,
         **found,
-        "equations": equations.replace("sent = r : 1", "sent = train : 1") + found["equations"],
+        "equations": equations.replace("sent = r : 1", "sent = train : 1").replace(*_RATE) + found["equations"],
         "state": (*kind.state, *found["state"]),
     }
     bases = (leaky_soma.LeakySoma, _Spiking, kind) if leaky else (_Spiking, kind)

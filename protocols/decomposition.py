@@ -8,11 +8,12 @@ from scipy.linalg import qr
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..errors import ParameterError, StimulusError, StimulusWarning, warn_caller
 from ..networks.similarity_matching.online import OnlineMatching
 from ..networks.similarity_matching.stability import EXPONENTS, ROUNDING, check_spectrum
+from .plain_data import plain_data
 
 #: Of the squared length of samples, what the mean may have before data count as not centred, beside chance.
 _CENTRED = 0.01
@@ -117,7 +118,7 @@ class SimilarityMatching(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def fit(self, X, y=None):
         """Learn from samples X (samples, features), over and over until the subspace is found; y is not read."""
         self._check_parameters()
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=1)
+        X = plain_data(self, X, ensure_min_samples=1)
         values = self._begin(X)
         x, rng = X / self.scale_, check_random_state(self.random_state)
         for epoch in range(self.max_epochs):
@@ -142,7 +143,7 @@ class SimilarityMatching(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Learn from samples X (samples, features), once and in their order; the first call needs K of them."""
         self._check_parameters()
         first = not hasattr(self, "matching_")
-        X = validate_data(self, X, dtype=np.float64, reset=first, ensure_min_samples=1)
+        X = plain_data(self, X, reset=first, ensure_min_samples=1)
         if first:
             self._begin(X)
             self.n_samples_seen_ = 0
@@ -153,7 +154,7 @@ class SimilarityMatching(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def transform(self, X) -> np.ndarray:
         """Outputs y = F x, (samples, K)."""
         check_is_fitted(self)
-        return validate_data(self, X, dtype=np.float64, reset=False) @ self.components_.T
+        return plain_data(self, X, reset=False) @ self.components_.T
 
     @property
     def _n_features_out(self) -> int:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..errors import ParameterError, nearest
 from ..networks.corinfomax import CorInfoMax
@@ -23,6 +23,7 @@ from ..stimuli.stimuli import Stimuli
 from ..stimuli.stimulus import Stimulus
 from .clockwork.preparation import Preparation
 from .clockwork.protocol import Protocol, contrastive
+from .plain_data import plain_data
 from .runs.completion import of_depth, take_provisional
 from .runs.random_streams import plan
 from .runs.reading import OWN_PRESET, read
@@ -175,7 +176,7 @@ class _Estimator(BaseEstimator):
     def _rates(self, X) -> np.ndarray:
         """Rates of the output layer, (n, outputs), for inputs that are checked against those of `fit`."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+        X = plain_data(self, X, reset=False)
         return np.asarray(self.preparation_.predict(self.input_scaler_.transform(X)), dtype=np.float64)
 
 
@@ -262,7 +263,7 @@ class CorInfoMaxClassifier(ClassifierMixin, _Estimator):
 
     def fit(self, X, y):
         """Train on inputs X (n, features) and class labels y (n,); DataFrames and Series are welcome."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = plain_data(self, X, y)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         return self._fit(X, np.eye(len(self.classes_))[labels])
@@ -311,7 +312,7 @@ class CorInfoMaxRegressor(RegressorMixin, _Estimator):
 
     def fit(self, X, y):
         """Train on inputs X (n, features) and targets y (n,) or (n, targets); DataFrames and Series are welcome."""
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        X, y = plain_data(self, X, y, multi_output=True, y_numeric=True)
         self._one_target = y.ndim == 1
         y = y.reshape(len(y), -1).astype(np.float64)
         self.target_scaler_ = target_scaler(self.scale).fit(y)

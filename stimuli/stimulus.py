@@ -54,6 +54,8 @@ class Stimulus:
             raise StimulusError(f"x has {len(x)} stimuli; this preparation takes 1 to {replicas} (replicas)")
         if not np.isfinite(x).all():
             raise StimulusError("x contains NaN or infinity")
+        if not isinstance(self.learn, bool | np.bool_):
+            raise ParameterError(f"learn = {self.learn!r}: must be True or False")
         rows = self.rows if self.rows is None else np.asarray(self.rows)
         if rows is not None and (rows.shape != (len(x),) or rows.dtype.kind not in "iu" or rows.min() < 0):
             raise StimulusError(f"rows must be {len(x)} whole numbers from 0, one for each stimulus of x")

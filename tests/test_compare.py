@@ -122,7 +122,7 @@ def test_killed_and_taken_up_again(command, tmp_path):
 
 
 def test_runs_that_exist(command, undrawn, tmp_path):
-    """Runs are grouped by what they share but the seed; their numbers are those of their histories."""
+    """Runs are grouped by what they share but the seed, with their histories' numbers; files of others stay."""
     folders = []
     for rule, seed in (("bp_ce", 0), ("bp_ce", 1), ("fa_ce", 0), ("fa_ce", 1)):
         folders.append(tmp_path / f"{rule}_{seed}")
@@ -135,6 +135,15 @@ def test_runs_that_exist(command, undrawn, tmp_path):
     assert list(summary.index) == ["bp_ce_0", "fa_ce_0"]
     theory = np.mean([read_history(folder)["test_accuracy"].iloc[-1] for folder in folders[:2]])
     assert summary.loc["bp_ce_0", "test"] == pytest.approx(theory, abs=1e-12)
+    assert command("compare", *folders, "--out", tmp_path / "cmp")[0] == 0  # in the place of the older one
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "runs.csv").write_text("my own")
+    for folder in (mine, folders[0], mine / "runs.csv"):
+        code, _, err = command("compare", *folders, "--out", folder)
+        assert code == 1
+        assert f"{folder}: holds something else; choose another folder with --out" in err
+    assert (mine / "runs.csv").read_text() == "my own"
     code, _, err = command("compare", *folders, "--seeds", "1")
     assert code == 1
     assert "--seeds is for new runs" in err

@@ -3,6 +3,7 @@
 import inspect
 import pickle
 
+import brian2 as b2
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from corinfomax import CorInfoMax, CorInfoMaxClassifier, CorInfoMaxRegressor, contrastive, train
+from corinfomax import CorInfoMax, CorInfoMaxClassifier, CorInfoMaxRegressor, SimilarityMatching, contrastive, train
 from corinfomax.errors import ParameterError
 from corinfomax.stimuli import Stimuli
 
@@ -130,3 +131,25 @@ def test_the_trained_circuit_is_there_to_be_looked_at():
     made = CorInfoMaxClassifier(**QUICK | {"epochs": 1}).fit(IRIS.data, IRIS.target)
     x = made.input_scaler_.transform(IRIS.data.to_numpy()[:5])
     assert made.preparation_.present(x, variables=("V_soma",)).free.V_soma[1].shape == (30, 5, 16)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (lambda x: x * b2.mV, "X has the unit"),
+        (lambda x: np.ma.masked_greater(x, 0.5), "X has masked entries"),
+    ],
+    ids=["unit", "masks"],
+)
+def test_units_and_masks_are_refused(values, words):
+    """scikit-learn's arrays would drop them in silence; in fitting, predicting and transforming they are one line."""
+    x = np.random.default_rng(0).random((20, 4))
+    y = (x[:, 0] > 0.5).astype(int)
+    for estimator in (Classifier(**CHEAP), Regressor(**CHEAP), SimilarityMatching(n_components=2)):
+        with pytest.raises(ParameterError, match=words):
+            estimator.fit(values(x), y)
+        fitted = estimator.fit(x - x.mean(axis=0) if isinstance(estimator, SimilarityMatching) else x, y)
+        with pytest.raises(ParameterError, match=words):
+            getattr(fitted, "predict" if hasattr(fitted, "predict") else "transform")(values(x))
+    with pytest.raises(ParameterError, match="y has the unit"):
+        Regressor(**CHEAP).fit(x, y * b2.mV)

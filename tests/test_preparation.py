@@ -379,3 +379,13 @@ def test_threads_of_linear_algebra(circuit, blas_threads, expected):
         assert threads() == before
     assert all(found == wanted for found in seen)
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize("learn", ["no", float("nan"), None, 1])
+def test_learn_is_true_or_false(unsaturated_circuit, learn):
+    """What is neither is a `ParameterError`, and no weight moves."""
+    circuit = unsaturated_circuit()
+    before = circuit.weights["W_ff"][0].copy()
+    with pytest.raises(ParameterError, match=r"learn = .*: must be True or False"):
+        Preparation(circuit).run([Stimulus(np.full((1, 6), 0.5), np.full((1, 3), 0.5), learn=learn)])
+    np.testing.assert_array_equal(circuit.weights["W_ff"][0], before)

@@ -366,3 +366,28 @@ def test_quiet_training_prints_nothing(toy, console, capfd):
     corinfomax.train(stimuli=toy, progress=False, **SETTINGS)
     assert out.file.getvalue() == ""
     assert capfd.readouterr().out == ""
+
+
+def test_stimuli_that_were_changed_are_refused(trained_run, toy, command):
+    """A file that holds other stimuli than those of training is one line, whatever is asked of the run."""
+    source = trained_run.configuration.stimuli.stimuli
+    kept = Path(source).read_bytes()
+    try:
+        raw = stimuli()
+        np.savez(source, **raw | {"y": 2 - raw["y"]})
+        with pytest.raises(RunError, match=r"checkpoint\.npz: of other stimuli than those that toy has now"):
+            Run("mine").stimuli  # noqa: B018
+        for words in (["record", "mine"], ["doctor", "mine"], ["perturb", "mine", "--silence", "SST_1", "--out", "p"]):
+            code, _, err = command(*words)
+            assert (code, err.count("\n")) == (1, 1)
+            assert "of other stimuli" in err
+    finally:
+        Path(source).write_bytes(kept)
+
+
+def test_sources_and_types_are_told_apart(toy):
+    """A NumPy type is its name; stimuli in the place of a preset are refused with the keyword that takes them."""
+    run = corinfomax.train(stimuli=toy, out="typed", progress=False, **SETTINGS | {"dtype": np.float64, "epochs": 1})
+    assert run.circuit.weights["W_ff"][0].dtype == np.float64
+    with pytest.raises(ParameterError, match=r"dict: is no preset; .* stimuli of your own as stimuli=…"):
+        corinfomax.train(stimuli(), progress=False)

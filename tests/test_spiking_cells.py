@@ -215,3 +215,17 @@ def test_a_spiking_cell_is_pickled():
     again = pickle.loads(pickle.dumps(cell))
     assert type(again) is type(cell)
     assert again.values == cell.values
+
+
+def test_rates_in_hertz_are_those_that_spikes_make():
+    """The recorded rate is r_max r, of which spikes miss at most 1 + r_max τ_s in any time (theory)."""
+    circuit = CorInfoMax([4, 5, 3], signal="spikes", initial_gain_ff=4.0, seed=1, tau_ref=0)
+    preparation = Preparation(circuit, protocol=contrastive(free_steps=4000, nudge_steps=1))
+    shown = preparation.present(np.full((1, 4), 0.8), variables=("layer_1.rate", "layer_1.r"), learn=False)
+    rate, r = (shown.free[f"layer_1.{name}"][:, 0] for name in ("rate", "r"))
+    np.testing.assert_allclose(rate, 200.0 * r, rtol=1e-6)
+    seconds = len(rate) * 0.5e-3
+    spikes = np.bincount(shown.spikes["layer_1"].cell, minlength=5)
+    active = r.mean(axis=0) > 0.2
+    assert active.any()
+    assert np.abs(spikes - rate.mean(axis=0) * seconds)[active].max() < 1 + 200 * 0.04

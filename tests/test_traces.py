@@ -49,6 +49,12 @@ def test_classes_without_names_are_called_by_their_numbers(tmp_path):
         found = frame.groupby(["trial", "replica"])["class_name"].unique()
         assert [names.tolist() for names in found] == [["7"], ["1000000000"], [""], [""]]
         traces.save_npz(tmp_path / "a.npz")
+        for save, suffix in ((traces.save_npz, "npz"), (traces.save_csv, "csv")):
+            (tmp_path / f"mine.{suffix}").write_text("mine")
+            with pytest.raises(ParameterError, match="exists; choose another name, or replace it with overwrite=True"):
+                save(tmp_path / f"mine.{suffix}")
+            assert (tmp_path / f"mine.{suffix}").read_text() == "mine"
+            save(tmp_path / f"mine.{suffix}", overwrite=True)
     with np.load(tmp_path / "a.npz") as archive:
         assert "trials/class_names" not in archive
 

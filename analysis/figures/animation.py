@@ -8,6 +8,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 
 from ...errors import ParameterError
 from ..files import make_folder, replacing
+from ..recordings import check_stimulus
 from .meanings import TEACHER
 from .phase_bands import phase_colours, teaching
 from .style import literal, new_figure, publication_style
@@ -127,7 +128,7 @@ def save_animation(animation, path):
 
 
 def _layers(recording, stimulus, layers):
-    recording.check_stimulus(stimulus, "settling_animation")
+    check_stimulus(recording, stimulus, "settling_animation")
     complete = layers_with_potentials(recording)
     chosen = sorted(complete if layers is None else layers, reverse=True)
     if absent := [k for k in chosen if k not in complete]:

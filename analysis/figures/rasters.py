@@ -5,6 +5,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
+from ..recordings import check_stimulus
 from .meanings import CATEGORIES, SOMA
 from .phase_bands import milliseconds, phase_patches, shade_phases, spread
 from .style import PAGE, new_figure, place, publication_style
@@ -46,9 +47,9 @@ def spike_raster(recording, stimulus=0, cells=None, figure=None):
     ParameterError
         If no cell spikes in this circuit, or the stimulus or a cell was not recorded.
     """
+    check_stimulus(recording, stimulus, "spike_raster")
     if not recording.spikes:
         raise ParameterError("spike_raster: the recording has no spikes; the cells of its circuit send rates")
-    recording.check_stimulus(stimulus, "spike_raster")
     layers = sorted({trains.layer for trains in recording.spikes.values()}, reverse=True)
     chosen = _chosen(recording, stimulus, cells)
     heights = [float(np.clip(_PER_CELL * len(recording.spikes_of(k).cells), _LOWEST, _HIGHEST)) for k in layers]

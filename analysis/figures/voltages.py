@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ...errors import ParameterError
+from ..recordings import check_stimulus
 from .meanings import APICAL, BASAL, ERROR, MULTIPLIER, OTHERS, SOMA, SST
 from .phase_bands import milliseconds, phase_patches, shade_phases, spread
 from .style import PAGE, new_figure, place, publication_style, short_literals
@@ -68,7 +69,7 @@ def compartment_voltages(recording, stimulus=0, layers=None, cells=None, figure=
     ParameterError
         The stimulus, a layer, a cell or a variable was not recorded.
     """
-    recording.check_stimulus(stimulus, "compartment_voltages")
+    check_stimulus(recording, stimulus, "compartment_voltages")
     title = f"{title_of(recording, stimulus)}{missed_target(recording, stimulus, layers)}"
     layers = sorted(layers_with_potentials(recording) if layers is None else layers, reverse=True)
     positions = {k: _positions(recording, stimulus, k, (cells or {}).get(k)) for k in layers}

@@ -86,7 +86,7 @@ class Intervention:
     Parameters
     ----------
     preparation : Preparation
-    perturbations : sequence of Perturbation
+    perturbations : Perturbation or sequence of Perturbation
     batches : int, default 1
         Minibatches of an epoch, for periods.
 
@@ -97,6 +97,7 @@ class Intervention:
     """
 
     def __init__(self, preparation: Preparation, perturbations: Sequence[Perturbation], batches: int = 1):
+        perturbations = [perturbations] if isinstance(perturbations, Perturbation) else perturbations
         for item in perturbations:
             if not isinstance(item, Perturbation):
                 raise ParameterError(f"{item!r} is no perturbation, such as Silence('SST_1')")

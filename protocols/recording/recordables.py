@@ -124,7 +124,9 @@ def checked(populations: Mapping[Any, Population], variables: Sequence[str]) -> 
         for k, population in populations.items():
             if variable not in population:
                 place = f"layer {k}" if isinstance(k, int) else k
-                raise ParameterError(f"{place} has no variable {variable!r}; recordable: {listed([population])}")
+                has = next((other.name for other in populations.values() if variable in other), None)
+                alone = f'"{has}.{variable}" is that of {has} alone; ' if has else ""
+                raise ParameterError(f"{place} has no variable {variable!r}; {alone}recordable: {listed([population])}")
     return variables
 
 

@@ -34,7 +34,7 @@ _PARTS = ("Populations", "Connectivity", "Plasticity")
 
 
 def report(
-    runs: Sequence[str | os.PathLike[str] | Run],
+    runs: str | os.PathLike[str] | Run | Sequence[str | os.PathLike[str] | Run],
     out: str | os.PathLike[str] = "report.html",
     trust: bool = False,
     tell: Callable[[str], object] = lambda what: None,
@@ -49,7 +49,7 @@ def report(
 
     Parameters
     ----------
-    runs : sequence of str, path-like or Run
+    runs : str, path-like or Run, or sequence of them
         Run folders, and folders of sweeps.
     out : path-like, default "report.html"
         A report that is there already is replaced.
@@ -74,6 +74,7 @@ def report(
     _check_replaceable(path)
     from jinja2 import Template
 
+    runs = [runs] if isinstance(runs, str | os.PathLike | Run) else runs
     sweeps = [Sweep(run, trust=trust) for run in runs if is_sweep(run)]
     best = [path for path in map(best_run, sweeps) if path is not None]
     given = [*(run for run in runs if not is_sweep(run)), *best]

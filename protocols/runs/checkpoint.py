@@ -8,6 +8,7 @@ import numpy as np
 
 from ...analysis.former import converted_checkpoint
 from ...errors import ParameterError, RunError
+from ...stimuli import Stimuli
 from . import paths, reading
 from .configuration import Configuration
 from .folder import RunFolder
@@ -108,6 +109,20 @@ def _named(value: Any) -> Any:
 
 def _name(reference: Any) -> Any:
     return paths.named(reference) if isinstance(reference, str) else reference
+
+
+def check_stimuli(folder: RunFolder, state: Mapping[str, np.ndarray], stimuli: Stimuli):
+    """Raise a `RunError` if stimuli are others than those that a checkpoint's run was trained on."""
+    if str(state["stimuli"]) != stimuli.digest:
+        raise RunError(f"{folder.path / NAME}: of other stimuli than those that {stimuli.name} has now")
+
+
+def trained_stimuli(folder: RunFolder, configuration: Configuration) -> Stimuli:
+    """Load a run's stimuli; a `RunError` if they have been changed since it was trained."""
+    stimuli = configuration.load_stimuli()
+    if folder.has(NAME):
+        check_stimuli(folder, read_checkpoint(folder, configuration), stimuli)
+    return stimuli
 
 
 def damaged(folder: RunFolder, error: Exception) -> RunError:

@@ -132,6 +132,11 @@ def preset_of(source: str | Path | None, settings: Iterable[Setting]) -> tuple[s
     source : str or Path or None
     settings : iterable of Setting
     """
+    if not isinstance(source, str | os.PathLike | None):
+        raise ParameterError(
+            f"{type(source).__name__}: is no preset; allowed are its name or the path of a .toml file, and stimuli of "
+            "your own as stimuli=…"
+        )
     given = [value for key, value, _ in settings if _names_stimuli(key)]
     if source is None and given and is_ones_own(given[-1]):
         return OWN_PRESET, _folder_of(given[-1])
@@ -142,6 +147,8 @@ def preset_of(source: str | Path | None, settings: Iterable[Setting]) -> tuple[s
 def _as_in_toml(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, type):  # as dtype=numpy.float32
+        return value.__name__
     return value.tolist() if hasattr(value, "tolist") else value
 
 

@@ -19,7 +19,7 @@ from ...stimuli.stimuli import Stimuli
 from ...summary import Summarised, Summary, Table, table_like
 from ..clockwork.provenance import note_provenance, provenance
 from ..systems import Learner
-from .checkpoint import check_named_code, damaged, read_checkpoint
+from .checkpoint import check_named_code, damaged, read_checkpoint, trained_stimuli
 from .configuration import Configuration
 from .folder import RunFolder
 from .random_streams import seed_of_tests
@@ -123,8 +123,8 @@ class Run(Summarised):
 
     @cached_property
     def stimuli(self) -> Stimuli:
-        """The run's stimuli."""
-        return self.configuration.load_stimuli()
+        """The run's stimuli; a `RunError` if they have been changed since it was trained."""
+        return trained_stimuli(self.folder, self.configuration)
 
     def learner(self, replicas: int = 1) -> Learner:
         """Make what presents stimuli to the circuit."""

@@ -16,7 +16,7 @@ from ..interruption import interrupted, on_interrupt
 from ..linear_algebra import check_threads
 from ..systems.evaluation import evaluate
 from ..systems.metrics import score_of
-from .checkpoint import NAME, damaged, read_checkpoint
+from .checkpoint import NAME, check_stimuli, damaged, read_checkpoint
 from .configuration import Configuration
 from .folder import RunFolder
 from .history import taken_up
@@ -307,10 +307,7 @@ class Training:
     def _restore(self, state: dict[str, np.ndarray]):
         self.epoch, self.batch = int(state["epoch"]), int(state["batch"])
         try:
-            if str(state["stimuli"]) != self.stimuli.digest:
-                raise RunError(
-                    f"{self.folder.path / NAME}: of other stimuli than those that {self.stimuli.name} has now"
-                )
+            check_stimuli(self.folder, state, self.stimuli)
             self.circuit.load_state_dict(state)
             self.circuit.check_finite()
             self.learner.load_state_dict(state)

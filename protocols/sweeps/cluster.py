@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -158,6 +159,8 @@ def connected(
                 )
             else:
                 cluster = slurm_cluster(slurm, threads, logs)
+                if shutil.which(submits := cluster.job_cls.submit_command) is None:
+                    raise RunError(f"--slurm: {submits}, which submits jobs, is not on this machine")
             stack.enter_context(cluster)
             client = Client(cluster, set_as_default=False)
             stack.callback(_close, client)
