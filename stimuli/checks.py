@@ -23,6 +23,9 @@ def misfit_of_names(names: Any) -> str | None:
     """
     if isinstance(names, str | bytes) or not (isinstance(names, Sequence) or np.ndim(names) == 1):
         return f"is of type {type(names).__name__}; allowed is a sequence of names"
+    texts = [str(name) for name in names]
+    if twice := next((text for n, text in enumerate(texts) if text in texts[:n]), None):
+        return f"has {twice!r} twice; each class has a name of its own"
     for n, name in enumerate(names):
         if not isinstance(name, str | int | np.integer) or isinstance(name, bool):
             return f"has {name!r} at {n}, which is no text"

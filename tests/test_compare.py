@@ -250,6 +250,7 @@ def test_plans_are_grown_and_not_changed(tmp_path):
         ({"rules": ["hebb"]}, "no rule 'hebb'; there are corinfomax, ep, "),
         ({"rules": ["pc"], "stimuli": ["cifar10"]}, "no preset 'cifar10_pc' for rule 'pc' on 'cifar10'; rules with"),
         ({"stimuli": ["faces"]}, "no preset 'faces'.*there are none for these stimuli"),
+        ({"stimuli": ["faces.npz"]}, "no preset '.*faces.npz'.*parameter files as rules: --rules a.toml,b.toml"),
         ({"seeds": [0, 100]}, "seed 100 is one of seeds and of tuning_seeds"),
         ({"tuning_seeds": [7]}, "tuning_seeds"),
         ({"seeds": [1, 1]}, "seeds: 1 is named twice"),

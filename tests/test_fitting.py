@@ -31,6 +31,13 @@ def test_roles_are_found_wherever_they_stand():
     assert played_by(model_of(function), SIZES) == ("architecture", "sizes")
 
 
+def test_one_class_is_nothing_to_learn(tmp_path):
+    """A set whose stimuli are all of one class is refused in a line that names it."""
+    np.savez(tmp_path / "one.npz", **stimuli(y=np.array(["a"] * 60)))
+    with pytest.raises(ParameterError, match="'one' has one class only, so that there is nothing to learn"):
+        Configuration.read(settings=[f"stimuli={tmp_path / 'one.npz'}", "initial_gain_ff=1"]).load_stimuli()
+
+
 def test_validation_stimuli_are_set_apart():
     """A fraction of .25 of 1437 digits is 360, stratified, whatever the seed of the run; without it there are none."""
     found = [Configuration.read("digits", ["validation=.25", f"seed={seed}"]).load_stimuli() for seed in (0, 1)]

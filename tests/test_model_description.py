@@ -37,7 +37,10 @@ def test_tables_are_complete(described):
         assert not rows_of(sections, "Populations")
         return
     assert [row["name"] for row in rows_of(sections, "Populations")] == [spec.name for spec in system.populations]
-    assert len(rows_of(sections, "Connectivity")) == len(system.projections)
+    links = [(source, spec.name) for spec in system.populations for _, (source, _) in spec.links]
+    connected = [(row["source"], row["target"]) for row in rows_of(sections, "Connectivity")]
+    assert len(connected) == len(system.projections) + len(links)
+    assert set(links) <= set(connected)
     told = {(row["value"].partition(" ")[0], row["meaning and origin"]) for row in rows_of(sections, "Cells")}
     for spec in system.populations:
         for row in spec.cell.parameters:

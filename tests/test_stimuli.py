@@ -107,6 +107,7 @@ def test_stimuli_are_read_only_and_the_callers_array_is_not():
         ),
         (regression, {"image_shape": (2, 2)}, "toy: image_shape is (2, 2), which does not make 3 inputs"),
         (regression, {"class_names": ("a",)}, "toy: class_names has 1 names for 2 outputs"),
+        (regression, {"class_names": ("a", "a")}, "toy: class_names has 'a' twice; each class has a name of its own"),
         (classification, {"labels_test": None}, "toy: labels_test is missing"),
         (classification, {"labels_train": np.array([0, 1, 0])}, "toy: labels_train has 3 rows, y_train 4"),
         (

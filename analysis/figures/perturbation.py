@@ -8,7 +8,7 @@ from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocat
 
 from ...errors import ParameterError
 from .meanings import BOTH, CONTROL, OTHERS, SST, TESTED, TRAINED
-from .style import PAGE, literal, new_figure, new_panels, publication_style
+from .style import PAGE, TOP_PER_CENT, literal, new_figure, new_panels, publication_style
 from .training import scores
 from .voltages import COMPARTMENTS, INTERNEURON
 
@@ -186,6 +186,8 @@ def _draw_performance(ax, table, conditions):
     ax.ticklabel_format(axis="y", useOffset=False)
     if np.ptp(scale * table["value"]) < 1e-9:
         ax.set_ylim(scale * table["value"].iloc[0] + np.array([-1, 1]) * 0.02 * scale)
+    if measure == "test_accuracy":
+        ax.set_ylim(top=min(ax.get_ylim()[1], TOP_PER_CENT))
 
 
 def _label(measure):

@@ -20,6 +20,8 @@ COLOURS = dict(zip(_NAMES, RC["axes.prop_cycle"].by_key()["color"], strict=True)
 
 #: Width in inches of a journal's page (180 mm), which no figure exceeds, so that its text stays as large as it is.
 PAGE = 7.1
+#: Where an axis of accuracies ends at most: markers at 100 % are whole.
+TOP_PER_CENT = 101
 
 
 @contextlib.contextmanager

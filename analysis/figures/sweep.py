@@ -6,7 +6,7 @@ from matplotlib.ticker import NullLocator
 
 from ...errors import ParameterError
 from .meanings import PARTS
-from .style import literal, new_panels, publication_style, short_literals
+from .style import TOP_PER_CENT, literal, new_panels, publication_style, short_literals
 
 #: Values up to which each has its mean; more are put together in so many bins.
 _MOST_VALUES, _BINS = 12, 8
@@ -67,6 +67,8 @@ def marginals(table, keys, score, logarithmic=()):
             _put_numbers(ax, numbers, key in logarithmic)
             _draw_means(ax, numbers.iloc[: len(runs)], scores, numbers.iloc[len(runs) :], percent, joined=True)
         ax.set_xlabel(literal(key))
+    if percent:
+        axes[0].set_ylim(top=min(axes[0].get_ylim()[1], TOP_PER_CENT))
     if len(failed):
         axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right")
     of = score.replace("_", " ").capitalize().replace("r squared", "$R^2$")

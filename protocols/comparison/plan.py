@@ -219,6 +219,8 @@ class Plan(BaseModel):
         if name not in presets():
             there = [each for each in RULES if (stimuli if each == RULES[0] else f"{stimuli}_{each}") in presets()]
             known = f"rules with presets for them: {', '.join(there)}" if there else "there are none for these stimuli"
+            if stimuli.endswith(_ARRAYS):
+                known = f"stimuli of your own go with parameter files as rules: --rules a{_FILE},b{_FILE}"
             raise ParameterError(f"compare: no preset {name!r} for rule {rule!r} on {stimuli!r}; {known}")
         return name
 

@@ -276,7 +276,10 @@ def explanation(experiment: Experiment, configuration: Configuration, folder) ->
         return None
     title = "Why so little can change" if changed else "Why no prediction changes"
     commands = _to_try(influence.settings, experiment, Path(folder)) if influence.settings else ()
-    return Explanation(title, (_sizes(influence, experiment), *influence.reasons), tuple(commands))
+    reasons = influence.reasons
+    if not (changed or reasons):
+        reasons = ("Rates change, but in each presentation the most active output cell stays the same.",)
+    return Explanation(title, (_sizes(influence, experiment), *reasons), tuple(commands))
 
 
 def _sizes(influence: Influence, experiment: Experiment) -> str:

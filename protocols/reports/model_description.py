@@ -177,6 +177,9 @@ def _connectivity(circuit: Circuit) -> Section:
             (item["source"] or "constant 1", item["target"], where, item["signal"], item["pattern"],
              f"{key}[{k}]{transposed}", signs[item["sign"]])
         )  # fmt: skip
+    for spec in circuit.populations:
+        for variable, (source, read) in spec.links:
+            rows.append((source, spec.name, variable, read, "one_to_one", "–", "as the equations of the cell have it"))
     header = ("source", "target", "enters", "carries", "pattern", "weights", "effect at positive weights")
     return _section("Connectivity", header, rows)
 

@@ -92,6 +92,8 @@ def fitting_stimuli(
 def of_task(stimuli: Stimuli, model: str) -> Stimuli:
     """Refuse stimuli that the model cannot learn, and leave targets out that it does not need."""
     tasks = model_named(model).tasks
+    if stimuli.task == "classification" and stimuli.outputs < 2:
+        raise ParameterError(f"{stimuli.name!r} has one class only, so that there is nothing to learn; allowed are two")
     if stimuli.task in tasks:
         return stimuli
     if "none" in tasks:
