@@ -95,7 +95,7 @@ class Cell:
     counts : tuple of str
         State variables that count from the beginning of a presentation, also where states are carried over.
     saturates : bool
-        Whether spikes add the less to the train, the higher it is.
+        Whether a spike adds less to a train that is already high.
     outputs : tuple of str
         Names of variables that projections may carry.
     recordables : tuple of Recordable
@@ -103,6 +103,8 @@ class Cell:
     potential : str
         Name of the variable that the domain's nonlinearity r = σ(u) reads for u. Where it is "r" itself, the rate is
         integrated and kept within its domain.
+    membrane : str
+        Name of the somatic potential, where that is not what the nonlinearity reads; "" where it is.
     threshold, reset, refractory : str
         Of cells that spike: Brian2's condition, statements, and refractory condition or time; "" for none.
     each_step : str
@@ -134,6 +136,7 @@ class Cell:
     outputs: ClassVar[tuple[str, ...]] = ("r",)
     recordables: ClassVar[tuple[Recordable, ...]] = ()
     potential: ClassVar[str] = "u"
+    membrane: ClassVar[str] = ""
     threshold: ClassVar[str] = ""
     reset: ClassVar[str] = ""
     refractory: ClassVar[str] = ""

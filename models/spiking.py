@@ -227,6 +227,7 @@ def _made(kind: type[Cell], generator: Generator, cells: int) -> type[Cell]:
         "cells": cells,
         "parameters": (*kind.parameters, *_PARAMETERS, *(leaky_soma.PARAMETERS if leaky else ())),
         "potential": "train" if leaky else kind.potential,
+        "membrane": kind.potential if leaky else kind.membrane,
         "outputs": (*kind.outputs, "train"),
         "recordables": (*kind.recordables, *_RECORDABLES),
         "counts": ("spike_count", "time_on"),

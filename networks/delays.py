@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..errors import ParameterError
+
 
 class DelayLine:
     """Gives a signal as it was some steps ago.
@@ -40,3 +42,24 @@ class DelayLine:
     def put_on_its_way(self, held: np.ndarray):
         """Restore what `on_its_way` gave."""
         self._held[:], self._oldest = held, 0
+
+
+def steps_of(delay: float, dt: float, source: str) -> int:
+    """Count the steps of a delay, or say that it does not end with one.
+
+    Parameters
+    ----------
+    delay, dt : float
+        In ms.
+    source : str
+        The population whose signals are on their way, for errors.
+
+    Raises
+    ------
+    ParameterError
+        If it is no whole number of steps.
+    """
+    steps = round(delay / dt)
+    if steps < 1 or abs(delay - steps * dt) > 1e-6 * dt:
+        raise ParameterError(f"delay = {delay:g} ms of {source}: must be a whole number of steps, of {dt:g} ms each")
+    return steps

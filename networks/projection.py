@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import ParameterError
 from ..models import Cell
 from ..parameters import Index, NonNegative, Number, Switch, validated_fields
-from .delays import DelayLine
+from .delays import DelayLine, steps_of
 from .interval import Interval
 from .plasticity import Weights
 from .population import Population, PopulationSpec
@@ -204,10 +204,9 @@ class Transmission:
     def _line(self) -> DelayLine | None:
         """What holds signals that are on their way, if there are any."""
         delay = getattr(self.projection, "delay", 0.0)
-        steps = round(1e-3 * delay / float(self.source.group.clock.dt)) if delay else 0
-        if not steps:
+        if not delay:
             return None
-        line = DelayLine(self._read, steps)
+        line = DelayLine(self._read, steps_of(delay, 1e3 * float(self.source.group.clock.dt), self.projection.source))
         self._read = line.read
         return line
 

@@ -58,10 +58,20 @@ class EpochDecay:
     decay : tuple of (int, float)
         Pieces (first epoch, d), in order. ((0, .95), (15, .9)) is the published schedule: .95ᵉ before epoch 15, then
         .9ᵉ, which is a drop.
+
+    Raises
+    ------
+    ParameterError
+        For pieces that do not begin with 0, or do not increase.
     """
 
     value: Finite
     decay: Annotated[tuple[tuple[Index, Finite], ...], Field(min_length=1)] = ((0, 1.0),)
+
+    def __post_init__(self):
+        firsts = [first for first, _ in self.decay]
+        if firsts[0] != 0 or any(a >= b for a, b in zip(firsts, firsts[1:], strict=False)):
+            raise ParameterError("EpochDecay: the pieces' first epochs must begin with 0 and increase")
 
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""

@@ -22,7 +22,7 @@ class Spikes:
 
     Parameters
     ----------
-    generator : {"coding", "integrate_and_fire", "poisson"}
+    generator : {"coding", "integrate_and_fire", "poisson", "leaky_integrate_and_fire"}
     r_max : float
         Spikes per second for which r = 1 stands.
     tau_s, tau_ref : float
@@ -62,7 +62,7 @@ def send_spikes(
     ----------
     circuit : Circuit
         Changed in place, before it is mounted.
-    generator : {"coding", "integrate_and_fire", "poisson"}
+    generator : {"coding", "integrate_and_fire", "poisson", "leaky_integrate_and_fire"}
     r_max, tau_s, tau_ref : Quantity
         As in `corinfomax.models.spiking`.
     cells : int, default 1

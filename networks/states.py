@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..errors import ParameterError
 from ..summary import Summarised, Summary, by_layer
 
 
@@ -67,5 +68,12 @@ def contrast(plus: PhaseEnd, minus: PhaseEnd) -> float:
     ----------
     plus, minus : PhaseEnd
         The phase ends that learning compares: nudged and free, or the third phase at -β in place of the free one.
+
+    Raises
+    ------
+    ParameterError
+        Both end at the same β.
     """
+    if plus.beta == minus.beta:
+        raise ParameterError(f"both phases end at β = {plus.beta:g}; learning divides by the difference")
     return 1.0 / (len(plus.r[0]) * (plus.beta - minus.beta))

@@ -122,3 +122,11 @@ def test_delays_of_brian_s_synapses_are_refused():
     """Synapses sum up at once."""
     with pytest.raises(ParameterError, match="delay = 1: goes by Synapses, which sum up at once"):
         CorInfoMax([6, 5, 4], delay=1.0, projection="synapses")
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.25, 0.7])
+def test_delays_between_steps_are_refused(delay):
+    """A delay that is no whole number of steps is a line that names both, where it would be rounded in silence."""
+    circuit = CorInfoMax([6, 5, 4], delay=delay)
+    with pytest.raises(ParameterError, match=rf"delay = {delay} ms of .*: must be a whole number of steps, of 0.5 ms"):
+        Preparation(circuit)

@@ -13,6 +13,7 @@ from corinfomax.models import HiddenPoint, HiddenPyramidal, OutputPyramidal, Sti
 from corinfomax.models.domains import domain_of
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
+from corinfomax.protocols.perturbations import Intervention, Silence
 
 LEAKY = "leaky_integrate_and_fire"
 TRAINS = {"r_max": 200 * b2.Hz, "tau_s": 20 * b2.ms}
@@ -221,3 +222,18 @@ def test_the_shortest_membrane_time_constant():
 def test_point_cells_integrate_and_fire():
     """A cell whose state is its rate has no membrane: it integrates its rate."""
     assert spiking(HiddenPoint, LEAKY) is spiking(HiddenPoint, "integrate_and_fire")
+
+
+def test_a_silenced_layer_sends_no_spikes():
+    """Silencing holds the somatic potential at rest, below threshold: no spike, and what it drives is 0; exact."""
+    circuit = CorInfoMax([6, 5, 4], signal="spikes", spike_generator=LEAKY, tau_u=138.0, initial_gain_ff=2.0)
+    protocol = Protocol([Phase("run", 300)], step=0.5 / 138, method="exponential_euler")
+    preparation = Preparation(circuit, protocol=protocol, dtype="float64")
+    x = np.linspace(0.3, 1, 6)
+    assert len(preparation.present(x, seed=0).spikes["layer_1"]) > 5
+    with Intervention(preparation, Silence("layer_1")):
+        shown = preparation.present(x, variables=("u", "train", "v_B"), seed=0)
+    assert len(shown.spikes["layer_1"]) == 0
+    assert not shown.run.train[1].any()
+    assert not shown.run.v_B[2].any()
+    assert len(preparation.present(x, seed=0).spikes["layer_1"]) > 5

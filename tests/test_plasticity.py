@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from corinfomax.errors import ParameterError
 from corinfomax.networks import GradientStep, OuterProducts, PhaseEnd, Progress
-from corinfomax.protocols.clockwork import Preparation, contrastive
+from corinfomax.networks.states import contrast
+from corinfomax.protocols.clockwork import Phase, Preparation, contrastive
 
 RECORDED = ("u", "r", "v_A", "v_B", "I_net", "drive_autapse", "i_SST")
 
@@ -229,3 +231,12 @@ def test_weights_in_any_memory_order_learn(unsaturated_circuit, minibatch):
     assert not np.array_equal(theory["weights/W_fb/1"], theory["weights/W_ff/1"].T)
     for name, weights in theory.items():
         np.testing.assert_array_equal(shown[name], weights)
+
+
+def test_what_cannot_teach_is_refused():
+    """Phases that end at the same β have no contrast, and β without a teacher would nudge towards 0: one line each."""
+    ends = [PhaseEnd(1.0, {"r": {0: np.ones((2, 3))}}) for _ in range(2)]
+    with pytest.raises(ParameterError, match="both phases end at β = 1; learning divides by the difference"):
+        contrast(*ends)
+    with pytest.raises(ParameterError, match="phase 'odd': β nudges towards targets, so that beta needs the teacher"):
+        Phase("odd", 5, beta=1.0, teacher=False)

@@ -65,3 +65,10 @@ def test_refused(make, message):
     """Schedules that would divide by 0 or count nothing are refused in one line."""
     with pytest.raises(ParameterError, match=message):
         make()
+
+
+@pytest.mark.parametrize("decay", [((5, 0.9),), ((0, 1.0), (0, 0.9)), ((0, 1.0), (3, 0.9), (2, 0.8))])
+def test_pieces_of_a_decay_begin_with_0_and_increase(decay):
+    """Others are a `ParameterError` when the schedule is made."""
+    with pytest.raises(ParameterError, match="first epochs must begin with 0 and increase"):
+        EpochDecay(1.0, decay)

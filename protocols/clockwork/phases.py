@@ -84,6 +84,10 @@ class Phase:
         for name in ("teacher", "reset"):
             if not isinstance(getattr(self, name), bool | None):
                 raise ParameterError(f"phase {self.name!r}: {name} = {getattr(self, name)!r} must be true or false")
+        if self.teacher is False and np.any(self.beta):
+            raise ParameterError(
+                f"phase {self.name!r}: β nudges towards targets, so that beta needs the teacher; leave teacher out"
+            )
         whole = isinstance(self.fade, int | np.integer) and not isinstance(self.fade, bool)
         if not whole or not 0 <= self.fade <= self.steps:
             raise ParameterError(

@@ -218,7 +218,7 @@ class Presenter:
         self._courses.end()  # what the last phase set is over before values begin anew
         # Without targets nothing is to be nudged, and least of all towards 0.
         taught = phase.taught and now.stimulus.y is not None
-        beta = now.stimulus.beta if taught or not phase.taught else 0.0
+        beta = 0.0 if phase.taught and not taught else now.stimulus.beta
         self._eta, now.betas, courses = self._courses_of(phase, beta, taught)
         rested = phase.reset and index > 0
         if rested:

@@ -43,8 +43,9 @@ def membrane(cell: Cell, compartment: str) -> str | None:
     compartment : str
     """
     integrated = {name for name, line in cell.parsed.items() if line.type == DIFFERENTIAL_EQUATION}
-    if compartment == "soma" and cell.potential in integrated:
-        return cell.potential
+    somatic = cell.membrane or cell.potential
+    if compartment == "soma" and somatic in integrated:
+        return somatic
     own = (item.name for item in cell.recordables if item.compartment == compartment and item.unit == "1")
     return next((name for name in own if name in integrated), None)
 
