@@ -9,14 +9,15 @@ from ..errors import ParameterError
 from ..units import dropped_by_arrays
 
 
-def plain_data(estimator: Any, X: Any, y: Any = None, **options: Any) -> Any:
+def plain_data(estimator: Any, X: Any, y: Any = "no_validation", **options: Any) -> Any:
     """Check inputs, and targets if there are some, as scikit-learn does; its arrays would lose units and masks.
 
     Parameters
     ----------
     estimator : BaseEstimator
     X : array_like or DataFrame (n, features)
-    y : array_like (n,) or (n, targets), optional
+    y : array_like (n,) or (n, targets), default "no_validation"
+        scikit-learn's word for no targets; None, where it stands for targets, is refused.
     **options
         Of ``sklearn.utils.validation.validate_data``.
 
@@ -35,5 +36,4 @@ def plain_data(estimator: Any, X: Any, y: Any = None, **options: Any) -> Any:
     for name, values in (("X", X), ("y", y)):
         if (dropped := dropped_by_arrays(values)) is not None:
             raise ParameterError(f"{name} {dropped}")
-    targets = {} if y is None else {"y": y}
-    return validate_data(estimator, X, **targets, dtype=np.float64, **options)
+    return validate_data(estimator, X, y, dtype=np.float64, **options)
