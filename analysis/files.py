@@ -123,6 +123,12 @@ def is_unused(folder: Path, *others: str) -> bool:
         raise RunError(f"{folder}: cannot be read ({error.strerror})") from None
 
 
+def check_unused(folder: Path):
+    """Raise a `RunError` for a place that is not unused; the place is one that ``--out`` names."""
+    if not is_unused(folder):
+        raise RunError(f"{folder}: holds something else; choose another folder with --out")
+
+
 @contextlib.contextmanager
 def locked_folder(folder: Path, told: str) -> Iterator[None]:
     """Keep other processes from what is done in a folder that is there.

@@ -126,11 +126,6 @@ class Recording:
         edges = [0, *changes.tolist(), len(self.phase)]
         return [(str(self.phase[a]), slice(a, b)) for a, b in pairwise(edges)]
 
-    def check_stimulus(self, stimulus, where):
-        """Raise a `ParameterError`, which names the caller, if there is no such stimulus within the recording."""
-        if not 0 <= stimulus < len(self.stimuli):
-            raise ParameterError(f"{where}: stimulus {stimulus} is not among 0 to {len(self.stimuli) - 1}")
-
     def spikes_of(self, k):
         """Spikes of the cells of layer k, 0 for the inputs; None where they do not spike."""
         return next((trains for trains in self.spikes.values() if trains.layer == k), None)
@@ -160,12 +155,13 @@ class Recording:
 
 def check_stimulus(recording, stimulus, where):
     """Raise a `ParameterError`, which names the caller, for no recording, or one that has no such stimulus."""
-    if not hasattr(recording, "check_stimulus"):
+    if not isinstance(recording, Recording):
         given = type(recording).__name__
         raise ParameterError(
             f"{where}: takes a Recording, which Run.record() gives without a path; this is of type {given}"
         )
-    recording.check_stimulus(stimulus, where)
+    if not 0 <= stimulus < len(recording.stimuli):
+        raise ParameterError(f"{where}: stimulus {stimulus} is not among 0 to {len(recording.stimuli) - 1}")
 
 
 def read_recording(path):

@@ -372,6 +372,7 @@ class Traces:
         Spikes, which are events, have a table of their own, a row for each: ``a_spikes.csv`` beside ``a.csv``.
         """
         check_new(path := Path(os.path.expanduser(path)), overwrite)
+        check_new(spikes_beside(path), overwrite or not self.spikes)
         with replacing(path) as file:
             _write_csv(file, self.frames(), {"time": "s"} | self.units)
         if self.spikes:

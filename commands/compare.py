@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import analysis
-from ..analysis.files import is_unused, make_folder, replacing
-from ..errors import ParameterError, RunError
+from ..analysis.files import check_unused, make_folder, replacing
+from ..errors import ParameterError
 from ..protocols import comparison as comparisons
 from ..protocols import runs as trained
 from .console import Trust, console, goes_on_with, progress_bar, warn
@@ -183,8 +183,8 @@ def _existing(runs: list[Path], against: str | None, out: Path | None, trust: bo
     import pandas as pd
 
     out = out if out is not None else _OUT / "runs"
-    if not is_unused(out) and not (out.is_dir() and _KEPT <= {path.name for path in out.iterdir()} <= _WRITTEN):
-        raise RunError(f"{out}: holds something else; choose another folder with --out")
+    if not (out.is_dir() and _KEPT <= {path.name for path in out.iterdir()} <= _WRITTEN):
+        check_unused(out)
     opened = [trained.Run(path, trust) for path in runs]
     table = comparisons.measured(opened, lambda run: console.print(f"measuring {run.folder.path}"))
     histories = [

@@ -98,8 +98,6 @@ def _unlearnt(run: runs.Run) -> list[Finding]:
     """Say which classes were not recognised in training, where the run tells."""
     if run.unlearnt is None:
         return []
-    from ..summary import shortened  # with NumPy
-
-    classes = ", ".join(shortened(run.stimuli.class_labels[label] for label in run.unlearnt))
+    classes = ", ".join(run.stimuli.short_labels[label] for label in run.unlearnt)
     advice = "train longer, or see below what keeps the circuit from it" if classes else ""
     return [analysis.Finding("Classes never recognised in training's last epoch", classes or "none", "none", advice)]

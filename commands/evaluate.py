@@ -158,10 +158,9 @@ def _show_classes(found: "Evaluation"):
     """Show the confusion matrix with recalls; where it has no room, recalls and the most frequent confusions."""
     from numpy import ndenumerate
 
-    from ..summary import shortened
     from .tables import fits, show_table, tell
 
-    names, counts = shortened(found.stimuli.class_labels), found.confusion
+    names, counts = found.stimuli.short_labels, found.confusion
     recalls = ["–" if math.isnan(each) else f"{100 * each:.1f} %" for each in found.recall]
     cells = [{f" {other}": str(n or "·") for other, n in zip(names, row, strict=True)} for row in counts]
     matrix = [{"true": name, **row, "recall": seen} for name, row, seen in zip(names, cells, recalls, strict=True)]

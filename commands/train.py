@@ -70,9 +70,7 @@ def _finish(training, keep_recording: bool):
 
 def _tell_unlearnt(training):
     """Say which classes were not recognised, and why where that is known."""
-    from ..summary import shortened  # with NumPy
-
-    unlearnt = ", ".join(shortened(training.stimuli.class_labels[k] for k in training.unlearnt))
+    unlearnt = ", ".join(training.stimuli.short_labels[k] for k in training.unlearnt)
     console.print(f"No training stimulus of class {unlearnt} was recognised in the last epoch.")
     explain, explained = training.configuration.entry.why_unlearnt, []
     if explain is not None:

@@ -1,7 +1,8 @@
 """Schedules: a number, such as a learning rate, as a function of how far training has come."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -69,9 +70,7 @@ class EpochDecay:
     decay: Annotated[tuple[tuple[Index, Finite], ...], Field(min_length=1)] = ((0, 1.0),)
 
     def __post_init__(self):
-        firsts = [first for first, _ in self.decay]
-        if firsts[0] != 0 or any(a >= b for a, b in zip(firsts, firsts[1:], strict=False)):
-            raise ParameterError("EpochDecay: the pieces' first epochs must begin with 0 and increase")
+        check_pieces("EpochDecay", self.decay)
 
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""
@@ -168,6 +167,20 @@ class InverseTime:
     def __call__(self, progress: Progress) -> float:
         """Value at this point of training."""
         return self.value / (self.offset + progress.presentation)
+
+
+def check_pieces(what: str, decay: Sequence[tuple[int, float]]):
+    """Raise a `ParameterError` unless the pieces of an `EpochDecay` begin with epoch 0 and follow each other.
+
+    Parameters
+    ----------
+    what : str
+        What errors call them.
+    decay : sequence of (int, float)
+    """
+    firsts = [first for first, _ in decay]
+    if firsts[:1] != [0] or any(a >= b for a, b in pairwise(firsts)):
+        raise ParameterError(f"{what}: the pieces' first epochs must begin with 0 and increase")
 
 
 def as_schedule(value: float | Schedule) -> Schedule:

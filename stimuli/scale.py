@@ -38,17 +38,17 @@ def rates_of(x: np.ndarray, image: bool = False) -> tuple[float | list[float], f
     ParameterError
         The inputs reach further than numbers do.
     """
-    low, reach = extent(x, "inputs")
-    high, changing = low + reach, reach > 0
+    low, high = extent(x, "inputs")
+    changing = high > low
     if not changing.any():
         return float(low.min()), 1.0
     if image or np.mean(low[changing] == low.min()) >= _ALIKE:
         return float(low.min()), float(high.max() - low.min())
-    return low.tolist(), np.where(changing, reach, 1.0).tolist()
+    return low.tolist(), np.where(changing, high - low, 1.0).tolist()
 
 
 def extent(values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Find the least value of each column, and how far its values reach.
+    """Find the least and the largest value of each column.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def extent(values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    low, reach : ndarray of float64 (columns,)
+    low, high : ndarray of float64 (columns,)
 
     Raises
     ------
@@ -67,11 +67,10 @@ def extent(values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
     """
     low, high = values.min(axis=0).astype(float), values.max(axis=0).astype(float)
     with np.errstate(over="ignore"):
-        reach = high - low
-        whole = high.max() - low.min()
-    if not np.isfinite(whole):
+        reach = high.max() - low.min()
+    if not np.isfinite(reach):
         raise ParameterError(f"{what} reach from {low.min():.3g} to {high.max():.3g}, too far for numbers of float64")
-    return low, reach
+    return low, high
 
 
 def off_the_scale(x: np.ndarray) -> str | None:

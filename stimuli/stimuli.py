@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import StimulusError
+from ..summary import shortened
 from ..units import dropped_by_arrays
 from .checks import first_row, misfit_of_names, misfit_of_numbers
 from .normalisation import normalised, plain_inputs
@@ -286,6 +287,11 @@ class Stimuli:
     def class_labels(self) -> list[str]:
         """What the classes are called: their names, or their numbers where they have none."""
         return [str(name) for name in self.class_names or range(self.outputs)]
+
+    @property
+    def short_labels(self) -> list[str]:
+        """The same as tables and messages have room for them; see `summary.shortened`."""
+        return shortened(self.class_labels)
 
     @cached_property
     def digest(self) -> str:

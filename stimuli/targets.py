@@ -35,8 +35,8 @@ def scale_of(y: np.ndarray) -> tuple[float | list[float], float | list[float]]:
     ParameterError
         The targets reach further than numbers do.
     """
-    low, reach = extent(y, "targets")
-    reach[reach == 0] = 1.0
+    low, high = extent(y, "targets")
+    reach = np.where(high > low, high - low, 1.0)
     return (low.tolist(), reach.tolist()) if len(low) > 1 else (float(low[0]), float(reach[0]))
 
 

@@ -5,7 +5,6 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 import brian2 as b2
-import matplotlib as mpl
 import numpy as np
 import pytest
 from brian2.codegen.runtime.numpy_rt.numpy_rt import NumpyCodeObject
@@ -43,11 +42,6 @@ class MountedCell:
         self.network.run(steps * self.clock.dt, namespace={})
 
 
-def _without_layout(figure):
-    with mpl.rc_context({"figure.constrained_layout.use": False}):
-        figure.set_layout_engine(None)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _coarse_pictures():
     """Save pictures with few pixels and without a layout, which takes half of the time that saving takes.
@@ -56,8 +50,7 @@ def _coarse_pictures():
     """
     savefig = Figure.savefig
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("corinfomax.analysis.figures.report.lay_out", _without_layout)
-        for module in ("voltages", "rasters"):
+        for module in ("report", "voltages", "rasters"):
             patch.setattr(f"corinfomax.analysis.figures.{module}.place", lambda figure: None)
         patch.setattr(
             Figure, "savefig", lambda figure, *words, **options: savefig(figure, *words, **{"dpi": 50, **options})

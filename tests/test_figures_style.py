@@ -8,8 +8,7 @@ import pytest
 from test_packaging import PROJECT
 
 from corinfomax.analysis.figures import learning_curve, meanings, publication_style, save_figure
-from corinfomax.analysis.figures.report import lay_out  # before it is left out of tests
-from corinfomax.analysis.figures.style import COLOURS, RC
+from corinfomax.analysis.figures.style import COLOURS, RC, place
 
 matplotlib.use("Agg")
 
@@ -116,7 +115,7 @@ def test_the_user_s_settings_do_not_reach_figures(settings, tmp_path, caplog, re
 
 def test_a_figure_is_laid_out_as_matplotlib_does(tmp_path, monkeypatch):
     """The picture is that of Matplotlib's own `savefig`, laid out for each file again, to 5 of 255 grey levels."""
-    monkeypatch.setattr("corinfomax.analysis.figures.report.lay_out", lay_out)
+    monkeypatch.setattr("corinfomax.analysis.figures.report.place", place)  # which other tests leave out
     monkeypatch.setitem(RC, "savefig.dpi", 50)  # as many as tests draw
     history = pd.DataFrame({"epoch": [1, 2], "test_accuracy": [0.5, 0.6]})
     with publication_style():

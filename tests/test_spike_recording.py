@@ -240,7 +240,11 @@ def test_neo_reads_units_and_trials(tmp_path):
 
 def test_tables_and_archives_of_spikes(recorded, tmp_path):
     """CSV, NumPy archive, xarray and the bare netCDF-4 file hold the events that the table has."""
+    (tmp_path / "mine_spikes.csv").write_text("mine")
     with open_traces(recorded[0]) as traces:
+        with pytest.raises(ParameterError, match=r"mine_spikes\.csv: exists"):
+            traces.save_csv(tmp_path / "mine.csv")
+        assert (tmp_path / "mine_spikes.csv").read_text() == "mine"
         traces.save_csv(tmp_path / "a.csv")
         traces.save_npz(tmp_path / "a.npz")
         tree, frame = traces.to_xarray(), traces.spikes["layer_1"].dataframe()

@@ -1,6 +1,7 @@
 import pkgutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,8 @@ def test_stimuli_from_labels():
     )
     assert (stimuli.inputs, stimuli.outputs, stimuli.task) == (6, 3, "classification")
     assert stimuli.class_names == ("cat", "dog", "owl")
+    alike = replace(stimuli, class_names=("cat", *(f"a dog from beyond the sea {n}" for n in range(2))))
+    assert alike.short_labels == ["cat", "1 a dog from beyond…", "2 a dog from beyond…"]  # by their own numbers
     np.testing.assert_array_equal(stimuli.y_train, np.eye(3)[[0, 1, 1]])
     assert repr(stimuli) == "<Stimuli toy: classification, inputs 6, outputs 3, train 3, test 1>"
 

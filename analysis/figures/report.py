@@ -23,7 +23,7 @@ from .circuit_diagram import circuit_diagram
 from .embedding import embeddable, embedding
 from .predictions import confusion_matrix, predicted_against_true
 from .rasters import spike_raster
-from .style import new_figure, new_panels, publication_style
+from .style import new_figure, new_panels, place, publication_style
 from .training import alignment, course, information, learning_curve, scores, signs
 from .voltages import compartment_voltages, layers_with_potentials
 from .weights import receptive_fields, weight_histogram
@@ -327,10 +327,9 @@ def save_figure(figure, files):
 
 def lay_out(figure):
     """Find each axis's place once; Matplotlib would do so for each file, and draw in vain before it saves."""
-    engine = figure.get_layout_engine()
-    if engine is not None:
+    if figure.get_layout_engine() is not None:
         figure.set_dpi(mpl.rcParams["savefig.dpi"])
-        engine.execute(figure)
+        place(figure)
         with mpl.rc_context({"figure.constrained_layout.use": False}):
             figure.set_layout_engine(None)
 

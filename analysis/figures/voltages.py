@@ -201,6 +201,7 @@ def _positions(recording, stimulus, k, cells):
 
 def _draw_layer(axes, recording, stimulus, k, chosen):
     layer, time = recording.layers[k], milliseconds(recording)
+    room = int(_LETTERS * axes[0, 0].figure.get_figwidth() / axes.shape[1])
     for n, column in enumerate(axes.T):
         if n >= len(chosen):
             for ax in column:
@@ -211,7 +212,6 @@ def _draw_layer(axes, recording, stimulus, k, chosen):
         if recording.spikes_of(k) is not None:
             _draw_spikes(column[0], spikes_of(recording, k, stimulus, layer.cells[chosen[n]]))
         shade_phases(column, recording)
-        room = int(_LETTERS * axes[0, 0].figure.get_figwidth() / axes.shape[1])
         column[0].set_title(cell_title(recording, stimulus, k, layer.cells[chosen[n]], room), pad=15)
     axes[0, 0].set_ylabel("Potential (mV)")
     for row, (name, _, colour, potentials) in zip(axes[1:], _beside(recording, k), strict=True):
@@ -315,8 +315,9 @@ def cell_title(recording, stimulus, k, cell, room=100):
         return f"layer {k}, cell {cell}"
     target = " (target)" if cell == recording.target_cell(stimulus) else ""
     on_one_line = f"output cell {output_name(recording, cell)}{target}"
-    number, _, name = output_name(recording, cell).partition(", ")
-    return on_one_line if len(on_one_line) <= room or not name else f"output cell {number}{target}\n{name}"
+    if len(on_one_line) <= room or not (name := _class_of_cell(recording, cell)):
+        return on_one_line
+    return f"output cell {cell}{target}\n{name}"
 
 
 def output_name(recording, cell):
@@ -327,9 +328,15 @@ def output_name(recording, cell):
     recording : corinfomax.analysis.Recording
     cell : int
     """
+    name = _class_of_cell(recording, cell)
+    return f"{cell}, {name}" if name else str(cell)
+
+
+def _class_of_cell(recording, cell):
+    """Name the class that an output cell stands for, "" where that is its number."""
     names = recording.class_names if recording.taught and recording.class_names is not None else ()
     own = str(names[cell]) if cell < len(names) else str(cell)
-    return str(cell) if own == str(cell) else f"{cell}, {short_literals([own])[0]}"
+    return "" if own == str(cell) else short_literals([own])[0]
 
 
 def _readable(volts):

@@ -29,7 +29,7 @@ from ...parameters import (
     validated,
 )
 from ..interval import Interval
-from ..schedules import EpochDecay, LinearDecay, Schedule
+from ..schedules import EpochDecay, LinearDecay, Schedule, check_pieces
 from ..spikes import Spikes
 from . import combinations
 from .conventions import CONVENTIONS, Convention, ConventionName, ScheduleName
@@ -360,8 +360,7 @@ def _decay_pieces(decay: float | Sequence | Mapping[str, int]) -> tuple[tuple[in
     if not isinstance(decay, Sequence):
         return ((0, float(decay)),)
     pieces = tuple((int(epoch), float(factor)) for epoch, factor in decay)
-    if not pieces or pieces[0][0] != 0 or any(a >= b for (a, _), (b, _) in zip(pieces, pieces[1:], strict=False)):
-        raise ParameterError("learning_rate_decay: the pieces' first epochs must begin with 0 and increase")
+    check_pieces("learning_rate_decay", pieces)
     return pieces
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from ...analysis import read_history
-from ...analysis.files import is_unused, make_folder, remove_remains, replacing
+from ...analysis.files import check_unused, is_unused, make_folder, remove_remains, replacing
 from ...errors import ParameterError, RunError
 from ..interruption import held_back
 from ..runs.execution import FAILURE, Outcome, begun, check_same, epochs_done
@@ -46,9 +46,8 @@ class Comparison:
         file = self.path / NAME
         if file.exists():
             self.plan = _grown(Plan.from_toml(file.read_text(encoding="utf-8"), file), changes, file)
-        elif not is_unused(self.path):
-            raise RunError(f"{self.path}: holds something else; choose another folder with --out")
         else:
+            check_unused(self.path)
             self.plan = Plan.of(**changes)
         self._lengths: dict[tuple[str, str], int] = {}
         self._choices: dict[tuple[str, str], float] = {}

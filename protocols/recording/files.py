@@ -57,11 +57,8 @@ def select(
         In one line, for what the circuit does not have.
     """
     populations, variables = names(populations, "populations"), names(variables, "variables")
-    phases, cells, there = (
-        names(phases, "phases"),
-        _by_population(preparation, {} if cells is None else cells),
-        preparation.populations,
-    )
+    phases, there = names(phases, "phases"), preparation.populations
+    cells = _by_population(preparation, {} if cells is None else cells)
     whole = not populations and not cells
     populations = tuple(populations) or tuple(cells) or preparation.circuit.layers[1:]
     if stray := [name for name in cells if name not in populations]:

@@ -12,7 +12,7 @@ import numpy as np
 import tomli_w
 
 from ...analysis import read_history
-from ...analysis.files import is_unused, locked_folder, make_folder, remove_remains, replacing
+from ...analysis.files import check_unused, locked_folder, make_folder, remove_remains, replacing
 from ...errors import ParameterError, RunError
 from ...toml import tables
 from ..runs.execution import Outcome, outcome
@@ -71,8 +71,8 @@ class Sweep:
         there = Plan.kept(file) if file.exists() else None
         if there is None and plan is None:
             raise RunError(f"{self.path}: no sweep (no {NAME})")
-        if there is None and not is_unused(self.path):
-            raise RunError(f"{self.path}: holds something else; choose another folder with --out")
+        if there is None:
+            check_unused(self.path)
         self.plan = _judged(there if plan is None else plan, self._kept_base() if plan is None else None)
         self.plan.check_size(file if plan is None else "sweep")
         if there is not None and plan is not None:

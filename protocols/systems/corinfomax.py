@@ -5,7 +5,6 @@ from ...networks.corinfomax import CorInfoMax
 from ...networks.states import Layers
 from ...stimuli.stimuli import Stimuli
 from ...stimuli.stimulus import Stimulus
-from ...summary import shortened
 from ..clockwork.calibration import calibrate
 from ..clockwork.oscillation import oscillating
 from ..clockwork.preparation import Preparation
@@ -65,7 +64,7 @@ def why_unlearnt(
 ) -> tuple[list[int], str]:
     """Pick the classes whose output cell the teacher cannot lift, and say what to do; see `unlifted_classes`."""
     beyond = unlifted_classes(circuit, learner, protocol, stimuli, classes, seed)
-    listed = ", ".join(shortened(stimuli.class_labels[k] for k in beyond))
+    listed = ", ".join(stimuli.short_labels[k] for k in beyond)
     return beyond, (
         f"The teacher cannot lift the output cell of class {listed} yet: train longer, or take a larger "
         'beta, another seed, or "auto" as the last entry of initial_gain_ff.'
