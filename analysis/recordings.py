@@ -27,10 +27,14 @@ class LayerRecording:
         By variable, what the layer's cells declare: of a CorInfoMax circuit `V_soma`, `V_basal`, `V_apical` and
         `V_SST`, the soma of the cell's interneuron, in volts, `rate` in hertz, `i_SST`, `u`, `r`, `v_B`, `v_A`
         dimensionless.
+    V_rest : float, optional
+        Resting potential of the cells in volts, which those with a leaky soma have of their own; by default that of the
+        recording.
     """
 
     cells: np.ndarray
     traces: dict[str, np.ndarray]
+    V_rest: float | None = field(default=None, kw_only=True)
 
     def __getitem__(self, variable):
         try:
@@ -45,7 +49,7 @@ class Companions(LayerRecording):
 
     Parameters
     ----------
-    cells, traces
+    cells, traces, V_rest
         As in `LayerRecording`.
     layer : int
     kind : str
@@ -77,7 +81,7 @@ class Recording:
     output_layer : int
         P, recorded or not.
     V_rest : float
-        Resting potential in volts.
+        Resting potential in volts; see `rest_of`.
     labels : array of int, (stimuli,), optional
         The stimuli's classes, from 0.
     class_names : array of str, (classes,), optional
@@ -119,6 +123,11 @@ class Recording:
     def potentials(self, k):
         """Name the potentials that were recorded of layer k's cells, in volts, in the order of the file."""
         return [name for name in self.layers[k].traces if name.startswith("V_") and self.units.get(name, "V") == "V"]
+
+    def rest_of(self, k):
+        """Resting potential of layer k's cells in volts: their own, where they have one."""
+        own = self.layers[k].V_rest
+        return self.V_rest if own is None else own
 
     def phases(self):
         """List the phases in order, each as (name, slice of its steps)."""
@@ -304,7 +313,8 @@ def _cells_and_traces(archive, name):
     cells, prefix = archive[f"{name}/cells"], f"{name}/"
     traces = {key.removeprefix(prefix): values for key, values in archive.items() if key.startswith(prefix)}
     del traces["cells"]
-    return {"cells": cells, "traces": traces}
+    own = traces.pop("V_rest", None)
+    return {"cells": cells, "traces": traces, "V_rest": None if own is None else float(own)}
 
 
 def _check_shapes(recording, path):

@@ -16,7 +16,13 @@ from .domains import Domain
 
 #: The one map between the paper's dimensionless variables and physical units: u = 0 is rest, u = 1 is 20 mV above it,
 #: r = 1 is 100 Hz. It only labels axes; nothing in the dynamics depends on it.
-PHYSICAL_SCALE = {"V_rest": -70 * b2.mV, "V_scale": 20 * b2.mV, "rate_scale": 100 * b2.Hz}
+#: `V_rest_SST` is the rest of the interneurons that a layer's cells tell of, also where their own is another.
+PHYSICAL_SCALE = {
+    "V_rest": -70 * b2.mV,
+    "V_rest_SST": -70 * b2.mV,
+    "V_scale": 20 * b2.mV,
+    "rate_scale": 100 * b2.Hz,
+}
 
 
 @validated_fields
@@ -213,6 +219,11 @@ class Cell:
     def namespace(self) -> dict:
         """Names that the equations use beside the cell's own variables, as Brian2 wants them."""
         return {**PHYSICAL_SCALE, **self.values}
+
+    @property
+    def V_rest(self) -> float:
+        """Potential in volts that u = 0 stands for in this cell and its dendrites."""
+        return float(self.namespace["V_rest"])
 
     @property
     def assigned(self) -> set[str]:

@@ -49,7 +49,7 @@ pace : 1 (shared)
 V_soma = V_rest + V_scale*u : volt
 V_basal = V_rest + V_scale*v_B : volt
 V_apical = V_rest + V_scale*v_A : volt
-V_SST = V_rest - V_scale*i_SST : volt                      # its interneuron's soma, whose u = -i_SST
+V_SST = V_rest_SST - V_scale*i_SST : volt                  # its interneuron's soma, whose u = -i_SST
 rate = rate_scale*r : Hz
 """
 

@@ -5,6 +5,7 @@ along ΔW (learning rate, decay, forgetting) is no matter of the rule: that stan
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -55,6 +56,11 @@ class OuterProducts:
     post: np.ndarray
     pre: np.ndarray
     scale: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N_post, N_pre)."""
+        return (*self.post.shape[1:], *self.pre.shape[1:])
 
     def dense(self) -> np.ndarray:
         """ΔW as an array (N_post, N_pre)."""
@@ -127,6 +133,11 @@ class DenseChange:
 
     change: np.ndarray
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the weights."""
+        return self.change.shape
+
     def dense(self) -> np.ndarray:
         """ΔW."""
         return self.change
@@ -141,8 +152,6 @@ class DenseChange:
 
     def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0):
         """weights ← keep · weights + rate · ΔW."""
-        if self.change.shape != weights.shape:
-            raise ParameterError(f"a rule gives changes of shape {self.change.shape} for weights {weights.shape}")
         if keep == 0:
             np.multiply(rate, self.change, out=weights)
             return
@@ -250,7 +259,8 @@ class Plasticity:
     Raises
     ------
     ParameterError
-        If nothing is read, or a rule that acts in every step has an optimiser that cannot.
+        If nothing is read, the rule takes other arguments than it gets, or a rule that acts in every step has an
+        optimiser that cannot.
     """
 
     rule: Callable[..., Change]
@@ -273,6 +283,7 @@ class Plasticity:
             raise ParameterError(f"Plasticity: optimiser = {self.optimiser!r}: should be one, such as GradientStep")
         if not readouts:
             raise ParameterError(f"{self}: reads no phase")
+        self._check_arguments()
         often = {"step": "in every step", "spike": "at spikes"}.get(self.when)
         if often and not getattr(self.optimiser, "in_steps", False):
             raise ParameterError(
@@ -281,6 +292,43 @@ class Plasticity:
             )
         if often and (readouts[0].last is not None or (self.when == "spike" and not readouts[0].at_the_end)):
             raise ParameterError(f"{self}: acts {often} of phase {readouts[0].phase!r}, of which there is no mean")
+
+    def _check_arguments(self):
+        # An object's class may tell the signature of its constructor.
+        plain = inspect.isroutine(self.rule) or isinstance(self.rule, functools.partial)
+        try:
+            arguments = inspect.signature(self.rule if plain else self.rule.__call__)
+        except ValueError:
+            return  # of what is compiled Python knows none
+        try:
+            arguments.bind(None, *self.readouts)
+        except TypeError as error:
+            read = ", ".join(readout.phase for readout in self.readouts)
+            raise ParameterError(f"{self}: is called with the weights and the states of {read}; {error}") from None
+
+    def change(self, weights: Weights, *states: Any) -> Change:
+        """Find ΔW.
+
+        Parameters
+        ----------
+        weights : dict
+        *states : PhaseEnd
+            Of each readout.
+
+        Raises
+        ------
+        ParameterError
+            If the rule gives no change, or one of another shape than the weights have.
+        """
+        change, (key, k) = self.rule(weights, *states), self.target
+        if not hasattr(change, "add_to"):
+            given = type(change).__name__
+            raise ParameterError(f"{self}: gives {given}; should give a change, such as OuterProducts or DenseChange")
+        shape = weights[key][k].shape
+        if getattr(change, "shape", shape) != shape:
+            order = ", (post, pre)" if len(shape) == 2 else ""
+            raise ParameterError(f"{self}: gives a change of shape {change.shape}; the weights have {shape}{order}")
+        return change
 
     @property
     def target(self) -> tuple[str, int]:

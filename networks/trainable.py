@@ -165,8 +165,10 @@ class Trainable(Summarised):
         Raises
         ------
         ParameterError
-            If no rule moves these weights now, or the new one moves others.
+            If no rule moves these weights now, the new one moves others, or is no `Plasticity`.
         """
+        if not isinstance(plasticity, Plasticity):
+            raise ParameterError(f"{target}: {plasticity!r} is no Plasticity, which has a rule and its optimiser")
         if target not in self.targets:
             raise ParameterError(f"no rule moves {target}; rules move {', '.join(map(str, self.targets))}")
         if plasticity.target != target:
@@ -189,7 +191,7 @@ class Trainable(Summarised):
         """
         rules = self.plasticity if rules is None else tuple(rules)
         moving = [rule for rule in rules if rule.target not in self.frozen]
-        changes = [rule.rule(self.weights, *map(states, rule.readouts)) for rule in moving]
+        changes = [rule.change(self.weights, *map(states, rule.readouts)) for rule in moving]
         for rule, change in zip(moving, changes, strict=True):
             rule.optimiser.step(self.weights, change, self.progress, duration)
         self.changes |= {rule.target: self._no_change(*rule.target) for rule in rules if rule.target in self.frozen}

@@ -8,12 +8,15 @@ import pytest
 from scipy.optimize import brentq
 
 from corinfomax import describe
+from corinfomax.analysis import as_recording
 from corinfomax.errors import ParameterError
 from corinfomax.models import HiddenPoint, HiddenPyramidal, OutputPyramidal, StimulusCell, spiking
 from corinfomax.models.domains import domain_of
 from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
-from corinfomax.protocols.perturbations import Intervention, Silence
+from corinfomax.protocols.perturbations import Clamp, Intervention, Silence
+from corinfomax.protocols.recording import record
+from corinfomax.stimuli import Stimuli
 
 LEAKY = "leaky_integrate_and_fire"
 TRAINS = {"r_max": 200 * b2.Hz, "tau_s": 20 * b2.ms}
@@ -237,3 +240,36 @@ def test_a_silenced_layer_sends_no_spikes():
     assert not shown.run.train[1].any()
     assert not shown.run.v_B[2].any()
     assert len(preparation.present(x, seed=0).spikes["layer_1"]) > 5
+
+
+def test_a_voltage_that_somata_are_clamped_at_is_what_is_recorded():
+    """-60 and -52.5 mV in each step of `V_soma` and `V_apical` to 1e-9 mV, and u = .1 is 2 mV above the cell's rest."""
+    circuit = CorInfoMax([6, 5, 4], signal="spikes", spike_generator=LEAKY, tau_u=138.0)
+    preparation = Preparation(circuit, 2, protocol=Protocol([Phase("free", 20)], step=0.5 / 138))
+    clamps = [
+        Clamp("layer_1", "soma", "-60 mV", cells=[0]),
+        Clamp("layer_1", "soma", 0.1, cells=[1]),
+        Clamp("layer_2", "apical", -52.5 * b2.mV),
+    ]
+    x = np.random.default_rng(3).random((2, 6))
+    shown = {"x_train": x, "y_train": np.eye(4)[:2], "x_test": x, "y_test": np.eye(4)[:2]}
+    shown |= {"labels_train": np.arange(2), "labels_test": np.arange(2)}
+    with Intervention(preparation, clamps):
+        arrays = record(preparation, Stimuli(**shown, task="classification", name="toy"), [0, 1], {1: [0, 1, 2], 2: [0]})
+    recording = as_recording(arrays, "recording")
+    rest = float(preparation.layer(1).cell.values["V_rest"])
+    assert recording.rest_of(1) == rest != recording.V_rest
+    somata = 1e3 * recording.layers[1]["V_soma"]
+    np.testing.assert_allclose(somata[:, :, 0], -60, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(somata[:, :, 1], 1e3 * rest + 2, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(1e3 * recording.layers[2]["V_apical"], -52.5, rtol=0, atol=1e-9)
+
+
+def test_interneurons_tell_of_one_rest():
+    """`V_SST` of a layer whose somata rest elsewhere is `V_soma` of its SST cells, bit by bit."""
+    circuit = CorInfoMax([6, 5, 4], signal="spikes", spike_generator=LEAKY, tau_u=138.0, initial_gain_ff=2.0)
+    preparation = Preparation(circuit, 1, protocol=Protocol([Phase("free", 200)], step=0.5 / 138))
+    shown = preparation.present(np.ones((1, 6)), variables=("layer_1.V_SST", "SST_1.V_soma"))
+    of_layer, own = (shown.phases["free"][name] for name in ("layer_1.V_SST", "SST_1.V_soma"))
+    np.testing.assert_array_equal(of_layer, own)
+    assert np.ptp(own) > 0

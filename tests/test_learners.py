@@ -1,10 +1,9 @@
 """Statistics of learners on the same seeds."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from corinfomax.analysis import paired_difference, summarise_learners
 from corinfomax.errors import ParameterError
@@ -19,16 +18,24 @@ def runs(rule, scores, seeds=None, **more):
     ]  # fmt: skip
 
 
-def test_paired_difference_against_all_resamples():
-    """Mean and interval of four differences are those of all 4⁴ resamples, to the bootstrap's own error."""
+@pytest.mark.parametrize("level", [0.95, 0.5])
+def test_paired_difference(level):
+    """Mean and interval of four differences are those of SciPy's paired t test, to 1e-12."""
     values, reference = pd.Series([0.9, 0.8, 0.95, 0.7]), pd.Series([0.85, 0.82, 0.9, 0.71])
-    differences = (values - reference).to_numpy()
-    theory = [np.mean(drawn) for drawn in itertools.product(differences, repeat=4)]
-    found = paired_difference(values, reference)
+    found = paired_difference(values, reference, level=level)
     assert found["pairs"] == 4
-    assert found["difference"] == pytest.approx(differences.mean(), abs=1e-15)
-    assert found["low"] == pytest.approx(np.percentile(theory, 2.5), abs=3e-3)
-    assert found["high"] == pytest.approx(np.percentile(theory, 97.5), abs=3e-3)
+    assert found["difference"] == pytest.approx((values - reference).mean(), abs=1e-15)
+    interval = stats.ttest_rel(values, reference).confidence_interval(level)
+    assert (found["low"], found["high"]) == pytest.approx(tuple(interval), abs=1e-12)
+
+
+def test_the_interval_of_two_seeds_is_honest():
+    """Half-width tan(.475 π) |d₁ - d₂|/2, Student's t of one degree of freedom in closed form; 0 of equal ones."""
+    reference = pd.Series([0.5, 0.5])
+    found = paired_difference(pd.Series([0.6, 0.7]), reference)
+    assert found["high"] - found["difference"] == pytest.approx(np.tan(0.475 * np.pi) * 0.05, rel=1e-12)
+    equal = paired_difference(pd.Series([0.75, 0.75]), reference)
+    assert (equal["low"], equal["high"]) == (0.25, 0.25)
 
 
 def test_only_common_seeds_are_paired():

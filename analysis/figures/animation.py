@@ -141,7 +141,7 @@ def _layers(recording, stimulus, layers):
 def _potentials(ax, recording, stimulus, k, key):
     layer = recording.layers[k]
     cells = layer.cells[:_MOST_CELLS]
-    place, rest = np.arange(len(cells)), 1e3 * recording.V_rest
+    place, rest = np.arange(len(cells)), 1e3 * recording.rest_of(k)
     looks = compartments_of(recording, k)
     order = [*(name for name in ("V_apical", "V_soma", "V_basal") if name in looks)]
     order += [name for name in looks if name not in order]

@@ -67,7 +67,7 @@ def courses(histories, column="test_accuracy", ax=None):
 
 @publication_style()
 def differences(summary, reference, ax=None):
-    """Draw by how much each rule beats another one on the same seeds, with the bootstrap interval.
+    """Draw by how much each rule beats another one on the same seeds, with its 95 % t interval.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ def _explained(summary: pd.DataFrame, reference: str, plan: Plan | None) -> str:
         "Test and train: last epoch, mean ± sample standard deviation over seeds, accuracies in per cent; `train` is "
         "what was predicted for each training stimulus as it was presented during the last epoch.",
         f"Less {reference}: mean over seeds of the paired difference of test scores, of accuracies in percentage "
-        "points, with the 95 % interval of 10,000 bootstrap samples of the seeds.",
+        "points, with its 95 % t interval.",
         "Multiply-adds and synaptic events are of one training stimulus; an event is a presynaptic output other than 0 "
         "that a synapse carries in a step. Seconds are of training.",
         "Angle: between the way up and the transposed way down, 0 where they are the same. CMI: correlative mutual "

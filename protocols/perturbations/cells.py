@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from ...errors import ParameterError
 from ...networks import Circuit
@@ -10,17 +10,17 @@ from ...parameters import Count
 from ...ranges import listed
 from .anatomy import current, feedback_slots, gate, membrane
 from .perturbation import CellPerturbation, data
-from .text import as_current, as_potential, millivolts, plausible
+from .text import across_unit_conductance, as_current, as_potential, potential_in
 
 #: "soma", "basal", "apical", or what else a circuit's cells have.
 Compartment = str
-Potential = Annotated[float, BeforeValidator(as_potential), Field(allow_inf_nan=False), AfterValidator(plausible)]
+Potential = Annotated[float | str, BeforeValidator(as_potential)]
 Current = Annotated[float, BeforeValidator(as_current), Field(allow_inf_nan=False)]
 
 
 @data
 class Silence(CellPerturbation):
-    """Silence cells: the soma is held at rest (u = 0, V = -70 mV), and its rate at 0.
+    """Silence cells: the soma is held at rest (u = 0), and its rate at 0.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Drive(CellPerturbation):
     def __str__(self):
         into = f"{self._which()}{self.population}, {self.compartment}"
         return (
-            f"drive {into}, by {self.current:g} ({millivolts(self.current, rest=False)} across unit conductance)"
+            f"drive {into}, by {self.current:g} ({across_unit_conductance(self.current)} across unit conductance)"
             f"{self._when(self.phases)}"
         )
 
@@ -170,7 +170,8 @@ class Clamp(CellPerturbation):
     compartment : str
         "soma", "basal", "apical", or another that the cells have.
     potential : float, str or Quantity
-        Dimensionless (0 is rest, 1 lies 20 mV above it), or a voltage such as ``"-60 mV"``.
+        Dimensionless (0 is rest, 1 lies 20 mV above it), or a voltage such as ``"-60 mV"``. Rest is at -70 mV, or
+        where a leaky soma has its own.
     cells, phases, period
         As in `CellPerturbation` and `Perturbation`.
     """
@@ -184,12 +185,14 @@ class Clamp(CellPerturbation):
         """The membrane is held; where there is none, the current takes the place of the input."""
         cell = self._spec(circuit).cell
         potential, closed, injected = (find(cell, self.compartment) for find in (membrane, gate, current))
+        held = potential_in(cell, self.potential)
         if potential is not None:
-            return {potential: self.potential} | ({} if injected is None else {injected: 0.0})
+            return {potential: held} | ({} if injected is None else {injected: 0.0})
         if closed is None or injected is None:
             raise self._lacks(circuit, self.compartment, "membrane to hold")
-        return {closed: 0.0, injected: self.potential}
+        return {closed: 0.0, injected: held}
 
     def __str__(self):
         of = f"{self.compartment} of {self._which()}{self.population}"
-        return f"clamp {of} at {millivolts(self.potential)} (u = {self.potential:g}){self._when(self.phases)}"
+        at = self.potential if isinstance(self.potential, str) else f"u = {self.potential:g}"
+        return f"clamp {of} at {at}{self._when(self.phases)}"

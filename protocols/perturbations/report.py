@@ -286,14 +286,15 @@ def _sizes(influence: Influence, experiment: Experiment) -> str:
     """Say how far cells beside the layers are from rest, and the cells of the layers."""
     controls = [found.ends for (_, *how), found in experiment.measured.items() if tuple(how) == CONTROL]
     phase = next(iter(controls[0]))[0]
-    rest = 1e3 * float(PHYSICAL_SCALE["V_rest"])
+    cells = {spec.name: spec.cell for spec in experiment.circuit.populations}
     sizes = []
     for k in range(1, experiment.circuit.output + 1):
         if (phase, k, influence.potential) not in controls[0]:
             continue
+        rests = {influence.potential: PHYSICAL_SCALE["V_rest"], "V_soma": cells[experiment.circuit.layers[k]].V_rest}
         beside, soma = (
-            np.mean([rms(ends[phase, k, variable] - rest) for ends in controls])
-            for variable in (influence.potential, "V_soma")
+            np.mean([rms(ends[phase, k, variable] - 1e3 * float(rest)) for ends in controls])
+            for variable, rest in rests.items()
         )
         sizes.append(f"layer {k} {_volts(beside)} (pyramidal somata {_volts(soma)})")
     name = influence.name

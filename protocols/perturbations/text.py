@@ -1,5 +1,6 @@
 """Perturbations from and to text: quantities, selections, command-line words, parameter files."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sized
 from typing import Any
@@ -7,55 +8,86 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 
-from ...models import PHYSICAL_SCALE
+from ...models import PHYSICAL_SCALE, Cell
 from ...ranges import numbers
 
 _REST, _SCALE = float(PHYSICAL_SCALE["V_rest"]), float(PHYSICAL_SCALE["V_scale"])
 #: Potentials of compartments that one may clamp, in volts.
 _PLAUSIBLE = 0.2
-_MILLIVOLTS = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(mV)?\s*", re.IGNORECASE)
+_VOLTAGE = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(mV|V)?\s*")
+_ALLOWED = "should be a finite number, or a voltage such as -60mV"
 
 
 def as_potential(value: Any) -> Any:
-    """Potential in the paper's units, from a number in these units or a voltage."""
-    return _in_units(value, _REST)
+    """Potential as a number in the paper's units, or a voltage as text: what that is in these units, a cell tells.
 
-
-def plausible(value: float) -> float:
-    """Refuse potentials that are none of a cell's, as -60 for -60 mV."""
-    if abs(_SCALE * value + _REST) > _PLAUSIBLE:
+    Raises
+    ------
+    ValueError
+        For potentials that are none of a cell's, as -60 for -60 mV.
+    """
+    volts = _volts(value)
+    number = None if volts is not None else _number(value)
+    if number is not None and math.isfinite(number):
+        volts_about = _SCALE * number + _REST
+    elif volts is not None and math.isfinite(volts):
+        volts_about = volts
+    else:
+        raise ValueError(_ALLOWED)
+    if abs(volts_about) > _PLAUSIBLE:
         raise ValueError(
-            f"is {millivolts(value)}; should be from -200 to 200 mV (a bare number counts 20 mV from rest, -70 mV)"
+            f"is {_millivolts(volts_about)}; should be from -200 to 200 mV (a bare number counts 20 mV from rest, "
+            "-70 mV)"
         )
-    return value
+    return number if volts is None else _millivolts(volts)
+
+
+def potential_in(cell: Cell, value: float | str) -> float:
+    """Potential in the paper's units, in which 0 is the rest of a cell, which may be its own.
+
+    Parameters
+    ----------
+    cell : Cell
+    value : float or str
+        As `as_potential` gives it.
+    """
+    return value if isinstance(value, float) else _unrounded((_volts(value) - cell.V_rest) / _SCALE)
 
 
 def as_current(value: Any) -> Any:
     """Injected current in the paper's units, from a number in these units or the voltage across unit conductance."""
-    return _in_units(value, 0.0)
+    volts = _volts(value)
+    return _number(value) if volts is None else _unrounded(volts / _SCALE)
 
 
-def _in_units(value: Any, zero: float) -> Any:
-    if isinstance(value, str):
-        found = _MILLIVOLTS.fullmatch(value)
-        if found is None:
-            raise ValueError("should be a number, or a voltage such as -60mV")
-        number = float(found[1])
-        return _unrounded((1e-3 * number - zero) / _SCALE) if found[2] else number
-    if isinstance(value, b2.Quantity) and value.dim == b2.volt.dim:
-        return _unrounded((float(value) - zero) / _SCALE)
+def _volts(value: Any) -> float | None:
+    """What is a voltage, in volts."""
+    if isinstance(value, b2.Quantity) and value.dim == b2.volt.dim and value.ndim == 0:
+        return float(value)
+    found = _VOLTAGE.fullmatch(value) if isinstance(value, str) else None
+    return _unrounded(float(found[1]) * (1e-3 if found[2] == "mV" else 1.0)) if found and found[2] else None
+
+
+def _number(value: Any) -> float:
     if isinstance(value, bool | b2.Quantity):
-        raise ValueError("should be a number, or a voltage such as -60mV")
-    return value
+        raise ValueError(_ALLOWED)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(_ALLOWED) from None
 
 
 def _unrounded(value: float) -> float:
     return float(f"{value:.12g}")  # -60 mV is .5, not .5000000000000002
 
 
-def millivolts(value: float, rest: bool = True) -> str:
-    """Write a potential, or with `rest` False a difference of potentials, in millivolts."""
-    return f"{1e3 * (_SCALE * value + (_REST if rest else 0.0)):g} mV"
+def _millivolts(volts: float) -> str:
+    return f"{1e3 * volts:.12g} mV"
+
+
+def across_unit_conductance(current: float) -> str:
+    """Write what a current changes a potential by across a unit conductance, in millivolts."""
+    return f"{1e3 * _SCALE * current:g} mV"
 
 
 def as_cells(value: Any) -> Any:

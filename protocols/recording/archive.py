@@ -47,8 +47,9 @@ def record(
         ``t`` (s), ``s``, ``phase``, ``beta``, ``teacher``, whether targets reach the circuit: (steps,); ``stimuli``,
         and ``labels`` or ``targets``, if there are some: (n, …); ``class_names`` of a set that has some, (classes,);
         ``output_layer``; ``V_rest`` (V); ``taught``, False of circuits without a teacher; ``seed``, if given;
-        ``multiplier_k/r``, (steps, n, constraints), λ of layers with constraints; ``layer_k/cells``, and
-        ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a JSON table.
+        ``multiplier_k/r``, (steps, n, constraints), λ of layers with constraints; ``layer_k/cells``,
+        ``layer_k/V_rest``, where cells have their own, and ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a
+        JSON table.
         Of linked cells ``error_1/V_soma`` and so on, and ``companions``, a JSON table of layer and kind by such names.
         Of populations that spike ``spikes/layer_1/time`` (s), ``stimulus``, counted within the recording, and ``cell``,
         (spikes,), of all cells, and ``spikes/layer_1/size``, how many there are, ``spikes/layer_1/layer`` and ``kind``.
@@ -93,10 +94,12 @@ def record(
             arrays["class_names"] = np.array(stimuli.class_names)
     elif stimuli.y_test is not None:
         arrays["targets"] = stimuli.y_test[chosen]
-    groups = [(f"{LAYER_PREFIX}{k}", indices, traced[k]) for k, indices in cells.items()]
-    groups += [(name, cells[k], of_companions[name]) for name, (k, _) in beside.items()]
-    for group, indices, names in groups:
+    groups = [(f"{LAYER_PREFIX}{k}", layers[k], indices, traced[k]) for k, indices in cells.items()]
+    groups += [(name, it, cells[k], of_companions[name]) for name, (k, it) in beside.items()]
+    for group, population, indices, names in groups:
         arrays[f"{group}/cells"] = np.asarray(indices, dtype=int)
+        if population.cell.V_rest != arrays["V_rest"]:
+            arrays[f"{group}/V_rest"] = np.array(population.cell.V_rest)
         for variable, name in names.items():
             trace = np.concatenate([phase[name] for phase in phases.values()])
             arrays[f"{group}/{variable}"] = trace[:, :, np.asarray(indices, dtype=int)]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from brian2.utils.stringtools import get_identifiers
 
 from ...models import PHYSICAL_SCALE, Cell
 from ...networks.circuit import Circuit
@@ -203,7 +204,7 @@ def _cells(circuit: Circuit) -> Iterator[Section]:
             value = f"{row.name} = {_quantity(cell.values[row.name])}"
             rows.append(("parameter", value, row.unit, f"{row.meaning}; {row.source}"))
         for name, value in PHYSICAL_SCALE.items():
-            if name in cell.equations and name not in cell.values:
+            if name in get_identifiers(cell.equations) and name not in cell.values:
                 acts = name in cell.threshold + cell.reset
                 words = "volts of u = 1, in which the cell spikes" if acts else "labels axes; nothing depends on it"
                 rows.append(("scale", f"{name} = {_quantity(value)}", "", words))
