@@ -255,7 +255,8 @@ def test_a_voltage_that_somata_are_clamped_at_is_what_is_recorded():
     shown = {"x_train": x, "y_train": np.eye(4)[:2], "x_test": x, "y_test": np.eye(4)[:2]}
     shown |= {"labels_train": np.arange(2), "labels_test": np.arange(2)}
     with Intervention(preparation, clamps):
-        arrays = record(preparation, Stimuli(**shown, task="classification", name="toy"), [0, 1], {1: [0, 1, 2], 2: [0]})
+        stimuli = Stimuli(**shown, task="classification", name="toy")
+        arrays = record(preparation, stimuli, [0, 1], {1: [0, 1, 2], 2: [0]})
     recording = as_recording(arrays, "recording")
     rest = float(preparation.layer(1).cell.values["V_rest"])
     assert recording.rest_of(1) == rest != recording.V_rest

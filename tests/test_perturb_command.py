@@ -234,7 +234,7 @@ def test_training_with_perturbations_in_a_period(command, undrawn, toy, configur
             ("--clamp", "layer_1:axon:0"),
             "clamp axon of layer_1 at u = 0: compartments of layer_1 are apical, basal, soma",
         ),
-        (("--clamp", "layer_1:soma:60V"), "--clamp layer_1:soma:60V: potential = '60V': is 60000 mV; should be from -200"),
+        (("--clamp", "layer_1:soma:60V"), "--clamp layer_1:soma:60V: potential = '60V': is 60000 mV; should be"),
         (("--cut-feedback", "2"), "cut feedback into layer 2: feedback reaches layer 1"),
         (("--cut-feedback", "top"), "--cut-feedback top: layer = 'top' should be a number"),
         (("--lesion", "W_ff:5"), "lesion W_ff:5: no projection has them; projections have W_ff:0"),

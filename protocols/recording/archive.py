@@ -48,8 +48,8 @@ def record(
         and ``labels`` or ``targets``, if there are some: (n, …); ``class_names`` of a set that has some, (classes,);
         ``output_layer``; ``V_rest`` (V); ``taught``, False of circuits without a teacher; ``seed``, if given;
         ``multiplier_k/r``, (steps, n, constraints), λ of layers with constraints; ``layer_k/cells``,
-        ``layer_k/V_rest``, where cells have their own, and ``layer_k/V_soma`` and so on: (steps, n, cells); ``units``, a
-        JSON table.
+        ``layer_k/V_rest``, where cells have their own, and ``layer_k/V_soma`` and so on: (steps, n, cells);
+        ``units``, a JSON table.
         Of linked cells ``error_1/V_soma`` and so on, and ``companions``, a JSON table of layer and kind by such names.
         Of populations that spike ``spikes/layer_1/time`` (s), ``stimulus``, counted within the recording, and ``cell``,
         (spikes,), of all cells, and ``spikes/layer_1/size``, how many there are, ``spikes/layer_1/layer`` and ``kind``.
