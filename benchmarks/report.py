@@ -3,6 +3,7 @@
 import csv
 import os
 import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,12 @@ LINES = {
     "exact": ("simulator, exact", CATEGORIES[0], "-"),
     "default": ("simulator, default", CATEGORIES[2], "-"),
 }
+
+
+def command() -> str:
+    """How the script was called, and the processor's instructions that OpenBLAS uses, where they were chosen."""
+    chosen = [f"{name}={os.environ[name]}" for name in ("OPENBLAS_CORETYPE",) if name in os.environ]
+    return " ".join([*chosen, "python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -11,7 +11,6 @@ Written are ``rules.md`` and ``rules.csv``.
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -158,7 +157,7 @@ def main(
         stepping = [rule for rule in rules if rule.length]
         longer = [compare(rule.longer(ADDED), NETWORKS[0], blocks // 2, 10) for rule in stepping]
     text = TEXT.format(
-        command=" ".join(["python", "benchmarks/rules.py", *sys.argv[1:]]),
+        command=report.command(),
         environment=report.environment(),
         minibatches=minibatches,
         blocks=blocks,

@@ -7,7 +7,6 @@ similarity matching by hand, into arrays that are there already. Written are ``s
 """
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -117,7 +116,7 @@ def main(
     )
     largest = max(row["estimator_ratio"] for row in rows)
     text = TEXT.format(
-        command=" ".join(["python", "benchmarks/similarity_matching.py", *sys.argv[1:]]),
+        command=report.command(),
         environment=report.environment(),
         block=BLOCK,
         blocks=rows[0]["blocks"],

@@ -8,7 +8,6 @@ are ``spiking_step.md`` and ``spiking_step.csv``.
 """
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,7 +111,7 @@ def main(
         ["simulator, rates", f"{row['rates_ms']:.1f}", ratio(row, "rates")],
     ]
     text = TEXT.format(
-        command=" ".join(["python", "benchmarks/spiking_step.py", *sys.argv[1:]]),
+        command=report.command(),
         environment=report.environment(),
         difference=f"{difference:.1e}",
         blocks=row["blocks"],

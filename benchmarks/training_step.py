@@ -10,7 +10,6 @@ what real ones cost, for nothing in the step depends on their values, and need n
 Written are ``training_step.md``, ``training_step.csv``, ``width.png`` and ``batch.png``.
 """
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -88,7 +87,7 @@ def main(
     report.plot_sweep(by_batch, "batch", "stimuli in a minibatch (500 hidden units)", out / "batch.png")
     report.write_csv(steps + by_batch + [{k: v for k, v in row.items() if k != "width"} for row in by_width], out / CSV)
     text = TEXT.format(
-        command=" ".join(["python", "benchmarks/training_step.py", *sys.argv[1:]]),
+        command=report.command(),
         environment=report.environment(),
         targets=targets(steps, overheads, methods),
         difference=f"{difference:.1e}",
@@ -215,8 +214,9 @@ the same number of BLAS threads, in turns: {minibatches} minibatches each, {bloc
 
 ## Targets
 
-float32, one BLAS thread. Limits in micro- and milliseconds were set for a core with AVX-512, whose bare products of the
-lateral projection's shape take half of the time that they take here, if the table below says some 40 GFLOP/s.
+float32, one BLAS thread. Limits in micro- and milliseconds were set for a core with AVX-512. Of a processor that has it
+OpenBLAS may use AVX2 alone (Haswell, above, says so); `OPENBLAS_CORETYPE=SKYLAKEX` lets it use AVX-512. Of one
+core there are both reports: `benchmarks/results/training_step.md`, and `benchmarks/results/avx2/training_step.md`.
 
 {targets}
 
