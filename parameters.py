@@ -46,6 +46,8 @@ Number = BeforeValidator(_number)
 Positive = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Number, Field(gt=0, lt=1)]
+#: What a learning rate is multiplied by again and again.
+Factor = Annotated[float, Number, Field(gt=0, le=1)]
 Finite = Annotated[float, Number, Field(allow_inf_nan=False)]
 NonZero = Annotated[Finite, AfterValidator(_not_zero)]
 Count = Annotated[int, Number, Field(ge=1)]
@@ -83,6 +85,8 @@ SIZES = Role("numbers of units by layer")
 
 CellReference = Annotated[str, CODE]
 Architecture = Annotated[list[Count], Field(min_length=2), SIZES]
+#: With at least one hidden layer.
+Deep = Annotated[Architecture, Field(min_length=3)]
 
 
 #: What stands in a parameter file for a number that the stimuli decide.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from baseline import NumpyLoop, Settings
+from brian2.core.variables import ArrayVariable
 from threadpoolctl import threadpool_limits
 
 from corinfomax.networks import CorInfoMax, Trainable
@@ -56,6 +57,7 @@ class Case:
             learning_rate_ff=list(settings.learning_rate_ff),
             learning_rate_fb=settings.learning_rate_fb,
             sst_every=self.sst_every,
+            dtype=self.dtype,
         )
         protocol = contrastive(
             free_steps=settings.free_steps, nudge_steps=settings.nudge_steps, step=settings.step, method=settings.method
@@ -303,12 +305,54 @@ def memory(case: Case, settings: Settings) -> dict[str, float]:
 
     On Linux a child's peak includes its parent's at the time of the fork; so this is measured before anything else.
     """
-    processes = multiprocessing.get_context("spawn")
-    peaks = {}
-    for what in ("imports", "baseline", "simulator"):
-        with processes.Pool(1) as pool:
-            peaks[what] = pool.apply(_peak_memory, (what, case, settings))
-    return peaks
+    return {what: _in_a_process(_peak_memory, what, case, settings) for what in ("imports", "baseline", "simulator")}
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Memory of a circuit, in MB.
+
+    Parameters
+    ----------
+    case : Case
+    needed : float
+        Weights, states and one minibatch.
+    peak : float
+        What a process takes at most to make the circuit and to train a few minibatches, beyond what imports take.
+    """
+
+    case: Case
+    needed: float
+    peak: float
+
+    @property
+    def ratio(self) -> float:
+        """How often what is needed stands in memory at most."""
+        return self.peak / self.needed
+
+
+def footprint(case: Case, settings: Settings) -> Footprint:
+    """Measure what a circuit takes, each in a process of its own; see `memory`."""
+    imports, simulator = (_in_a_process(_peak_memory, what, case, settings) for what in ("imports", "simulator"))
+    return Footprint(case, _in_a_process(_needed_memory, case, settings), simulator - imports)
+
+
+def _in_a_process(function: Callable, *arguments) -> float:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def _needed_memory(case: Case, settings: Settings) -> float:
+    preparation, stimulus = case.simulator(settings), next(case.minibatches(settings))
+    weights = sum(array.nbytes for arrays in preparation.circuit.weights.values() for array in arrays.values())
+    groups = [population.group for population in preparation.populations.values()]
+    states = sum(
+        variable.get_value().nbytes
+        for group in groups
+        for variable in group.variables.values()
+        if isinstance(variable, ArrayVariable) and variable.owner.name == group.name
+    )
+    return (weights + states + stimulus.x.nbytes + stimulus.y.nbytes) / 1e6
 
 
 def _peak_memory(what: str, case: Case, settings: Settings) -> float:
@@ -316,8 +360,7 @@ def _peak_memory(what: str, case: Case, settings: Settings) -> float:
     stimuli = [next(source) for _ in range(5)]
     with threadpool_limits(case.threads):
         if what == "baseline":
-            circuit = CorInfoMax(list(case.architecture))
-            circuit.astype(case.dtype)
+            circuit = CorInfoMax(list(case.architecture), dtype=case.dtype)
             loop = NumpyLoop(circuit.weights, case.batch, settings)
             for stimulus in stimuli:
                 loop.train(stimulus.x, stimulus.y)

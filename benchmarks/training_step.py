@@ -19,13 +19,15 @@ import report
 import typer
 from baseline import Settings
 from deviation import deviations, intervals
-from measure import Case, agreement, compare, memory, start_of_run
+from measure import Case, Footprint, agreement, compare, footprint, memory, start_of_run
 from overhead import Overhead, operations, overhead, starts
 from threadpoolctl import threadpool_limits
 
 RESULTS = Path(__file__).parent / "results"
 DIGITS = (64, 128, 10)
 WIDTHS, BATCHES = (50, 125, 250, 500, 1000, 2000, 4000), (1, 5, 10, 20, 50, 100, 200, 500, 1000)
+#: Circuits whose memory is measured: the largest width, and the largest minibatch.
+LARGE = ({"architecture": (784, 1000, 10)}, {"architecture": (784, 4000, 10)}, {"batch": 1000})
 CASES = [
     Case(),
     Case(sst_every=None),
@@ -49,9 +51,12 @@ class Effort:
     widths: tuple[int, ...] = WIDTHS
     batches: tuple[int, ...] = BATCHES
     epochs: int = 3
+    large: tuple[dict, ...] = LARGE
 
 
-QUICK = Effort(blocks=15, sweep_blocks=3, turns=3, widths=(50, 125, 250, 500, 1000), batches=(1, 5, 20, 50), epochs=1)
+QUICK = Effort(blocks=15, sweep_blocks=3, turns=3, widths=(50, 125, 250, 500, 1000), batches=(1, 5, 20, 50), epochs=1,
+    large=LARGE[:1],
+)  # fmt: skip
 
 
 def main(
@@ -63,6 +68,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
 
     peaks = memory(case, settings)  # first: see there
+    footprints = [footprint(replace(case, **each), settings) for each in effort.large]
     difference = agreement()
     say(f"simulator and baseline agree: largest difference of any weight {difference:.1e}")
     say("training step …")
@@ -89,7 +95,7 @@ def main(
     text = TEXT.format(
         command=report.command(),
         environment=report.environment(),
-        targets=targets(steps, overheads, methods),
+        targets=targets(steps, overheads, methods, footprints),
         difference=f"{difference:.1e}",
         minibatches=effort.minibatches,
         blocks=effort.blocks,
@@ -104,6 +110,7 @@ def main(
         deviations=report.deviation_table(rows),
         intervals=report.interval_table(chosen),
         memory=report.table(["process", "peak / MB"], [[PROCESSES[what], f"{mb:.0f}"] for what, mb in peaks.items()]),
+        footprints=memory_table(footprints),
         widths=report.sweep_table(by_width, "width"),
         batches=report.sweep_table(by_batch, "batch"),
     )
@@ -148,7 +155,7 @@ def by_method(case: Case, settings: Settings, effort: Effort) -> float:
     return float(np.median(ratios))
 
 
-def targets(steps: list[dict], overheads: dict[str, Overhead], methods: float) -> str:
+def targets(steps: list[dict], overheads: dict[str, Overhead], methods: float, footprints: list[Footprint]) -> str:
     """Each target, and whether it is met."""
     ratio = {
         row["scheme"]: row["ratio"] for row in steps if (row["architecture"], row["dtype"], row["threads"]) == MNIST
@@ -172,7 +179,20 @@ def targets(steps: list[dict], overheads: dict[str, Overhead], methods: float) -
         )
     minibatch = overheads["64-128-10"].minibatch
     lines.append(("64-128-10, a minibatch, exact", f"{minibatch:.2f} ms", "1.2 ms", minibatch <= 1.2))
+    largest = max(footprints, key=lambda each: each.needed)
+    network = "-".join(map(str, largest.case.architecture))
+    lines.append((f"{network}, memory over what it needs", f"{largest.ratio:.2f} ×", "1.5 ×", largest.ratio <= 1.5))
     return "\n".join(f"- {what}: {found}, at most {limit}: {verdict(met)}." for what, found, limit, met in lines)
+
+
+def memory_table(footprints: list[Footprint]) -> str:
+    """What circuits need, and what they take at most."""
+    rows = [
+        ["-".join(map(str, each.case.architecture)), str(each.case.batch), f"{each.needed:.0f}", f"{each.peak:.0f}",
+         f"{each.ratio:.2f}"]
+        for each in footprints
+    ]  # fmt: skip
+    return report.table(["network", "batch", "needed / MB", "peak beyond imports / MB", "ratio"], rows)
 
 
 def overhead_table(overheads: dict[str, Overhead]) -> str:
@@ -262,6 +282,11 @@ By default a calibration at the start of each epoch finds the interval. In float
 Peak resident memory of a fresh process, float32.
 
 {memory}
+
+What a circuit needs are its weights, its states and one minibatch. The peak is that of making it and of training 5
+minibatches. Weights are drawn and multiplied in double precision, and rounded before the next ones are made.
+
+{footprints}
 
 ## Cost against width and batch
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import analysis
-from ..analysis.files import check_unused, make_folder, replacing
+from ..analysis.files import check_unused, locked_folder, make_folder, replacing
 from ..errors import ParameterError
 from ..protocols import comparison as comparisons
 from ..protocols import runs as trained
@@ -129,12 +129,13 @@ def compare(
     if against is not None and against not in [Path(rule).stem for rule in comparison.plan.rules]:
         raise ParameterError(f"--against {against}: is none of {', '.join(comparison.plan.rules)}")
     comparison.create()
-    try:
-        _train(comparison, jobs)
-    except BaseException:  # also if it is interrupted: what is done is written
-        _write(comparison, against, energy)
-        raise
-    return _write(comparison, against, energy).to_dict("records")
+    with locked_folder(comparison.path, "runs this comparison"):
+        try:
+            _train(comparison, jobs)
+        except BaseException:  # also if it is interrupted: what is done is written
+            _write(comparison, against, energy)
+            raise
+        return _write(comparison, against, energy).to_dict("records")
 
 
 def _train(comparison: Comparison, jobs: int):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import ParameterError
+from ..errors import FolderInUseError, ParameterError
 from ..protocols import sweeps
 from ..ranges import numbers
 from .console import Trust, console, goes_on_with, output
@@ -67,9 +67,13 @@ def sweep(
     try:
         with goes_on_with(lambda: f"corinfomax sweep --out {words}"):
             sweeps.train(opened, jobs, scheduler, slurm)
-    finally:  # also if it is interrupted: what is done is written
+    except FolderInUseError:  # the other process writes what is done
+        raise
+    except BaseException:  # also if it is interrupted: what is done is written
         if opened.has_begun:
             _tell(opened)
+        raise
+    _tell(opened)
     return opened.table().to_dict("records")
 
 

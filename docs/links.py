@@ -22,6 +22,7 @@ PAGES = {
     "results/sensitivity.md": "sensitivity.md",
     "results/rules.md": "rules_results.md",
     "results/spikes.md": "spikes_results.md",
+    "results/small_sets.md": "small_sets.md",
     "benchmarks/results/peers.md": "peers_cost.md",
     "results/similarity_matching.md": "similarity_matching.md",
     "benchmarks/results/similarity_matching.md": "matching_cost.md",

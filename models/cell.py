@@ -82,7 +82,7 @@ class Cell:
     Parameters
     ----------
     domain : Domain, optional
-        Domain of the cell's rate `r`; None for cells that have no rate.
+        Domain of the cell's rate `r`; by default the `usual_domain` of its kind.
     **values : float or Quantity
         A value for each row of `parameters`, no more and no less.
 
@@ -106,6 +106,8 @@ class Cell:
         Names of variables that projections may carry.
     recordables : tuple of Recordable
         What is worth recording, in the order of tables and files.
+    usual_domain : Domain or None
+        None for cells that have no rate.
     potential : str
         Name of the variable that the domain's nonlinearity r = σ(u) reads for u. Where it is "r" itself, the rate is
         integrated and kept within its domain.
@@ -141,6 +143,7 @@ class Cell:
     saturates: ClassVar[bool] = False
     outputs: ClassVar[tuple[str, ...]] = ("r",)
     recordables: ClassVar[tuple[Recordable, ...]] = ()
+    usual_domain: ClassVar[Domain | None] = None
     potential: ClassVar[str] = "u"
     membrane: ClassVar[str] = ""
     threshold: ClassVar[str] = ""
@@ -183,6 +186,7 @@ class Cell:
             )
         if stray := [name for name in ("reset", "refractory") if getattr(self, name) and not self.threshold]:
             raise ParameterError(f"{type(self).__name__}: has a {stray[0]} and no threshold, so that it never spikes")
+        domain = self.usual_domain if domain is None else domain
         if not isinstance(domain, Domain | None):
             raise ParameterError(f"{type(self).__name__}: domain = {domain!r}: should be a Domain; see domain_of")
         self._check_units(values)
@@ -243,6 +247,8 @@ class Cell:
 def _allowed(value: Any, unit: str) -> str:
     """Say what the value of a parameter in some unit should be, if it is not."""
     wanted = 1 if unit == "1" else getattr(b2, unit, None)
+    if np.ndim(value):
+        return "a single number, the same for all cells"
     if np.asarray(value).dtype.kind not in "iuf" or not np.isfinite(np.asarray(value)).all():
         return "a finite number" if unit == "1" else f"a finite number of the unit {unit}"
     if isinstance(wanted, int | b2.Quantity) and not b2.have_same_dimensions(value, wanted):

@@ -7,7 +7,7 @@ map to physical units.
 """
 
 from .cell import Cell, Parameter, Recordable
-from .domains import NONNEGATIVE_UNIT_BOX, Domain
+from .domains import NONNEGATIVE_UNIT_BOX
 
 _SOMA = """
 drive_feedforward : 1
@@ -63,9 +63,7 @@ drive_feedback : 1
     state = ("r",)
     recordables = _RECORDABLES
     potential = "r"
-
-    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
-        super().__init__(domain, **values)
+    usual_domain = NONNEGATIVE_UNIT_BOX
 
 
 class CompetingPoint(Cell):
@@ -101,9 +99,7 @@ drive_lateral : 1
     state = ("r",)
     recordables = _RECORDABLES
     potential = "r"
-
-    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
-        super().__init__(domain, **values)
+    usual_domain = NONNEGATIVE_UNIT_BOX
 
 
 class OutputPoint(Cell):
@@ -140,9 +136,7 @@ beta : 1 (shared)
     state = ("r",)
     recordables = _RECORDABLES
     potential = "r"
-
-    def __init__(self, *, domain: Domain = NONNEGATIVE_UNIT_BOX, **values):
-        super().__init__(domain, **values)
+    usual_domain = NONNEGATIVE_UNIT_BOX
 
 
 class LinearPoint(Cell):

@@ -8,7 +8,7 @@ Each value cell has one error cell, and reads it where it stands; the error cell
 """
 
 from .cell import Cell, Parameter, Recordable
-from .domains import LINEAR, RECTIFIED, SIGMOID, Domain
+from .domains import LINEAR, RECTIFIED, SIGMOID
 
 _VALUE = """
 error_own : 1 (linked)                                     # e_k, of the error cell
@@ -95,9 +95,7 @@ drive_feedback : 1
     links = ("error_own",)
     state = ("u", "r")
     recordables = _RECORDABLES
-
-    def __init__(self, *, domain: Domain = SIGMOID, **values):
-        super().__init__(domain, **values)
+    usual_domain = SIGMOID
 
 
 class OutputValue(Cell):
@@ -130,9 +128,7 @@ taught : 1 (shared)
     links = ("error_own",)
     state = ("u", "r")
     recordables = _RECORDABLES
-
-    def __init__(self, *, domain: Domain = SIGMOID, **values):
-        super().__init__(domain, **values)
+    usual_domain = SIGMOID
 
 
 class RectifiedValue(Cell):
@@ -165,9 +161,7 @@ drive_feedback : 1
     links = ("error_own",)
     state = ("u", "r")
     recordables = _RECORDABLES
-
-    def __init__(self, *, domain: Domain = RECTIFIED, **values):
-        super().__init__(domain, **values)
+    usual_domain = RECTIFIED
 
 
 class NudgedOutputValue(Cell):
@@ -201,6 +195,4 @@ beta : 1 (shared)                                          # λ
     links = ("error_own",)
     state = ("u", "r")
     recordables = _RECORDABLES
-
-    def __init__(self, *, domain: Domain = LINEAR, **values):
-        super().__init__(domain, **values)
+    usual_domain = LINEAR

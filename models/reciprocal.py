@@ -162,6 +162,4 @@ drive_teacher : 1                                              # h*_L
     state = ("u", "r")
     outputs = ("r", "feedback")
     recordables = _RECORDABLES
-
-    def __init__(self, *, domain: Domain = LINEAR, **values):
-        super().__init__(domain, **values)
+    usual_domain = LINEAR

@@ -20,6 +20,17 @@ from .trainable import Trainable
 Signals = Mapping[str, Mapping[int, tuple[str, str]]]
 
 
+def layer_names(architecture: Sequence[int]) -> list[str]:
+    """Names of the principal populations: the stimulus, and the cells of the layers 1, …, P.
+
+    Parameters
+    ----------
+    architecture : sequence of int
+        N_0, …, N_P.
+    """
+    return ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]
+
+
 class Circuit(Trainable):
     """What a `Preparation` mounts on the clock; one subclass for each kind of circuit.
 
@@ -206,6 +217,8 @@ class Circuit(Trainable):
         if population not in names:
             known = f"{meant(population, names)}this circuit has {', '.join(names)}"
             raise ParameterError(f"no population {population!r}; {known}")
+        if not (isinstance(kind, type) and issubclass(kind, Cell)):
+            raise ParameterError(f"{population}: {kind!r} is no kind of cell; should be a subclass of Cell")
         specs = list(self.populations)
         spec = specs[names.index(population)]
         cell = kind(**{**spec.cell.arguments, **values})
@@ -223,11 +236,27 @@ class Circuit(Trainable):
             if missing := sorted(needed.difference(has)):
                 raise ParameterError(f"{kind.__name__} has no {what} {missing[0]!r}, which {population} needs")
         specs[names.index(population)] = replace(spec, cell=cell)
-        kept, self.populations = self.populations, tuple(specs)
+        self.become(populations=tuple(specs))
+
+    def become(self, **parts: Any):
+        """Exchange parts of the circuit at once, or none of them if they do not fit each other.
+
+        Parameters
+        ----------
+        **parts
+            By the names of attributes: `populations`, `projections`, `signals`, `prediction`.
+
+        Raises
+        ------
+        ParameterError
+            For what the populations do not have; the circuit then is as it was.
+        """
+        kept = {name: getattr(self, name) for name in parts}
+        vars(self).update(parts)
         try:
             self._check()
         except ParameterError:
-            self.populations = kept
+            vars(self).update(kept)
             raise
 
     def step_bound(self, beta: float) -> float:

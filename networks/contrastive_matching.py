@@ -21,10 +21,10 @@ from scipy.sparse.linalg import eigsh
 
 from ..errors import DivergenceError
 from ..models import CompetingPoint
-from ..parameters import Count, Index, NonNegative, Positive, Rates, Seed, Time, validated, validated_fields
+from ..parameters import Count, Deep, Index, NonNegative, Positive, Rates, Seed, Time, validated, validated_fields
 from . import equilibrium
-from .circuit import Circuit
-from .equilibrium import Deep, contrastive_plasticity, one_for_each
+from .circuit import Circuit, layer_names
+from .equilibrium import contrastive_plasticity, one_for_each
 from .initial import checked_symmetric, symmetrised, with_users_weights
 from .optimisers import GradientStep
 from .plasticity import DenseChange, Plasticity, Weights
@@ -120,7 +120,7 @@ class ContrastiveSimilarityMatching(Circuit):
         arrays = initial_weights(architecture, seed, weights)
         schedules = [Staircase(rate, learning_rate_factor, learning_rate_every) for rate in rates]
         lateral = Staircase(learning_rate_lateral, learning_rate_factor, learning_rate_every)
-        layers = ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]
+        layers = layer_names(architecture)
         super().__init__(
             populations=list(equilibrium.populations(layers, architecture, tau * b2.ms, CompetingPoint)),
             projections=list(_projections(layers)),

@@ -9,16 +9,15 @@ free state. For β → 0, in equilibrium, that is gradient descent on ‖s_P - y
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import brian2 as b2
 import numpy as np
-from pydantic import Field
 
 from ..errors import ParameterError
 from ..models import Cell, HiddenPoint, OutputPoint, StimulusCell
-from ..parameters import Architecture, Count, Index, Positive, Rates, Seed, Time, validated, validated_fields
-from .circuit import Circuit
+from ..parameters import Count, Deep, Index, Positive, Rates, Seed, Time, validated, validated_fields
+from .circuit import Circuit, layer_names
 from .initial import generator, with_users_weights, xavier_uniform
 from .optimisers import GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
@@ -26,8 +25,6 @@ from .population import PopulationSpec
 from .projection import Bias, Projection
 from .schedules import Schedule, Staircase
 from .states import PhaseEnd, contrast
-
-Deep = Annotated[Architecture, Field(min_length=3)]
 
 
 @validated_fields
@@ -152,7 +149,7 @@ class EquilibriumPropagation(Circuit):
         if weights is not None:
             arrays = with_users_weights(weights, arrays)
         schedules = [Staircase(rate, learning_rate_factor, learning_rate_every) for rate in rates]
-        layers = ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]
+        layers = layer_names(architecture)
         super().__init__(
             populations=list(populations(layers, architecture, tau * b2.ms)),
             projections=list(projections(layers, projection)),

@@ -12,13 +12,22 @@ References
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 
 from ..errors import StimulusError
-from ..parameters import Architecture, Count, Index, NonNegative, Number, Seed, validated, validated_fields
+from ..parameters import (
+    Architecture,
+    Count,
+    Deep,
+    Factor,
+    Index,
+    NonNegative,
+    Seed,
+    validated,
+    validated_fields,
+)
 from ..units import real_array
 from . import initial
 from .optimisers import Adam
@@ -29,7 +38,6 @@ from .trainable import Trainable
 
 Arrays = Mapping[int, np.ndarray]
 
-Factor = Annotated[float, Number, Field(gt=0, le=1)]
 
 #: What the output is judged by: mean squared error, or cross-entropy of its softmax.
 Loss = Literal["mse", "ce"]
@@ -373,7 +381,7 @@ class FeedbackAlignment(Perceptron):
     @validated
     def __init__(
         self,
-        architecture: Annotated[Architecture, Field(min_length=3)],
+        architecture: Deep,
         *,
         loss: Loss = "mse",
         learning_rate: NonNegative = 1e-3,

@@ -1,7 +1,7 @@
 """Initial weights that any network may begin with, and the user's own in their place."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,8 +16,23 @@ InitialForward = Literal["uniform", "orthogonal"]
 OF_LAYERS = ("B", "D", "O", "M", "b")
 
 
+#: Random numbers that are drawn at once, where weights are rounded as they are made.
+_AT_ONCE = 2**18
+
+
 class Fresh(dict):
-    """Weights that were made for one learner, which takes the arrays over: there is no moment with two copies."""
+    """Weights that were made for one learner, which takes the arrays over: there is no moment with two copies.
+
+    Parameters
+    ----------
+    arrays : dict
+    dtype : dtype, default float64
+        What the learner keeps them in.
+    """
+
+    def __init__(self, arrays: Weights, dtype: Any = np.float64):
+        super().__init__(arrays)
+        self.dtype = np.dtype(dtype)
 
 
 def generator(seed: int) -> np.random.Generator:
@@ -25,10 +40,21 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
 
 
-def xavier_uniform(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:
-    """Weights (post, pre) uniform within ±√(6/(post + pre))."""
+def xavier_uniform(
+    rng: np.random.Generator, post: int, pre: int, gain: float = 1.0, dtype: Any = np.float64
+) -> np.ndarray:
+    """Weights (post, pre) uniform within ±√(6/(post + pre)), times a gain, and then rounded to `dtype`."""
     bound = np.sqrt(6 / (post + pre))
-    return rng.uniform(-bound, bound, (post, pre))
+    W = np.empty((post, pre), dtype)
+    for rows in blocks(post, pre):
+        W[rows] = gain * rng.uniform(-bound, bound, W[rows].shape)
+    return W
+
+
+def blocks(post: int, pre: int) -> Iterator[slice]:
+    """Rows of weights (post, pre), as many at a time as are made at once in double precision."""
+    step = max(_AT_ONCE // max(pre, 1), 1)
+    return (slice(start, min(start + step, post)) for start in range(0, post, step))
 
 
 def orthogonal(rng: np.random.Generator, post: int, pre: int) -> np.ndarray:

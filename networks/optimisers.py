@@ -43,11 +43,15 @@ class GradientStep:
     symmetric: Switch = False
     in_steps: ClassVar[bool] = True
 
+    def rate(self, progress: Progress, duration: float = 1.0) -> float:
+        """η at present, times what the rule acts for."""
+        rate = self.learning_rate
+        return (rate(progress) if callable(rate) else rate) * duration
+
     def step(self, weights: Weights, change: Change, progress: Progress, duration: float = 1.0):
         """Apply one change."""
         key, k = self.target
-        W, rate = weights[key][k], self.learning_rate
-        rate = (rate(progress) if callable(rate) else rate) * duration
+        W, rate = weights[key][k], self.rate(progress, duration)
         add = change.add_to_symmetric if self.symmetric else change.add_to
         add(W, rate, keep=1.0 - rate * self.weight_decay)
         if self.excitatory:

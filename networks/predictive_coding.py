@@ -15,11 +15,10 @@ Both learn from the products of error and rate at the end: W_k goes along e_{k+1
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import brian2 as b2
 import numpy as np
-from pydantic import Field
 
 from ..errors import StimulusError
 from ..models import (
@@ -34,17 +33,17 @@ from ..models import (
 from ..parameters import (
     Architecture,
     Count,
+    Factor,
     Finite,
     Index,
     NonNegative,
-    Number,
     Positive,
     Seed,
     Time,
     validated,
     validated_fields,
 )
-from .circuit import Circuit
+from .circuit import Circuit, layer_names
 from .initial import generator, kaiming_uniform, uniform_by_fan_in, with_users_weights
 from .optimisers import Adam, GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
@@ -52,8 +51,6 @@ from .population import Population, PopulationSpec
 from .projection import Bias, Drive, Projection
 from .schedules import Staircase
 from .states import PhaseEnd
-
-Factor = Annotated[float, Number, Field(gt=0, le=1)]
 
 
 def mean(end: PhaseEnd) -> float:
@@ -125,7 +122,7 @@ class _PredictiveCircuit(Circuit):
 
     def __init__(self, architecture, hidden: Cell, output: Cell, tau, weights: Weights, plasticity):
         self.architecture = tuple(architecture)
-        layers = ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]
+        layers = layer_names(architecture)
         errors = {k: f"error_{k}" for k in range(1, len(architecture))}
         super().__init__(
             populations=list(_populations(layers, errors, architecture, hidden, output)),

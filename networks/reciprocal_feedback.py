@@ -19,29 +19,28 @@ rates and widths: what stands here is a choice. It prints hᵀ; its theory has h
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import brian2 as b2
 import numpy as np
-from pydantic import Field
 
 from ..errors import ParameterError
 from ..models import ReciprocalOutput, ReciprocalPyramidal, StimulusCell
 from ..models.domains import LINEAR
 from ..models.reciprocal import RECTIFIED_OUTSIDE_OF_NOISE
 from ..parameters import (
-    Architecture,
     Count,
+    Deep,
+    Factor,
     Index,
     NonNegative,
-    Number,
     Seed,
     Switch,
     Time,
     validated,
     validated_fields,
 )
-from .circuit import Circuit
+from .circuit import Circuit, layer_names
 from .initial import InitialForward, generator, uniform_by_fan_in, with_orthogonal, with_users_weights, xavier_uniform
 from .optimisers import Adam, GradientStep
 from .plasticity import DenseChange, OuterProducts, Plasticity, Weights
@@ -49,8 +48,6 @@ from .population import Population, PopulationSpec
 from .projection import Bias, Drive, Projection
 from .schedules import Staircase
 from .states import PhaseEnd
-
-Factor = Annotated[float, Number, Field(gt=0, le=1)]
 
 #: Slot that noise enters, and the shared variable that says what is going on in phases of noise.
 NOISE, STAGE = "drive_noise", "stage"
@@ -216,7 +213,7 @@ class ReciprocalFeedback(Circuit):
     @validated
     def __init__(
         self,
-        architecture: Annotated[Architecture, Field(min_length=3)],
+        architecture: Deep,
         *,
         nonlinearity: Literal["relu", "linear"] = "relu",
         derivative: Switch = True,
@@ -248,7 +245,7 @@ class ReciprocalFeedback(Circuit):
         normalised = presynaptic == "pseudoinverse"
         errors = [(ErrorRule(k, normalised), ("W", k)) for k in arrays["W"]]
         errors += [(ErrorBiasRule(k), ("b", k)) for k in arrays["b"]]
-        layers = ["stimulus", *(f"layer_{k}" for k in range(1, len(architecture)))]
+        layers = layer_names(architecture)
         pairs, output = list(arrays["W_fb"]), len(architecture) - 1
         super().__init__(
             populations=list(_populations(layers, self.architecture, nonlinearity, derivative, tau * b2.ms)),

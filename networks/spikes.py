@@ -90,7 +90,6 @@ def send_spikes(
                 f"{np.min(domain.lower):g} to {domain.bounds[1]:g}"
             )
     values = {"r_max": r_max, "tau_s": tau_s, "tau_ref": tau_ref}
-    before = circuit.populations, circuit.projections, circuit.signals, circuit.prediction
     populations = tuple(
         replace(spec, cell=spiking(type(spec.cell), generator, cells)(**spec.cell.arguments, **values))
         if spec.name in sending
@@ -106,14 +105,12 @@ def send_spikes(
         else item
         for item in circuit.projections
     )
-    circuit.populations, circuit.projections = populations, projections
-    circuit.signals = circuit.signals | {"r": {k: (name, "train") for k, name in enumerate(circuit.layers)}}
-    circuit.prediction = "spike_rate"
-    try:
-        circuit._check()
-    except ParameterError:
-        circuit.populations, circuit.projections, circuit.signals, circuit.prediction = before
-        raise
+    circuit.become(
+        populations=populations,
+        projections=projections,
+        signals=circuit.signals | {"r": {k: (name, "train") for k, name in enumerate(circuit.layers)}},
+        prediction="spike_rate",
+    )
 
 
 def _pattern(item: Projection, weights: Weights, saturating: Collection[str]) -> Pattern:

@@ -11,8 +11,9 @@ import psutil
 from ..errors import ParameterError
 from ..networks.trainable import Trainable
 
-#: While weights are made, they stand up to twice in memory, in double precision (see `networks.initial.Fresh`).
-_BUILT = 2 * 8
+#: Bytes for each of the weights while they are made, by those of their type: in double precision they stand up to twice
+#: in memory; what is rounded as it is made takes half as much more than in the end (see `networks.initial.Fresh`).
+_BUILT = {8: 2 * 8, 4: 1.5 * 4}
 
 
 #: Bytes of what was mounted and is still there, by what was mounted.
@@ -69,10 +70,12 @@ def check_weights(build: Callable[[list[int]], Trainable], sizes: Sequence[int],
     small = list(range(len(sizes) + 1, 1, -1))
     units = dict(zip(small, sizes, strict=True))
     try:
-        weights = build(small).weights
+        smaller = build(small)
     except ParameterError:
         return  # for other reasons than its size, which it will be refused for, too
     numbers = sum(
-        math.prod(units.get(n, n) for n in array.shape) for arrays in weights.values() for array in arrays.values()
+        math.prod(units.get(n, n) for n in array.shape)
+        for arrays in smaller.weights.values()
+        for array in arrays.values()
     )
-    check_memory(_BUILT * numbers, f"{name} = {list(sizes)}")
+    check_memory(_BUILT[smaller.dtype.itemsize] * numbers, f"{name} = {list(sizes)}")

@@ -148,9 +148,9 @@ Test accuracy (%) is told as mean ± standard deviation over seeds (0, 1, …), 
 {tables}
 
 As published the lateral current is renewed in every step; the presets `mnist` and `fashion_mnist` renew it as often as
-float32 can tell, which gives the same accuracy. "Shorter" and "longer" have rates of .002 that fall for one epoch and for
-three; "plain steps" are those of eqs 26, 27, with 20 stimuli at once and rates of 2 and 1.4, and for FashionMNIST of 1
-and .7.
+float32 can tell, which gives the same accuracy. "Shorter" and "longer" have rates of .002 that fall for one epoch and
+for three; "plain steps" are those of eqs 26, 27, with 20 stimuli at once and rates of 2 and 1.4, and for FashionMNIST
+of 1 and .7.
 
 {ratios}
 

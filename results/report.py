@@ -165,7 +165,8 @@ often with other runs beside; they are no measurement. Times are ratios, measure
 Pages of their own have what is no single number: [faults](reliability.md) (kills, full disks, damaged files),
 [which parameters matter](sensitivity.md), [depth](depth.md), [noise and time constants](robustness.md),
 [the entropy term](entropy.md), [rules side by side](rules.md), [reciprocal feedback](reciprocal.md),
-[similarity matching](similarity_matching.md), [spikes](spikes.md) and [learning without phases](oscillation.md).
+[similarity matching](similarity_matching.md), [spikes](spikes.md), [learning without phases](oscillation.md) and
+[small sets](small_sets.md).
 
 ### What is open
 

@@ -25,7 +25,7 @@ from corinfomax.analysis.files import make_folder, replacing
 
 #: Fractions: below the first a circuit has learnt nothing, from the second on it has learnt.
 FAILED, LEARNT = 0.2, 0.5
-MNIST_FIGURE = """![Accuracy against five parameters](figures/sensitivity_mnist.png)
+MNIST_FIGURE = """![Accuracy against five parameters](figures/sensitivity_{preset}.png)
 
 *Validation accuracy of each run, and its partial dependence by a random forest: the mean over all runs' other
 parameters. Dotted: the preset.*"""
@@ -53,14 +53,14 @@ def write_page(root: Path):
         "<!-- tuning -->", tests_table(pd.concat([read(f"tests_{preset}", root) for preset in COMPARED]))
     )
     text = text.replace("<!-- tuned -->", tuned_table(root))
-    rows = read("mnist", root)
-    if not len(rows):
-        text = text.replace("<!-- mnist -->", "not run.")
-    else:
-        factors = mnist_factors(rows)
-        centre, path = Trials("mnist", None).centre, root / "figures" / "sensitivity_mnist.png"
-        draw_mnist(rows, factors, partial_dependences(rows, factors), centre, path)
-        text = text.replace("<!-- mnist -->", mnist_table(rows, factors))
+    for preset in ("mnist", "mnist_ep"):
+        rows = read(preset, root)
+        told = "not run."
+        if len(rows):
+            factors, path = mnist_factors(preset, rows), root / "figures" / f"sensitivity_{preset}.png"
+            draw_mnist(rows, factors, partial_dependences(rows, factors), Trials(preset, None).centre, path)
+            told = mnist_table(preset, rows, factors)
+        text = text.replace(f"<!-- {preset} -->", told)
     text = text.replace("<!-- seconds -->", seconds_table(root))
     with replacing(root / "sensitivity.md") as file:
         file.write(text.encode())
@@ -150,16 +150,16 @@ def _interval(found: pd.Interval) -> str:
     return f"{found.left:.3g} to {found.right:.3g}"
 
 
-def mnist_factors(rows: pd.DataFrame) -> tuple[Factor, ...]:
+def mnist_factors(preset: str, rows: pd.DataFrame) -> tuple[Factor, ...]:
     """Factors of the rows of MNIST, in the order of their columns, which is that of their μ* on digits."""
-    by_name = {factor.name: factor for factor in SPACES["corinfomax"].factors}
+    by_name = {factor.name: factor for factor in _space(preset).factors}
     return tuple(by_name[name] for name in rows.columns if name in by_name)
 
 
-def mnist_table(rows: pd.DataFrame, factors: tuple[Factor, ...]) -> str:
+def mnist_table(preset: str, rows: pd.DataFrame, factors: tuple[Factor, ...]) -> str:
     """Rank correlations with the accuracy, and what a random forest makes of them."""
     found = importance(rows, factors)
-    centre = Trials("mnist", None).centre
+    centre = Trials(preset, None).centre
     table = []
     for factor in factors:
         row = found.loc[factor.name]
@@ -174,7 +174,7 @@ def mnist_table(rows: pd.DataFrame, factors: tuple[Factor, ...]) -> str:
         f"The forest explains {100 * found.attrs['r_squared']:.0f} % of the variance of points that it has not seen "
         "(out of bag)."
     )
-    return "\n\n".join((markdown(header, table), told, MNIST_FIGURE))
+    return "\n\n".join((markdown(header, table), told, MNIST_FIGURE.format(preset=preset)))
 
 
 def tests_table(rows: pd.DataFrame) -> str:

@@ -124,10 +124,10 @@ def tests(tuned_preset: str, root: Path) -> Iterator[Job]:
             yield place, lambda trials=trials, values=values: trials.run(values, TEST_EPOCHS)
 
 
-def filling(root: Path, data: Path | None) -> Iterator[Job]:
-    """Runs of MNIST over the factors that matter most, each with a seed of its own."""
-    trials = mnist("mnist", data)
-    names = most_important(digits("digits"), MNIST_FACTORS, root, ("seed",))
+def filling(preset: str, root: Path, data: Path | None) -> Iterator[Job]:
+    """Runs of MNIST over the factors that matter most on digits, each with a seed of its own."""
+    trials = mnist(preset, data)
+    names = most_important(digits(preset.replace("mnist", "digits")), MNIST_FACTORS, root, ("seed",))
     factors = trials.space.named(names)
     for number, places in enumerate(sobol_design(factors)):
         values = {**values_at(factors, places, trials.centre), "seed": number}
@@ -141,7 +141,8 @@ PARTS: dict[str, Callable[[Path, Path | None], Iterator[Job]]] = {
     "tests_digits": lambda root, data: tests("digits", root),
     "tuning_digits_ep": lambda root, data: tuning("digits_ep", root),
     "tests_digits_ep": lambda root, data: tests("digits_ep", root),
-    "mnist": filling,
+    "mnist": lambda root, data: filling("mnist", root, data),
+    "mnist_ep": lambda root, data: filling("mnist_ep", root, data),
 }
 
 

@@ -162,6 +162,10 @@ def test_an_exchanged_cell_keeps_its_parameters(saturating_circuit, minibatch):
         circuit.exchange_cell("layer_9", HiddenPyramidal)
     with pytest.raises(ParameterError, match="ShuntedPyramidal: needs the parameters"):
         circuit.exchange_cell("layer_2", ShuntedPyramidal)
+    with pytest.raises(ParameterError, match="layer_2: 'cells:Own' is no kind of cell; should be a subclass of Cell"):
+        circuit.exchange_cell("layer_2", "cells:Own")
+    with pytest.raises(ParameterError, match=r"HiddenPyramidal: g_B = \[1.0, 2.0\]: should be a single number"):
+        circuit.exchange_cell("layer_2", HiddenPyramidal, g_B=[1.0, 2.0])
 
 
 def test_an_exchanged_rule_learns_in_place_of_the_old_one(circuit, minibatch):

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from corinfomax.analysis import read_history
+from corinfomax.analysis.files import locked_folder
 from corinfomax.errors import ParameterError
 from corinfomax.networks import Backpropagation, CorInfoMax, EquilibriumPropagation, FeedbackAlignment
 from corinfomax.protocols.clockwork import Preparation, contrastive
@@ -340,6 +341,19 @@ def test_folders_of_others_are_left_alone(command, tmp_path):
     code, _, err = command("compare", "--out", out)
     assert code == 1
     assert "was begun with learning_rate = 0.004, and is now to have 0.04" in err
+
+
+def test_two_at_once(command, tmp_path):
+    """The second one ends with one line, and writes no table of the first one's folder (bytes of all files)."""
+    out = tmp_path / "cmp"
+    words = ["compare", "--layout", "published", "--rules", "bp_ce", "--seeds", "0", "--epochs", "1", "--out", out]
+    assert command(*words)[0] == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with locked_folder(out, "is this test"):
+        code, _, err = command(*words)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "cmp: another process runs this comparison" in err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_runs_that_cannot_be_gone_on_with_are_found_at_the_start(tmp_path, command):

@@ -2,12 +2,13 @@
 
 import tracemalloc
 import types
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 from corinfomax.errors import ParameterError
-from corinfomax.networks import CorInfoMax, EquilibriumPropagation
+from corinfomax.networks import CorInfoMax, EquilibriumPropagation, initial
 from corinfomax.protocols import linear_algebra, memory
 from corinfomax.protocols.clockwork import Preparation
 from corinfomax.protocols.runs.configuration import Configuration
@@ -70,6 +71,15 @@ def test_more_threads_than_cores_are_refused(refused, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_that_are_rounded_as_they_are_made_need_less(monkeypatch):
+    """W_ff, W_fb, B, O, D, 1.5 × in single precision: refused with a byte less."""
+    numbers = 7 * 5 + 5 * 4 * 2 + 2 * (5 * 5 + 4 * 4) + 5 + 4
+    for free, allowed in ((6 * numbers, True), (6 * numbers - 1, False)):
+        monkeypatch.setattr(memory.psutil, "virtual_memory", lambda free=free: types.SimpleNamespace(available=free))
+        with nullcontext() if allowed else pytest.raises(ParameterError, match=r"needs .* GB of memory"):
+            memory.check_weights(lambda sizes: CorInfoMax(sizes, dtype="float32"), [7, 5, 4], "architecture")
+
+
 @pytest.mark.parametrize(
     ("network", "numbers"),
     [(CorInfoMax, 7 * 5 + 5 * 4 * 2 + 2 * (5 * 5 + 4 * 4) + 5 + 4), (EquilibriumPropagation, 7 * 5 + 5 * 4 + 5 + 4)],
@@ -85,16 +95,64 @@ def test_weights_are_counted_before_they_are_made(monkeypatch, network, numbers)
                 memory.check_weights(network, [7, 5, 4], "architecture")
 
 
-def test_weights_are_made_without_a_second_copy():
-    """Oracle: tracemalloc. While 100-800-10 is built, no more than 1.5 times its weights are in memory, in float64."""
-    CorInfoMax([4, 3, 2])  # what is imported and kept is no part of it
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_weights_are_made_without_a_second_copy(dtype, monkeypatch):
+    """Oracle: tracemalloc. While 100-800-10 is built, no more than 1.5 times its weights are there, in their type."""
+    monkeypatch.setattr(initial, "_AT_ONCE", 2**14)
+    CorInfoMax([4, 3, 2], dtype=dtype)  # what is imported and kept is no part of it
     tracemalloc.start()
     try:
-        circuit = CorInfoMax([100, 800, 10])
+        circuit = CorInfoMax([100, 800, 10], dtype=dtype)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 1.5 * sum(W.nbytes for arrays in circuit.weights.values() for W in arrays.values())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"initial_gain_ff": [1.0, 0.3, 1.7], "initial_gain_fb": 0.7, "bias": True},
+        {"initial_feedback": "transposed", "initial_gain_fb": 0.7},
+        {"lateral_form": "autapse"},
+        {"lateral_rule": "regularised"},
+        {"dale": ["W_ff", "W_fb", "O"]},
+    ],
+    ids=["gains", "transposed", "autapse", "regularised", "dale"],
+)
+def test_weights_made_in_single_precision(options):
+    """They equal, bit by bit, those that are made in double precision and rounded then, in value, type and order."""
+    circuit = CorInfoMax([7, 30, 20, 4], seed=3, dtype="float32", **options)
+    rounded = CorInfoMax([7, 30, 20, 4], seed=3, **options)
+    rounded.astype(np.float32)
+    assert circuit.dtype == np.float32
+    for key, arrays in rounded.weights.items():
+        for k, theory in arrays.items():
+            found = circuit.weights[key][k]
+            assert (found.dtype, found.flags.f_contiguous) == (theory.dtype, True)
+            np.testing.assert_array_equal(found, theory, err_msg=f"{key}[{k}]")
+
+
+def test_products_made_block_by_block(monkeypatch):
+    """B = W Wᵀ in single precision equals the whole product's to one rounding, and is exactly symmetric."""
+    theory = CorInfoMax([7, 101, 4]).weights["B"][1]
+    monkeypatch.setattr(initial, "_AT_ONCE", 17 * 101)
+    B = CorInfoMax([7, 101, 4], dtype="float32").weights["B"][1]
+    np.testing.assert_allclose(B, theory, rtol=1.2e-7, atol=1e-12)
+    np.testing.assert_array_equal(B, B.T)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int32", "text"])
+def test_types_that_weights_cannot_have(dtype):
+    """The line names the type, and those that are allowed."""
+    with pytest.raises(ParameterError, match=f"dtype = {dtype}: must be float32 or float64"):
+        CorInfoMax([3, 2, 1], dtype=dtype)
+
+
+def test_a_configuration_makes_weights_in_its_type():
+    """`training.dtype`, of a model whose trainable takes one; `[circuit]` has no such key."""
+    assert Configuration.read("digits").build_circuit().dtype == np.float32
+    assert "dtype" not in Configuration.read("digits").circuit.model_dump()
 
 
 def test_replicas_beyond_memory_are_refused():

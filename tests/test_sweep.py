@@ -10,6 +10,7 @@ import pytest
 
 from corinfomax import report
 from corinfomax.analysis.figures import marginals
+from corinfomax.analysis.files import locked_folder
 from corinfomax.errors import ParameterError, RunError
 from corinfomax.protocols.runs import Configuration
 from corinfomax.protocols.runs.execution import train
@@ -55,6 +56,20 @@ def test_a_grid_is_every_combination_with_every_seed(written):
     for task, (rate, every, seed) in zip(sweep.tasks, theory, strict=True):
         own = {**settings, "learning_rate": rate, "learning_rate_every": every, "seed": seed}
         assert task.configuration.to_dict() == Configuration.read("digits_bp_mse", own).to_dict()
+
+
+def test_two_at_once(written, command):
+    """The second one ends with one line, and writes no table of the first one's folder (bytes of all files)."""
+    sweep = opened(written(), None)
+    train_here(sweep, 1)
+    sweep.write()
+    before = {path: path.read_bytes() for path in sweep.path.rglob("*") if path.is_file()}
+    with locked_folder(sweep.path, "is this test"):
+        code, _, err = command("sweep", "--out", sweep.path, "--jobs", "1")
+    assert code == 1
+    assert f"{sweep.path.name}: another process runs this sweep" in err
+    kept = {path: path.read_bytes() for path in before}
+    assert kept == before
 
 
 def test_names_follow_from_what_decides_about_a_run(written):

@@ -15,6 +15,7 @@ from ...models import (
     StimulusCell,
 )
 from ...models.domains import INHIBITION
+from ..circuit import layer_names
 from ..population import PopulationSpec
 from ..projection import Bias, Projection
 from .parameters import Parameters
@@ -22,7 +23,7 @@ from .parameters import Parameters
 
 def layers(parameters: Parameters) -> list[str]:
     """Names of the principal populations: the stimulus and the pyramidal cells of the layers 1, …, P."""
-    return ["stimulus", *(f"layer_{k}" for k in range(1, parameters.output + 1))]
+    return layer_names(parameters.architecture)
 
 
 def teacher(parameters: Parameters) -> tuple[str, str]:

@@ -21,12 +21,12 @@ import brian2 as b2
 import numpy as np
 
 from ...errors import ParameterError
-from ...parameters import extends
+from ...parameters import Deep, extends
 from .. import custom_cells
 from ..circuit import Circuit
 from ..spikes import send_spikes
 from . import anatomy, initial, lateral, learning
-from .parameters import Deep, check_tolerance, resolve
+from .parameters import check_tolerance, resolve
 
 #: Relative error of 1/λ - 1 that a floating-point type may have. B's unexcited directions grow by it.
 _GROWTH_TOLERANCE = 0.01
@@ -155,6 +155,9 @@ class CorInfoMax(Circuit):
     weights : mapping, optional
         Initial weights in place of the random ones, keyed as `weights`; see `initial.replaced`. D and O may stand
         beside B, from which they follow.
+    dtype : dtype, default float64
+        Floating-point type that weights are made in, float32 or float64. They are the same as if `astype` rounded them
+        later, but large ones need less memory while they are made.
 
     Attributes
     ----------
@@ -188,14 +191,15 @@ class CorInfoMax(Circuit):
         return operator.index(self.parameters.sst_every)
 
     @extends(resolve, without=("architecture",))
-    def __init__(self, architecture: Deep, *, weights: Any = None, **parameters: Any):
+    def __init__(self, architecture: Deep, *, weights: Any = None, dtype: Any = np.float64, **parameters: Any):
         self.parameters = resolve(architecture, **parameters)
+        self._check_precision(dtype)
         reading, autapse = self.parameters.reading, self.parameters.lateral_form == "autapse"
         super().__init__(
             populations=list(anatomy.populations(self.parameters)),
             projections=list(anatomy.projections(self.parameters)),
             plasticity=learning.plasticity(self.parameters),
-            weights=initial.weights(self.parameters, weights),
+            weights=initial.weights(self.parameters, weights, dtype),
             layers=anatomy.layers(self.parameters),
             teacher=anatomy.teacher(self.parameters),
             tau=self.parameters.tau_u * b2.ms,
@@ -206,6 +210,8 @@ class CorInfoMax(Circuit):
             derived=(*(("B",) if autapse else ("D", "O")), "A", "shunts"),
         )
         self.refresh()
+        if np.dtype(dtype) != self.dtype:
+            self.astype(dtype)
         if (spikes := self.parameters.spikes) is not None:
             times = {name: getattr(spikes, name) * b2.ms for name in ("tau_s", "tau_ref")}
             pooled = {"cells": spikes.cells, "interneurons": spikes.interneurons}
@@ -237,6 +243,16 @@ class CorInfoMax(Circuit):
 
     def astype(self, dtype):
         """Keep the weights in `dtype`, unless it is too coarse for 1/λ, the growth of eqs 28-30."""
+        self._check_precision(dtype)
+        super().astype(dtype)
+
+    def _check_precision(self, dtype):
+        try:
+            known = np.dtype(dtype) in (np.float32, np.float64)
+        except TypeError:
+            known = False
+        if not known:
+            raise ParameterError(f"dtype = {dtype}: must be float32 or float64")
         growth = 1 / self.forgetting - 1
         rounded = float(np.dtype(dtype).type(1 / self.forgetting)) - 1
         if abs(rounded - growth) > _GROWTH_TOLERANCE * growth:
@@ -245,7 +261,6 @@ class CorInfoMax(Circuit):
                 f"{rounded:.3g} in place of {growth:.3g}; take dtype = float64"
             )
         check_tolerance(self.parameters.sst_tolerance, dtype)
-        super().astype(dtype)
 
     @np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
     def refresh(self):

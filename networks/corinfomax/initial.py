@@ -1,17 +1,28 @@
 """Initial weights, as published, and the user's own."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ...errors import ParameterError
-from ..initial import Fresh, flattened, generator, symmetrised, with_users_weights, xavier_uniform
+from ..initial import (
+    Fresh,
+    blocks,
+    checked_symmetric,
+    flattened,
+    generator,
+    symmetrised,
+    with_users_weights,
+    xavier_uniform,
+)
 from ..plasticity import Weights
 from .lateral import follow_inverse
 from .parameters import Parameters
 
 
-def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
+@np.errstate(over="ignore")  # a presentation reports, by name, what is not finite
+def weights(parameters: Parameters, given: Mapping | None = None, dtype: Any = np.float64) -> Fresh:
     """Give all weights that a circuit begins with.
 
     Parameters
@@ -19,21 +30,21 @@ def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
     parameters : Parameters
     given : mapping, optional
         The user's, see `replaced`.
+    dtype : dtype, default float64
+        Floating-point type to which they are rounded, one after the other: at no time do all of them stand in double
+        precision. Where some follow from others that are not yet rounded, that is left to the circuit.
 
     Raises
     ------
     ParameterError
         If those given do not fit, or break Dale's law where it holds.
     """
-    arrays = published(parameters.architecture, parameters.seed, parameters.bias)
+    if parameters.lateral_form == "autapse" or parameters.initial_feedback == "transposed":
+        dtype = np.float64
+    arrays = published(parameters.architecture, parameters.seed, parameters.bias, parameters.initial_gains, dtype)
     excitatory = [key for key in ("W_ff", "W_fb") if key in parameters.dale]
-    for key, gains in parameters.initial_gains.items():
-        for k, gain in gains.items():
-            arrays[key][k] *= gain
-            if key == "W_ff" and parameters.bias:
-                arrays["b"][k + 1] *= gain
     if parameters.lateral_rule == "regularised":
-        arrays["B"] = {k: np.eye(len(B)) / parameters.epsilon[k - 1] for k, B in arrays["B"].items()}
+        arrays["B"] = {k: np.eye(len(B), dtype=dtype) / parameters.epsilon[k - 1] for k, B in arrays["B"].items()}
     for key in excitatory:
         arrays[key] = {k: np.abs(W) for k, W in arrays[key].items()}
     users = {} if given is None else flattened(given, arrays)
@@ -50,10 +61,16 @@ def weights(parameters: Parameters, given: Mapping | None = None) -> Weights:
     limits = {k: domain.constraints for k, domain in parameters.domains.items() if domain.constraints}
     arrays["A"] = {k: np.array(found.synapses) for k, found in limits.items()}
     arrays["shunts"] = {k: np.array(found.shunts) for k, found in limits.items()}
-    return Fresh(arrays)
+    return Fresh(arrays, dtype)
 
 
-def published(architecture: Sequence[int], seed: int, bias: bool = False) -> Weights:
+def published(
+    architecture: Sequence[int],
+    seed: int,
+    bias: bool = False,
+    gains: Mapping[str, Mapping[int, float]] | None = None,
+    dtype: Any = np.float64,
+) -> Weights:
     """W_ff and W_fb Xavier-uniform and independent; B = W Wᵀ with W Xavier-uniform (the paper's runs).
 
     Parameters
@@ -63,6 +80,10 @@ def published(architecture: Sequence[int], seed: int, bias: bool = False) -> Wei
     seed : int
     bias : bool, default False
         Add biases (not in the paper): of the size of W_ff's entries, as those of one more unit below.
+    gains : mapping, optional
+        Factors of W_ff[k], with its biases, and of W_fb[k]; by default 1.
+    dtype : dtype, default float64
+        Floating-point type to which all are rounded in the end.
 
     Returns
     -------
@@ -72,23 +93,33 @@ def published(architecture: Sequence[int], seed: int, bias: bool = False) -> Wei
     """
     rng = generator(seed)
     pairs = list(zip(architecture[1:], architecture[:-1], strict=True))
-    W_ff = {k: xavier_uniform(rng, post, pre) for k, (post, pre) in enumerate(pairs)}
-    W_fb = {k: xavier_uniform(rng, pre, post) for k, (post, pre) in enumerate(pairs) if k >= 1}
-    B = {}
-    for k, units in enumerate(architecture[1:], start=1):
-        B[k] = _of_random_products(rng, units)
+    ff, fb = ({} if gains is None else gains.get(key, {}) for key in ("W_ff", "W_fb"))
+    W_ff = {k: xavier_uniform(rng, post, pre, ff.get(k, 1.0), dtype) for k, (post, pre) in enumerate(pairs)}
+    W_fb = {k: xavier_uniform(rng, pre, post, fb.get(k, 1.0), dtype) for k, (post, pre) in enumerate(pairs) if k >= 1}
+    B = {k: _of_random_products(rng, units, dtype) for k, units in enumerate(architecture[1:], start=1)}
     arrays = {"W_ff": W_ff, "W_fb": W_fb, "B": B}
     if bias:  # drawn last, so that the others are the same with and without
-        arrays["b"] = {k + 1: xavier_uniform(rng, post, pre)[:, 0] for k, (post, pre) in enumerate(pairs)}
+        arrays["b"] = {
+            k + 1: xavier_uniform(rng, post, pre, ff.get(k, 1.0), dtype)[:, 0].copy()
+            for k, (post, pre) in enumerate(pairs)
+        }
     return arrays
 
 
-def _of_random_products(rng: np.random.Generator, units: int) -> np.ndarray:
-    """W Wᵀ, of which W does not stay in memory."""
+def _of_random_products(rng: np.random.Generator, units: int, dtype: Any) -> np.ndarray:
+    """W Wᵀ, of which W does not stay in memory; what is rounded is rounded block by block, and exactly symmetric."""
     W = xavier_uniform(rng, units, units)
-    products = W @ W.T
-    del W
-    return symmetrised(products)
+    if np.dtype(dtype) == W.dtype:
+        products = W @ W.T
+        del W
+        return symmetrised(products)
+    B = np.empty((units, units), dtype, order="F")
+    for rows in blocks(units, units):
+        products = W[rows] @ W[: rows.stop].T
+        B[rows, : rows.start] = products[:, : rows.start]
+        B[: rows.start, rows] = products[:, : rows.start].T
+        B[rows, rows] = symmetrised(products[:, rows.start :])
+    return B
 
 
 def check_excitatory(arrays: Weights, keys: Sequence[str]):
@@ -123,8 +154,5 @@ def replaced(initial: Weights, given: Mapping, derived: Sequence[str] = ()) -> W
         del flat[key, k]
     result = with_users_weights(flat, initial)
     for k in [k for key, k in flat if key == "B"]:
-        B = result["B"][k]
-        if not np.allclose(B, B.T, rtol=1e-6, atol=1e-9 * np.abs(B).max()):
-            raise ParameterError(f"weights: B[{k}] is not symmetric")
-        result["B"][k] = symmetrised(B)
+        result["B"][k] = checked_symmetric("B", k, result["B"][k])
     return result

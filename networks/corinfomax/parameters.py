@@ -6,21 +6,21 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from ...errors import ParameterError
 from ...models import Generator
 from ...models.domains import Domain, DomainChoice, domain_of
 from ...models.noise import COMPARTMENTS
 from ...parameters import (
-    Architecture,
     CellReference,
     Count,
+    Deep,
+    Factor,
     Finite,
     Fraction,
     Index,
     NonNegative,
-    Number,
     Positive,
     Seed,
     Switch,
@@ -42,9 +42,8 @@ def _without_unused(rates: Any) -> Any:
     return rates
 
 
-Deep = Annotated[Architecture, Field(min_length=3)]
 FeedbackRates = Annotated[NonNegative | list[NonNegative], BeforeValidator(_without_unused)]
-LearningRateDecay = Annotated[float, Number, Field(gt=0, le=1)] | list[tuple[Seed, Positive]] | dict[str, Any]
+LearningRateDecay = Factor | list[tuple[Seed, Positive]] | dict[str, Any]
 LateralRuleName = Literal["published", "regularised"]
 LateralForm = Literal["inverse", "autapse"]
 Enforcement = Literal["enforced", "as_published"]
@@ -52,6 +51,9 @@ Signed = Literal["W_ff", "W_fb", "O"]
 
 #: dt/η_λ, in ms, of the published multipliers: 1e-6 in hidden layers, .01 in the output layer, steps of .5 ms.
 _PUBLISHED_TAU = (5e5, 50.0)
+#: What layers send each other, and how weights are applied to it.
+Signal = Literal["rates", "spikes"]
+ProjectionName = Literal["dense", "synapses"]
 #: What SST cells see of layers that send spikes, and whether they spike themselves.
 SSTSignal = Literal["rates", "trains", "spikes"]
 #: What W_ff learns from: the error of a prediction, or the postsynaptic soma alone.
@@ -130,7 +132,7 @@ class Parameters:
     dale: tuple[Signed, ...]
     cell: str | Mapping[str, str] | None
     cell_parameters: Mapping[str, float]
-    projection: Literal["dense", "synapses"]
+    projection: ProjectionName
     initial_gains: Mapping[str, Mapping[int, float]]
     initial_feedback: InitialFeedback
     spikes: Spikes | None
@@ -187,9 +189,9 @@ def resolve(
     convention: ConventionName = "normative",
     schedule: ScheduleName | None = None,
     entropy_gain: Finite = 1.0,
-    lateral_rule: Literal["published", "regularised"] = "published",
+    lateral_rule: LateralRuleName = "published",
     lateral_refresh: Count = 100,
-    lateral_form: Literal["inverse", "autapse"] = "inverse",
+    lateral_form: LateralForm = "inverse",
     sst_every: Count | None = None,
     sst_tolerance: NonNegative | None = None,
     tau_u: Time = 10.0,
@@ -202,16 +204,16 @@ def resolve(
     noise_SST: NonNegative = 0.0,
     tau_noise: Time = 5.0,
     domain: DomainChoice = "B_inf_plus",
-    constraints: Literal["enforced", "as_published"] = "enforced",
+    constraints: Enforcement = "enforced",
     tau_multiplier: Time | list[Time] | None = None,
-    dale: list[Literal["W_ff", "W_fb", "O"]] = [],  # noqa: B006
+    dale: list[Signed] = [],  # noqa: B006
     cell: CellReference | dict[str, CellReference] | None = None,
     cell_parameters: dict[str, Finite] = {},  # noqa: B006
-    projection: Literal["dense", "synapses"] = "dense",
+    projection: ProjectionName = "dense",
     initial_gain_ff: Positive | list[Positive] = 1.0,
     initial_gain_fb: Positive | list[Positive] = 1.0,
     initial_feedback: InitialFeedback = "random",
-    signal: Literal["rates", "spikes"] = "rates",
+    signal: Signal = "rates",
     spike_generator: Generator = "coding",
     r_max: Positive = 200.0,
     tau_s: Time = 40.0,

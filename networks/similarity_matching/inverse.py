@@ -43,8 +43,7 @@ class InverseStep:
 
     def step(self, weights: Weights, change: OuterProducts, progress: Progress, duration: float = 1.0):
         """Apply one change to M and to Q."""
-        rate = self.step_of_M.learning_rate
-        a = (rate(progress) if callable(rate) else rate) * duration
+        a = self.step_of_M.rate(progress, duration)
         self.step_of_M.step(weights, change, progress, duration)
         if a >= 1 or self.inverse is None:  # nothing is left of M: there is no inverse to go on from
             self.inverse = np.linalg.inv(weights["M"][1].astype(np.float64))

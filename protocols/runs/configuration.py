@@ -8,6 +8,7 @@ whatever, each a table ``[[protocol.phases]]``; models without dynamics have no 
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -284,6 +285,8 @@ class Configuration:
     def build_circuit(self) -> Trainable:
         """Build the circuit, with its initial weights."""
         given = {**self.circuit.model_dump(), "seed": self.training.seed}
+        if "dtype" in inspect.signature(self.entry.trainable).parameters:
+            given["dtype"] = self.training.dtype
         try:
             for key in played_by(type(self.circuit), SIZES):
                 check_weights(

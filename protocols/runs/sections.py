@@ -114,7 +114,7 @@ def choices(values: dict[str, dict[str, Any]], source: str) -> tuple[str, str | 
 def schemas(model: str, form: str | None) -> dict[str, type[BaseModel]]:
     """Build the schema of each section that the files of a model and a form of its protocols have."""
     entry = model_named(model)
-    found = {"stimuli": StimuliSection, "circuit": model_of(entry.trainable, leave_out=("seed", "weights"))}
+    found = {"stimuli": StimuliSection, "circuit": model_of(entry.trainable, leave_out=("seed", "weights", "dtype"))}
     if form is not None:
         found["protocol"] = model_of(entry.protocols[form])
     return {**found, "training": TrainingSection}

@@ -34,7 +34,8 @@ class Model:
     ----------
     trainable : callable
         ``trainable(**section, seed=…) -> Trainable``, such as a class. Its annotated signature is the section
-        ``[circuit]`` of a parameter file, but for `seed`, which it must take, and `weights`.
+        ``[circuit]`` of a parameter file, but for `seed`, which it must take, `weights`, and `dtype`, the type that
+        weights are made in: both are optional.
     tasks : tuple of {"classification", "regression", "none"}
         What stimuli it can take. "none" says that it needs no targets: it then takes every set, and sees no targets
         where the set's task is not among the others.
@@ -123,7 +124,7 @@ class Model:
         name = getattr(self.trainable, "__name__", self.trainable)
         parameters = inspect.signature(self.trainable).parameters.values()
         for each in parameters:
-            if each.annotation is each.empty and each.name not in ("seed", "weights"):
+            if each.annotation is each.empty and each.name not in ("seed", "weights", "dtype"):
                 raise ParameterError(f"model: parameter {each.name!r} of {name} has no annotation, as files need it")
         if not any(each.name == "seed" or each.kind is each.VAR_KEYWORD for each in parameters):
             raise ParameterError(f"model: {name} takes no seed, which runs give it")
