@@ -51,7 +51,9 @@ Factor = Annotated[float, Number, Field(gt=0, le=1)]
 Finite = Annotated[float, Number, Field(allow_inf_nan=False)]
 NonZero = Annotated[Finite, AfterValidator(_not_zero)]
 Count = Annotated[int, Number, Field(ge=1)]
-Steps = Annotated[int, Number, Field(ge=1, le=1_000_000)]
+#: Steps of integration in a phase.
+MOST_STEPS = 1_000_000
+Steps = Annotated[int, Number, Field(ge=1, le=MOST_STEPS)]
 #: Times in milliseconds: plain numbers, or quantities of any unit of time.
 Time = Annotated[float, Number, BeforeValidator(in_milliseconds), Field(gt=0, allow_inf_nan=False)]
 TimeOrNone = Annotated[float, Number, BeforeValidator(in_milliseconds), Field(ge=0, allow_inf_nan=False)]

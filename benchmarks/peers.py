@@ -246,7 +246,7 @@ def measure(groups: list[str], environments: Path, folder: Path, lines: Path, ex
             load = round(os.getloadavg()[0], 1)
             for system, values in found.items():
                 values |= {"group": group, "system": system.name, "measure": measure_name}
-                values |= {"extent": asdict(extent), "load": load}
+                values |= {"extent": asdict(extent), "load": load, "coretype": os.environ.get("OPENBLAS_CORETYPE")}
                 if measure_name == "start":
                     values["installed_mb"] = installed(python(environments, system.environment))
             partial = path.with_suffix(".partial")

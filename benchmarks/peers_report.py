@@ -25,6 +25,7 @@ def page(rows: list[dict], groups: dict, extent, options: str) -> str:
     return TEXT.format(
         options=options,
         processors=f"{platform.system()} {platform.machine()}",
+        kernels=kernels(rows),
         loads=f"{min(loads)} to {max(loads)}",
         stimuli=f"{extent.stimuli:,}",
         tested=f"{extent.tested:,}",
@@ -39,6 +40,17 @@ def page(rows: list[dict], groups: dict, extent, options: str) -> str:
             [cost(found, group, system) for group, systems in groups.items() for system in systems],
         ),
         versions=versions(found, groups),
+    )
+
+
+def kernels(rows: list[dict]) -> str:
+    """Say which instructions OpenBLAS was told to use, if it was."""
+    chosen = sorted({row.get("coretype") or "" for row in rows} - {""})
+    if not chosen:
+        return ""
+    return (
+        f"\nOpenBLAS, which NumPy and SciPy use, was told to take the instructions of {', '.join(chosen)} "
+        "(OPENBLAS_CORETYPE).\nPyTorch chooses its own.\n"
     )
 
 
@@ -133,7 +145,7 @@ MNIST's training set, {minibatches} minibatches, in the same order for all; accu
 of its test set. The processes of a rule take turns, {portion} minibatches each. Times are medians. The ratio is the
 median over neighbouring turns, with its quartiles in brackets. The seconds of an epoch include the start and end of a
 run. Load averages were {loads}: beyond 1, others computed beside, times are longer, and only ratios tell something.
-
+{kernels}
 Accuracies are taken after equal epochs, and after equal seconds of training in turns of {turn} s. What compiles does so
 before. It is one seed, and differences below half a percent tell nothing.
 

@@ -142,3 +142,10 @@ def test_what_does_not_exist_is_one_line(command, source, words):
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert source in err
     assert words in err
+
+
+@pytest.mark.parametrize("ask", [corinfomax.cite, corinfomax.describe])
+def test_what_is_no_source_is_refused(ask):
+    """The line shows what was given, and tells what may be."""
+    with pytest.raises(ParameterError, match="3: should be a preset, a parameter file, a run folder or a Run"):
+        ask(3)

@@ -112,6 +112,7 @@ def test_beta_may_be_zero_without_learning(preparation):
         (lambda circuit: Protocol([Phase("free", 2), Phase("free", 2)]), "names of their own"),
         (lambda circuit: Protocol([Phase("free", 2)], predicts="nudge"), "predicts = 'nudge': has free"),
         (lambda circuit: Phase("free", 0), "steps = 0"),
+        (lambda circuit: Phase("free", 10**15), "steps = 1000000000000000 must be a whole number from 1 to 1,000,000"),
         (lambda circuit: Phase("nudge", 3, beta=[1.0, 2.0]), "course of beta must be a finite number or 3"),
         (lambda circuit: Phase("nudge", 3, beta=np.nan), "course of beta"),
     ],

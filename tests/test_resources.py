@@ -97,12 +97,12 @@ def test_weights_are_counted_before_they_are_made(monkeypatch, network, numbers)
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_weights_are_made_without_a_second_copy(dtype, monkeypatch):
-    """Oracle: tracemalloc. While 100-800-10 is built, no more than 1.5 times its weights are there, in their type."""
+    """Oracle: tracemalloc. While 100-1600-10 is built, no more than 1.5 times its weights are there, in their type."""
     monkeypatch.setattr(initial, "_AT_ONCE", 2**14)
     CorInfoMax([4, 3, 2], dtype=dtype)  # what is imported and kept is no part of it
     tracemalloc.start()
     try:
-        circuit = CorInfoMax([100, 800, 10], dtype=dtype)
+        circuit = CorInfoMax([100, 1600, 10], dtype=dtype)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

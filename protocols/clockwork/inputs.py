@@ -86,7 +86,7 @@ class Inputs:
         self._fade = phase.fade if anew else 0
         if anew:
             self.present = self._shown = shown
-            self._before = rates[: len(shown)].copy()
+            self._before = rates[: len(shown)].copy() if self._fade else None
             rates[: len(shown)], rates[len(shown) :] = shown, 0
             self.cross(0)
         return anew

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from ...errors import ParameterError
-from ...parameters import Finite, Index, Steps, Switch, plainly_shown
+from ...parameters import MOST_STEPS, Finite, Index, Steps, Switch, plainly_shown
 from ...units import real_array
 from .sources import Noise, Source, sources_of
 
@@ -69,8 +69,11 @@ class Phase:
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in ("phases", "trace"):
             raise ParameterError(f"phase {self.name!r}: its name must be an identifier, and not phases or trace")
-        if not isinstance(self.steps, int | np.integer) or isinstance(self.steps, bool) or self.steps < 1:
-            raise ParameterError(f"phase {self.name!r}: steps = {self.steps} must be a whole number, at least 1")
+        whole = isinstance(self.steps, int | np.integer) and not isinstance(self.steps, bool)
+        if not whole or not 1 <= self.steps <= MOST_STEPS:
+            raise ParameterError(
+                f"phase {self.name!r}: steps = {self.steps} must be a whole number from 1 to {MOST_STEPS:,}"
+            )
         if not isinstance(self.course, Mapping):
             raise ParameterError(f"phase {self.name!r}: course must map variables to values, as {{'gate_soma': 0}}")
         for variable in self.course:

@@ -135,6 +135,8 @@ def bibtex(entry: Mapping[str, str] | str) -> str:
 def opened(source: str | os.PathLike[str] | Run, trust: bool) -> tuple[Configuration, Run | None]:
     """Give the configuration of a preset, a parameter file or a run, and the run if it is one."""
     if not isinstance(source, Run):
+        if not isinstance(source, str | os.PathLike):
+            raise ParameterError(f"{source!r}: should be a preset, a parameter file, a run folder or a Run")
         path = Path(os.path.expanduser(source))
         if path.suffix == ".toml" or str(source) in presets() or not (path.is_dir() or path.name != str(source)):
             return Configuration.read(source, trust=trust), None
