@@ -163,7 +163,10 @@ def draw_mnist(
         values, means = dependences[factor.name]
         ax.plot(values, 100 * means, "-", color=CATEGORIES[0], label="partial dependence")
         ax.axvline(centre[factor.name], color=REFERENCE, linestyle=":", linewidth=0.9, label="preset")
-        _ticks(ax, factor, values)
+        if factor.choices is None:
+            _ticks(ax, factor, values)
+        else:
+            ax.set_xticks([float(choice) for choice in factor.choices], [shown(choice) for choice in factor.choices])
         ax.set_xlabel(factor.symbol)
     for ax in axes.flat[len(factors) :]:
         ax.set_axis_off()

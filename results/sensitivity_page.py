@@ -171,10 +171,14 @@ def mnist_table(preset: str, rows: pd.DataFrame, factors: tuple[Factor, ...]) ->
     told = (
         f"{len(rows)} of {POINTS} runs: median {100 * accuracies.median():.1f} %, best {100 * accuracies.max():.1f} %; "
         f"{(accuracies < FAILED).sum()} fail, {diverged} of them diverge; {(accuracies >= 0.9).sum()} reach 90 %. "
-        f"The forest explains {100 * found.attrs['r_squared']:.0f} % of the variance of points that it has not seen "
+        f"The forest explains {_share(found.attrs['r_squared'])} of the variance of points that it has not seen "
         "(out of bag)."
     )
     return "\n\n".join((markdown(header, table), told, MNIST_FIGURE.format(preset=preset)))
+
+
+def _share(r_squared: float) -> str:
+    return f"{100 * r_squared:.0f} %" if r_squared > 0 else "nothing"
 
 
 def tests_table(rows: pd.DataFrame) -> str:

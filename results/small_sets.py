@@ -43,10 +43,11 @@ FOLDED = ("iris", "wine")
 Job = tuple[dict, Callable[[], float]]
 
 
-def parts(name: str, seed: int) -> list[np.ndarray]:
-    """Inputs for training and for tests, labels for training and for tests: three tenths are set apart by the seed."""
+def parts(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, labels, and which stimuli are for tests: three tenths, which the seed sets apart."""
     x, y = SETS[name]()
-    return train_test_split(x, y, test_size=0.3, random_state=seed, stratify=y)
+    _, tested = train_test_split(np.arange(len(y)), test_size=0.3, random_state=seed, stratify=y)
+    return x, y, np.isin(np.arange(len(y)), tested)
 
 
 def trained(seed: int, source: str | None = None, **what) -> float:
@@ -58,14 +59,15 @@ def trained(seed: int, source: str | None = None, **what) -> float:
 
 def circuit(name: str, seed: int) -> float:
     """Test accuracy of a circuit with the settings of `own`."""
-    x, x_test, y, y_test = parts(name, seed)
-    return trained(seed, stimuli={"x_train": x, "y_train": y, "x_test": x_test, "y_test": y_test})
+    x, y, tested = parts(name, seed)
+    return trained(seed, stimuli={"x": x, "y": y, "split": tested.astype(int)})
 
 
 def logistic(name: str, seed: int) -> float:
     """Test accuracy of logistic regression of standardised inputs, on the same parts."""
-    x, x_test, y, y_test = parts(name, seed)
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y).score(x_test, y_test)
+    x, y, tested = parts(name, seed)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return model.fit(x[~tested], y[~tested]).score(x[tested], y[tested])
 
 
 def folds(name: str, seed: int) -> float:
