@@ -5,7 +5,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from baseline import NumpyLoop, Settings
@@ -63,14 +63,14 @@ class Case:
             free_steps=settings.free_steps, nudge_steps=settings.nudge_steps, step=settings.step, method=settings.method
         )
         preparation = Preparation(circuit, self.batch, dtype=self.dtype, protocol=protocol, blas_threads=self.threads)
-        calibrate(preparation, next(self.minibatches(settings)))
+        calibrate(preparation, next(self.minibatches(settings, different=1)))
         return preparation
 
-    def minibatches(self, settings: Settings, seed: int = 0) -> Iterator[Stimulus]:
-        """Minibatches without end: random uniform x and random one-hot y, a pool of 16 over and over."""
+    def minibatches(self, settings: Settings, seed: int = 0, different: int = 16) -> Iterator[Stimulus]:
+        """Minibatches without end: random uniform x and random one-hot y, so many different ones over and over."""
         rng, (inputs, _, outputs) = np.random.default_rng(seed), self.architecture
         pool = []
-        for _ in range(16):
+        for _ in range(different):
             x = rng.random((self.batch, inputs)).astype(self.dtype)
             y = np.eye(outputs, dtype=self.dtype)[rng.integers(outputs, size=self.batch)]
             pool.append(Stimulus(x, y, settings.beta, learn=True))
@@ -318,7 +318,8 @@ class Footprint:
     needed : float
         Weights, states and one minibatch.
     peak : float
-        What a process takes at most to make the circuit and to train a few minibatches, beyond what imports take.
+        What a process takes at most to make the circuit and to train a few minibatches, beyond what it takes with one
+        cell in each layer: what is imported and compiled.
     """
 
     case: Case
@@ -333,8 +334,9 @@ class Footprint:
 
 def footprint(case: Case, settings: Settings) -> Footprint:
     """Measure what a circuit takes, each in a process of its own; see `memory`."""
-    imports, simulator = (_in_a_process(_peak_memory, what, case, settings) for what in ("imports", "simulator"))
-    return Footprint(case, _in_a_process(_needed_memory, case, settings), simulator - imports)
+    smallest = replace(case, architecture=(1, 1, 1), batch=1)
+    least, most = (_in_a_process(_peak_memory, "simulator", each, settings) for each in (smallest, case))
+    return Footprint(case, _in_a_process(_needed_memory, case, settings), most - least)
 
 
 def _in_a_process(function: Callable, *arguments) -> float:
@@ -343,7 +345,7 @@ def _in_a_process(function: Callable, *arguments) -> float:
 
 
 def _needed_memory(case: Case, settings: Settings) -> float:
-    preparation, stimulus = case.simulator(settings), next(case.minibatches(settings))
+    preparation, stimulus = case.simulator(settings), next(case.minibatches(settings, different=1))
     weights = sum(array.nbytes for arrays in preparation.circuit.weights.values() for array in arrays.values())
     groups = [population.group for population in preparation.populations.values()]
     states = sum(
@@ -356,7 +358,7 @@ def _needed_memory(case: Case, settings: Settings) -> float:
 
 
 def _peak_memory(what: str, case: Case, settings: Settings) -> float:
-    source = case.minibatches(settings)
+    source = case.minibatches(settings, different=1)
     stimuli = [next(source) for _ in range(5)]
     with threadpool_limits(case.threads):
         if what == "baseline":

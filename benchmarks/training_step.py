@@ -192,7 +192,7 @@ def memory_table(footprints: list[Footprint]) -> str:
          f"{each.ratio:.2f}"]
         for each in footprints
     ]  # fmt: skip
-    return report.table(["network", "batch", "needed / MB", "peak beyond imports / MB", "ratio"], rows)
+    return report.table(["network", "batch", "needed / MB", "peak beyond one cell a layer / MB", "ratio"], rows)
 
 
 def overhead_table(overheads: dict[str, Overhead]) -> str:
@@ -284,7 +284,8 @@ Peak resident memory of a fresh process, float32.
 {memory}
 
 What a circuit needs are its weights, its states and one minibatch. The peak is that of making it and of training 5
-minibatches. Weights are drawn and multiplied in double precision, and rounded before the next ones are made.
+minibatches, less that of a circuit with one cell in each layer. Weights are drawn and multiplied in double precision,
+and rounded before the next ones are made.
 
 {footprints}
 

@@ -191,6 +191,8 @@ class Trainable(Summarised):
         """
         rules = self.plasticity if rules is None else tuple(rules)
         moving = [rule for rule in rules if rule.target not in self.frozen]
+        for rule in rules:
+            self.changes.pop(rule.target, None)  # as large as the next one, which takes its place in memory
         changes = [rule.change(self.weights, *map(states, rule.readouts)) for rule in moving]
         for rule, change in zip(moving, changes, strict=True):
             rule.optimiser.step(self.weights, change, self.progress, duration)

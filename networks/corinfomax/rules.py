@@ -116,11 +116,13 @@ class OscillationSomaRule:
 
 def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndarray, bias=0) -> OuterProducts:
     """[e rᵀ]_plus - [e rᵀ]_minus with e = r_post - W r_pre - bias, over the signed β."""
-    return OuterProducts(
-        np.concatenate([plus.r[post] - plus.r[pre] @ W.T - bias, minus.r[pre] @ W.T - minus.r[post] + bias]),
-        np.concatenate([plus.r[pre], minus.r[pre]]),
-        contrast(plus, minus),
-    )
+    count, cells = plus.r[post].shape
+    errors = np.empty((2 * count, cells), plus.r[post].dtype)
+    np.subtract(plus.r[post], plus.r[pre] @ W.T, out=errors[:count])
+    np.subtract(minus.r[pre] @ W.T, minus.r[post], out=errors[count:])
+    errors[:count] -= bias
+    errors[count:] += bias
+    return OuterProducts(errors, np.concatenate([plus.r[pre], minus.r[pre]]), contrast(plus, minus))
 
 
 def _synapses(weights: Weights, key: str, k: int) -> tuple[int, int, np.ndarray, np.ndarray | int]:
