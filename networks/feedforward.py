@@ -17,17 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import StimulusError
-from ..parameters import (
-    Architecture,
-    Count,
-    Deep,
-    Factor,
-    Index,
-    NonNegative,
-    Seed,
-    validated,
-    validated_fields,
-)
+from ..parameters import Architecture, Count, Deep, Factor, Index, NonNegative, Seed, validated, validated_fields
 from ..units import real_array
 from . import initial
 from .optimisers import Adam

@@ -290,49 +290,6 @@ def test_two_rules_may_move_the_same_weights(x):
     np.testing.assert_array_equal(learn(second), learn(first))
 
 
-def test_changes_of_another_shape_are_refused(x):
-    """What would be stretched to the weights, or has the cells the wrong way round; the line tells both shapes."""
-    wrong = {
-        r"\(3,\)": lambda state: DenseChange(np.ones(3)),
-        r"\(3, 2\)": lambda state: OuterProducts(state.r[0], state.r[1]),
-    }
-    for shape, change in wrong.items():
-        rule = lambda weights, state, change=change: change(state)  # noqa: E731
-        circuit = build(Plasticity(rule, GradientStep(("W", 0), RATE), ("free",)))
-        message = rf"rule of W\[0\]: gives a change of shape {shape}; the weights have \(2, 3\), \(post, pre\)"
-        with pytest.raises(ParameterError, match=message):
-            present(circuit, Protocol([Phase("free", 3)], step=ETA), x)
-
-
-@pytest.mark.parametrize("given", [None, np.ones((2, 3)), 0.5], ids=["nothing", "array", "number"])
-def test_what_is_no_change_is_refused(x, given):
-    """The line names the rule, what it gives, and what it should give."""
-    circuit = build(Plasticity(lambda weights, state: given, GradientStep(("W", 0), RATE), ("free",)))
-    message = rf"rule of W\[0\]: gives {type(given).__name__}; should give a change, such as OuterProducts"
-    with pytest.raises(ParameterError, match=message):
-        present(circuit, Protocol([Phase("free", 3)], step=ETA), x)
-
-
-@pytest.mark.parametrize(
-    ("rule", "message"),
-    [
-        (lambda weights: None, r"called with the weights and the states of free, free; too many positional arguments"),
-        (lambda weights, plus, minus, third: None, "missing a required argument: 'third'"),
-    ],
-)
-def test_rules_that_cannot_be_called_are_refused(rule, message):
-    """When the plasticity is made, before anything is presented: the line names the rule's weights and what it gets."""
-    with pytest.raises(ParameterError, match=rf"^rule of W\[0\]: .*{message}"):
-        Plasticity(rule, GradientStep(("W", 0), RATE), ("free", "free"))
-
-
-def test_only_plasticity_takes_the_place_of_plasticity():
-    """A bare function has no optimiser; the line says what is wanted."""
-    circuit = build(Plasticity(hebbian, GradientStep(("W", 0), RATE), reads=("free",)))
-    with pytest.raises(ParameterError, match=r"\('W', 0\): .* is no Plasticity, which has a rule and its optimiser"):
-        circuit.exchange_plasticity(("W", 0), hebbian)
-
-
 def test_rules_of_weights_that_do_not_exist_are_refused():
     """The line names the weights that there are."""
     with pytest.raises(ParameterError, match=r"rule of W\[1\]: there are no such weights; there are .*W\[0\]"):
