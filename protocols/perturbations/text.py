@@ -14,7 +14,7 @@ from ...ranges import numbers
 _REST, _SCALE = float(PHYSICAL_SCALE["V_rest"]), float(PHYSICAL_SCALE["V_scale"])
 #: Potentials of compartments that one may clamp, in volts.
 _PLAUSIBLE = 0.2
-_VOLTAGE = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(mV|V)?\s*")
+_VOLTAGE = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(m?[Vv])?\s*")
 _ALLOWED = "should be a finite number, or a voltage such as -60mV"
 
 
@@ -65,7 +65,7 @@ def _volts(value: Any) -> float | None:
     if isinstance(value, b2.Quantity) and value.dim == b2.volt.dim and value.ndim == 0:
         return float(value)
     found = _VOLTAGE.fullmatch(value) if isinstance(value, str) else None
-    return _unrounded(float(found[1]) * (1e-3 if found[2] == "mV" else 1.0)) if found and found[2] else None
+    return _unrounded(float(found[1]) * (1e-3 if found[2][0] == "m" else 1.0)) if found and found[2] else None
 
 
 def _number(value: Any) -> float:
