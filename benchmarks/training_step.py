@@ -179,9 +179,9 @@ def targets(steps: list[dict], overheads: dict[str, Overhead], methods: float, f
         )
     minibatch = overheads["64-128-10"].minibatch
     lines.append(("64-128-10, a minibatch, exact", f"{minibatch:.2f} ms", "1.2 ms", minibatch <= 1.2))
-    largest = max(footprints, key=lambda each: each.needed)
-    network = "-".join(map(str, largest.case.architecture))
-    lines.append((f"{network}, memory over what it needs", f"{largest.ratio:.2f} ×", "1.5 ×", largest.ratio <= 1.5))
+    for each in footprints:
+        network = f"{'-'.join(map(str, each.case.architecture))}, minibatches of {each.case.batch}"
+        lines.append((f"{network}, memory over what it needs", f"{each.ratio:.2f} ×", "1.5 ×", each.ratio <= 1.5))
     return "\n".join(f"- {what}: {found}, at most {limit}: {verdict(met)}." for what, found, limit, met in lines)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import FolderInUseError, ParameterError
+from ..errors import ParameterError
 from ..protocols import sweeps
 from ..ranges import numbers
 from .console import Trust, console, goes_on_with, output
@@ -64,16 +64,9 @@ def sweep(
     if dry_run:
         return [_estimate(opened, jobs, slurm)]
     words = shlex.quote(str(opened.path)) + (" --trust" if trust else "")
-    try:
-        with goes_on_with(lambda: f"corinfomax sweep --out {words}"):
-            sweeps.train(opened, jobs, scheduler, slurm)
-    except FolderInUseError:  # the other process writes what is done
-        raise
-    except BaseException:  # also if it is interrupted: what is done is written
-        if opened.has_begun:
-            _tell(opened)
-        raise
-    _tell(opened)
+    again = goes_on_with(lambda: f"corinfomax sweep --out {words}")
+    with sweeps.written_in_the_end(opened, lambda: _tell(opened)), again:
+        sweeps.train(opened, jobs, scheduler, slurm)
     return opened.table().to_dict("records")
 
 

@@ -16,7 +16,7 @@ from .domains import Domain
 
 #: The one map between the paper's dimensionless variables and physical units: u = 0 is rest, u = 1 is 20 mV above it,
 #: r = 1 is 100 Hz. It only labels axes; nothing in the dynamics depends on it.
-#: `V_rest_SST` is the rest of the interneurons that a layer's cells tell of, also where their own is another.
+#: `V_rest_SST` is the interneurons' rest. A layer's cells use it for V_SST, whatever their own rest is.
 PHYSICAL_SCALE = {
     "V_rest": -70 * b2.mV,
     "V_rest_SST": -70 * b2.mV,
@@ -224,10 +224,16 @@ class Cell:
         """Names that the equations use beside the cell's own variables, as Brian2 wants them."""
         return {**PHYSICAL_SCALE, **self.values}
 
-    @property
-    def V_rest(self) -> float:
-        """Potential in volts that u = 0 stands for in this cell and its dendrites."""
-        return float(self.namespace["V_rest"])
+    def in_volts(self, name: str) -> float:
+        """V_rest or V_scale of this cell and its dendrites: the potential that u = 0 stands for, and what u = 1 adds.
+
+        Parameters
+        ----------
+        name : {"V_rest", "V_scale"}
+        """
+        value = self.namespace.get(name)
+        own = isinstance(value, b2.Quantity) and value.dim == b2.volt.dim
+        return float(value if own else PHYSICAL_SCALE[name])
 
     @property
     def assigned(self) -> set[str]:

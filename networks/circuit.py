@@ -20,6 +20,10 @@ from .trainable import Trainable
 Signals = Mapping[str, Mapping[int, tuple[str, str]]]
 
 
+#: What `Circuit.become` exchanges.
+_PARTS = ("populations", "projections", "signals", "prediction")
+
+
 def layer_names(architecture: Sequence[int]) -> list[str]:
     """Names of the principal populations: the stimulus, and the cells of the layers 1, …, P.
 
@@ -249,13 +253,15 @@ class Circuit(Trainable):
         Raises
         ------
         ParameterError
-            For what the populations do not have; the circuit then is as it was.
+            For a part that is none of these, or for what the populations do not have; the circuit then is as it was.
         """
+        if unknown := [name for name in parts if name not in _PARTS]:
+            raise ParameterError(f"{type(self).__name__}: no part {unknown[0]!r} to exchange; {', '.join(_PARTS)} are")
         kept = {name: getattr(self, name) for name in parts}
         vars(self).update(parts)
         try:
             self._check()
-        except ParameterError:
+        except BaseException:
             vars(self).update(kept)
             raise
 

@@ -136,7 +136,7 @@ class DenseChange:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the weights."""
-        return self.change.shape
+        return np.shape(self.change)
 
     def dense(self) -> np.ndarray:
         """ΔW."""
@@ -152,6 +152,8 @@ class DenseChange:
 
     def add_to(self, weights: np.ndarray, rate: float, keep: float = 1.0):
         """weights ← keep · weights + rate · ΔW."""
+        if self.shape != weights.shape:
+            raise ParameterError(f"a change of shape {self.shape} for weights {weights.shape}")
         if keep == 0:
             np.multiply(rate, self.change, out=weights)
             return
@@ -297,7 +299,7 @@ class Plasticity:
         # An object's class may tell the signature of its constructor.
         plain = inspect.isroutine(self.rule) or isinstance(self.rule, functools.partial)
         try:
-            arguments = inspect.signature(self.rule if plain else self.rule.__call__)
+            arguments = inspect.signature(self.rule if plain else self.rule.__call__, follow_wrapped=False)
         except ValueError:
             return  # of what is compiled Python knows none
         try:

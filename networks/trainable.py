@@ -32,8 +32,8 @@ class Trainable(Summarised):
 
     Attributes
     ----------
-    dtype : dtype
-        Floating-point type of the weights.
+    dtype, made_in : dtype
+        Floating-point type of the weights, and that in which they were made.
     progress : Progress
         Epochs and presentations that are done; learning rates follow it.
     prediction : str, default "r"
@@ -48,7 +48,7 @@ class Trainable(Summarised):
         Where the weights come from, as whoever made them notes it; nothing here reads it.
     changes : dict of (str, int) to Change
         ΔW that the rules found last, before the optimisers applied it, by the weights they move; 0 of those that were
-        frozen.
+        frozen. None of rules that were interrupted while they looked for it.
     """
 
     prediction = "r"
@@ -66,7 +66,8 @@ class Trainable(Summarised):
         self.sizes = tuple(int(size) for size in sizes)
         self.plasticity = tuple(plasticity)
         self.double_precision, self.derived = tuple(double_precision), tuple(derived)
-        self.dtype = weights.dtype if isinstance(weights, Fresh) else np.dtype(np.float64)
+        self.made_in = weights.dtype if isinstance(weights, Fresh) else np.dtype(np.float64)
+        self.dtype = self.made_in
         self._shapes = {key: {k: array.shape for k, array in arrays.items()} for key, arrays in self.weights.items()}
         for rule in self.plasticity:
             key, k = rule.target

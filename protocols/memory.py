@@ -11,9 +11,9 @@ import psutil
 from ..errors import ParameterError
 from ..networks.trainable import Trainable
 
-#: Bytes for each of the weights while they are made, by those of their type: in double precision they stand up to twice
-#: in memory; what is rounded as it is made takes half as much more than in the end (see `networks.initial.Fresh`).
-_BUILT = {8: 2 * 8, 4: 1.5 * 4}
+#: How often weights stand in memory while they are made, in the type that they are made in (see
+#: `networks.initial.Fresh`).
+_BUILT = 2
 
 
 #: Bytes of what was mounted and is still there, by what was mounted.
@@ -78,4 +78,4 @@ def check_weights(build: Callable[[list[int]], Trainable], sizes: Sequence[int],
         for arrays in smaller.weights.values()
         for array in arrays.values()
     )
-    check_memory(_BUILT[smaller.dtype.itemsize] * numbers, f"{name} = {list(sizes)}")
+    check_memory(_BUILT * smaller.made_in.itemsize * numbers, f"{name} = {list(sizes)}")

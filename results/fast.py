@@ -32,10 +32,10 @@ LIST, DISTANCES = HERE / "fast.toml", HERE / "fast_distances.csv"
 SEARCH = HERE / "fast_search.toml"
 #: Task → its published preset, and that of few large steps.
 TASKS = {"MNIST": ("mnist", "mnist_fast"), "FashionMNIST": ("fashion_mnist", "fashion_fast")}
-#: What is compared: the published settings, the preset that has them, few large steps, and other settings of these.
+#: What is compared: the published settings; their preset, which renews the lateral current by error; few large steps.
 COMPARED = {
     "{0}, in every step": "as published",
-    "{0}": "preset as published",
+    "{0}": "preset of these",
     "{1}": "few large steps",
     "{1}, shorter": "the same, shorter",
     "{1}, longer": "the same, longer",
@@ -112,9 +112,11 @@ def course_table(courses: pd.DataFrame, presets: tuple[str, ...]) -> str:
 
 
 def ratio(courses: pd.DataFrame, presets: tuple[str, ...]) -> str:
-    """Say in what part of the time the preset of few large steps is as good as the published settings."""
+    """Seconds of few large steps over those of the published settings; empty if one of them was not run."""
     seconds = courses.groupby(["preset", "seed"])["seconds"].sum().groupby("preset").median()
     exact, published, fast, *_ = presets
+    if not {exact, published, fast} <= set(seconds.index):
+        return ""
     last = courses[courses["preset"] == published]["epoch"].max()
     return (
         f"- All of `{fast}` takes {seconds[fast] / seconds[exact]:.2f} of the time of {last} epochs as published, and "
@@ -153,9 +155,9 @@ Test accuracy (%) is told as mean ± standard deviation over seeds (0, 1, …), 
 {tables}
 
 As published the lateral current is renewed in every step; the presets `mnist` and `fashion_mnist` renew it as often as
-float32 can tell, which gives the same accuracy. "Shorter" and "longer" have rates of .002 that fall for one epoch and
-for three; "plain steps" are those of eqs 26, 27, with 20 stimuli at once and rates of 2 and 1.4, and for FashionMNIST
-of 1 and .7.
+float32 can tell, which gives the same accuracy: with seed 0, 97.13 in place of 97.10 % and 86.09 in place of 86.05.
+"Shorter" and "longer" have rates of .002 that fall for one epoch and for three; "plain steps" are those of eqs 26, 27,
+with 20 stimuli at once and rates of 2 and 1.4, and for FashionMNIST of 1 and .7.
 
 {ratios}
 

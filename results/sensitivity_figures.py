@@ -151,7 +151,7 @@ def draw_mnist(
     rows : DataFrame
     factors : sequence of Factor
     dependences : mapping of str to (ndarray, ndarray)
-        Values and mean accuracies, by the factor's name.
+        Values and mean accuracies, by the factor's name; none of a forest that explains nothing.
     centre : mapping of str to float
         The preset's values.
     path : Path
@@ -160,8 +160,9 @@ def draw_mnist(
     figure, axes = plt.subplots(2, columns, figsize=(7.1, 4.4), sharey=True)
     for ax, factor in zip(axes.flat, factors, strict=False):
         ax.plot(rows[factor.name], 100 * rows["accuracy"], "o", ms=3, color="0.6", label="runs")
-        values, means = dependences[factor.name]
-        ax.plot(values, 100 * means, "-", color=CATEGORIES[0], label="partial dependence")
+        values, means = dependences.get(factor.name, (rows[factor.name].to_numpy(dtype=float), None))
+        if means is not None:
+            ax.plot(values, 100 * means, "-", color=CATEGORIES[0], label="partial dependence")
         ax.axvline(centre[factor.name], color=REFERENCE, linestyle=":", linewidth=0.9, label="preset")
         if factor.choices is None:
             _ticks(ax, factor, values)

@@ -30,6 +30,10 @@ MNIST_FIGURE = """![Accuracy against five parameters](figures/sensitivity_{prese
 *Validation accuracy of each run, and its partial dependence by a random forest: the mean over all runs' other
 parameters. Dotted: the preset.*"""
 
+MNIST_FIGURE_ALONE = """![Accuracy against five parameters](figures/sensitivity_{preset}.png)
+
+*Validation accuracy of each run. Dotted: the preset.*"""
+
 
 def write_page(root: Path):
     """Write ``sensitivity.md`` and ``figures/sensitivity_*.png`` of what is kept in a folder.
@@ -58,7 +62,9 @@ def write_page(root: Path):
         told = "not run."
         if len(rows):
             factors, path = mnist_factors(preset, rows), root / "figures" / f"sensitivity_{preset}.png"
-            draw_mnist(rows, factors, partial_dependences(rows, factors), Trials(preset, None).centre, path)
+            forest = importance(rows, factors).attrs["r_squared"] > 0
+            curves = partial_dependences(rows, factors) if forest else {}
+            draw_mnist(rows, factors, curves, Trials(preset, None).centre, path)
             told = mnist_table(preset, rows, factors)
         text = text.replace(f"<!-- {preset} -->", told)
     text = text.replace("<!-- seconds -->", seconds_table(root))
@@ -159,26 +165,37 @@ def mnist_factors(preset: str, rows: pd.DataFrame) -> tuple[Factor, ...]:
 def mnist_table(preset: str, rows: pd.DataFrame, factors: tuple[Factor, ...]) -> str:
     """Rank correlations with the accuracy, and what a random forest makes of them."""
     found = importance(rows, factors)
+    forest = found.attrs["r_squared"] > 0
     centre = Trials(preset, None).centre
     table = []
     for factor in factors:
         row = found.loc[factor.name]
         value = centre[factor.name]
         cells = [f"{row['rho']:+.2f}", f"{row['low']:+.2f} to {row['high']:+.2f}", f"{row['p']:.1g}"]
-        table.append([factor.meaning, factor.range_text(value), shown(value), *cells, f"{row['importance']:.2f}"])
+        cells += [f"{row['importance']:.2f}"] * forest
+        table.append([factor.meaning, factor.range_text(value), shown(value), *cells])
     accuracies, diverged = rows["accuracy"], (rows["status"] != "finished").sum()
-    header = ["parameter", "range", "preset", "Spearman's ρ", "95 % interval", "p", "permutation importance"]
+    header = [
+        "parameter",
+        "range",
+        "preset",
+        "Spearman's ρ",
+        "95 % interval",
+        "p",
+        *["permutation importance"] * forest,
+    ]
     told = (
         f"{len(rows)} of {POINTS} runs: median {100 * accuracies.median():.1f} %, best {100 * accuracies.max():.1f} %; "
         f"{(accuracies < FAILED).sum()} fail, {diverged} of them diverge; {(accuracies >= 0.9).sum()} reach 90 %. "
-        f"The forest explains {_share(found.attrs['r_squared'])} of the variance of points that it has not seen "
-        "(out of bag)."
     )
-    return "\n\n".join((markdown(header, table), told, MNIST_FIGURE.format(preset=preset)))
-
-
-def _share(r_squared: float) -> str:
-    return f"{100 * r_squared:.0f} %" if r_squared > 0 else "nothing"
+    told += (
+        f"The forest explains {100 * found.attrs['r_squared']:.0f} % of the variance of points that it has not seen "
+        "(out of bag)."
+        if forest
+        else "A forest explains nothing of what it has not seen, so that its importances are left out."
+    )
+    figure = MNIST_FIGURE if forest else MNIST_FIGURE_ALONE
+    return "\n\n".join((markdown(header, table), told, figure.format(preset=preset)))
 
 
 def tests_table(rows: pd.DataFrame) -> str:

@@ -32,7 +32,7 @@ SEEDS, FOLD_SEEDS, FOLDS = range(5), range(3), 5
 #: Name → inputs and labels. Those that are drawn have 500 stimuli.
 SETS: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
     "two moons, noise .1": lambda: make_moons(500, noise=0.1, random_state=0),
-    "three blobs": lambda: make_blobs(500, centers=3, cluster_std=2.0, random_state=0),
+    "three blobs": lambda: make_blobs(500, centers=3, random_state=0),
     "iris": lambda: load_iris(return_X_y=True),
     "wine": lambda: load_wine(return_X_y=True),
     "breast cancer": lambda: load_breast_cancer(return_X_y=True),

@@ -206,6 +206,21 @@ def test_an_exchanged_cell_must_have_the_slots_that_are_used(circuit):
             circuit.exchange_cell("layer_1", kind)
 
 
+@pytest.mark.parametrize(
+    ("parts", "fault", "message"),
+    [
+        ({"prediction": "u", "populations": None}, TypeError, ""),
+        ({"prediction": "u", "layers": ()}, ParameterError, "CorInfoMax: no part 'layers' to exchange; populations, "),
+    ],
+)
+def test_parts_are_exchanged_together_or_not_at_all(circuit, parts, fault, message):
+    """A part that cannot be leaves all as they were."""
+    before = circuit.populations, circuit.prediction
+    with pytest.raises(fault, match=message):
+        circuit.become(**parts)
+    assert (circuit.populations, circuit.prediction) == before
+
+
 def test_a_circuit_keeps_weights_of_its_own():
     """Arrays that are given to a trainable, in Fortran order too, stay what they are when its weights change."""
     given = np.asfortranarray(np.ones((2, 3)))

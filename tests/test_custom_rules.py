@@ -1,5 +1,7 @@
 """Rules of one's own that cannot be: what they give and take is refused in one line, which names their weights."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,36 @@ def test_rules_that_cannot_be_called_are_refused(rule, message):
     """When the plasticity is made, before anything is presented: the line names the rule's weights and what it gets."""
     with pytest.raises(ParameterError, match=rf"^rule of W_fb\[1\]: .*{message}"):
         Plasticity(rule, GradientStep(TARGET, 1.0))
+
+
+def test_rules_may_be_decorated():
+    """What counts is how the decorated rule is called, not what it wraps."""
+
+    @functools.wraps(lambda weights: None)
+    def rule(*states):
+        return None
+
+    assert Plasticity(rule, GradientStep(TARGET, 1.0)).rule is rule
+
+
+def test_changes_are_found_anew_after_a_fault():
+    """A rule that fails leaves no ΔW behind; the next presentation finds it again (definition of `changes`)."""
+    circuit, faults = CorInfoMax([3, 4, 2]), [None]
+    kept = next(each.rule for each in circuit.plasticity if each.target == TARGET)
+
+    def failing(weights, plus, minus):
+        if faults:
+            raise RuntimeError(faults.pop())
+        return kept(weights, plus, minus)
+
+    circuit.exchange_plasticity(TARGET, Plasticity(failing, GradientStep(TARGET, 1.0)))
+    preparation = Preparation(circuit, 2, protocol=contrastive(free_steps=3, nudge_steps=2))
+    x, y = np.full((2, 3), 0.5), np.eye(2)
+    with pytest.raises(RuntimeError):
+        preparation.present(x, y, learn=True)
+    assert TARGET not in circuit.changes
+    preparation.present(x, y, learn=True)
+    assert circuit.changes[TARGET].shape == (4, 2)
 
 
 def test_only_plasticity_takes_the_place_of_plasticity():

@@ -16,6 +16,7 @@ from corinfomax.networks import CorInfoMax
 from corinfomax.protocols.clockwork import Phase, Preparation, Protocol
 from corinfomax.protocols.perturbations import Clamp, Intervention, Silence
 from corinfomax.protocols.recording import record
+from corinfomax.protocols.recording.archive import restrict
 from corinfomax.stimuli import Stimuli
 
 LEAKY = "leaky_integrate_and_fire"
@@ -257,7 +258,7 @@ def test_a_voltage_that_somata_are_clamped_at_is_what_is_recorded():
     with Intervention(preparation, clamps):
         stimuli = Stimuli(**shown, task="classification", name="toy")
         arrays = record(preparation, stimuli, [0, 1], {1: [0, 1, 2], 2: [0]})
-    recording = as_recording(arrays, "recording")
+    recording = as_recording(restrict(arrays, {1: [0, 1], 2: [0]}), "recording")
     rest = float(preparation.layer(1).cell.values["V_rest"])
     assert recording.rest_of(1) == rest != recording.V_rest
     somata = 1e3 * recording.layers[1]["V_soma"]

@@ -71,13 +71,14 @@ def test_more_threads_than_cores_are_refused(refused, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_weights_that_are_rounded_as_they_are_made_need_less(monkeypatch):
-    """W_ff, W_fb, B, O, D, 1.5 × in single precision: refused with a byte less."""
-    numbers = 7 * 5 + 5 * 4 * 2 + 2 * (5 * 5 + 4 * 4) + 5 + 4
-    for free, allowed in ((6 * numbers, True), (6 * numbers - 1, False)):
+@pytest.mark.parametrize(("options", "made_in"), [({}, 4), ({"lateral_form": "autapse"}, 8)], ids=["rounded", "late"])
+def test_weights_that_are_rounded_as_they_are_made_need_less(monkeypatch, options, made_in):
+    """W_ff, W_fb, B, O, D, twice in the type that they are made in: refused with a byte less."""
+    needed = 2 * made_in * (7 * 5 + 5 * 4 * 2 + 2 * (5 * 5 + 4 * 4) + 5 + 4)
+    for free, allowed in ((needed, True), (needed - 1, False)):
         monkeypatch.setattr(memory.psutil, "virtual_memory", lambda free=free: types.SimpleNamespace(available=free))
         with nullcontext() if allowed else pytest.raises(ParameterError, match=r"needs .* GB of memory"):
-            memory.check_weights(lambda sizes: CorInfoMax(sizes, dtype="float32"), [7, 5, 4], "architecture")
+            memory.check_weights(lambda sizes: CorInfoMax(sizes, dtype="float32", **options), [7, 5, 4], "architecture")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_weights_are_made_without_a_second_copy(dtype, monkeypatch):
         {"initial_gain_ff": [1.0, 0.3, 1.7], "initial_gain_fb": 0.7, "bias": True},
         {"initial_feedback": "transposed", "initial_gain_fb": 0.7},
         {"lateral_form": "autapse"},
-        {"lateral_rule": "regularised"},
+        {"lateral_rule": "regularised", "epsilon": 0.013},
         {"dale": ["W_ff", "W_fb", "O"]},
     ],
     ids=["gains", "transposed", "autapse", "regularised", "dale"],

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import corinfomax
 from corinfomax import report
 from corinfomax.analysis.figures import marginals
 from corinfomax.analysis.files import locked_folder
-from corinfomax.errors import ParameterError, RunError
+from corinfomax.errors import FolderInUseError, ParameterError, RunError
 from corinfomax.protocols.runs import Configuration
 from corinfomax.protocols.runs.execution import train
 from corinfomax.protocols.sweeps import Plan, Slurm, Sweep, cluster, estimate, opened, worker
@@ -65,9 +66,12 @@ def test_two_at_once(written, command):
     sweep.write()
     before = {path: path.read_bytes() for path in sweep.path.rglob("*") if path.is_file()}
     with locked_folder(sweep.path, "is this test"):
-        code, _, err = command("sweep", "--out", sweep.path, "--jobs", "1")
-    assert code == 1
-    assert f"{sweep.path.name}: another process runs this sweep" in err
+        for more in ((), ("--seeds", "0-4")):
+            code, _, err = command("sweep", "--out", sweep.path, "--jobs", "1", *more)
+            assert code == 1
+            assert f"{sweep.path.name}: another process runs this sweep" in err
+        with pytest.raises(FolderInUseError, match="another process runs this sweep"):
+            corinfomax.sweep(out=sweep.path, jobs=1, progress=False)
     kept = {path: path.read_bytes() for path in before}
     assert kept == before
 

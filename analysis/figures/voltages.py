@@ -214,8 +214,8 @@ def _draw_layer(axes, recording, stimulus, k, chosen):
         shade_phases(column, recording)
         column[0].set_title(cell_title(recording, stimulus, k, layer.cells[chosen[n]], room), pad=15)
     axes[0, 0].set_ylabel("Potential (mV)")
-    for row, (name, _, colour, potentials) in zip(axes[1:], _beside(recording, k), strict=True):
-        _draw_deviations(row[: len(chosen)], time, potentials[:, stimulus, chosen] - recording.V_rest, name, colour)
+    for row, (name, _, colour, deviations) in zip(axes[1:], _beside(recording, k), strict=True):
+        _draw_deviations(row[: len(chosen)], time, deviations[:, stimulus, chosen], name, colour)
 
 
 def _samples(time):
@@ -224,16 +224,17 @@ def _samples(time):
 
 
 def _beside(recording, k):
-    """List the cells beside those of layer k: short name, words for the legend, colour, potentials."""
+    """List the cells beside those of layer k: short name, words for the legend, colour, potentials from rest."""
     layer, found = recording.layers[k], []
     if INTERNEURON in layer.traces:
-        found.append(("SST", "SST soma, from rest", SST, layer[INTERNEURON]))
+        found.append(("SST", "SST soma, from rest", SST, layer[INTERNEURON] - recording.V_rest))
     companions = [group for group in recording.companions.values() if group.layer == k and "V_soma" in group.traces]
     further = cycle(OTHERS)
     for group in companions:
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", group.kind).lower()  # ErrorCell: error cell
         colour = _COMPANIONS[words] if words in _COMPANIONS else next(further)
-        found.append((words.removesuffix(" cell"), f"{words}, from rest", colour, group["V_soma"]))
+        rest = recording.V_rest if group.V_rest is None else group.V_rest
+        found.append((words.removesuffix(" cell"), f"{words}, from rest", colour, group["V_soma"] - rest))
     return found
 
 

@@ -157,7 +157,7 @@ class CorInfoMax(Circuit):
         beside B, from which they follow.
     dtype : dtype, default float64
         Floating-point type that weights are made in, float32 or float64. They are the same as if `astype` rounded them
-        later, but large ones need less memory while they are made.
+        later (B of more than 512 cells to one rounding), but large ones need less memory while they are made.
 
     Attributes
     ----------

@@ -44,7 +44,9 @@ def weights(parameters: Parameters, given: Mapping | None = None, dtype: Any = n
     arrays = published(parameters.architecture, parameters.seed, parameters.bias, parameters.initial_gains, dtype)
     excitatory = [key for key in ("W_ff", "W_fb") if key in parameters.dale]
     if parameters.lateral_rule == "regularised":
-        arrays["B"] = {k: np.eye(len(B), dtype=dtype) / parameters.epsilon[k - 1] for k, B in arrays["B"].items()}
+        for k, B in arrays["B"].items():
+            B.fill(0)
+            np.fill_diagonal(B, 1 / parameters.epsilon[k - 1])
     for key in excitatory:
         arrays[key] = {k: np.abs(W) for k, W in arrays[key].items()}
     users = {} if given is None else flattened(given, arrays)

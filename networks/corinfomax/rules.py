@@ -31,7 +31,7 @@ class ForwardRule:
         if plus.r[k] is minus.r[k]:
             # A clamped stimulus: its prediction is the same in both phases and cancels.
             return OuterProducts(plus.r[k + 1] - minus.r[k + 1], plus.r[k], contrast(plus, minus))
-        bias = weights["b"][k + 1] if "b" in weights else 0
+        bias = weights["b"][k + 1] if "b" in weights else None
         return _difference(plus, minus, pre=k, post=k + 1, W=weights["W_ff"][k], bias=bias)
 
 
@@ -114,14 +114,15 @@ class OscillationSomaRule:
         return OuterProducts(locked.soma[self.k + 1], mean.r[self.k], 1 / (len(mean.r[0]) * locked.beta))
 
 
-def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndarray, bias=0) -> OuterProducts:
+def _difference(plus: PhaseEnd, minus: PhaseEnd, pre: int, post: int, W: np.ndarray, bias=None) -> OuterProducts:
     """[e rᵀ]_plus - [e rᵀ]_minus with e = r_post - W r_pre - bias, over the signed β."""
-    count, cells = plus.r[post].shape
-    errors = np.empty((2 * count, cells), plus.r[post].dtype)
+    count = len(plus.r[post])
+    errors = np.empty((count + len(minus.r[post]), len(W)), plus.r[post].dtype)
     np.subtract(plus.r[post], plus.r[pre] @ W.T, out=errors[:count])
     np.subtract(minus.r[pre] @ W.T, minus.r[post], out=errors[count:])
-    errors[:count] -= bias
-    errors[count:] += bias
+    if bias is not None:
+        errors[:count] -= bias
+        errors[count:] += bias
     return OuterProducts(errors, np.concatenate([plus.r[pre], minus.r[pre]]), contrast(plus, minus))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from ...analysis import read_history
-from ...analysis.files import check_unused, is_unused, make_folder, remove_remains, replacing
+from ...analysis.files import check_unused, is_unused, locked_folder, make_folder, remove_remains, replacing
 from ...errors import ParameterError, RunError
 from ..interruption import held_back
 from ..runs.execution import FAILURE, Outcome, begun, check_same, epochs_done
@@ -68,9 +68,10 @@ class Comparison:
         for cell in (*self.plan.tuning, *self.plan.compared):
             self._check_begun(cell)
         make_folder(self.path)
-        remove_remains(self.path)
-        with replacing(self.path / NAME) as file:
-            file.write(self.plan.to_toml().encode())
+        with locked_folder(self.path, "runs this comparison"):
+            remove_remains(self.path)
+            with replacing(self.path / NAME) as file:
+                file.write(self.plan.to_toml().encode())
 
     def _check_begun(self, cell: Cell):
         """Find out before anything runs whether a run that has begun can be gone on with."""

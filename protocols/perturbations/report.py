@@ -291,7 +291,8 @@ def _sizes(influence: Influence, experiment: Experiment) -> str:
     for k in range(1, experiment.circuit.output + 1):
         if (phase, k, influence.potential) not in controls[0]:
             continue
-        rests = {influence.potential: PHYSICAL_SCALE["V_rest"], "V_soma": cells[experiment.circuit.layers[k]].V_rest}
+        own = cells[experiment.circuit.layers[k]]
+        rests = {influence.potential: PHYSICAL_SCALE["V_rest"], "V_soma": own.in_volts("V_rest")}
         beside, soma = (
             np.mean([rms(ends[phase, k, variable] - 1e3 * float(rest)) for ends in controls])
             for variable, rest in rests.items()

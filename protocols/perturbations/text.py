@@ -14,7 +14,7 @@ from ...ranges import numbers
 _REST, _SCALE = float(PHYSICAL_SCALE["V_rest"]), float(PHYSICAL_SCALE["V_scale"])
 #: Potentials of compartments that one may clamp, in volts.
 _PLAUSIBLE = 0.2
-_VOLTAGE = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(m?[Vv])?\s*")
+_VOLTAGE = re.compile(r"\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*(m?V)?\s*", re.IGNORECASE)
 _ALLOWED = "should be a finite number, or a voltage such as -60mV"
 
 
@@ -51,12 +51,16 @@ def potential_in(cell: Cell, value: float | str) -> float:
     value : float or str
         As `as_potential` gives it.
     """
-    return value if isinstance(value, float) else _unrounded((_volts(value) - cell.V_rest) / _SCALE)
+    if isinstance(value, float):
+        return value
+    return _unrounded((_volts(value) - cell.in_volts("V_rest")) / cell.in_volts("V_scale"))
 
 
 def as_current(value: Any) -> Any:
     """Injected current in the paper's units, from a number in these units or the voltage across unit conductance."""
     volts = _volts(value)
+    if isinstance(value, str) and volts is not None and "m" not in value.lower():
+        raise ValueError("should be a finite number, or a voltage in mV such as 10mV")
     return _number(value) if volts is None else _unrounded(volts / _SCALE)
 
 
@@ -65,11 +69,11 @@ def _volts(value: Any) -> float | None:
     if isinstance(value, b2.Quantity) and value.dim == b2.volt.dim and value.ndim == 0:
         return float(value)
     found = _VOLTAGE.fullmatch(value) if isinstance(value, str) else None
-    return _unrounded(float(found[1]) * (1e-3 if found[2][0] == "m" else 1.0)) if found and found[2] else None
+    return _unrounded(float(found[1]) * (1e-3 if found[2][0] in "mM" else 1.0)) if found and found[2] else None
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool | b2.Quantity):
+    if isinstance(value, bool | np.bool_ | b2.Quantity) or (isinstance(value, str) and not _VOLTAGE.fullmatch(value)):
         raise ValueError(_ALLOWED)
     try:
         return float(value)

@@ -98,8 +98,9 @@ def record(
     groups += [(name, it, cells[k], of_companions[name]) for name, (k, it) in beside.items()]
     for group, population, indices, names in groups:
         arrays[f"{group}/cells"] = np.asarray(indices, dtype=int)
-        if population.cell.V_rest != arrays["V_rest"]:
-            arrays[f"{group}/V_rest"] = np.array(population.cell.V_rest)
+        own = population.cell.in_volts("V_rest")
+        if own != arrays["V_rest"]:
+            arrays[f"{group}/V_rest"] = np.array(own)
         for variable, name in names.items():
             trace = np.concatenate([phase[name] for phase in phases.values()])
             arrays[f"{group}/{variable}"] = trace[:, :, np.asarray(indices, dtype=int)]
@@ -155,7 +156,7 @@ def restrict(arrays: Mapping[str, np.ndarray], cells: Mapping[int, Sequence[int]
         if k is None:
             kept[key] = values
         elif k in cells:
-            kept[key] = values[..., : len(cells[k])]
+            kept[key] = values[..., : len(cells[k])] if values.ndim else values  # V_rest is one for the layer
     if beside:
         kept["companions"] = np.array(json.dumps({name: row for name, row in beside.items() if row["layer"] in cells}))
     there, units = {key.rpartition("/")[2] for key in kept}, json.loads(str(arrays["units"]))

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "cluster": ["Slurm"],
         "estimation": ["Estimate", "estimate"],
         "plan": ["Plan", "Range"],
-        "session": ["job_script", "opened", "sweep", "train", "workers_of"],
+        "session": ["job_script", "opened", "sweep", "train", "workers_of", "written_in_the_end"],
         "folder": ["Sweep"],
         "task": ["Task"],
     },

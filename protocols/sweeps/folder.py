@@ -36,6 +36,10 @@ _VALIDATION = 0.2
 _COUNTED = ("epoch", "seconds", "evaluation_seconds")
 
 
+#: What another process does that has a sweep's folder.
+_USE = "runs this sweep"
+
+
 class Sweep:
     """A sweep in a folder, begun or taken up again.
 
@@ -153,12 +157,13 @@ class Sweep:
         self.first.configuration.load_stimuli()
         base = self.plan.base() if not (self.path / BASE).exists() else None
         make_folder(self.path)
-        remove_remains(self.path)
-        if base is not None:
-            with replacing(self.path / BASE) as file:
-                file.write(tomli_w.dumps(base).encode())
-        with replacing(self.path / NAME) as file:
-            file.write(self.plan.to_toml().encode())
+        with locked_folder(self.path, _USE):
+            remove_remains(self.path)
+            if base is not None:
+                with replacing(self.path / BASE) as file:
+                    file.write(tomli_w.dumps(base).encode())
+            with replacing(self.path / NAME) as file:
+                file.write(self.plan.to_toml().encode())
         self._base = str(self.path / BASE)
 
     def outcome(self, task: Task) -> Outcome:
@@ -197,7 +202,7 @@ class Sweep:
         from .engine import Engine
 
         file = self.path / NAME
-        with locked_folder(self.path, "runs this sweep"):
+        with locked_folder(self.path, _USE):
             engine = Engine(client, self.path, (str(file.resolve()), file.read_text(encoding="utf-8")))
             engine.path = self.path.resolve()
             trials = _Trials(self) if self.plan.method == "search" else None

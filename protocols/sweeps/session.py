@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import ParameterError
+from ...errors import FolderInUseError, ParameterError
 from ...progress import draws_bars, progress_bar, shared_console
 from ..linear_algebra import usable_cores
 from ..runs.execution import Outcome
@@ -78,12 +79,30 @@ def sweep(
     """
     settings = plan.pop("settings", {})
     found = opened(file, out, settings, data, trust, **plan)
-    try:
+    with written_in_the_end(found, found.write):
         train(found, jobs, scheduler, slurm, progress)
-    finally:  # also if it is interrupted
-        if found.has_begun:
-            found.write()
     return found
+
+
+@contextlib.contextmanager
+def written_in_the_end(sweep: Sweep, write: Callable[[], object]) -> Iterator[None]:
+    """Write what is done of a sweep, also if it is interrupted, but not if another process runs it.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    write : callable
+    """
+    try:
+        yield
+    except FolderInUseError:
+        raise
+    except BaseException:
+        if sweep.has_begun:
+            write()
+        raise
+    if sweep.has_begun:
+        write()
 
 
 def opened(
