@@ -295,7 +295,7 @@ class Population:
         if self._rate_at_rest is None or self.cell.at_rest:
             self.set_rate()
             at_rest = {*self.cell.state, *self.cell.drives} >= set(self.arguments)  # all of them 0
-            self._rate_at_rest = self.view("r").copy() if at_rest else None
+            self._rate_at_rest = self.view("r")[:1].copy() if at_rest else None  # the same in all replicas
         else:
             np.copyto(self.view("r"), self._rate_at_rest)
 
