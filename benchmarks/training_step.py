@@ -234,9 +234,9 @@ the same number of BLAS threads, in turns: {minibatches} minibatches each, {bloc
 
 ## Targets
 
-float32, one BLAS thread. Limits in micro- and milliseconds were set for a core with AVX-512. OpenBLAS
-takes the instructions of the processor, or those that `OPENBLAS_CORETYPE` names: `SKYLAKEX` has AVX-512, `Haswell` AVX2.
-Of one core there are both reports: `benchmarks/results/training_step.md`, and `benchmarks/results/avx2/training_step.md`.
+float32, one BLAS thread. Limits in micro- and milliseconds were set for a core with AVX-512. OpenBLAS takes the
+instructions of the processor, or those that `OPENBLAS_CORETYPE` names: `SKYLAKEX` has AVX-512, `Haswell` AVX2. Of one
+core there are both reports: `benchmarks/results/training_step.md`, and `benchmarks/results/avx2/training_step.md`.
 
 {targets}
 
