@@ -27,7 +27,8 @@ LINES = {
 
 def command() -> str:
     """How the script was called, and the processor's instructions that OpenBLAS uses, where they were chosen."""
-    chosen = [f"{name}={os.environ[name]}" for name in ("OPENBLAS_CORETYPE",) if name in os.environ]
+    coretype = os.environ.get("OPENBLAS_CORETYPE")
+    chosen = [f"OPENBLAS_CORETYPE={coretype}"] if coretype else []
     return " ".join([*chosen, "python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 

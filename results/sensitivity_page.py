@@ -62,10 +62,10 @@ def write_page(root: Path):
         told = "not run."
         if len(rows):
             factors, path = mnist_factors(preset, rows), root / "figures" / f"sensitivity_{preset}.png"
-            forest = importance(rows, factors).attrs["r_squared"] > 0
-            curves = partial_dependences(rows, factors) if forest else {}
+            important = importance(rows, factors)
+            curves = partial_dependences(rows, factors) if important.attrs["r_squared"] > 0 else {}
             draw_mnist(rows, factors, curves, Trials(preset, None).centre, path)
-            told = mnist_table(preset, rows, factors)
+            told = mnist_table(preset, rows, factors, important)
         text = text.replace(f"<!-- {preset} -->", told)
     text = text.replace("<!-- seconds -->", seconds_table(root))
     with replacing(root / "sensitivity.md") as file:
@@ -162,9 +162,8 @@ def mnist_factors(preset: str, rows: pd.DataFrame) -> tuple[Factor, ...]:
     return tuple(by_name[name] for name in rows.columns if name in by_name)
 
 
-def mnist_table(preset: str, rows: pd.DataFrame, factors: tuple[Factor, ...]) -> str:
+def mnist_table(preset: str, rows: pd.DataFrame, factors: tuple[Factor, ...], found: pd.DataFrame) -> str:
     """Rank correlations with the accuracy, and what a random forest makes of them."""
-    found = importance(rows, factors)
     forest = found.attrs["r_squared"] > 0
     centre = Trials(preset, None).centre
     table = []
